@@ -1,0 +1,18 @@
+// The versions of everything inside. The build passes what no header tells; only this file is compiled anew for it.
+#include "core_api.hpp"
+
+#if defined(__clang__)
+#define GNS_PY_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define GNS_PY_COMPILER "gcc " __VERSION__
+#else
+#define GNS_PY_COMPILER "unknown"
+#endif
+
+const gns_build_info *gns_build(void) {
+    static const gns_build_info info = {
+        GNS_PY_VERSION,    GNS_PY_GNS_VERSION, GNS_PY_PROTOBUF_VERSION, GNS_PY_CRYPTO_VERSION,
+        GNS_PY_BUILD_MODE, GNS_PY_BUILD_TYPE,  GNS_PY_COMPILER,         GNS_PY_PLATFORM,
+    };
+    return &info;
+}

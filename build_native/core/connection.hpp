@@ -1,0 +1,109 @@
+// The core's own records of connections and listen sockets; GNS's handles never leave the core.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core_api.hpp"
+#include "gns_native.hpp"
+
+namespace gns_core {
+
+class Mailbox;
+
+// What a connection has queued or unacked. Outlives its connection, for GNS frees messages when it likes, on any thread:
+// everything is atomic.
+struct SendAccount {
+    std::atomic<int64_t> bytes{0};
+    std::atomic<int64_t> messages{0};
+    std::atomic<int64_t> cost{0};       // segments, in 1/64
+    std::atomic<bool> watched{false};   // somebody waits for it to drain: freeing wakes the pump
+    std::atomic<int64_t> references{1}; // the connection's, and one for each message
+};
+
+inline void release(SendAccount *account) {
+    if (account->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete account;
+}
+
+// The core's own options, at each scope.
+struct QueueLimits {
+    int32_t recv_bytes = 8 * 1024 * 1024;
+    int32_t recv_messages = 65536;
+    int32_t max_segments = 16384;
+};
+
+struct ListenSocket {
+    uint64_t handle = 0;
+    HSteamListenSocket native = k_HSteamListenSocket_Invalid; // pump only
+    std::shared_ptr<Mailbox> mailbox;
+    gns_address address{};
+    QueueLimits limits; // pump only
+};
+
+struct Connection {
+    Connection() : account(new SendAccount) {}
+    ~Connection() { release(account); }
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
+
+    uint64_t handle = 0;
+    uint64_t listen_socket = 0;
+    bool inbound = false;
+    std::atomic<HSteamNetConnection> native{k_HSteamNetConnection_Invalid}; // 0 once GNS's connection is closed; pump writes
+    std::atomic<int32_t> state{k_ESteamNetworkingConnectionState_None};
+    std::atomic<bool> discard{false}; // closed here: unread messages are gone
+
+    // Receiving: what waits in the mailbox, against its bounds.
+    std::atomic<int64_t> recv_bytes{0};
+    std::atomic<int64_t> recv_messages{0};
+    std::atomic<int32_t> recv_bytes_limit{0};
+    std::atomic<int32_t> recv_messages_limit{0};
+
+    // Sending.
+    SendAccount *account;
+    std::atomic<int32_t> send_bytes_limit{512 * 1024};
+    std::atomic<int32_t> max_segments{16384};
+    std::atomic<int32_t> segment_size{1100};
+    std::vector<int64_t> last_number{0}; // per lane; under the pump queue's lock
+
+    // Under end_mutex.
+    std::mutex end_mutex;
+    std::shared_ptr<Mailbox> mailbox;
+    bool ended = false; // the terminal event has been pushed: nothing may follow it
+    gns_connection_info last_info{};
+    gns_connection_status last_status{};
+
+    // Pump only.
+    int64_t drained_bytes = -1;
+    int64_t drained_segments = -1;
+};
+
+struct ReleaseMessage {
+    void operator()(SteamNetworkingMessage_t *message) const { message->Release(); }
+};
+using MessagePtr = std::unique_ptr<SteamNetworkingMessage_t, ReleaseMessage>;
+
+// State from which a connection neither sends nor receives any more.
+inline bool is_over(int32_t state) {
+    return state != k_ESteamNetworkingConnectionState_Connecting && state != k_ESteamNetworkingConnectionState_FindingRoute &&
+           state != k_ESteamNetworkingConnectionState_Connected;
+}
+
+gns_connection_info to_info(const SteamNetConnectionInfo_t &native, uint64_t listen_socket);
+gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &native);
+gns_address to_address(const SteamNetworkingIPAddr &native);
+SteamNetworkingIPAddr to_native(const gns_address &address);
+bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity);
+
+// Puts an event into the connection's mailbox unless the connection has ended. Returns the mailbox if its reader must be
+// signalled.
+std::shared_ptr<Mailbox> push(Connection &connection, struct Event event);
+
+// Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new
+// state. Returns whether this call did it.
+bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info);
+
+} // namespace gns_core

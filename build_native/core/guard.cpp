@@ -1,0 +1,66 @@
+#include "guard.hpp"
+
+#include <cstring>
+
+namespace gns_core {
+
+std::atomic<bool> forked{false};
+
+namespace {
+thread_local char last_error[1024];
+}
+
+int32_t fail(int32_t code, std::string_view text) noexcept {
+    copy_text(last_error, sizeof last_error, text.empty() ? gns_error_text(code) : text);
+    return code;
+}
+
+bool is_text(const char *text, int32_t size, int32_t longest) noexcept {
+    if (size < 0 || size > longest || (size > 0 && text == nullptr)) return false;
+    return size == 0 || std::memchr(text, 0, static_cast<size_t>(size)) == nullptr;
+}
+
+void copy_text(char *out, size_t capacity, std::string_view text) noexcept {
+    size_t size = text.size();
+    if (size >= capacity) {
+        size = capacity - 1;
+        while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+    }
+    std::memmove(out, text.data(), size);
+    std::memset(out + size, 0, capacity - size);
+}
+
+} // namespace gns_core
+
+const char *gns_last_error_text(void) { return gns_core::last_error; }
+
+const char *gns_error_text(int32_t code) {
+    switch (code) {
+    case GNS_ERROR_NOT_RUNNING: return "the runtime is not running";
+    case GNS_ERROR_FORKED: return "this process is a fork of the one that started the runtime; start it in the child instead";
+    case GNS_ERROR_BAD_HANDLE: return "the handle is not valid or is closed";
+    case GNS_ERROR_TOO_LARGE: return "the message is too large to be sent";
+    case GNS_ERROR_BUFFER_TOO_SMALL: return "the buffer is too small";
+    case GNS_ERROR_NATIVE: return "GameNetworkingSockets refused";
+    case GNS_ERROR_RUNNING: return "the runtime is already running under another identity";
+    case GNS_ERROR_NO_MEMORY: return "out of memory";
+    case GNS_ERROR_UNKNOWN_OPTION: return "there is no such option";
+    case GNS_ERROR_WRONG_SCOPE: return "the option does not exist at this scope";
+    case GNS_ERROR_WRONG_TYPE: return "the option has another type";
+    case GNS_ERROR_LOCKED: return "the option cannot be changed any more";
+    case GNS_ERROR_RESERVED: return "the option is reserved; set recv_queue_bytes or recv_queue_messages";
+    case GNS_ERROR_BAD_TEXT: return "the text is too long or holds a NUL byte";
+    case GNS_ERROR_BAD_REASON: return "a close reason must be from 1000 to 2999";
+    case GNS_ERROR_BAD_IDENTITY: return "not an identity";
+    case GNS_ERROR_BAD_VALUE: return "the value is out of range";
+    case -2: return "failed";
+    case -3: return "the connection has ended";
+    case -8: return "invalid parameter";
+    case -11: return "invalid state for this call";
+    case -25: return "a limit is exceeded";
+    case -29: return "already done";
+    case -36: return "the handshake failed";
+    case -41: return "ignored: the connection cannot send right now";
+    default: return "";
+    }
+}

@@ -1,0 +1,96 @@
+#include "log_queue.hpp"
+
+#include <cstring>
+
+#include "guard.hpp"
+#include "gns_native.hpp"
+
+namespace gns_core {
+
+namespace {
+
+constexpr size_t kept_lines = 1024;
+thread_local ErrorCapture *capture = nullptr;
+
+// GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them after every
+// poll, so more than a hundred at once only means that as many connections changed in one poll.
+bool is_false_alarm(const char *text) { return std::strstr(text, "Callbacks backing up") != nullptr; }
+
+void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
+    const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
+    if (capture && kept <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
+    if (kept <= log_queue().level.load(std::memory_order_relaxed)) log_queue().push(kept, text);
+}
+
+} // namespace
+
+LogQueue::LogQueue() : level(k_ESteamNetworkingSocketsDebugOutputType_Warning) {}
+
+LogQueue &log_queue() {
+    static LogQueue *const queue = new LogQueue; // never destroyed: threads may still log while the process exits
+    return *queue;
+}
+
+void LogQueue::push(int32_t line_level, const char *text) {
+    const int64_t now = SteamNetworkingUtils()->GetLocalTimestamp();
+    std::lock_guard lock(mutex_);
+    if (lines_.size() == kept_lines) {
+        lines_.pop_front();
+        ++dropped_;
+    }
+    lines_.push_back({now, line_level, text});
+    std::string &line = lines_.back().text;
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+    waiting_.store(true, std::memory_order_relaxed);
+}
+
+int32_t LogQueue::receive(gns_log_record *records, int32_t count, int64_t *dropped) {
+    std::lock_guard lock(mutex_);
+    int32_t moved = 0;
+    for (; moved < count && !lines_.empty(); ++moved) {
+        const Line &line = lines_.front();
+        gns_log_record &record = records[moved];
+        record.time_us = line.time_us;
+        record.level = line.level;
+        copy_text(record.text, sizeof record.text, line.text);
+        record.size = static_cast<int32_t>(std::strlen(record.text));
+        lines_.pop_front();
+    }
+    *dropped = dropped_;
+    dropped_ = 0;
+    waiting_.store(!lines_.empty(), std::memory_order_relaxed);
+    return moved;
+}
+
+void attach_log() {
+    const int32_t level = log_queue().level.load();
+    // Bug and error lines always reach the sink: ErrorCapture needs them.
+    SteamNetworkingUtils()->SetDebugOutputFunction(
+        static_cast<ESteamNetworkingSocketsDebugOutputType>(level > 2 ? level : 2), sink);
+}
+
+ErrorCapture::ErrorCapture() { capture = this; }
+ErrorCapture::~ErrorCapture() { capture = nullptr; }
+
+void ErrorCapture::add(const char *text) {
+    if (!text_.empty()) text_ += "; ";
+    text_ += text;
+    while (!text_.empty() && (text_.back() == '\n' || text_.back() == ' ')) text_.pop_back();
+}
+
+} // namespace gns_core
+
+int32_t gns_log_set_level(int32_t level) {
+    using namespace gns_core;
+    return guarded([&]() -> int32_t {
+        if (level < 0 || level > k_ESteamNetworkingSocketsDebugOutputType_Everything) return fail(GNS_ERROR_BAD_VALUE);
+        log_queue().level.store(level);
+        attach_log();
+        return 0;
+    });
+}
+
+int32_t gns_log_receive(gns_log_record *records, int32_t count, int64_t *dropped) {
+    using namespace gns_core;
+    return guarded([&]() -> int32_t { return log_queue().receive(records, count, dropped); });
+}

@@ -1,0 +1,138 @@
+#include "mailbox.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "guard.hpp"
+#include "log_queue.hpp"
+#include "runtime.hpp"
+
+namespace gns_core {
+
+uint32_t Event::payload_size() const {
+    if (message) return static_cast<uint32_t>(message->m_cbSize);
+    return info ? sizeof(gns_connection_info) : 0;
+}
+
+bool Mailbox::push(Event event) {
+    std::lock_guard lock(mutex_);
+    if (destroyed_) return false;
+    events_.push_back(std::move(event));
+    return events_.size() == 1;
+}
+
+void Mailbox::signal() {
+    std::lock_guard lock(mutex_);
+    if (events_.empty()) return;
+    if (waker_) waker_->set();
+    changed_.notify_one();
+}
+
+bool Mailbox::wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us) {
+    const auto ready = [this] { return !events_.empty() || woken_ || stopped_ || destroyed_; };
+    if (timeout_us < 0)
+        changed_.wait(lock, ready);
+    else if (timeout_us > 0)
+        changed_.wait_for(lock, std::chrono::microseconds(timeout_us), ready);
+    return ready();
+}
+
+int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
+                         gns_batch *batch) {
+    *batch = gns_batch{};
+    std::vector<Event> taken; // copied and released without the lock
+    {
+        std::unique_lock lock(mutex_);
+        wait(lock, timeout_us);
+        woken_ = false;
+        if (destroyed_) return fail(GNS_ERROR_BAD_HANDLE);
+        uint64_t used = 0;
+        while (!events_.empty() && static_cast<int32_t>(taken.size()) < max_events) {
+            Event &next = events_.front();
+            if (next.message && next.connection->discard.load(std::memory_order_relaxed)) {
+                events_.pop_front();
+                continue;
+            }
+            const uint64_t size = next.payload_size();
+            if (used + size > capacity) {
+                if (!taken.empty()) break;
+                batch->payload = size;
+                batch->more = 1;
+                return fail(GNS_ERROR_BUFFER_TOO_SMALL);
+            }
+            used = (used + size + 7) & ~uint64_t{7};
+            taken.push_back(std::move(next));
+            events_.pop_front();
+        }
+        if (events_.empty()) {
+            if (waker_ && !stopped_) waker_->clear();
+        } else {
+            batch->more = 1;
+            changed_.notify_one(); // signal told one reader only
+        }
+        if (taken.empty() && stopped_) return fail(GNS_ERROR_NOT_RUNNING);
+    }
+    uint64_t offset = 0;
+    gns_event *out = events;
+    for (Event &event : taken) {
+        *out = gns_event{};
+        out->connection = event.connection->handle;
+        out->kind = event.kind;
+        out->old_state = event.old_state;
+        out->new_state = event.new_state;
+        out->code = event.code;
+        out->number = event.number;
+        out->offset = offset;
+        out->size = event.payload_size();
+        char *target = static_cast<char *>(payload) + offset;
+        if (event.message) {
+            out->number = event.message->m_nMessageNumber;
+            out->time_us = event.message->m_usecTimeReceived;
+            out->lane = event.message->m_idxLane;
+            out->flags = static_cast<uint16_t>(event.message->m_nFlags & k_nSteamNetworkingSend_Reliable);
+            if (out->size > 0) std::memcpy(target, event.message->m_pData, out->size);
+            event.connection->recv_bytes.fetch_sub(out->size, std::memory_order_relaxed);
+            event.connection->recv_messages.fetch_sub(1, std::memory_order_relaxed);
+        } else {
+            out->time_us = event.time_us;
+            if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));
+        }
+        offset = (offset + out->size + 7) & ~uint64_t{7};
+        ++out;
+    }
+    batch->events = static_cast<int32_t>(taken.size());
+    batch->payload = offset;
+    batch->logs = log_queue().waiting() ? 1 : 0;
+    return batch->events;
+}
+
+int64_t Mailbox::descriptor() {
+    std::lock_guard lock(mutex_);
+    if (!waker_) {
+        waker_ = std::make_unique<Waker>();
+        if (!events_.empty() || stopped_) waker_->set();
+    }
+    return waker_->descriptor();
+}
+
+void Mailbox::wake() {
+    std::lock_guard lock(mutex_);
+    woken_ = true;
+    if (waker_) waker_->set();
+    changed_.notify_one();
+}
+
+void Mailbox::shut(bool destroyed) {
+    std::deque<Event> dropped;
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    destroyed_ = destroyed_ || destroyed;
+    if (destroyed) dropped.swap(events_);
+    if (waker_) waker_->set();
+    changed_.notify_all();
+}
+
+} // namespace gns_core

@@ -1,0 +1,56 @@
+// Where events wait for their reader: a queue, a condition variable for threads, a descriptor for event loops.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "connection.hpp"
+#include "waker.hpp"
+
+namespace gns_core {
+
+struct Event {
+    int32_t kind = 0;
+    int32_t old_state = 0;
+    int32_t new_state = 0;
+    int32_t code = 0;
+    int64_t number = 0;
+    int64_t time_us = 0;
+    std::shared_ptr<Connection> connection;
+    MessagePtr message;
+    std::unique_ptr<gns_connection_info> info;
+
+    uint32_t payload_size() const;
+};
+
+class Mailbox {
+public:
+    uint64_t handle = 0;
+
+    // True if it was empty: then the caller signals it, at once or after more events.
+    bool push(Event event);
+    void signal();
+    // As gns_mailbox_receive.
+    int32_t receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
+                    gns_batch *batch);
+    int64_t descriptor();
+    void wake();
+    // destroyed: nobody will read again; otherwise the runtime has stopped: what waits can still be read.
+    void shut(bool destroyed);
+
+private:
+    bool wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us);
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Event> events_;
+    std::unique_ptr<Waker> waker_;
+    bool woken_ = false;
+    bool stopped_ = false;
+    bool destroyed_ = false;
+};
+
+} // namespace gns_core

@@ -1,0 +1,430 @@
+#include "pump.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <future>
+#include <utility>
+
+#include "config.hpp"
+#include "mailbox.hpp"
+#include "runtime.hpp"
+
+namespace gns_core {
+
+namespace {
+
+constexpr int idle_poll_ms = 1000;
+constexpr int lingering_poll_ms = 5;
+constexpr size_t send_batch = 1024;   // GNS sorts a batch on the stack
+constexpr int receive_batch = 256;
+constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" after the last ack
+constexpr const char *shutdown_text = "the runtime was stopped";
+
+thread_local bool on_pump_thread = false;
+
+std::unique_ptr<gns_connection_info> copy(const gns_connection_info &info) {
+    return std::make_unique<gns_connection_info>(info);
+}
+
+int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
+
+} // namespace
+
+// ---- any thread ----
+
+void Pump::start() {
+    poll_group_ = SteamNetworkingSockets()->CreatePollGroup();
+    stopping_.store(false);
+    wake_pending_.store(false);
+    {
+        std::lock_guard lock(queue_mutex_);
+        accepting_ = true;
+    }
+    thread_ = std::thread([this] { loop(); });
+}
+
+void Pump::stop(int64_t linger_us) {
+    {
+        std::lock_guard lock(queue_mutex_);
+        accepting_ = false;
+    }
+    stop_deadline_us_.store(now_us() + std::max<int64_t>(linger_us, 0));
+    stopping_.store(true);
+    SteamNetworkingSocketsLib::WakeServiceThread();
+    thread_.join();
+    wake_pending_.store(true); // nobody there to be woken any more
+}
+
+void Pump::wake() {
+    if (on_pump_thread || wake_pending_.exchange(true)) return;
+    if (NativeAccess native; native) SteamNetworkingSocketsLib::WakeServiceThread();
+}
+
+bool Pump::enqueue(Command command) {
+    {
+        std::lock_guard lock(queue_mutex_);
+        if (!accepting_) return false;
+        queue_.push_back(std::move(command));
+    }
+    wake();
+    return true;
+}
+
+bool Pump::run(const std::function<void()> &task) {
+    auto promise = std::make_shared<std::promise<void>>();
+    std::future<void> done = promise->get_future();
+    Command command;
+    command.task = [&task, promise = std::move(promise)] {
+        try {
+            task();
+            promise->set_value();
+        } catch (...) {
+            promise->set_exception(std::current_exception());
+        }
+    };
+    if (!enqueue(std::move(command))) return false;
+    try {
+        done.get();
+        return true;
+    } catch (const std::future_error &) { // dropped unexecuted: the pump stopped
+        return false;
+    }
+}
+
+// ---- pump thread ----
+
+void Pump::loop() {
+    on_pump_thread = true;
+    std::vector<Command> commands;
+    for (;;) {
+        const bool stopping = stopping_.load(); // before the queue is taken: what was queued before the stop is carried out
+        wake_pending_.store(false);
+        {
+            std::lock_guard lock(queue_mutex_);
+            commands.swap(queue_);
+        }
+        execute(commands);
+        commands.clear();
+        poll(stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
+        settle_lingering();
+        if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
+    }
+    shut_down();
+}
+
+void Pump::execute(std::vector<Command> &commands) {
+    std::vector<Command *> batch;
+    for (Command &command : commands) {
+        if (command.message) {
+            batch.push_back(&command);
+            continue;
+        }
+        send(batch);
+        if (command.close)
+            close_native(*command.connection, command.close->reason, command.close->text.c_str(), command.close->linger);
+        else
+            command.task();
+    }
+    send(batch);
+}
+
+void Pump::send(std::vector<Command *> &batch) {
+    // GNS skips the rest of a connection's messages after one that it refuses; they get another turn.
+    while (!batch.empty()) {
+        std::vector<Command *> again;
+        for (size_t begin = 0; begin < batch.size(); begin += send_batch) {
+            const size_t end = std::min(begin + send_batch, batch.size());
+            SteamNetworkingMessage_t *messages[send_batch];
+            int64 results[send_batch];
+            int count = 0;
+            for (size_t i = begin; i < end; ++i) {
+                const HSteamNetConnection native = batch[i]->connection->native.load(std::memory_order_relaxed);
+                batch[i]->message->m_conn = native;
+                messages[count++] = batch[i]->message.get(); // native 0 is refused as InvalidParam
+            }
+            SteamNetworkingSockets()->SendMessages(count, messages, results, false);
+            for (int i = 0; i < count; ++i) {
+                Command &command = *batch[begin + static_cast<size_t>(i)];
+                if (!messages[i]) {
+                    (void)command.message.release(); // GNS's now
+                } else if (results[i] == 0) {
+                    again.push_back(&command);
+                } else {
+                    command.message.reset();
+                    // A connection that is over says so itself.
+                    if (command.connection->native.load() == k_HSteamNetConnection_Invalid || results[i] == -k_EResultNoConnection)
+                        continue;
+                    Event event;
+                    event.kind = GNS_EVENT_SEND_FAILED;
+                    event.code = static_cast<int32_t>(results[i]);
+                    event.number = command.number;
+                    event.time_us = now_us();
+                    event.connection = command.connection;
+                    signal_later(push(*command.connection, std::move(event)));
+                }
+            }
+        }
+        batch.swap(again);
+    }
+}
+
+void Pump::poll(int timeout_ms) {
+    SteamNetworkingSockets_Poll(timeout_ms);
+    SteamNetworkingSockets()->RunCallbacks();
+    receive_messages();
+    settle_drained();
+    signal_mailboxes();
+}
+
+void Pump::receive_messages() {
+    SteamNetworkingMessage_t *messages[receive_batch];
+    for (int count = receive_batch; count == receive_batch;) {
+        count = SteamNetworkingSockets()->ReceiveMessagesOnPollGroup(poll_group_, messages, receive_batch);
+        for (int i = 0; i < count; ++i) deliver(messages[i]);
+    }
+}
+
+void Pump::receive_rest(const std::shared_ptr<Connection> &connection, HSteamNetConnection native) {
+    SteamNetworkingMessage_t *messages[receive_batch];
+    for (int count = receive_batch; count == receive_batch && connection->native.load() == native;) {
+        count = SteamNetworkingSockets()->ReceiveMessagesOnConnection(native, messages, receive_batch);
+        for (int i = 0; i < count; ++i) deliver(messages[i]);
+    }
+}
+
+void Pump::deliver(SteamNetworkingMessage_t *received) {
+    MessagePtr message(received);
+    const std::shared_ptr<Connection> connection = find(message->m_conn);
+    if (!connection) return;
+    const int64_t size = message->m_cbSize;
+    const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
+    if (waiting >= connection->recv_messages_limit.load(std::memory_order_relaxed) ||
+        (waiting > 0 && connection->recv_bytes.load(std::memory_order_relaxed) + size >
+                            connection->recv_bytes_limit.load(std::memory_order_relaxed))) {
+        overflow(connection);
+        return;
+    }
+    connection->recv_messages.fetch_add(1, std::memory_order_relaxed);
+    connection->recv_bytes.fetch_add(size, std::memory_order_relaxed);
+    Event event;
+    event.kind = GNS_EVENT_MESSAGE;
+    event.connection = connection;
+    event.message = std::move(message);
+    signal_later(push(*connection, std::move(event)));
+}
+
+void Pump::overflow(const std::shared_ptr<Connection> &connection) {
+    constexpr const char *text = "the reader was too slow: its receive queue is full";
+    gns_connection_info info;
+    {
+        std::lock_guard lock(connection->end_mutex);
+        info = connection->last_info;
+    }
+    info.state = k_ESteamNetworkingConnectionState_ProblemDetectedLocally;
+    info.end_reason = GNS_END_MESSAGE_QUEUE_LIMIT_REACHED;
+    copy_text(info.end_text, sizeof info.end_text, text);
+    push_end(connection, info);
+    close_native(*connection, GNS_END_MESSAGE_QUEUE_LIMIT_REACHED, text, false);
+}
+
+void Pump::on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change) {
+    const std::shared_ptr<Connection> connection = find(change.m_hConn);
+    const int32_t state = change.m_info.m_eState;
+    if (!connection) {
+        if (change.m_eOldState == k_ESteamNetworkingConnectionState_None &&
+            state == k_ESteamNetworkingConnectionState_Connecting && change.m_info.m_hListenSocket)
+            accept_inbound(change);
+        return; // or the echo of a close of ours
+    }
+    const gns_connection_info info = to_info(change.m_info, connection->listen_socket);
+    if (!is_over(state)) {
+        Event event;
+        event.kind = GNS_EVENT_STATUS;
+        event.old_state = change.m_eOldState;
+        event.new_state = state;
+        event.time_us = now_us();
+        event.connection = connection;
+        event.info = copy(info);
+        std::shared_ptr<Mailbox> mailbox;
+        {
+            std::lock_guard lock(connection->end_mutex);
+            if (connection->ended) return;
+            connection->state.store(state);
+            connection->last_info = info;
+        }
+        signal_later(push(*connection, std::move(event)));
+        return;
+    }
+    receive_rest(connection, change.m_hConn);
+    SteamNetConnectionRealTimeStatus_t status;
+    if (SteamNetworkingSockets()->GetConnectionRealTimeStatus(change.m_hConn, &status, 0, nullptr) == k_EResultOK) {
+        std::lock_guard lock(connection->end_mutex);
+        connection->last_status = to_status(status);
+    }
+    push_end(connection, info);
+    // Everything is in the mailbox by now, so GNS's own part can go: forgotten, it would leak.
+    close_native(*connection, 0, nullptr, false);
+}
+
+void Pump::accept_inbound(const SteamNetConnectionStatusChangedCallback_t &change) {
+    ISteamNetworkingSockets *const sockets = SteamNetworkingSockets();
+    const std::shared_ptr<ListenSocket> socket = find_listen_socket(change.m_info.m_hListenSocket);
+    if (!socket) {
+        sockets->CloseConnection(change.m_hConn, GNS_END_GOING_AWAY, "the listen socket is closed", false);
+        return;
+    }
+    auto connection = std::make_shared<Connection>();
+    connection->inbound = true;
+    connection->listen_socket = socket->handle;
+    connection->mailbox = socket->mailbox;
+    connection->last_info = to_info(change.m_info, socket->handle);
+    adopt(connection, change.m_hConn);
+    apply_limits(*connection, socket->limits);
+    Event event;
+    event.kind = GNS_EVENT_STATUS;
+    event.old_state = k_ESteamNetworkingConnectionState_None;
+    event.new_state = k_ESteamNetworkingConnectionState_Connecting;
+    event.time_us = now_us();
+    event.connection = connection;
+    event.info = copy(connection->last_info);
+    signal_later(push(*connection, std::move(event)));
+}
+
+void Pump::adopt(const std::shared_ptr<Connection> &connection, HSteamNetConnection native) {
+    SteamNetworkingSockets()->SetConnectionPollGroup(native, poll_group_);
+    SteamNetConnectionInfo_t info;
+    if (SteamNetworkingSockets()->GetConnectionInfo(native, &info)) {
+        connection->last_info = to_info(info, connection->listen_socket);
+        connection->state.store(info.m_eState);
+    }
+    refresh_send_limits(*connection, native);
+    runtime().connections.insert(connection);
+    connection->native.store(native);
+    by_native_[native & 0xFFFF] = connection;
+}
+
+void Pump::close_native(Connection &connection, int32_t reason, const char *text, bool linger) {
+    const HSteamNetConnection native = connection.native.exchange(k_HSteamNetConnection_Invalid);
+    if (native == k_HSteamNetConnection_Invalid) return;
+    if (linger && connection.account->messages.load() > 0) {
+        connection.account->references.fetch_add(1);
+        const int64_t timeout_ms = native_int(k_ESteamNetworkingConfig_TimeoutConnected, native);
+        lingering_.push_back({connection.listen_socket, connection.account, now_us() + timeout_ms * 1000 + goodbye_us, 0});
+    }
+    std::shared_ptr<Connection> keep = std::exchange(by_native_[native & 0xFFFF], nullptr);
+    SteamNetworkingSockets()->CloseConnection(native, reason, text, linger);
+}
+
+void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int32_t reason, const std::string &text, bool linger) {
+    for (const std::shared_ptr<Connection> &entry : by_native_) {
+        const std::shared_ptr<Connection> connection = entry;
+        if (!connection || connection->listen_socket != socket->handle) continue;
+        runtime().connections.remove(connection->handle);
+        connection->discard.store(true);
+        gns_connection_info info;
+        {
+            std::lock_guard lock(connection->end_mutex);
+            info = connection->last_info;
+        }
+        info.state = k_ESteamNetworkingConnectionState_None;
+        info.end_reason = reason;
+        copy_text(info.end_text, sizeof info.end_text, text);
+        push_end(connection, info);
+        close_native(*connection, reason, text.c_str(), linger);
+    }
+    listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
+    closed_listen_sockets_.push_back({socket->handle, socket->native});
+    settle_lingering();
+}
+
+void Pump::watch_drain(const std::shared_ptr<Connection> &connection) {
+    connection->account->watched.store(true);
+    if (std::find(watched_.begin(), watched_.end(), connection) == watched_.end()) watched_.push_back(connection);
+}
+
+void Pump::settle_drained() {
+    const auto settled = [this](const std::shared_ptr<Connection> &connection) {
+        const SendAccount &account = *connection->account;
+        if (connection->native.load() == k_HSteamNetConnection_Invalid) return true;
+        if (account.bytes.load() > connection->drained_bytes || account.cost.load() / 64 > connection->drained_segments)
+            return false;
+        connection->account->watched.store(false);
+        Event event;
+        event.kind = GNS_EVENT_DRAINED;
+        event.time_us = now_us();
+        event.connection = connection;
+        signal_later(push(*connection, std::move(event)));
+        return true;
+    };
+    watched_.erase(std::remove_if(watched_.begin(), watched_.end(), settled), watched_.end());
+}
+
+void Pump::settle_lingering() {
+    if (lingering_.empty() && closed_listen_sockets_.empty()) return;
+    const int64_t now = now_us();
+    const auto done = [now](Lingering &entry) {
+        if (entry.flushed_us == 0 && entry.account->messages.load() == 0) entry.flushed_us = now;
+        if (now < entry.give_up_us && (entry.flushed_us == 0 || now < entry.flushed_us + goodbye_us)) return false;
+        release(entry.account);
+        return true;
+    };
+    lingering_.erase(std::remove_if(lingering_.begin(), lingering_.end(), done), lingering_.end());
+    // GNS destroys a listen socket's connections with it, lingering ones too.
+    const auto free_to_go = [this](const ClosedListenSocket &socket) {
+        for (const Lingering &entry : lingering_)
+            if (entry.listen_socket == socket.handle) return false;
+        SteamNetworkingSockets()->CloseListenSocket(socket.native);
+        return true;
+    };
+    closed_listen_sockets_.erase(
+        std::remove_if(closed_listen_sockets_.begin(), closed_listen_sockets_.end(), free_to_go), closed_listen_sockets_.end());
+}
+
+void Pump::shut_down() {
+    for (std::shared_ptr<Connection> &entry : by_native_) {
+        const std::shared_ptr<Connection> connection = std::exchange(entry, nullptr);
+        if (!connection) continue;
+        gns_connection_info info;
+        {
+            std::lock_guard lock(connection->end_mutex);
+            info = connection->last_info;
+        }
+        info.state = k_ESteamNetworkingConnectionState_None;
+        info.end_reason = GNS_END_SHUTDOWN;
+        copy_text(info.end_text, sizeof info.end_text, shutdown_text);
+        push_end(connection, info);
+        connection->native.store(k_HSteamNetConnection_Invalid);
+    }
+    for (const auto &connection : runtime().connections.all()) runtime().connections.remove(connection->handle);
+    for (Lingering &entry : lingering_) release(entry.account);
+    lingering_.clear();
+    watched_.clear();
+    listen_sockets_.clear();
+    closed_listen_sockets_.clear();
+    SteamNetworkingSockets()->DestroyPollGroup(poll_group_);
+    std::vector<Command> dropped; // tells those who wait for a task
+    std::lock_guard lock(queue_mutex_);
+    dropped.swap(queue_);
+}
+
+void Pump::signal_later(std::shared_ptr<Mailbox> mailbox) {
+    if (mailbox) to_signal_.push_back(std::move(mailbox));
+}
+
+void Pump::signal_mailboxes() {
+    for (const auto &mailbox : to_signal_) mailbox->signal();
+    to_signal_.clear();
+}
+
+std::shared_ptr<Connection> Pump::find(HSteamNetConnection native) const {
+    const std::shared_ptr<Connection> &entry = by_native_[native & 0xFFFF];
+    return entry && entry->native.load(std::memory_order_relaxed) == native ? entry : nullptr;
+}
+
+std::shared_ptr<ListenSocket> Pump::find_listen_socket(HSteamListenSocket native) const {
+    for (const auto &socket : listen_sockets_)
+        if (socket->native == native) return socket;
+    return nullptr;
+}
+
+} // namespace gns_core

@@ -1,0 +1,144 @@
+#include "runtime.hpp"
+
+#include <cstdlib>
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+#include "log_queue.hpp"
+
+namespace gns_core {
+
+Runtime &runtime() {
+    static Runtime *const instance = new Runtime;
+    return *instance;
+}
+
+namespace {
+
+// GNS's own bounds may never be reached: a full receive queue of GNS ends the stream for good, silently.
+constexpr int32_t unbounded = 0x10000000;
+// GNS warns when it waits long for its locks; on a loaded machine that is no news.
+constexpr int64_t lock_warning_us = 1'000'000;
+
+void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) { runtime().pump.on_status_changed(*change); }
+
+void stop_at_exit() { gns_stop(0); }
+
+void guard_process() {
+    static const bool done = [] {
+#if !defined(_WIN32)
+        pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+#endif
+        // Registered after GNS's own exit handlers are, so it runs before them.
+        std::atexit(stop_at_exit);
+        return true;
+    }();
+    (void)done;
+}
+
+int32_t start(const std::string &text, const SteamNetworkingIdentity &identity) {
+    Runtime &state = runtime();
+    ISteamNetworkingUtils *const utils = SteamNetworkingUtils();
+    std::lock_guard native(state.native_calls);
+    attach_log();
+    SteamNetworkingSockets_SetLockWaitWarningThreshold(lock_warning_us);
+    SteamNetworkingSockets_SetManualPollMode(true);
+    SteamNetworkingErrMsg error{};
+    if (!GameNetworkingSockets_Init(text.empty() ? nullptr : &identity, error)) return fail(GNS_ERROR_NATIVE, error);
+    guard_process();
+    utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
+    utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, unbounded);
+    utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
+    state.identity = text;
+    state.running.store(true);
+    state.pump.start();
+    return 0;
+}
+
+} // namespace
+} // namespace gns_core
+
+using namespace gns_core;
+
+int32_t gns_start(const char *identity, int32_t size) {
+    return guarded([&]() -> int32_t {
+        SteamNetworkingIdentity parsed;
+        std::string canonical;
+        if (size > 0) {
+            if (!parse_identity(identity, size, &parsed)) return fail(GNS_ERROR_BAD_IDENTITY);
+            char text[SteamNetworkingIdentity::k_cchMaxString];
+            parsed.ToString(text, sizeof text);
+            canonical = text;
+        }
+        Runtime &state = runtime();
+        std::lock_guard lock(state.life_cycle);
+        if (state.running.load()) return state.identity == canonical ? 1 : fail(GNS_ERROR_RUNNING);
+        return start(canonical, parsed);
+    });
+}
+
+int32_t gns_stop(int64_t linger_us) {
+    return guarded([&]() -> int32_t {
+        Runtime &state = runtime();
+        std::lock_guard lock(state.life_cycle);
+        if (!state.running.load()) return 0;
+        state.pump.stop(linger_us);
+        {
+            std::lock_guard native(state.native_calls);
+            state.running.store(false);
+            GameNetworkingSockets_Kill();
+        }
+        for (const auto &socket : state.listen_sockets.all()) state.listen_sockets.remove(socket->handle);
+        for (const auto &mailbox : state.mailboxes.all()) mailbox->shut(false);
+        return 0;
+    });
+}
+
+int32_t gns_running(void) {
+    return guarded([]() -> int32_t { return runtime().running.load() ? 1 : 0; });
+}
+
+int64_t gns_time_us(void) { return SteamNetworkingUtils()->GetLocalTimestamp(); }
+
+int32_t gns_mailbox_create(uint64_t *mailbox) {
+    return guarded([&]() -> int32_t {
+        if (!runtime().running.load()) return fail(GNS_ERROR_NOT_RUNNING);
+        *mailbox = runtime().mailboxes.insert(std::make_shared<Mailbox>());
+        return 0;
+    });
+}
+
+int32_t gns_mailbox_destroy(uint64_t mailbox) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.remove(mailbox);
+        if (!found) return fail(GNS_ERROR_BAD_HANDLE);
+        found->shut(true);
+        return 0;
+    });
+}
+
+int64_t gns_mailbox_fd(uint64_t mailbox) {
+    return guarded([&]() -> int64_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        return found ? found->descriptor() : fail(GNS_ERROR_BAD_HANDLE);
+    });
+}
+
+int32_t gns_mailbox_wake(uint64_t mailbox) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        if (!found) return fail(GNS_ERROR_BAD_HANDLE);
+        found->wake();
+        return 0;
+    });
+}
+
+int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
+                            uint64_t capacity, gns_batch *batch) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        return found ? found->receive(timeout_us, events, max_events, payload, capacity, batch) : fail(GNS_ERROR_BAD_HANDLE);
+    });
+}

@@ -1,0 +1,202 @@
+// Listening, connecting, accepting, closing, pairs.
+#include "config.hpp"
+#include "log_queue.hpp"
+#include "runtime.hpp"
+
+namespace gns_core {
+
+namespace {
+
+constexpr int32_t first_reason = k_ESteamNetConnectionEnd_App_Min;
+constexpr int32_t last_reason = k_ESteamNetConnectionEnd_AppException_Max;
+
+int32_t check_goodbye(int32_t reason, const char *text, int32_t size) {
+    // GNS would replace the number, and the text with it.
+    if (reason < first_reason || reason > last_reason) return fail(GNS_ERROR_BAD_REASON);
+    return is_text(text, size, GNS_MAX_END_TEXT) ? 0 : fail(GNS_ERROR_BAD_TEXT);
+}
+
+// GNS says only in its log why it did not make something.
+int32_t refused(const ErrorCapture &capture) {
+    const bool full = capture.text().find("Too many connections") != std::string::npos;
+    return fail(full ? -k_EResultLimitExceeded : GNS_ERROR_NATIVE, capture.text());
+}
+
+int32_t listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options, int32_t count,
+               uint64_t *handle) {
+    if (address.port == 0) return fail(-k_EResultInvalidParam, "port 0 is not a port to listen on");
+    auto socket = std::make_shared<ListenSocket>();
+    socket->limits = runtime().limits;
+    std::vector<SteamNetworkingConfigValue_t> native_options;
+    if (const int32_t error = translate(options, count, &native_options, &socket->limits)) return error;
+    const ErrorCapture capture;
+    socket->native = SteamNetworkingSockets()->CreateListenSocketIP(
+        to_native(address), static_cast<int>(native_options.size()), native_options.data());
+    if (socket->native == k_HSteamListenSocket_Invalid) return refused(capture);
+    socket->mailbox = mailbox;
+    socket->address = address;
+    *handle = runtime().listen_sockets.insert(socket);
+    runtime().pump.adopt(socket);
+    return 0;
+}
+
+int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options, int32_t count,
+                uint64_t *handle) {
+    QueueLimits limits = runtime().limits;
+    std::vector<SteamNetworkingConfigValue_t> native_options;
+    if (const int32_t error = translate(options, count, &native_options, &limits)) return error;
+    const ErrorCapture capture;
+    const HSteamNetConnection native = SteamNetworkingSockets()->ConnectByIPAddress(
+        to_native(address), static_cast<int>(native_options.size()), native_options.data());
+    if (native == k_HSteamNetConnection_Invalid) return refused(capture);
+    auto connection = std::make_shared<Connection>();
+    connection->mailbox = mailbox;
+    apply_limits(*connection, limits);
+    runtime().pump.adopt(connection, native);
+    *handle = connection->handle;
+    return 0;
+}
+
+int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_ptr<Mailbox> &mailbox) {
+    if (!connection->inbound) return fail(-k_EResultInvalidParam, "only an inbound connection is accepted");
+    const HSteamNetConnection native = connection->native.load();
+    if (native == k_HSteamNetConnection_Invalid) return fail(-k_EResultInvalidState, "it has ended");
+    const ErrorCapture capture;
+    const EResult result = SteamNetworkingSockets()->AcceptConnection(native);
+    if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());
+    if (mailbox) {
+        std::lock_guard lock(connection->end_mutex);
+        connection->mailbox = mailbox;
+    }
+    return 0;
+}
+
+int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
+    HSteamNetConnection native[2];
+    const ErrorCapture capture;
+    if (!SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[0], identities[1]))
+        return refused(capture);
+    for (int i = 0; i < 2; ++i) {
+        auto connection = std::make_shared<Connection>();
+        connection->mailbox = mailboxes[i];
+        apply_limits(*connection, runtime().limits);
+        runtime().pump.adopt(connection, native[i]);
+        *handles[i] = connection->handle;
+    }
+    return 0;
+}
+
+} // namespace
+} // namespace gns_core
+
+using namespace gns_core;
+
+int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
+                   uint64_t *listen_socket) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        if (!found) return not_found();
+        return on_pump([&] { return listen(found, *address, options, option_count, listen_socket); });
+    });
+}
+
+int32_t gns_listen_address(uint64_t listen_socket, gns_address *address) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().listen_sockets.find(listen_socket);
+        if (!found) return not_found();
+        *address = found->address;
+        return 0;
+    });
+}
+
+int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *text, int32_t size, int32_t linger) {
+    return guarded([&]() -> int32_t {
+        if (const int32_t error = check_goodbye(reason, text, size)) return error;
+        const auto found = runtime().listen_sockets.remove(listen_socket);
+        if (!found) return not_found();
+        const std::string goodbye(text ? text : "", static_cast<size_t>(size));
+        return on_pump([&]() -> int32_t {
+            runtime().pump.close_listen_socket(found, reason, goodbye, linger != 0);
+            return 0;
+        });
+    });
+}
+
+int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
+                    uint64_t *connection) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        if (!found) return not_found();
+        return on_pump([&] { return connect(found, *address, options, option_count, connection); });
+    });
+}
+
+int32_t gns_accept(uint64_t connection, uint64_t mailbox) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        const auto target = mailbox ? runtime().mailboxes.find(mailbox) : nullptr;
+        if (mailbox && !target) return not_found();
+        return on_pump([&] { return accept(found, target); });
+    });
+}
+
+int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t size, int32_t linger) {
+    return guarded([&]() -> int32_t {
+        if (const int32_t error = check_goodbye(reason, text, size)) return error;
+        const auto found = runtime().connections.remove(connection);
+        if (!found) return not_found();
+        found->discard.store(true);
+        auto close = std::make_unique<Command::Close>(
+            Command::Close{reason, linger != 0, std::string(text ? text : "", static_cast<size_t>(size))});
+        gns_connection_info info;
+        {
+            std::lock_guard lock(found->end_mutex);
+            info = found->last_info;
+        }
+        info.state = k_ESteamNetworkingConnectionState_None;
+        info.end_reason = reason;
+        copy_text(info.end_text, sizeof info.end_text, close->text);
+        push_end(found, info);
+        Command command;
+        command.connection = found;
+        command.close = std::move(close);
+        runtime().pump.enqueue(std::move(command)); // if the pump has stopped, it has closed this one
+        return 0;
+    });
+}
+
+int32_t gns_socket_pair(uint64_t mailbox_a, uint64_t mailbox_b, int32_t network, const char *identity_a, int32_t size_a,
+                        const char *identity_b, int32_t size_b, uint64_t *connection_a, uint64_t *connection_b) {
+    return guarded([&]() -> int32_t {
+        const std::shared_ptr<Mailbox> mailboxes[2] = {runtime().mailboxes.find(mailbox_a), runtime().mailboxes.find(mailbox_b)};
+        if (!mailboxes[0] || !mailboxes[1]) return not_found();
+        SteamNetworkingIdentity identities[2];
+        if (size_a && !parse_identity(identity_a, size_a, &identities[0])) return fail(GNS_ERROR_BAD_IDENTITY);
+        if (size_b && !parse_identity(identity_b, size_b, &identities[1])) return fail(GNS_ERROR_BAD_IDENTITY);
+        const SteamNetworkingIdentity *given[2] = {size_a ? &identities[0] : nullptr, size_b ? &identities[1] : nullptr};
+        uint64_t *handles[2] = {connection_a, connection_b};
+        return on_pump([&] { return pair(mailboxes, network != 0, given, handles); });
+    });
+}
+
+int32_t gns_identity_parse(const char *text, int32_t size, char *out) {
+    return guarded([&]() -> int32_t {
+        SteamNetworkingIdentity identity;
+        if (!is_text(text, size, SteamNetworkingIdentity::k_cchMaxString - 1)) return fail(GNS_ERROR_BAD_TEXT);
+        if (!parse_identity(text, size, &identity)) return fail(GNS_ERROR_BAD_IDENTITY);
+        identity.ToString(out, SteamNetworkingIdentity::k_cchMaxString);
+        return 0;
+    });
+}
+
+int32_t gns_identity(char *out) {
+    return guarded([&]() -> int32_t {
+        const NativeAccess native;
+        if (!native) return fail(GNS_ERROR_NOT_RUNNING);
+        SteamNetworkingIdentity identity;
+        SteamNetworkingSockets()->GetIdentity(&identity);
+        identity.ToString(out, SteamNetworkingIdentity::k_cchMaxString);
+        return 0;
+    });
+}
