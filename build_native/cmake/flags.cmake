@@ -1,0 +1,22 @@
+# What holds for everything that is compiled here.
+include(CheckLinkerFlag)
+
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+
+if(NOT MSVC)
+  add_compile_options(-ffunction-sections -fdata-sections)
+  # __FILE__ stands in GNS's asserts: no path of the build machine in the binary.
+  add_compile_options(-fmacro-prefix-map=${GNS_PY_ROOT}/=)
+endif()
+
+if(GNS_PY_SANITIZE)
+  # GNS is compiled without RTTI, which -fsanitize=vptr would need.
+  add_compile_options(-fsanitize=${GNS_PY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr)
+  add_link_options(-fsanitize=${GNS_PY_SANITIZE})
+endif()

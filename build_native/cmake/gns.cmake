@@ -1,0 +1,43 @@
+# GNS as its own CMake files describe it, unpatched, as the static library GameNetworkingSockets_s.
+set(BUILD_STATIC_LIB ON)
+set(BUILD_SHARED_LIB OFF)
+set(ENABLE_ICE ON)
+if(WIN32)
+  set(USE_CRYPTO BCrypt CACHE STRING "")
+endif()
+if(GNS_PY_MODE STREQUAL "vendored")
+  # GNS asks for packages; these folders answer with the targets that are built here.
+  list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR}/packages)
+  set(Protobuf_DIR ${CMAKE_CURRENT_LIST_DIR}/packages)
+  set(OPENSSL_NEW_ENOUGH TRUE) # GNS would find out by linking a library that is not built yet
+else()
+  # The distribution's protoc belongs to its library; the first in PATH is the one that pip installed for vendored mode.
+  if(GNS_PY_PROTOC)
+    set(Protobuf_PROTOC_EXECUTABLE ${GNS_PY_PROTOC})
+  else()
+    find_program(Protobuf_PROTOC_EXECUTABLE protoc
+      NO_PACKAGE_ROOT_PATH NO_CMAKE_PATH NO_CMAKE_ENVIRONMENT_PATH NO_SYSTEM_ENVIRONMENT_PATH)
+  endif()
+  find_package(OpenSSL QUIET)
+  if(NOT OPENSSL_FOUND OR NOT Protobuf_PROTOC_EXECUTABLE)
+    message(FATAL_ERROR "GNS_PY_MODE=system needs OpenSSL, protobuf and protoc of the distribution "
+      "(Debian: apt install libssl-dev libprotobuf-dev protobuf-compiler)")
+  endif()
+endif()
+add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
+
+# Third-party warnings hide ours.
+target_compile_options(GameNetworkingSockets_s PRIVATE -w)
+
+if(GNS_PY_MODE STREQUAL "vendored")
+  if(NOT WIN32)
+    add_dependencies(GameNetworkingSockets_s openssl_libcrypto) # its generated headers
+  endif()
+  # The lite runtime's headers include less than the full ones', and its messages keep unknown fields as a string.
+  set(lite ${CMAKE_CURRENT_LIST_DIR}/protobuf)
+  target_compile_options(GameNetworkingSockets_s PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${lite}/lite_includes.h>")
+  set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/steamnetworkingsockets_certs.cpp
+    TARGET_DIRECTORY GameNetworkingSockets_s
+    PROPERTIES COMPILE_OPTIONS "-include;${lite}/lite_unknown_fields.h")
+endif()

@@ -1,0 +1,32 @@
+# Sets GNS_SOURCE, PROTOBUF_SOURCE and OPENSSL_SOURCE, after materialise.py has put the files there.
+find_package(Python3 3.10 REQUIRED COMPONENTS Interpreter)
+
+function(gns_py_materialise)
+  execute_process(COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/materialise.py ${ARGN}
+    RESULT_VARIABLE result ERROR_VARIABLE problem ERROR_STRIP_TRAILING_WHITESPACE)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${problem}")
+  endif()
+endfunction()
+
+set(PROTOBUF_SOURCE ${GNS_PY_ROOT}/vendor/src/protobuf)
+set(OPENSSL_SOURCE ${GNS_PY_ROOT}/vendor/src/openssl)
+
+set(parts "")
+if(GNS_PY_GNS_SOURCE)
+  cmake_path(ABSOLUTE_PATH GNS_PY_GNS_SOURCE BASE_DIRECTORY ${GNS_PY_ROOT} NORMALIZE OUTPUT_VARIABLE GNS_SOURCE)
+  gns_py_materialise(--check-gns-source ${GNS_SOURCE})
+else()
+  set(GNS_SOURCE ${GNS_PY_ROOT}/vendor/src/gns)
+  list(APPEND parts gns)
+endif()
+if(GNS_PY_MODE STREQUAL "vendored")
+  list(APPEND parts protobuf)
+  if(NOT WIN32)
+    list(APPEND parts openssl)
+  endif()
+endif()
+if(parts)
+  message(STATUS "Third-party sources: ${parts} (the first time, cargo downloads them)")
+  gns_py_materialise(${parts})
+endif()
