@@ -1,0 +1,206 @@
+"""Address and resolve()."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+import pickle
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gns_py.address import Address, resolve
+
+PORTS = st.integers(0, 65535)
+IPS = st.ip_addresses()
+
+
+def canonical(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
+@given(ip=IPS, port=PORTS)
+def test_an_address_is_the_tuple_of_its_host_and_port(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
+) -> None:
+    address = Address(str(ip), port)
+    host, unpacked_port = address
+    assert (host, unpacked_port) == (canonical(ip), port)
+    assert address == (host, port)
+    assert hash(address) == hash((host, port))
+    assert (address.host, address.port) == (host, port)
+    assert str(address.ip) == host
+    assert isinstance(address, tuple)
+
+
+@given(ip=IPS, port=PORTS)
+def test_text_and_packed_form_lead_back(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
+    address = Address(str(ip), port)
+    assert Address.parse(str(address)) == address
+    assert len(address.packed) == 16
+    assert Address.from_packed(address.packed, port) == address
+    for again in (pickle.loads(pickle.dumps(address)), copy.deepcopy(address)):
+        assert type(again) is Address
+        assert again == address
+
+
+@given(ip=st.ip_addresses(v=6), port=PORTS)
+def test_every_spelling_of_an_address_is_the_same_value(ip: ipaddress.IPv6Address, port: int) -> None:
+    assert len({Address(ip.exploded, port), Address(ip.compressed, port), Address(ip.compressed.upper(), port)}) == 1
+
+
+@given(ip=st.ip_addresses(v=4), port=PORTS)
+def test_a_mapped_ipv4_address_is_shown_as_ipv4(ip: ipaddress.IPv4Address, port: int) -> None:
+    address = Address(f"::ffff:{ip}", port)
+    assert address == (str(ip), port)
+    assert address.packed == bytes(10) + b"\xff\xff" + ip.packed
+
+
+def test_text_forms() -> None:
+    assert str(Address("1.2.3.4", 27015)) == "1.2.3.4:27015"
+    assert str(Address("::1", 27015)) == "[::1]:27015"
+    assert repr(Address("::1", 5)) == "Address(host='::1', port=5)"
+    assert Address.parse("[0:0::1]:0") == ("::1", 0)
+    assert Address("::", 1).packed == bytes(16)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "", "1.2.3", "01.2.3.4", "1.2.3.4 ", "[::1]", "1:2", "1.2.3.4\0", "::1\0"]
+)
+def test_hosts_that_are_no_addresses(host: str) -> None:
+    with pytest.raises(ValueError, match="is not a numeric IPv4 or IPv6 address"):
+        Address(host, 1)
+
+
+def test_a_scope_is_refused_in_so_many_words() -> None:
+    with pytest.raises(ValueError, match=r"'fe80::1%eth0' has a scope \(the part from % on\), which GNS cannot use"):
+        Address("fe80::1%eth0", 1)
+
+
+@pytest.mark.parametrize("host", [None, b"1.2.3.4", 5, ipaddress.ip_address("1.2.3.4")])
+def test_hosts_that_are_no_text(host: object) -> None:
+    with pytest.raises(TypeError, match="host must be a str, not "):
+        Address(host, 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 2**40])
+def test_ports_out_of_range(port: int) -> None:
+    for make in (Address, resolve):
+        with pytest.raises(ValueError, match=f"port {port} is out of range: 0 to 65535"):
+            make("1.2.3.4", port)
+
+
+@pytest.mark.parametrize("port", [True, "80", 80.0, None])
+def test_ports_that_are_no_int(port: object) -> None:
+    for make in (Address, resolve):
+        with pytest.raises(TypeError, match=f"port must be an int, not {type(port).__name__}"):
+            make("1.2.3.4", port)  # type: ignore[arg-type]
+
+
+def test_replacing_a_part_checks_it() -> None:
+    address = Address("1.2.3.4", 5)
+    assert address._replace(port=6) == ("1.2.3.4", 6)
+    assert type(address._replace(port=6)) is Address
+    with pytest.raises(ValueError, match="port 65536 is out of range"):
+        address._replace(port=65536)
+    with pytest.raises(AttributeError):
+        address.port = 6  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.2.3.4", "[::1]", "::1", "::1:80", "[1.2.3.4]:80", "[::1:80", "[::1]80"])
+@pytest.mark.parametrize("more", ["", ":", ":x", ":-1", ":123456", ":٣", ":80 "])
+def test_texts_that_are_no_addresses(text: str, more: str) -> None:
+    with pytest.raises(ValueError, match=r"is not an address with a port, like|is not a numeric IPv4 or IPv6 address"):
+        Address.parse(text + more)
+
+
+@given(text=st.text() | st.text("0123456789abcdef.:[]%/ ", max_size=24))
+def test_any_text_is_parsed_or_refused_with_a_value_error(text: str) -> None:
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        return
+    assert Address.parse(str(address)) == address
+
+
+def test_parsing_what_is_no_text() -> None:
+    with pytest.raises(TypeError, match="an address to parse must be a str, not bytes"):
+        Address.parse(b"1.2.3.4:5")  # type: ignore[arg-type]
+
+
+@given(data=st.binary().filter(lambda data: len(data) != 16))
+def test_packed_addresses_of_the_wrong_size(data: bytes) -> None:
+    with pytest.raises(ValueError, match=f"a packed address has 16 bytes, not {len(data)}"):
+        Address.from_packed(data, 1)
+
+
+# ---- resolve --------------------------------------------------------------------------------------------------------
+
+
+@given(ip=IPS, port=PORTS)
+def test_numeric_hosts_need_no_resolver(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
+    assert resolve(str(ip), port) == [Address(str(ip), port)]
+
+
+def test_localhost_is_found_ipv4_first() -> None:
+    found = resolve("localhost", 27015)
+    assert found
+    assert all(address.ip.is_loopback and address.port == 27015 for address in found)
+    assert [address.ip.version for address in found] == sorted(address.ip.version for address in found)
+    assert len(set(found)) == len(found)
+
+
+def test_an_unknown_name_is_an_os_error_that_names_it() -> None:
+    with pytest.raises(socket.gaierror, match=r"cannot resolve 'no-such-host\.invalid': ") as caught:
+        resolve("no-such-host.invalid", 1)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno in (socket.EAI_NONAME, socket.EAI_AGAIN, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "a..b", "\udc80"])
+def test_names_that_no_resolver_takes(name: str) -> None:
+    with pytest.raises(socket.gaierror, match="cannot resolve "):
+        resolve(name, 1)
+
+
+@pytest.mark.parametrize("host", ["1.2.3", "1.2.3.4.5", "256.1.1.1", "127.1", "1", ":::", "fe80::1%lo"])
+def test_a_misspelled_address_is_not_taken_for_a_name(host: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a numeric IPv4 or IPv6 address|has a scope"):
+        resolve(host, 1)
+
+
+def test_hosts_that_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="host is empty"):
+        resolve("", 1)
+    with pytest.raises(ValueError, match=r"host 'a\\x00b' has a NUL byte"):
+        resolve("a\0b", 1)
+    with pytest.raises(TypeError, match="host must be a str, not NoneType"):
+        resolve(None, 1)  # type: ignore[arg-type]
+
+
+def test_answers_are_sorted_and_doubles_and_scopes_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a resolver of our own, because no real one can be made to answer like this everywhere."""
+    answers = [
+        (socket.AF_INET6, ("2001:db8::2", 9, 0, 0)),
+        (socket.AF_INET6, ("fe80::1%eth0", 9, 0, 2)),
+        (socket.AF_INET, ("192.0.2.2", 9)),
+        (socket.AF_INET6, ("2001:db8::1", 9, 0, 0)),
+        (socket.AF_INET, ("192.0.2.1", 9)),
+        (socket.AF_INET6, ("::ffff:192.0.2.1", 9, 0, 0)),
+    ]
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda *_, **__: [(family, socket.SOCK_DGRAM, 17, "", where) for family, where in answers],
+    )
+    assert [str(address) for address in resolve("host.example", 9)] == [
+        "192.0.2.2:9",
+        "192.0.2.1:9",
+        "[2001:db8::2]:9",
+        "[2001:db8::1]:9",
+    ]
+    del answers[2:], answers[0]
+    with pytest.raises(socket.gaierror, match=r"cannot resolve 'host\.example': it has no usable IPv4 or IPv6 address"):
+        resolve("host.example", 9)
