@@ -146,7 +146,9 @@ def fetch() -> None:
     first = next((line.removeprefix("error: ") for line in lines if line.startswith("error:")), "")
     reason = "; ".join(dict.fromkeys(part for part in (first, *lines[-1:]) if part)) or f"exit code {done.returncode}"
     if "checksum" in done.stderr:
-        raise VendorError(f"wrong checksum: cargo refuses what it downloaded ({reason}); clear cargo's cache, try again")
+        raise VendorError(
+            f"wrong checksum: cargo refuses what it downloaded ({reason}); clear cargo's cache, try again"
+        )
     raise VendorError(
         f"cargo could not download the pinned sources ({reason}); check the network connection and build again, "
         "or build from the sdist, which carries them"

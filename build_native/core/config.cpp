@@ -167,8 +167,8 @@ int32_t get(int32_t scope, uint64_t object, int32_t value, gns_option *result, c
         result->integer = target.limits ? target.limits->*own->field : ((*target.connection).*own->live).load();
         return 0;
     }
-    ESteamNetworkingConfigDataType type;
-    if (value != k_ESteamNetworkingConfig_MTU_DataSize) // GNS can read this one, but denies that it exists
+    ESteamNetworkingConfigDataType type = k_ESteamNetworkingConfig_Int32;
+    if (value != k_ESteamNetworkingConfig_MTU_DataSize) // GNS can read this one, but denies that it exists, and its type
         if (const int32_t error = check_native(value, scope, &type)) return error;
     if (const int32_t error = find_target(scope, object, &target)) return error;
     union {

@@ -1,4 +1,5 @@
-// GNS's public headers, and the three functions that it exports or defines without declaring them in one.
+// GNS's public headers, and what it has and the core needs but no public header declares. The namespaced ones are hidden
+// symbols, reachable because GNS is linked statically.
 #pragma once
 
 #include <steam/isteamnetworkingutils.h>
@@ -8,6 +9,13 @@ STEAMNETWORKINGSOCKETS_INTERFACE void SteamNetworkingSockets_SetManualPollMode(b
 STEAMNETWORKINGSOCKETS_INTERFACE void SteamNetworkingSockets_Poll(int max_wait_ms);
 
 namespace SteamNetworkingSocketsLib {
-// Ends a running SteamNetworkingSockets_Poll. Reachable because GNS is linked statically.
+// Ends a running SteamNetworkingSockets_Poll.
 void WakeServiceThread();
+// Gives the ports of closed sockets back; with the global lock. GNS does it late in each poll, and complains if it finds a
+// closed one when a poll begins.
+void ProcessPendingDestroyClosedRawUDPSockets();
+struct SteamNetworkingGlobalLock {
+    static void Lock(const char *tag);
+    static void Unlock();
+};
 }

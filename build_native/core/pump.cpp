@@ -26,6 +26,13 @@ std::unique_ptr<gns_connection_info> copy(const gns_connection_info &info) {
     return std::make_unique<gns_connection_info>(info);
 }
 
+void free_closed_ports() {
+    using namespace SteamNetworkingSocketsLib;
+    SteamNetworkingGlobalLock::Lock("gns_core");
+    ProcessPendingDestroyClosedRawUDPSockets();
+    SteamNetworkingGlobalLock::Unlock();
+}
+
 int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
 
 } // namespace
@@ -374,6 +381,7 @@ void Pump::settle_lingering() {
         for (const Lingering &entry : lingering_)
             if (entry.listen_socket == socket.handle) return false;
         SteamNetworkingSockets()->CloseListenSocket(socket.native);
+        free_closed_ports();
         return true;
     };
     closed_listen_sockets_.erase(

@@ -1,0 +1,101 @@
+"""GameNetworkingSockets from Python: reliable and unreliable encrypted messages over UDP, for games and their servers.
+
+This package holds what the APIs share: values, records, errors, the process's own settings. To connect and to listen,
+import an API: ``gns_py.sync`` for threads and game loops.
+"""
+
+from ._native import BuildInfo, build_info
+from .address import Address
+from .config import Config
+from .enums import (
+    ConfigScope,
+    ConfigType,
+    ConfigValue,
+    ConnectionState,
+    EndReason,
+    EndReasonRange,
+    IdentityType,
+    InfoFlags,
+    LogLevel,
+    Result,
+    SendFlags,
+)
+from .errors import (
+    ConcurrencyError,
+    ConfigError,
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    ConnectionLimitError,
+    ConnectTimeout,
+    ForkedError,
+    GNSError,
+    InitializationError,
+    InvalidStateError,
+    ListenError,
+    MessageDropped,
+    MessageTooLarge,
+    NotRunningError,
+    SendQueueFull,
+)
+from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from .identity import Identity
+from .message import Message
+from .runtime import get_config, reset_config, set_config, set_log_level, start, stop
+from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+
+__version__ = build_info().version
+
+__all__ = [
+    "Address",
+    "BuildInfo",
+    "ClosedBy",
+    "ConcurrencyError",
+    "Config",
+    "ConfigError",
+    "ConfigScope",
+    "ConfigType",
+    "ConfigValue",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "ConnectionEnd",
+    "ConnectionInfo",
+    "ConnectionLimitError",
+    "ConnectionRequest",
+    "ConnectionState",
+    "ConnectionStatus",
+    "EndReason",
+    "EndReasonRange",
+    "ForkedError",
+    "GNSError",
+    "Identity",
+    "IdentityType",
+    "InfoFlags",
+    "InitializationError",
+    "InvalidStateError",
+    "LaneStatus",
+    "ListenError",
+    "LogLevel",
+    "Message",
+    "MessageDropped",
+    "MessageReceived",
+    "MessageTooLarge",
+    "NotRunningError",
+    "Result",
+    "SendFailed",
+    "SendFlags",
+    "SendQueue",
+    "SendQueueFull",
+    "StatusChanged",
+    "build_info",
+    "get_config",
+    "reset_config",
+    "set_config",
+    "set_log_level",
+    "start",
+    "stop",
+]

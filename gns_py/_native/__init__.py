@@ -1,0 +1,495 @@
+"""The only part of gns_py that calls the native core (build_native/core/gns_core.h) and knows of cffi.
+
+Everything here takes and returns Python's own types; an error of the core becomes an exception in one place, check().
+Handles are ints. Calls release the GIL; each may be made from any thread.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..address import Address
+from ..config import Config, OptionValue
+from ..enums import ConfigScope, ConfigType, ConfigValue, ConnectionState, InfoFlags, LogLevel, Result
+from ..errors import (
+    ConfigError,
+    ConnectionLimitError,
+    ForkedError,
+    GNSError,
+    InitializationError,
+    InvalidStateError,
+    MessageDropped,
+    MessageTooLarge,
+    NotRunningError,
+    SendQueueFull,
+)
+from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+from ._ffi import ffi
+from .library import lib
+
+EVENT_STATUS: int = lib.GNS_EVENT_STATUS
+EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE
+EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
+EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
+SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
+SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
+SEND_NO_DELAY: int = lib.GNS_SEND_NO_DELAY
+TOO_LARGE: int = lib.GNS_ERROR_TOO_LARGE
+BAD_HANDLE: int = lib.GNS_ERROR_BAD_HANDLE
+NOT_RUNNING: int = lib.GNS_ERROR_NOT_RUNNING
+NO_CONNECTION = -int(Result.NO_CONNECTION)
+LIMIT_EXCEEDED = -int(Result.LIMIT_EXCEEDED)
+MAX_MESSAGE_SIZE: int = lib.GNS_MAX_MESSAGE_SIZE
+MAX_END_TEXT: int = lib.GNS_MAX_END_TEXT
+MAX_NAME: int = lib.GNS_MAX_NAME
+MAX_LANES: int = lib.GNS_MAX_LANES
+
+_EXCEPTIONS: dict[int, type[Exception]] = {
+    lib.GNS_ERROR_NOT_RUNNING: NotRunningError,
+    lib.GNS_ERROR_FORKED: ForkedError,
+    lib.GNS_ERROR_BAD_HANDLE: InvalidStateError,
+    lib.GNS_ERROR_TOO_LARGE: MessageTooLarge,
+    lib.GNS_ERROR_RUNNING: InvalidStateError,
+    lib.GNS_ERROR_NO_MEMORY: MemoryError,
+    lib.GNS_ERROR_UNKNOWN_OPTION: ConfigError,
+    lib.GNS_ERROR_WRONG_SCOPE: ConfigError,
+    lib.GNS_ERROR_WRONG_TYPE: ConfigError,
+    lib.GNS_ERROR_LOCKED: ConfigError,
+    lib.GNS_ERROR_RESERVED: ConfigError,
+    lib.GNS_ERROR_BAD_TEXT: ValueError,
+    lib.GNS_ERROR_BAD_REASON: ValueError,
+    lib.GNS_ERROR_BAD_IDENTITY: ValueError,
+    lib.GNS_ERROR_BAD_VALUE: ValueError,
+    -int(Result.INVALID_PARAM): ValueError,
+    -int(Result.INVALID_STATE): InvalidStateError,
+    LIMIT_EXCEEDED: SendQueueFull,
+    -int(Result.IGNORED): MessageDropped,
+}
+
+
+def error(code: int) -> Exception:
+    """The exception for an error code that a function of the core has just returned on this thread."""
+    text = ffi.string(lib.gns_last_error_text()).decode(errors="replace")
+    exception = _EXCEPTIONS.get(code, GNSError)(text or f"error {code}")
+    if isinstance(exception, GNSError) and -1000 < code < 0:
+        exception.result = Result(-code)
+    return exception
+
+
+def check(result: int) -> int:
+    """A result of the core, unless it is an error: that is raised."""
+    if result < 0:
+        raise error(result)
+    return result
+
+
+# ---- about the library ---------------------------------------------------------------------------------------------
+
+
+class BuildInfo(NamedTuple):
+    """What the native library is made of."""
+
+    version: str
+    gns_version: str
+    protobuf_version: str
+    crypto: str
+    mode: str
+    build_type: str
+    compiler: str
+    platform: str
+
+
+def build_info() -> BuildInfo:
+    info = lib.gns_build()
+    return BuildInfo(*(ffi.string(getattr(info, field)).decode() for field in BuildInfo._fields))
+
+
+def time_us() -> int:
+    return int(lib.gns_time_us())
+
+
+# ---- life cycle ------------------------------------------------------------------------------------------------------
+
+
+def start(identity: str) -> bool:
+    """Whether this call started it."""
+    data = identity.encode()
+    result = lib.gns_start(data, len(data))
+    if result == lib.GNS_ERROR_NATIVE:
+        raise InitializationError(str(error(result)))
+    return check(result) == 0
+
+
+def stop(linger_us: int) -> None:
+    check(lib.gns_stop(linger_us))
+
+
+def is_running() -> bool:
+    return check(lib.gns_running()) == 1
+
+
+def identity() -> str:
+    out = ffi.new("char[128]")
+    check(lib.gns_identity(out))
+    return _text(out)
+
+
+# ---- mailboxes -----------------------------------------------------------------------------------
+
+# gns_event, field by field.
+_EVENT = struct.Struct("=QqqQIiiiiHH")
+assert _EVENT.size == ffi.sizeof("gns_event")
+
+
+# connection, number, time_us, offset, size, kind, old_state, new_state, code, lane, flags
+Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+
+class MailboxReader:
+    """The reading end of a native mailbox, with the buffers that a batch is copied into.
+
+    One thread at a time, except wake(). The buffers keep a batch from receive() until done(): a KeyboardInterrupt that
+    comes just when the native call returns loses nothing.
+    """
+
+    __slots__ = ("_batch", "_capacity", "_events", "_max_events", "_payload", "handle")
+
+    def __init__(self) -> None:
+        handle = ffi.new("uint64_t *")
+        check(lib.gns_mailbox_create(handle))
+        self.handle: int = handle[0]
+        self._batch = ffi.new("gns_batch *")
+        self._grow(64, 8 * 1024)
+
+    def _grow(self, max_events: int, capacity: int) -> None:
+        self._max_events = max_events
+        self._capacity = capacity
+        self._events = ffi.new("gns_event[]", max_events)
+        self._payload = ffi.new("char[]", capacity)
+
+    def destroy(self) -> None:
+        lib.gns_mailbox_destroy(self.handle)
+
+    def wake(self) -> None:
+        check(lib.gns_mailbox_wake(self.handle))
+
+    @property
+    def events(self) -> int:
+        """How many events the buffers hold."""
+        return int(self._batch.events)
+
+    def receive(self, timeout_us: int) -> int:
+        """Waits for events and fills the buffers: how many there are, 0 at the timeout."""
+        while True:
+            result: int = lib.gns_mailbox_receive(
+                self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, self._batch
+            )
+            if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
+                return check(result)
+            self._grow(self._max_events, self._batch.payload)
+
+    def read(self) -> list[tuple[Record, bytes]]:
+        """The batch in the buffers, each event with its payload."""
+        payload = ffi.buffer(self._payload)
+        records = _EVENT.iter_unpack(ffi.buffer(self._events, self._batch.events * _EVENT.size))
+        return [(record, payload[record[3] : record[3] + record[4]]) for record in records]
+
+    def done(self) -> bool:
+        """The batch has been taken care of. Returns whether log records are waiting."""
+        batch = self._batch
+        batch.events = 0
+        # A busy mailbox is worth larger buffers, an idle one is not.
+        if batch.more and self._max_events < 1024:
+            self._grow(1024, max(self._capacity, 256 * 1024))
+        return bool(batch.logs)
+
+
+# ---- sockets and connections ---------------------------------------------------------------------
+
+
+def listen(mailbox: int, address: Address, config: Config) -> int:
+    return _make(lib.gns_listen, mailbox, address, config.options_for(ConfigScope.LISTEN_SOCKET))
+
+
+def connect(mailbox: int, address: Address, config: Config) -> int:
+    return _make(lib.gns_connect, mailbox, address, config.options_for(ConfigScope.CONNECTION))
+
+
+def _make(function: Any, mailbox: int, address: Address, options: list[tuple[ConfigValue, OptionValue]]) -> int:
+    handle = ffi.new("uint64_t *")
+    native, keep = _options(options)
+    result = function(mailbox, _address(address), native, len(options), handle)
+    del keep
+    if result == LIMIT_EXCEEDED:
+        raise ConnectionLimitError(str(error(result)))
+    check(result)
+    return int(handle[0])
+
+
+def listen_close(listen_socket: int, code: int, text: bytes, linger: bool) -> int:
+    return int(lib.gns_listen_close(listen_socket, code, text, len(text), linger))
+
+
+def accept(connection: int, mailbox: int) -> int:
+    return int(lib.gns_accept(connection, mailbox))
+
+
+def close(connection: int, code: int, text: bytes, linger: bool) -> int:
+    return int(lib.gns_close(connection, code, text, len(text), linger))
+
+
+def socket_pair(mailbox_a: int, mailbox_b: int, network: bool, identity_a: str, identity_b: str) -> tuple[int, int]:
+    handles = ffi.new("uint64_t[2]")
+    a, b = identity_a.encode(), identity_b.encode()
+    result = lib.gns_socket_pair(mailbox_a, mailbox_b, network, a, len(a), b, len(b), handles, handles + 1)
+    if result == LIMIT_EXCEEDED:
+        raise ConnectionLimitError(str(error(result)))
+    check(result)
+    return handles[0], handles[1]
+
+
+# ---- sending -------------------------------------------------------------------------------------
+
+# (connection, data, size, flags, lane) -> number or error: called as it is, because it is called most.
+send = lib.gns_send
+
+
+def send_many(connection: int, messages: Sequence[Any], flags: int, lane: int) -> tuple[int, int, int]:
+    """How many were taken (or an error), the first one's number, and the error of the one after them, or 0."""
+    first, failed = ffi.new("int64_t *"), ffi.new("int32_t *")
+    sizes = [memoryview(message).nbytes for message in messages]
+    taken: int = lib.gns_send_many(connection, b"".join(messages), sizes, len(sizes), flags, lane, first, failed)
+    return taken, first[0], failed[0]
+
+
+def broadcast(connections: Sequence[int], data: Any, size: int, flags: int, lane: int) -> list[int]:
+    """Each one's message number, or error."""
+    results = ffi.new("int64_t[]", len(connections))
+    check(lib.gns_broadcast(connections, len(connections), data, size, flags, lane, results))
+    return list(ffi.unpack(results, len(connections)))
+
+
+def readable(data: Any) -> tuple[Any, int]:
+    """Any buffer as what the core takes, and its size. TypeError: not one, or not contiguous."""
+    if isinstance(data, str):
+        raise TypeError("a message is bytes, not str: encode it")
+    try:
+        size = memoryview(data).nbytes
+        return ffi.from_buffer(data), size
+    except (TypeError, BufferError, ValueError):
+        raise TypeError(f"a message is bytes or another contiguous buffer, not {type(data).__name__}") from None
+
+
+def flush(connection: int) -> int:
+    return int(lib.gns_flush(connection))
+
+
+def configure_lanes(connection: int, priorities: Sequence[int], weights: Sequence[int]) -> int:
+    return int(lib.gns_configure_lanes(connection, len(priorities), priorities, weights))
+
+
+def send_queue(connection: int) -> SendQueue | int:
+    queue = ffi.new("gns_send_queue *")
+    result: int = lib.gns_connection_send_queue(connection, queue)
+    return result or SendQueue(queue.bytes, queue.messages, queue.segments, queue.max_bytes, queue.max_segments)
+
+
+def notify_drained(connection: int, max_bytes: int, max_segments: int) -> int:
+    return int(lib.gns_connection_notify_drained(connection, max_bytes, max_segments))
+
+
+# ---- about a connection --------------------------------------------------------------------------
+
+# (connection) -> state or error
+state = lib.gns_connection_state
+
+
+def info(connection: int) -> ConnectionInfo | int:
+    """The error's code where there is one: what it means depends on what the caller knows."""
+    out = ffi.new("gns_connection_info *")
+    result: int = lib.gns_connection_info_get(connection, out)
+    return result or _info(out)
+
+
+def read_info(payload: bytes) -> ConnectionInfo:
+    """A status event's payload."""
+    return _info(ffi.from_buffer("gns_connection_info *", payload))
+
+
+def status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStatus]] | int:
+    out = ffi.new("gns_connection_status *")
+    lane_out = ffi.new("gns_lane_status[]", lanes)
+    result: int = lib.gns_connection_status_get(connection, out, lanes, lane_out)
+    if result:
+        return result
+    return (
+        ConnectionStatus(
+            ConnectionState(out.state),
+            _known(out.ping_ms),
+            _known(out.quality_local),
+            _known(out.quality_remote),
+            out.out_packets_per_second,
+            out.out_bytes_per_second,
+            out.in_packets_per_second,
+            out.in_bytes_per_second,
+            out.send_rate,
+            out.pending_unreliable,
+            out.pending_reliable,
+            out.sent_unacked_reliable,
+            _queue_time(out.queue_time_us),
+            _known(out.max_jitter_us),
+        ),
+        [
+            LaneStatus(
+                lane.pending_unreliable,
+                lane.pending_reliable,
+                lane.sent_unacked_reliable,
+                _queue_time(lane.queue_time_us),
+            )
+            for lane in lane_out
+        ],
+    )
+
+
+def details(connection: int) -> str | int:
+    size = 8 * 1024
+    while True:
+        out = ffi.new("char[]", size)
+        result: int = lib.gns_connection_details(connection, out, size)
+        if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
+            return result if result < 0 else _text(out)
+        size *= 2
+
+
+def set_name(connection: int, name: bytes) -> int:
+    return int(lib.gns_connection_set_name(connection, name, len(name)))
+
+
+def get_name(connection: int) -> str | int:
+    out = ffi.new("char[]", MAX_NAME + 1)
+    result: int = lib.gns_connection_get_name(connection, out, MAX_NAME + 1)
+    return result or _text(out)
+
+
+def set_user_data(connection: int, user_data: int) -> int:
+    return int(lib.gns_connection_set_user_data(connection, user_data))
+
+
+# ---- configuration -------------------------------------------------------------------------------
+
+
+def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
+    """The first error, or 0."""
+    options = config.options_for(scope)
+    native, keep = _options(options)
+    for index in range(len(options)):
+        result: int = lib.gns_config_set(scope, handle, native + index)
+        if result < 0:
+            return result
+    del keep
+    return 0
+
+
+def reset_option(scope: ConfigScope, handle: int, option: ConfigValue) -> int:
+    return int(lib.gns_config_reset(scope, handle, option))
+
+
+def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[int, OptionValue]:
+    """An error or not, and the value."""
+    out = ffi.new("gns_option *")
+    size = 1024
+    while True:
+        text = ffi.new("char[]", size)
+        result: int = lib.gns_config_get(scope, handle, option, out, text, size)
+        if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
+            break
+        size *= 2
+    match out.type:
+        case ConfigType.STRING:
+            return result, _text(text)
+        case ConfigType.FLOAT:
+            return result, float(out.real)
+        case _:
+            return result, int(out.integer)
+
+
+def _options(options: list[tuple[ConfigValue, OptionValue]]) -> tuple[Any, list[Any]]:
+    """A gns_option array, and what must stay alive as long as it is used."""
+    native = ffi.new("gns_option[]", len(options))
+    keep = []
+    for out, (option, value) in zip(native, options, strict=True):
+        out.value, out.type = option, option.type
+        if isinstance(value, str):
+            keep.append(ffi.new("char[]", value.encode()))
+            out.string = keep[-1]
+        elif isinstance(value, float):
+            out.real = value
+        else:
+            out.integer = value
+    return native, keep
+
+
+# ---- log -----------------------------------------------------------------------------------------
+
+
+class LogRecord(NamedTuple):
+    """A line of GNS's log."""
+
+    time_us: int
+    level: LogLevel
+    text: str
+
+
+def set_log_level(level: LogLevel) -> None:
+    check(lib.gns_log_set_level(level))
+
+
+def receive_logs() -> tuple[list[LogRecord], int]:
+    """The lines that wait, oldest first, and how many were lost before."""
+    out, dropped = ffi.new("gns_log_record[]", 32), ffi.new("int64_t *")
+    lines: list[LogRecord] = []
+    lost = 0
+    while True:
+        count = check(lib.gns_log_receive(out, len(out), dropped))
+        lost += dropped[0]
+        lines += [LogRecord(line.time_us, LogLevel(line.level), _text(line.text)) for line in out[0:count]]
+        if count < len(out):
+            return lines, lost
+
+
+# ---- values --------------------------------------------------------------------------------------
+
+
+def _address(address: Address) -> Any:
+    out = ffi.new("gns_address *")
+    out.ip = address.packed
+    out.port = address.port
+    return out
+
+
+def _info(native: Any) -> ConnectionInfo:
+    packed, port = bytes(native.remote_address.ip), native.remote_address.port
+    return ConnectionInfo(
+        ConnectionState(native.state),
+        Address.from_packed(packed, port) if port or any(packed) else None,
+        _text(native.identity),
+        _text(native.description),
+        native.end_reason,
+        _text(native.end_text),
+        InfoFlags(native.flags),
+        native.user_data,
+    )
+
+
+def _text(native: Any) -> str:
+    return str(ffi.string(native).decode(errors="replace"))
+
+
+def _known(value: Any) -> Any:
+    return None if value < 0 else value
+
+
+def _queue_time(value: int) -> int | None:
+    return None if value == 2**63 - 1 else value

@@ -1,0 +1,45 @@
+"""Loads the native library and refuses one that does not match this package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ._ffi import ffi
+
+_NAMES = {"win32": "gns_core.dll", "darwin": "libgns_core.dylib"}
+
+
+def _load() -> Any:
+    path = Path(__file__).parent / _NAMES.get(sys.platform, "libgns_core.so")
+    try:
+        return ffi.dlopen(str(path))
+    except OSError as error:
+        raise ImportError(
+            f"gns_py's native library cannot be loaded: {error}", name=__name__, path=str(path)
+        ) from error
+
+
+def _check_layout(library: Any) -> None:
+    """Compares the core's own table of sizes and offsets with cffi's."""
+    count = ffi.new("int32_t *")
+    table = library.gns_layout(count)
+    for entry in ffi.unpack(table, count[0]):
+        struct = ffi.string(entry.struct_name).decode()
+        field = ffi.string(entry.field).decode()
+        if field:
+            members = dict(ffi.typeof(struct).fields)
+            ours = (members[field].offset, ffi.sizeof(members[field].type)) if field in members else None
+        else:
+            ours = (ffi.alignof(struct), ffi.sizeof(struct))
+        if ours != (entry.offset, entry.size):
+            raise ImportError(
+                f"gns_py's native library does not fit the package: {struct}{'.' * bool(field)}{field} has offset and "
+                f"size {(entry.offset, entry.size)} there, {ours} here. Reinstall gns_py.",
+                name=__name__,
+            )
+
+
+lib: Any = _load()
+_check_layout(lib)

@@ -1,0 +1,414 @@
+"""What the connections of all APIs share: handle, state, inbox, sending, closing. Nothing in here waits."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import _native
+from .address import Address
+from .config import Config, OptionValue
+from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
+from .errors import ConnectionClosed, MessageTooLarge, SendQueueFull, closed
+from .events import ClosedBy, ConnectionEnd, MessageReceived, SendFailed, StatusChanged, end_of
+from .identity import Identity
+from .message import Message
+from .runtime import Mailbox
+from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_log = logging.getLogger("gns_py")
+_ENDED = (_native.BAD_HANDLE, _native.NOT_RUNNING, _native.NO_CONNECTION)
+_ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
+
+StatusCallback = Callable[[StatusChanged[Any]], object]
+
+
+class Endpoint:
+    """One end of a connection. Sending and closing: any thread. Everything that reads: one thread at a time."""
+
+    def __init__(
+        self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
+    ) -> None:
+        self.handle = handle
+        self._mailbox = mailbox
+        self._on_status_changed = on_status_changed
+        self._inbox: deque[Message] = deque()
+        self._polled = False
+        self._established = False
+        self._drained = False
+        self._closed_here = False
+        self._end: ConnectionEnd | None = None
+        self._last_info = info
+        self._lanes = 1
+
+    def __repr__(self) -> str:
+        peer = self._last_info.remote_address if self._last_info else None
+        state = self._end or self.state.name
+        return f"<{type(self).__module__}.{type(self).__name__} {peer or 'in memory'} {state}>"
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_closed_here", True):  # missing if the constructor failed
+            return
+        if self._end is None:
+            _warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
+        _native.close(self.handle, EndReason.APP_GENERIC, b"", True)
+
+    # ---- what it is ----
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state now, which may be ahead of the events and messages that have been read.
+
+        NONE once this end has closed it. Native: GetConnectionInfo.
+        """
+        result = ConnectionState.NONE if self._closed_here else _native.state(self.handle)
+        return ConnectionState(result) if result > 0 else ConnectionState.NONE
+
+    @property
+    def end(self) -> ConnectionEnd | None:
+        """Who ended the connection and why, as soon as that is known; None while it lives."""
+        if self._end is None and not self._closed_here:
+            info = _native.info(self.handle)
+            if isinstance(info, ConnectionInfo) and info.state not in _ALIVE:
+                return end_of(info)
+        return self._end
+
+    def info(self) -> ConnectionInfo:
+        """What is known of the connection and its peer; the last that was known once it is closed.
+
+        Native: GetConnectionInfo.
+        """
+        info = _native.info(self.handle)
+        if isinstance(info, ConnectionInfo):
+            self._last_info = info
+        elif self._last_info is None:
+            self._raise(info)
+        assert self._last_info is not None
+        return self._last_info
+
+    @property
+    def remote_address(self) -> Address | None:
+        """The peer's address; None for a pair in memory."""
+        return self.info().remote_address
+
+    @property
+    def remote_identity(self) -> Identity:
+        """Who the peer claims to be: nobody has verified it. Of type INVALID if it claims nonsense."""
+        try:
+            return Identity.parse(self.info().identity)
+        except ValueError:
+            return Identity.parse("invalid")
+
+    @property
+    def description(self) -> str:
+        """GNS's own description, for logs."""
+        return self.info().description
+
+    @property
+    def name(self) -> str:
+        """Shown in GNS's log lines; at most 31 bytes.
+
+        Errors when set: TypeError, ValueError. Native: SetConnectionName.
+        """
+        name = _native.get_name(self.handle)
+        return name if isinstance(name, str) else self._raise(name)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._check(_native.set_name(self.handle, _text("name", name, _native.MAX_NAME)))
+
+    @property
+    def user_data(self) -> int:
+        """A 64-bit number of the application's, -1 until set. Native: SetConnectionUserData."""
+        return self.info().user_data
+
+    @user_data.setter
+    def user_data(self, user_data: int) -> None:
+        if not isinstance(user_data, int):
+            raise TypeError(f"user_data must be an int, not {type(user_data).__name__}")
+        if not -(2**63) <= user_data < 2**63:
+            raise ValueError(f"user_data is {user_data}: it has 64 bits")
+        self._check(_native.set_user_data(self.handle, user_data))
+
+    # ---- what it measures ----
+
+    def stats(self) -> ConnectionStatus:
+        """Ping, quality, rates, queues at present; the last ones measured if the peer or a problem has ended it.
+
+        Errors: ConnectionClosed once it is closed here. Native: GetConnectionRealTimeStatus.
+        """
+        result = _native.status(self.handle, 0)
+        return self._raise(result) if isinstance(result, int) else result[0]
+
+    def lane_stats(self) -> list[LaneStatus]:
+        """What waits on each outgoing lane. Errors: as stats(). Native: GetConnectionRealTimeStatus."""
+        result = _native.status(self.handle, self._lanes)
+        return self._raise(result) if isinstance(result, int) else result[1]
+
+    def send_queue(self) -> SendQueue:
+        """What is queued or not acknowledged, and the bounds at which send() raises SendQueueFull."""
+        result = _native.send_queue(self.handle)
+        return self._raise(result) if isinstance(result, int) else result
+
+    def details(self) -> str:
+        """GNS's own report of some dozen lines, for people.
+
+        Errors: ConnectionClosed. Native: GetDetailedConnectionStatus.
+        """
+        result = _native.details(self.handle)
+        return self._raise(result) if isinstance(result, int) else result
+
+    # ---- sending ----
+
+    def send(
+        self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0, no_delay: bool = False
+    ) -> int:
+        """Queues a message and returns its number on its lane, from 1. Never blocks.
+
+        data: bytes or any contiguous buffer, up to 512 KiB; copied. Before the connection is established it waits and
+        is delivered after; a message over 16,500 bytes is always reliable. nagle: may wait up to nagle_time for others
+        to share its packet. no_delay: drop it (MessageDropped) rather than wait for the connection to be established.
+        Errors: SendQueueFull (drain() waits), MessageTooLarge, ConnectionClosed, TypeError, ValueError (a lane that is
+        not configured). Any thread. Native: SendMessages, on the pump's thread.
+        """
+        flags = (
+            (_native.SEND_RELIABLE if reliable else 0)
+            | (0 if nagle else _native.SEND_NO_NAGLE)
+            | (_native.SEND_NO_DELAY if no_delay else 0)
+        )
+        native_data, size = (data, len(data)) if type(data) is bytes else _native.readable(data)
+        if lane and not 0 < lane < _native.MAX_LANES:
+            raise ValueError(f"lane is {lane}: a connection has lanes 0 to {_native.MAX_LANES - 1} at most")
+        if size > _native.MAX_MESSAGE_SIZE:  # before it can overflow the native argument
+            self._raise_too_large(size)
+        number: int = _native.send(self.handle, native_data, size, flags, lane)
+        if number < 0:
+            self._raise(number, size=size, lane=lane)
+        return number
+
+    def send_many(
+        self, messages: Iterable[Buffer], *, reliable: bool = True, nagle: bool = True, lane: int = 0
+    ) -> list[int]:
+        """Queues several messages in one native call and returns their numbers.
+
+        Errors: as send(). With SendQueueFull and MessageTooLarge the messages before the refused one are on their way:
+        the exception's ``sent`` tells how many.
+        """
+        batch = list(messages)
+        for message in batch:
+            if type(message) is not bytes:
+                _native.readable(message)
+        if not 0 <= lane < _native.MAX_LANES:
+            raise ValueError(f"lane is {lane}: a connection has lanes 0 to {_native.MAX_LANES - 1} at most")
+        flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
+        taken, first, failed = _native.send_many(self.handle, batch, flags, lane)
+        self._check(taken)
+        if failed:
+            self._raise(failed, size=memoryview(batch[taken]).nbytes, lane=lane, sent=taken)
+        return list(range(first, first + taken))
+
+    def flush(self) -> None:
+        """Sends now what waits for Nagle's timer. Errors: ConnectionClosed. Native: FlushMessagesOnConnection."""
+        self._check(_native.flush(self.handle))
+
+    def configure_lanes(self, priorities: Sequence[int], weights: Sequence[int] | None = None) -> None:
+        """Sets up this end's outgoing lanes, one for each priority; never fewer than before.
+
+        priorities: lower goes first. weights: shares within one priority, 1 to 65535, equal if None. Order is kept
+        within a lane, not across. Errors: ValueError, ConnectionClosed. Native: ConfigureConnectionLanes.
+        """
+        shares = [1] * len(priorities) if weights is None else list(weights)
+        if not 1 <= len(priorities) <= _native.MAX_LANES:
+            raise ValueError(f"a connection has 1 to {_native.MAX_LANES} lanes, not {len(priorities)}")
+        if len(shares) != len(priorities):
+            raise ValueError(f"{len(priorities)} priorities, but {len(shares)} weights")
+        if len(priorities) < self._lanes:
+            raise ValueError(f"the connection has {self._lanes} lanes already; they cannot become fewer")
+        for share in shares:
+            if not 1 <= share <= 65535:
+                raise ValueError(f"a lane's weight is {share}: it must be 1 to 65535")
+        for priority in priorities:
+            if not -(2**31) <= priority < 2**31:
+                raise ValueError(f"a lane's priority is {priority}: it has 32 bits")
+        self._check(_native.configure_lanes(self.handle, list(priorities), shares))
+        self._lanes = len(priorities)
+
+    # ---- options ----
+
+    def set_config(self, config: Config) -> None:
+        """Sets options of this connection.
+
+        Errors: ConfigError, ValueError, ConnectionClosed. Native: SetConfigValue.
+        """
+        self._check(_native.set_options(ConfigScope.CONNECTION, self.handle, config))
+
+    def get_config(self, option: ConfigValue) -> OptionValue:
+        """The value that holds for this connection, inherited or its own.
+
+        Errors as set_config(). Native: GetConfigValue.
+        """
+        result, value = _native.get_option(ConfigScope.CONNECTION, self.handle, option)
+        self._check(result)
+        return value
+
+    # ---- the end ----
+
+    def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
+        """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
+
+        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL.
+        linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
+        interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
+        established. What had arrived and was not read is gone.
+        Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
+        """
+        goodbye = check_goodbye(code, text)
+        if self._closed_here:
+            return
+        self._closed_here = True
+        if self._end is None:
+            end = self._native_end()
+            self._end = end or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
+        _native.close(self.handle, code, goodbye, linger)
+        self._inbox.clear()
+        self._mailbox.receive_if_idle()
+
+    def _native_end(self) -> ConnectionEnd | None:
+        """The end that the core knows of and nobody has read yet."""
+        info = _native.info(self.handle)
+        return end_of(info) if isinstance(info, ConnectionInfo) and info.state not in _ALIVE else None
+
+    # ---- for the APIs ----
+
+    def _accept(self, mailbox: Mailbox | None) -> None:
+        """Accepts an inbound connection, into another mailbox if one is given."""
+        if mailbox is not None:
+            mailbox.add(self)
+        self._check(_native.accept(self.handle, mailbox.handle if mailbox else 0))
+        if mailbox is not None:
+            self._mailbox.remove(self.handle)
+            self._mailbox = mailbox
+
+    def _set_polled(self, polled: bool) -> None:
+        """
+
+        hether its messages and events go to the mailbox's poll(), or the messages to its own inbox; none is lost.
+        """
+        if self._polled is polled:
+            return
+        self._polled = polled
+        events = self._mailbox.events
+        if polled:
+            events.extend(MessageReceived(self, message) for message in self._inbox)
+            self._inbox.clear()
+        else:
+            mine = [event for event in events if event.connection is self]
+            self._inbox.extend(event.message for event in mine if isinstance(event, MessageReceived))
+            others = [event for event in events if event.connection is not self]
+            events.clear()
+            events.extend(others)
+
+    def _raise(self, code: int, *, size: int = 0, lane: int = 0, sent: int = 0) -> NoReturn:
+        """Raises what an error code of the core means for this connection."""
+        if code in _ENDED:
+            raise self._closed()
+        if code == _native.LIMIT_EXCEEDED:
+            full = SendQueueFull(
+                "the send queue is full: the peer does not take messages as fast as they are sent; wait with drain()"
+            )
+            full.sent = sent
+            raise full
+        error = _native.error(code)
+        if code == -Result.INVALID_PARAM and lane:
+            raise ValueError(f"lane {lane} is not configured: this connection has {self._lanes}")
+        if size and code == _native.TOO_LARGE:
+            self._raise_too_large(size)
+        raise error
+
+    def _raise_too_large(self, size: int) -> NoReturn:
+        queue = _native.send_queue(self.handle)
+        limit = _native.MAX_MESSAGE_SIZE
+        name = "a message"
+        if isinstance(queue, SendQueue) and queue.max_bytes < limit:
+            limit, name = queue.max_bytes, "with this send_buffer_size a message"
+        raise MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
+
+    def _check(self, result: int) -> None:
+        if result < 0:
+            self._raise(result)
+
+    def _closed(self) -> ConnectionClosed:
+        end = (
+            self._end
+            or self._native_end()
+            or ConnectionEnd(ClosedBy.LOCAL, EndReason.SHUTDOWN, "the runtime was stopped")
+        )
+        return closed(end)
+
+    # ---- from the mailbox, on the thread that reads it ----
+
+    def _on_message(self, message: Message) -> None:
+        if self._closed_here:
+            return
+        if self._polled:
+            self._mailbox.events.append(MessageReceived(self, message))
+        else:
+            self._inbox.append(message)
+
+    def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
+        self._last_info = info
+        event = StatusChanged(self, old, new, info, time_us)
+        if new == ConnectionState.CONNECTED:
+            self._established = True
+        end = event.end
+        if end is not None:
+            self._end = end
+            if new == ConnectionState.NONE:  # stopped, or the listen socket was closed: the handle is dead
+                self._closed_here = True
+            self._mailbox.remove(self.handle)
+        self._notify(event)
+        if self._polled:
+            self._mailbox.events.append(event)
+
+    def _notify(self, event: StatusChanged[Any]) -> None:
+        if self._on_status_changed is None:
+            return
+        try:
+            self._on_status_changed(event)
+        except Exception:
+            _log.exception("on_status_changed failed for %r", self)
+
+    def _on_send_failed(self, number: int, result: Result) -> None:
+        if self._polled:
+            self._mailbox.events.append(SendFailed(self, number, result))
+        else:
+            _log.warning("%r: GNS refused message %d: %s", self, number, result)
+
+    def _on_drained(self) -> None:
+        self._drained = True
+
+
+def check_goodbye(code: int, text: str) -> bytes:
+    """A close's code and text, checked; the text as the core takes it."""
+    if not isinstance(code, int) or isinstance(code, bool):
+        raise TypeError(f"code must be an int, not {type(code).__name__}")
+    if not 1000 <= code <= 2999:
+        raise ValueError(f"code is {code}: 1000 to 1999 say a normal end, 2000 to 2999 a fault")
+    return _text("text", text, _native.MAX_END_TEXT)
+
+
+def _text(name: str, text: str, longest: int) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
+    if "\0" in text:
+        raise ValueError(f"{name} has a NUL byte")
+    data = text.encode()
+    if len(data) > longest:
+        raise ValueError(f"{name} has {len(data)} bytes: at most {longest} are allowed")
+    return data

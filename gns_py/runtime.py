@@ -1,0 +1,266 @@
+"""The process-wide life cycle of GNS, and the mailboxes that events come out of.
+
+GNS runs once in a process, under one identity; it starts by itself at the first use, and stops when the interpreter
+exits or by stop(). A native thread, the pump, serves the network however long Python is busy; no Python code ever runs
+on it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from .config import Config, OptionValue
+from .enums import ConfigScope, ConfigValue, ConnectionState, LogLevel, Result
+from .errors import ConcurrencyError
+from .identity import Identity
+from .message import Message
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+    from .stats import ConnectionInfo
+
+# Lines of GNS's own log; each record has the line's level as record.gns_level.
+_log = logging.getLogger("gns_py.native")
+_LEVELS = {
+    LogLevel.BUG: logging.ERROR,
+    LogLevel.ERROR: logging.ERROR,
+    LogLevel.IMPORTANT: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.MSG: logging.INFO,
+}
+# What a waiting main thread may take to notice Ctrl-C: the native wait does not hear of signals.
+_SIGNAL_SLICE = 0.1
+_EXIT_LINGER = 5.0
+
+
+def start(identity: Identity | str | None = None) -> None:
+    """Starts GNS. Not needed, except to say who this process is: the first use starts it under no identity.
+
+    identity: what peers see, in GNS's text form if it is a str ("str:alice"). They cannot verify it.
+    Errors: ValueError (no identity), InvalidStateError (already started under another one), InitializationError,
+    ForkedError. Any thread; takes some milliseconds. Native: GameNetworkingSockets_Init.
+    """
+    if identity is None:
+        text = ""
+    elif isinstance(identity, Identity | str):
+        text = str(identity if isinstance(identity, Identity) else Identity.parse(identity))
+    else:
+        raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
+    if _native.start(text):
+        # Once per process, however often it is started: registering again would only run it twice.
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
+
+
+def stop(linger: float = _EXIT_LINGER) -> None:
+    """Ends everything: open connections end with SHUTDOWN (2999), which their peers are told at once.
+
+    linger: seconds to wait at most for what already closed connections still have to deliver.
+    Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs, or in a
+    forked child. Any thread. Native: GameNetworkingSockets_Kill.
+    """
+    if linger < 0:
+        raise ValueError(f"linger is {linger}: it must not be negative")
+    _native.stop(int(linger * 1e6))
+    dispatch_logs()
+
+
+def is_running() -> bool:
+    """Whether GNS runs in this process. Raises ForkedError in a forked child of a process where it ran."""
+    return _native.is_running()
+
+
+def ensure_started() -> None:
+    """Starts GNS if nobody has."""
+    if not _native.is_running():
+        start()
+
+
+def identity() -> Identity:
+    """Who this process is for its peers. Native: GetIdentity."""
+    ensure_started()
+    return Identity.parse(_native.identity())
+
+
+def time_us() -> int:
+    """GNS's clock, microseconds, monotonic from an arbitrary point: the base of all ..._us times."""
+    return _native.time_us()
+
+
+def set_config(config: Config) -> None:
+    """Sets options for the whole process: the defaults of all connections, and the process-wide ones (fake_...).
+
+    They stay set over stop() and start(). Errors: ConfigError. Native: SetConfigValue at the global scope.
+    """
+    ensure_started()
+    _native.check(_native.set_options(ConfigScope.GLOBAL, 0, config))
+
+
+def get_config(option: ConfigValue) -> OptionValue:
+    """The process-wide value of an option. Errors: ConfigError. Native: GetConfigValue."""
+    ensure_started()
+    result, value = _native.get_option(ConfigScope.GLOBAL, 0, option)
+    _native.check(result)
+    return value
+
+
+def reset_config(*options: ConfigValue) -> None:
+    """Back to GNS's default: these options, or without any every option that can be set process-wide."""
+    ensure_started()
+    names = Config.__dataclass_fields__
+    for option in options or [each for each in ConfigValue if each.option_name in names]:
+        _native.check(_native.reset_option(ConfigScope.GLOBAL, 0, option))
+
+
+def set_log_level(level: LogLevel) -> None:
+    """Which lines of GNS's log become records of the logger "gns_py.native": this level and the graver ones.
+
+    WARNING to begin with. Records are made on the threads that use gns_py, when they do. Native:
+    SetDebugOutputFunction.
+    """
+    _native.set_log_level(LogLevel(level))
+
+
+def dispatch_logs() -> None:
+    """Makes log records of what GNS has logged. Called wherever gns_py waits or closes; rarely needed elsewhere."""
+    lines, lost = _native.receive_logs()
+    if lost:
+        _log.warning("%d lines of GNS's log were lost", lost)
+    for line in lines:
+        hint = " (a bug in gns_py or in GNS: please report it)" if line.level is LogLevel.BUG else ""
+        _log.log(_LEVELS.get(line.level, logging.DEBUG), "%s%s", line.text, hint, extra={"gns_level": line.level})
+
+
+def _at_exit() -> None:
+    try:
+        stop()
+    except Exception:  # the interpreter goes away: nobody is left to handle it
+        _log.debug("stopping at exit failed", exc_info=True)
+
+
+class Mailbox:
+    """Where the events of one reader wait: those of one connection, or of a listen socket with its connections.
+
+    The only place where events leave the native core. One thread reads at a time; a second one gets ConcurrencyError.
+    """
+
+    def __init__(self, make_inbound: Callable[[Mailbox, int, ConnectionInfo, int], Endpoint] | None = None) -> None:
+        ensure_started()
+        self._reader = _native.MailboxReader()
+        self._make_inbound = make_inbound
+        self._reading = threading.Lock()
+        self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
+        self._backlog: deque[tuple[_native.Record, bytes]] = deque()
+        self.events: deque[Any] = deque()
+        """What poll() has not handed out yet."""
+
+    def __del__(self) -> None:
+        reader = getattr(self, "_reader", None)  # missing if the constructor failed
+        if reader is not None:
+            reader.destroy()
+
+    @property
+    def handle(self) -> int:
+        """The core's."""
+        return self._reader.handle
+
+    def add(self, endpoint: Endpoint) -> None:
+        """From now on the endpoint gets its events, as long as somebody else keeps it alive."""
+        self._endpoints[endpoint.handle] = weakref.ref(endpoint)
+
+    def remove(self, handle: int) -> None:
+        """The endpoint gets no more events."""
+        self._endpoints.pop(handle, None)
+
+    def wake(self) -> None:
+        """Makes a waiting receive() return."""
+        self._reader.wake()
+
+    def receive(self, timeout: float | None) -> bool:
+        """Waits up to timeout seconds (None: no limit) for events and hands them to their endpoints.
+
+        False if none came. In the main thread it looks for signals ten times a second.
+        """
+        if not self._reading.acquire(blocking=False):
+            raise ConcurrencyError("two threads read the same connection or listen socket at once")
+        try:
+            return self._receive(timeout)
+        finally:
+            self._reading.release()
+
+    def receive_if_idle(self) -> None:
+        """Hands out what waits, unless a thread is reading: then that one does."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._receive(0.0)
+            finally:
+                self._reading.release()
+
+    def _receive(self, timeout: float | None) -> bool:
+        if self._backlog:
+            self._dispatch()
+            return True
+        reader = self._reader
+        if not reader.events:  # else a signal's exception came between the native call and us
+            if timeout is not None and timeout <= _SIGNAL_SLICE:
+                reader.receive(int(timeout * 1e6) if timeout > 0 else 0)
+            elif threading.current_thread() is threading.main_thread():
+                self._wait_in_slices(timeout)
+            else:
+                reader.receive(-1 if timeout is None else int(timeout * 1e6))
+            if not reader.events:
+                return False
+        self._backlog.extend(reader.read())
+        if reader.done():
+            dispatch_logs()
+        self._dispatch()
+        return True
+
+    def _wait_in_slices(self, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        remaining = _SIGNAL_SLICE
+        while remaining > 0 and not self._reader.receive(int(min(remaining, _SIGNAL_SLICE) * 1e6)):
+            dispatch_logs()
+            if deadline is not None:
+                remaining = deadline - time.monotonic()
+
+    def _dispatch(self) -> None:
+        backlog = self._backlog
+        known = self._endpoints
+        handle = 0
+        endpoint: Endpoint | None = None
+        while backlog:
+            (connection, number, when, _, _, kind, old, new, code, lane, flags), payload = backlog[0]
+            if connection != handle:
+                handle = connection
+                get = known.get(connection)
+                endpoint = get() if get else None
+            if kind == _native.EVENT_MESSAGE:
+                if endpoint is not None:
+                    endpoint._on_message(Message(payload, number, lane, flags != 0, when))
+            elif kind == _native.EVENT_STATUS:
+                info = _native.read_info(payload)
+                if endpoint is None and old == ConnectionState.NONE and self._make_inbound:
+                    endpoint = self._make_inbound(self, connection, info, when)
+                elif endpoint is not None:
+                    endpoint._on_status(ConnectionState(old), ConnectionState(new), info, when)
+            elif endpoint is not None:
+                if kind == _native.EVENT_SEND_FAILED:
+                    endpoint._on_send_failed(number, Result(-code))
+                else:
+                    endpoint._on_drained()
+            backlog.popleft()
+
+
+if hasattr(os, "register_at_fork"):
+    # The child's copy of the lock may be held by a thread that the child does not have.
+    os.register_at_fork(after_in_child=lambda: atexit.unregister(_at_exit))

@@ -1,0 +1,60 @@
+"""GameNetworkingSockets for threads and for game loops: every call that waits, blocks, and says for how long at most.
+
+Three styles, each complete:
+
+- ``connect()`` and ``recv()``, or ``serve()`` with a thread for each connection: like the sockets of the standard
+library; - ``listen()`` and ``poll()``: one thread, one loop with a fixed rate, all connections;
+- callbacks, ``on_status_changed=``, called by whatever call of yours reads the events.
+
+What waits in the main thread notices Ctrl-C within 0.1 s.
+"""
+
+from ..address import Address
+from ..config import Config
+from ..enums import ConnectionState, EndReason, EndReasonRange
+from ..errors import (
+    ConcurrencyError,
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    ConnectTimeout,
+    MessageTooLarge,
+    SendQueueFull,
+)
+from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..identity import Identity
+from ..message import Message
+from .client import connect, socket_pair
+from .connection import Connection
+from .server import ListenSocket, Server, listen, serve
+
+__all__ = [
+    "Address",
+    "ConcurrencyError",
+    "Config",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "ConnectionEnd",
+    "ConnectionRequest",
+    "ConnectionState",
+    "EndReason",
+    "EndReasonRange",
+    "Identity",
+    "ListenSocket",
+    "Message",
+    "MessageReceived",
+    "MessageTooLarge",
+    "SendFailed",
+    "SendQueueFull",
+    "Server",
+    "StatusChanged",
+    "connect",
+    "listen",
+    "serve",
+    "socket_pair",
+]

@@ -1,0 +1,127 @@
+"""The blocking connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TypeAlias
+
+from .. import _native
+from ..endpoint import Endpoint
+from ..enums import EndReason
+from ..errors import ConnectionClosedOK
+from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..message import Message
+from ..runtime import Mailbox
+from .deadline import Deadline
+
+
+class Connection(Endpoint):
+    """One end of a connection, for threads. Iterating over it receives until it is closed normally.
+
+    As a context manager it is closed at the end: with 1000, or, if the block raises, with 2001 INTERNAL_ERROR.
+    One thread at a time reads (recv..., poll(), drain(), wait_closed(), iteration), others get ConcurrencyError;
+    sending and closing work from any thread, also while one reads.
+    """
+
+    def recv(self, timeout: float | None = None) -> bytes:
+        """Waits for the next message and returns its data.
+
+        timeout: seconds; None waits without a limit. No message is lost by a timeout or by Ctrl-C.
+        Errors: TimeoutError; once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError;
+        ConcurrencyError. Native: ReceiveMessagesOnPollGroup, on the pump's thread.
+        """
+        return self.recv_message(timeout).data
+
+    def recv_message(self, timeout: float | None = None) -> Message:
+        """As recv(), with number, lane, reliability and time of arrival."""
+        if not self._inbox or self._polled:
+            self._wait_for_message(timeout)
+        return self._inbox.popleft()
+
+    def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
+        """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}: it must be at least 1")
+        inbox = self._inbox
+        if not inbox or self._polled:
+            self._wait_for_message(timeout)
+        return [inbox.popleft() for _ in range(min(len(inbox), limit or len(inbox)))]
+
+    def _wait_for_message(self, timeout: float | None) -> None:
+        self._set_polled(False)
+        self._wait(lambda: self._inbox or self._end is not None, timeout, "no message")
+        if not self._inbox:
+            raise self._closed()
+
+    def _wait(self, ready: Callable[[], object], timeout: float | None, what: str) -> None:
+        deadline = Deadline(timeout)
+        while not ready():
+            if not self._mailbox.receive(deadline.remaining()) and deadline.is_over():
+                raise TimeoutError(f"{what} within {timeout} s")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The messages' data, until the connection is closed normally; ConnectionClosedError if it ends otherwise."""
+        try:
+            while True:
+                yield self.recv()
+        except ConnectionClosedOK:
+            return
+
+    def poll(self, timeout: float | None = 0.0) -> list[Event]:
+        """What has happened since the last poll(), after waiting up to timeout seconds (None: no limit) for something.
+
+        For loops with a fixed rate: messages come as MessageReceived, changes as StatusChanged, the last of which has
+        an ``end``. A connection that is polled is not read with recv() at the same time: each message comes out once.
+        Errors: ConcurrencyError.
+        """
+        self._set_polled(True)
+        return poll(self._mailbox, timeout, lambda: self._end is not None)
+
+    def drain(self, timeout: float | None = None) -> None:
+        """Waits until the send queue is at most half full, so that sending can go on for a while.
+
+        Errors: TimeoutError, ConnectionClosed, ConcurrencyError. What arrives meanwhile is kept for recv().
+        """
+        queue = self.send_queue()
+        self._drained = False
+        self._check(_native.notify_drained(self.handle, queue.max_bytes // 2, queue.max_segments // 2))
+        self._wait(lambda: self._drained or self._end is not None, timeout, "the send queue did not drain")
+        if not self._drained:
+            raise self._closed()
+
+    def wait_closed(self, timeout: float | None = None) -> ConnectionEnd:
+        """Waits until the connection has ended, by whomever, and returns why. What arrives is kept for recv().
+
+        Errors: TimeoutError, ConcurrencyError.
+        """
+        self._wait(lambda: self._end is not None, timeout, "the connection did not end")
+        assert self._end is not None
+        return self._end
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+            self.close()
+        else:
+            self.close(EndReason.INTERNAL_ERROR, "an exception was raised")
+
+
+Event: TypeAlias = (
+    StatusChanged[Connection] | ConnectionRequest[Connection] | MessageReceived[Connection] | SendFailed[Connection]
+)
+
+
+def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -> list[Event]:
+    """The events for poll(), after waiting for the first one; not if it is over, since nothing can come then."""
+    deadline = Deadline(0.0 if is_over() else timeout)
+    mailbox.receive(0.0 if mailbox.events else deadline.remaining())
+    while not mailbox.events and not deadline.is_over() and not is_over():
+        mailbox.receive(deadline.remaining())
+    events: list[Event] = list(mailbox.events)
+    mailbox.events.clear()
+    return events

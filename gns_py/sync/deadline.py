@@ -1,0 +1,28 @@
+"""Time limits of blocking calls."""
+
+from __future__ import annotations
+
+import math
+import time
+
+
+class Deadline:
+    """When a call that began now must be over; None: never."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, timeout: float | None) -> None:
+        if timeout is not None:
+            if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+                raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
+            if math.isnan(timeout) or timeout < 0:
+                raise ValueError(f"timeout is {timeout}: it must not be negative")
+        self._at = None if timeout is None or math.isinf(timeout) else time.monotonic() + timeout
+
+    def remaining(self) -> float | None:
+        """Seconds, not negative; None without a limit."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def is_over(self) -> bool:
+        """Whether nothing remains."""
+        return self._at is not None and time.monotonic() >= self._at

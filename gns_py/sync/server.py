@@ -1,0 +1,345 @@
+"""listen() and serve()."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .. import _native
+from ..address import Address, resolve
+from ..config import Config, OptionValue
+from ..endpoint import StatusCallback, check_goodbye
+from ..enums import ConfigScope, ConfigValue, ConnectionState, EndReason
+from ..errors import ConnectionClosed, GNSError, InvalidStateError, ListenError, NotRunningError
+from ..events import ConnectionRequest, StatusChanged
+from ..runtime import Mailbox
+from ..stats import ConnectionInfo
+from .connection import Connection, Event, poll
+from .deadline import Deadline
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_log = logging.getLogger("gns_py")
+# Between asking the system for a free port and taking it somebody else may have taken it.
+_PORT_TRIES = 20
+
+
+class ListenSocket:
+    """An open port. Made by listen(). One thread reads it: with poll(), or with accept().
+
+    As a context manager it is closed at the end. Connections accepted from poll() live in its events; those from
+    accept() are read on their own.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, handle: int, address: Address, on_status_changed: StatusCallback | None
+    ) -> None:
+        self.address = address
+        """Where it listens: (host, port), the port found if 0 was asked for."""
+        self._mailbox = mailbox
+        self._handle = handle
+        self._on_status_changed = on_status_changed
+        self._connections: dict[int, Connection] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.address} {'closed' if self._closed else 'open'}>"
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are connected, or being so, and not closed; accepted by whatever means."""
+        return [connection for connection in list(self._connections.values()) if not connection._closed_here]
+
+    def poll(self, timeout: float | None = 0.0) -> list[Event]:
+        """What has happened since the last poll(), after waiting up to timeout seconds (None: no limit) for something.
+
+        ConnectionRequest, MessageReceived, StatusChanged (also of what this side closes), in order for each connection.
+        Sleeps natively and wakes at the first event; in the main thread, Ctrl-C ends it within 0.1 s. The last
+        StatusChanged of a connection has an ``end``.
+        Errors: ConcurrencyError, TypeError, ValueError.
+        """
+        return poll(self._mailbox, timeout, lambda: self._closed)
+
+    def accept(self, timeout: float | None = None) -> Connection:
+        """Waits for the next connection, accepts it and returns it, to be read on its own, by any one thread.
+
+        Errors: TimeoutError, InvalidStateError (the socket is closed), ConcurrencyError. Native: AcceptConnection.
+        """
+        deadline = Deadline(timeout)
+        for request in self._requests(deadline):
+            connection = request.connection
+            connection._set_polled(False)
+            with contextlib.suppress(ConnectionClosed):  # it has given up meanwhile
+                connection._accept(Mailbox())
+                return connection
+        if self._closed:
+            raise InvalidStateError("the listen socket is closed")
+        raise TimeoutError(f"nobody connected within {timeout} s")
+
+    def __iter__(self) -> Iterator[ConnectionRequest[Connection]]:
+        """Requests as they come, until the socket is closed, each to be accepted or rejected."""
+        return self._requests(Deadline(None))
+
+    def _requests(self, deadline: Deadline) -> Iterator[ConnectionRequest[Connection]]:
+        events = self._mailbox.events
+        while True:
+            for event in events:
+                if isinstance(event, ConnectionRequest):
+                    events.remove(event)
+                    yield event
+                    break
+            else:
+                if self._closed or (not self._mailbox.receive(deadline.remaining()) and deadline.is_over()):
+                    return
+
+    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[Connection]:
+        """Sends one message to all its connections that are connected, in one native call and with one copy.
+
+        Returns those that did not take it, because their send queue is full. Errors: TypeError, MessageTooLarge,
+        ValueError. Any thread. Native: SendMessages.
+        """
+        targets = [each for each in self.connections if each._established and each._end is None]
+        return broadcast(targets, data, reliable=reliable, nagle=nagle, lane=lane)
+
+    def set_config(self, config: Config) -> None:
+        """Sets options for its connections that have no value of their own.
+
+        Errors: ConfigError. Native: SetConfigValue.
+        """
+        _native.check(_native.set_options(ConfigScope.LISTEN_SOCKET, self._handle, config))
+
+    def get_config(self, option: ConfigValue) -> OptionValue:
+        """The value of an option for its new connections. Errors: ConfigError. Native: GetConfigValue."""
+        result, value = _native.get_option(ConfigScope.LISTEN_SOCKET, self._handle, option)
+        _native.check(result)
+        return value
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Closes the port and each of its connections, as Connection.close() does. Closing again does nothing.
+
+        The port is free when this returns, unless a connection lingers: then when that is delivered.
+        Errors: TypeError, ValueError. Any thread. Native: CloseConnection, CloseListenSocket.
+        """
+        goodbye = check_goodbye(code, text)
+        if self._closed:
+            return
+        self._closed = True
+        result = _native.listen_close(self._handle, code, goodbye, linger)
+        if result < 0 and result != _native.NOT_RUNNING:
+            _native.check(result)
+        self._mailbox.receive_if_idle()
+        for connection in self.connections:
+            connection._mailbox.receive_if_idle()
+        if result >= 0:
+            self._mailbox.wake()  # whoever waits there
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_closed", True):  # missing if the constructor failed
+            return
+        _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
+        _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)
+
+    def __enter__(self) -> ListenSocket:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_inbound(self, mailbox: Mailbox, handle: int, info: ConnectionInfo, time_us: int) -> Connection:
+        connection = Connection(mailbox, handle, info, self._on_inbound_status)
+        connection._polled = True
+        mailbox.add(connection)
+        self._connections[handle] = connection
+        connection._notify(StatusChanged(connection, ConnectionState.NONE, ConnectionState.CONNECTING, info, time_us))
+        mailbox.events.append(ConnectionRequest(connection))
+        return connection
+
+    def _on_inbound_status(self, event: StatusChanged[Connection]) -> None:
+        if event.end is not None:
+            self._connections.pop(event.connection.handle, None)
+        if self._on_status_changed is not None:
+            self._on_status_changed(event)
+
+
+def broadcast(
+    connections: list[Connection], data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0
+) -> list[Connection]:
+    """Sends one message to several connections; see ListenSocket.broadcast()."""
+    native_data, size = _native.readable(data)
+    flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
+    results = _native.broadcast([each.handle for each in connections], native_data, size, flags, lane)
+    return [each for each, result in zip(connections, results, strict=True) if result == _native.LIMIT_EXCEEDED]
+
+
+def listen(
+    host: str, port: int, *, config: Config | None = None, on_status_changed: StatusCallback | None = None
+) -> ListenSocket:
+    """Opens a port and returns its ListenSocket, which is also a context manager.
+
+    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" or "" all IPv4 and IPv6. port: 0 finds a free
+    one, which ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
+    StatusChanged of theirs, from NONE -> CONNECTING on, by the thread that reads them.
+    Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
+    resolved), TypeError, ValueError. Native: CreateListenSocketIP.
+    """
+    options = config or Config()
+    if not isinstance(options, Config):
+        raise TypeError(f"config must be a Config, not {type(config).__name__}")
+    where = resolve("::" if host == "" else host, port)[0]
+    owner: list[ListenSocket] = []
+
+    def make_inbound(mailbox: Mailbox, handle: int, info: ConnectionInfo, time_us: int) -> Connection:
+        return owner[0]._make_inbound(mailbox, handle, info, time_us)
+
+    mailbox = Mailbox(make_inbound)
+    for attempt in range(_PORT_TRIES):
+        address = where if port else _free_port(where)
+        try:
+            handle = _native.listen(mailbox.handle, address, options)
+        except GNSError as error:
+            if isinstance(error, ValueError | RuntimeError):  # not about the port
+                raise
+            if port or attempt == _PORT_TRIES - 1:
+                raise ListenError(f"cannot listen on {address}: {error}") from None
+            continue
+        break
+    listener = ListenSocket(mailbox, handle, address, on_status_changed)
+    owner.append(listener)
+    return listener
+
+
+def _free_port(where: Address) -> Address:
+    """The address with a port that is free now. GNS cannot let the system choose one."""
+    family = socket.AF_INET6 if where.ip.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        if family == socket.AF_INET6:
+            # As GNS does: "::" is for both families.
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            probe.bind((where.host, 0))
+        except OSError as error:
+            raise ListenError(f"cannot listen on {where.host}: {error}") from error
+        return Address(where.host, probe.getsockname()[1])
+
+
+class Server:
+    """A running server: made by serve(). Each connection has a thread of its own, in which its handler runs.
+
+    As a context manager it is closed at the end, and its handlers have ended.
+    """
+
+    def __init__(self, handler: Callable[[Connection], object], listener: ListenSocket) -> None:
+        self.address = listener.address
+        """Where it listens: (host, port), the port found if 0 was asked for."""
+        self._handler = handler
+        self._listener = listener
+        self._handlers: set[threading.Thread] = set()
+        # Daemons, so that an interpreter that exits with the server open does not wait for its clients.
+        self._acceptor = threading.Thread(target=self._accept_all, name=f"gns_py serve {self.address}", daemon=True)
+        self._acceptor.start()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are connected or being so."""
+        return self._listener.connections
+
+    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[Connection]:
+        """As ListenSocket.broadcast()."""
+        return self._listener.broadcast(data, reliable=reliable, nagle=nagle, lane=lane)
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Closes the port and each connection, as ListenSocket.close() does; handlers that wait are ended by it.
+
+        At once: wait_closed() waits for the handlers. Errors: TypeError, ValueError. Any thread.
+        """
+        self._listener.close(code, text, linger=linger)
+
+    def wait_closed(self, timeout: float | None = None) -> None:
+        """Waits until the server is closed and all handlers have returned. Errors: TimeoutError."""
+        deadline = Deadline(timeout)
+        for thread in [self._acceptor, *self._handlers]:
+            self._join(thread, deadline)
+            if thread.is_alive():
+                raise TimeoutError(f"the handlers did not end within {timeout} s")
+
+    def serve_forever(self) -> None:
+        """Waits until the server is closed; Ctrl-C closes it and goes on as KeyboardInterrupt."""
+        try:
+            self.wait_closed()
+        finally:
+            self.close()
+
+    @staticmethod
+    def _join(thread: threading.Thread, deadline: Deadline) -> None:
+        # In slices: on some platforms a join without a limit does not hear of Ctrl-C.
+        while thread.is_alive() and not deadline.is_over():
+            remaining = deadline.remaining()
+            thread.join(0.1 if remaining is None else min(remaining, 0.1))
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        self.wait_closed()
+
+    def _accept_all(self) -> None:
+        while True:
+            try:
+                connection = self._listener.accept()
+            except (InvalidStateError, NotRunningError):
+                return
+            except Exception:
+                _log.exception("accepting a connection failed")
+                time.sleep(0.1)
+                continue
+            thread = threading.Thread(
+                target=self._handle, args=(connection,), name=f"gns_py handler {connection.remote_address}", daemon=True
+            )
+            self._handlers.add(thread)
+            thread.start()
+
+    def _handle(self, connection: Connection) -> None:
+        try:
+            with connection:
+                self._handler(connection)
+        except ConnectionClosed as error:
+            if error.end != connection.end:
+                _log.exception("the handler of %r failed", connection)
+        except Exception:
+            _log.exception("the handler of %r failed", connection)
+        finally:
+            self._handlers.discard(threading.current_thread())
+
+
+def serve(
+    handler: Callable[[Connection], object],
+    host: str,
+    port: int,
+    *,
+    config: Config | None = None,
+    on_status_changed: StatusCallback | None = None,
+) -> Server:
+    """Starts a server and returns it: it accepts in the background and runs handler(connection) in a thread for each.
+
+    A thread each, because a handler that waits in recv() then hurts nobody else, and reads like the protocol it speaks.
+    A thread costs some 50 KiB: for thousands of connections use listen() and poll().
+    When the handler returns, its connection is closed with 1000; when it raises, with 2001 INTERNAL_ERROR, and the
+    exception is logged; a ConnectionClosed of its own connection just ends it.
+    Errors and arguments: as listen(). on_status_changed is called in the thread that reads the connection.
+    """
+    if not callable(handler):
+        raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+    return Server(handler, listen(host, port, config=config, on_status_changed=on_status_changed))
