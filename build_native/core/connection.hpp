@@ -52,6 +52,7 @@ struct Connection {
     uint64_t handle = 0;
     uint64_t listen_socket = 0;
     bool inbound = false;
+    bool in_memory = false; // GNS delivers to the other end inside of the sending call
     std::atomic<HSteamNetConnection> native{k_HSteamNetConnection_Invalid}; // 0 once GNS's connection is closed; pump writes
     std::atomic<int32_t> state{k_ESteamNetworkingConnectionState_None};
     std::atomic<bool> discard{false}; // closed here: unread messages are gone

@@ -110,22 +110,25 @@ void Pump::loop() {
             std::lock_guard lock(queue_mutex_);
             commands.swap(queue_);
         }
-        execute(commands);
+        const bool pending = execute(commands);
         commands.clear();
-        poll(stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
+        poll(pending ? 0 : stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
         settle_lingering();
         if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
     }
     shut_down();
 }
 
-void Pump::execute(std::vector<Command> &commands) {
+bool Pump::execute(std::vector<Command> &commands) {
+    bool pending = false;
     std::vector<Command *> batch;
     for (Command &command : commands) {
         if (command.message) {
+            pending = pending || command.connection->in_memory;
             batch.push_back(&command);
             continue;
         }
+        pending = true;
         send(batch);
         if (command.close)
             close_native(*command.connection, command.close->reason, command.close->text.c_str(), command.close->linger);
@@ -133,6 +136,7 @@ void Pump::execute(std::vector<Command> &commands) {
             command.task();
     }
     send(batch);
+    return pending;
 }
 
 void Pump::send(std::vector<Command *> &batch) {

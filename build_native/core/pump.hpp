@@ -71,7 +71,8 @@ private:
     void loop();
     void signal_later(std::shared_ptr<Mailbox> mailbox);
     void signal_mailboxes();
-    void execute(std::vector<Command> &commands);
+    // Whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
+    bool execute(std::vector<Command> &commands);
     void send(std::vector<Command *> &batch);
     void poll(int timeout_ms);
     void receive_messages();

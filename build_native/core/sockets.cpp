@@ -79,6 +79,7 @@ int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const St
     for (int i = 0; i < 2; ++i) {
         auto connection = std::make_shared<Connection>();
         connection->mailbox = mailboxes[i];
+        connection->in_memory = !network;
         apply_limits(*connection, runtime().limits);
         runtime().pump.adopt(connection, native[i]);
         *handles[i] = connection->handle;
