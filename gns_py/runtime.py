@@ -212,8 +212,8 @@ class Mailbox:
         reader = self._reader
         if not reader.events:  # else a signal's exception came between the native call and us
             if timeout is not None and timeout <= _SIGNAL_SLICE:
-                reader.receive(int(timeout * 1e6) if timeout > 0 else 0)
-            elif threading.current_thread() is threading.main_thread():
+                reader.receive(int(timeout * 1e6))
+            elif threading.get_ident() == threading.main_thread().ident:
                 self._wait_in_slices(timeout)
             else:
                 reader.receive(-1 if timeout is None else int(timeout * 1e6))

@@ -12,12 +12,15 @@ class Deadline:
     __slots__ = ("_at",)
 
     def __init__(self, timeout: float | None) -> None:
-        if timeout is not None:
-            if not isinstance(timeout, int | float) or isinstance(timeout, bool):
-                raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
-            if math.isnan(timeout) or timeout < 0:
-                raise ValueError(f"timeout is {timeout}: it must not be negative")
-        self._at = None if timeout is None or math.isinf(timeout) else time.monotonic() + timeout
+        self._at: float | None = None
+        if timeout is None:
+            return
+        if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+            raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
+        if math.isnan(timeout) or timeout < 0:
+            raise ValueError(f"timeout is {timeout}: it must not be negative")
+        if not math.isinf(timeout):
+            self._at = time.monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Seconds, not negative; None without a limit."""
