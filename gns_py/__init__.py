@@ -42,7 +42,7 @@ from .errors import (
 from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from .identity import Identity
 from .message import Message
-from .runtime import get_config, reset_config, set_config, set_log_level, start, stop
+from .runtime import get_config, list_config, reset_config, set_config, set_log_level, start, stop
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
 
 __version__ = build_info().version
@@ -93,6 +93,7 @@ __all__ = [
     "StatusChanged",
     "build_info",
     "get_config",
+    "list_config",
     "reset_config",
     "set_config",
     "set_log_level",

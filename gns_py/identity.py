@@ -45,7 +45,7 @@ class Identity:
             case IdentityType.GENERIC_STRING, str() as text:
                 _check_size("an identity string", _utf8(text), 31)
             case IdentityType.GENERIC_BYTES, builtins.bytes() as data:
-                _check_size("identity bytes", data, 32)
+                _check_size("identity bytes", data, 32, minimum=2)  # GNS takes a single byte for a bug of its own
             case IdentityType.XBOX_PAIRWISE_ID, str() as text:
                 _check_size("an Xbox pairwise id", _utf8(text), 32)
             case IdentityType.STEAM_ID, int() as number if not isinstance(number, bool):
@@ -73,7 +73,7 @@ class Identity:
 
     @classmethod
     def bytes(cls, data: builtins.bytes) -> Identity:
-        """1 to 32 bytes of the application's choice."""
+        """2 to 32 bytes of the application's choice."""
         return cls(IdentityType.GENERIC_BYTES, data)
 
     @classmethod
@@ -146,9 +146,9 @@ def _utf8(text: str) -> bytes:
         raise ValueError(f"{text!r} cannot be written as UTF-8") from None
 
 
-def _check_size(what: str, data: bytes, maximum: int) -> None:
-    if not 1 <= len(data) <= maximum:
-        raise ValueError(f"{what} must have 1 to {maximum} bytes, not {len(data)}")
+def _check_size(what: str, data: bytes, maximum: int, minimum: int = 1) -> None:
+    if not minimum <= len(data) <= maximum:
+        raise ValueError(f"{what} must have {minimum} to {maximum} bytes, not {len(data)}")
 
 
 def _check_steam_id(number: int) -> None:

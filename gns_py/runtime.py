@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 import time
 import weakref
@@ -65,8 +64,8 @@ def stop(linger: float = _EXIT_LINGER) -> None:
     """Ends everything: open connections end with SHUTDOWN (2999), which their peers are told at once.
 
     linger: seconds to wait at most for what already closed connections still have to deliver.
-    Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs, or in a
-    forked child. Any thread. Native: GameNetworkingSockets_Kill.
+    Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs.
+    Errors: ForkedError. Any thread. Native: GameNetworkingSockets_Kill.
     """
     if linger < 0:
         raise ValueError(f"linger is {linger}: it must not be negative")
@@ -113,11 +112,20 @@ def get_config(option: ConfigValue) -> OptionValue:
     return value
 
 
-def reset_config(*options: ConfigValue) -> None:
-    """Back to GNS's default: these options, or without any every option that can be set process-wide."""
+def list_config() -> dict[ConfigValue, OptionValue]:
+    """Every option that this build has, with its process-wide value. Native: GetConfigValueInfo, GetConfigValue."""
     ensure_started()
-    names = Config.__dataclass_fields__
-    for option in options or [each for each in ConfigValue if each.option_name in names]:
+    return {option: get_config(option) for option in ConfigValue if _native.has_option(option)}
+
+
+def reset_config(*options: ConfigValue) -> None:
+    """Back to GNS's default: these options, or without any every option that can be set process-wide.
+
+    Errors: ConfigError. Native: SetConfigValue.
+    """
+    ensure_started()
+    settable = Config.__dataclass_fields__
+    for option in options or [each for each in list_config() if each.option_name in settable]:
         _native.check(_native.reset_option(ConfigScope.GLOBAL, 0, option))
 
 
@@ -191,6 +199,7 @@ class Mailbox:
         False if none came. In the main thread it looks for signals ten times a second.
         """
         if not self._reading.acquire(blocking=False):
+            _native.is_running()  # in a forked child the lock's holder does not exist: that is the error then
             raise ConcurrencyError("two threads read the same connection or listen socket at once")
         try:
             return self._receive(timeout)
@@ -259,8 +268,3 @@ class Mailbox:
                 else:
                     endpoint._on_drained()
             backlog.popleft()
-
-
-if hasattr(os, "register_at_fork"):
-    # The child's copy of the lock may be held by a thread that the child does not have.
-    os.register_at_fork(after_in_child=lambda: atexit.unregister(_at_exit))

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import gns_py
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -460,3 +462,16 @@ def test_numbers_that_are_no_option_are_refused() -> None:
     for number in (0, 39, 46, 201, 206):
         with pytest.raises(ValueError, match="is not a valid ConfigValue"):
             ConfigValue(number)
+
+
+def test_the_built_library_has_these_options_with_these_defaults() -> None:
+    """The table is read from source; this is the library that was built from it."""
+    gns_py.reset_config()
+    built = gns_py.list_config()
+    kept_at_maximum = {ConfigValue.RECV_BUFFER_SIZE, ConfigValue.RECV_BUFFER_MESSAGES}
+    assert set(ConfigValue) - set(built) <= {ConfigValue.ECN, ConfigValue.MTU_DATA_SIZE}
+    for option, value in built.items():
+        if option in kept_at_maximum:
+            assert value == option.maximum
+        elif option is not ConfigValue.CONNECTION_USER_DATA:
+            assert (option, value) == (option, option.default)

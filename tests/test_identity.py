@@ -31,7 +31,7 @@ def texts(maximum: int) -> st.SearchStrategy[str]:
 IDENTITIES = st.one_of(
     st.builds(Identity.localhost),
     st.builds(Identity.string, texts(31)),
-    st.builds(Identity.bytes, st.binary(min_size=1, max_size=32)),
+    st.builds(Identity.bytes, st.binary(min_size=2, max_size=32)),
     st.builds(Identity.ip, ADDRESSES),
     st.builds(Identity.steam_id, ACCOUNTS.map(lambda account: 1 << 56 | 1 << 52 | 1 << 32 | account)),
     st.builds(Identity.xbox_pairwise, texts(32)),
@@ -152,7 +152,9 @@ def test_the_size_of_a_string_counts_in_bytes(size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 33])
 def test_other_sizes(size: int) -> None:
-    with pytest.raises(ValueError, match=f"identity bytes must have 1 to 32 bytes, not {size}"):
+    with pytest.raises(ValueError, match="identity bytes must have 2 to 32 bytes, not 1"):
+        Identity.bytes(b"x")
+    with pytest.raises(ValueError, match=f"identity bytes must have 2 to 32 bytes, not {size}"):
         Identity.bytes(bytes(size))
     with pytest.raises(ValueError, match=f"an Xbox pairwise id must have 1 to 32 bytes, not {size}"):
         Identity.xbox_pairwise("x" * size)

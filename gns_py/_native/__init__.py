@@ -415,6 +415,12 @@ def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[in
             return result, int(out.integer)
 
 
+def has_option(option: ConfigValue) -> bool:
+    """Whether this build knows it."""
+    kind, scope = ffi.new("int32_t *"), ffi.new("int32_t *")
+    return bool(lib.gns_config_info(option, kind, scope) != ffi.NULL)
+
+
 def _options(options: list[tuple[ConfigValue, OptionValue]]) -> tuple[Any, list[Any]]:
     """A gns_option array, and what must stay alive as long as it is used."""
     native = ffi.new("gns_option[]", len(options))
