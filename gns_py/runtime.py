@@ -8,6 +8,7 @@ on it.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import _native
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, LogLevel, Result
-from .errors import ConcurrencyError
+from .errors import ConcurrencyError, ForkedError, NotRunningError
 from .identity import Identity
 from .message import Message
 
@@ -207,10 +208,11 @@ class Mailbox:
             self._reading.release()
 
     def receive_if_idle(self) -> None:
-        """Hands out what waits, unless a thread is reading: then that one does."""
+        """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here."""
         if self._reading.acquire(blocking=False):
             try:
-                self._receive(0.0)
+                with contextlib.suppress(NotRunningError, ForkedError):
+                    self._receive(0.0)
             finally:
                 self._reading.release()
 

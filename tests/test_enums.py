@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import gns_py
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gns_py
 from gns_py.enums import (
     ConfigScope,
     ConfigType,

@@ -250,7 +250,7 @@ int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *tex
 int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
                     uint64_t *connection);
 /* Accepts an inbound connection; from now on its events go to `mailbox` (0: where they went). Errors: InvalidState (it
-   is not waiting for this any more), InvalidParam (it is not an inbound one), HandshakeFailed. */
+   was accepted before), NoConnection (it has ended), InvalidParam (it is not an inbound one), HandshakeFailed. */
 int32_t gns_accept(uint64_t connection, uint64_t mailbox);
 /* Closes, or refuses an inbound one. The handle is dead at once, unread messages are gone, and the mailbox gets the
    terminal status event (new_state 0) unless the connection had ended before. linger != 0: what was sent is

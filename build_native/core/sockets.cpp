@@ -60,7 +60,7 @@ int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &addr
 int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_ptr<Mailbox> &mailbox) {
     if (!connection->inbound) return fail(-k_EResultInvalidParam, "only an inbound connection is accepted");
     const HSteamNetConnection native = connection->native.load();
-    if (native == k_HSteamNetConnection_Invalid) return fail(-k_EResultInvalidState, "it has ended");
+    if (native == k_HSteamNetConnection_Invalid) return fail(-k_EResultNoConnection);
     const ErrorCapture capture;
     const EResult result = SteamNetworkingSockets()->AcceptConnection(native);
     if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -17,7 +15,7 @@ from ..address import Address, resolve
 from ..config import Config, OptionValue
 from ..endpoint import StatusCallback, check_goodbye
 from ..enums import ConfigScope, ConfigValue, ConnectionState, EndReason
-from ..errors import ConnectionClosed, GNSError, InvalidStateError, ListenError, NotRunningError
+from ..errors import ConnectionClosed, ForkedError, GNSError, InvalidStateError, ListenError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
 from ..runtime import Mailbox
 from ..stats import ConnectionInfo
@@ -77,8 +75,14 @@ class ListenSocket:
         for request in self._requests(deadline):
             connection = request.connection
             connection._set_polled(False)
-            with contextlib.suppress(ConnectionClosed):  # it has given up meanwhile
+            try:
                 connection._accept(Mailbox())
+            except (NotRunningError, ForkedError):
+                raise
+            except GNSError as error:  # it has given up meanwhile, or speaks something else: the next one, then
+                _log.info("%r was not accepted: %s", connection, error)
+                connection.close()
+            else:
                 return connection
         if self._closed:
             raise InvalidStateError("the listen socket is closed")
@@ -133,8 +137,6 @@ class ListenSocket:
             return
         self._closed = True
         result = _native.listen_close(self._handle, code, goodbye, linger)
-        if result < 0 and result != _native.NOT_RUNNING:
-            _native.check(result)
         self._mailbox.receive_if_idle()
         for connection in self.connections:
             connection._mailbox.receive_if_idle()
@@ -299,12 +301,8 @@ class Server:
         while True:
             try:
                 connection = self._listener.accept()
-            except (InvalidStateError, NotRunningError):
+            except (InvalidStateError, NotRunningError):  # closed
                 return
-            except Exception:
-                _log.exception("accepting a connection failed")
-                time.sleep(0.1)
-                continue
             thread = threading.Thread(
                 target=self._handle, args=(connection,), name=f"gns_py handler {connection.remote_address}", daemon=True
             )
