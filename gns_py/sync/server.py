@@ -269,10 +269,11 @@ class Server:
     def wait_closed(self, timeout: float | None = None) -> None:
         """Waits until the server is closed and all handlers have returned. Errors: TimeoutError."""
         deadline = Deadline(timeout)
-        for thread in [self._acceptor, *self._handlers]:
+        self._join(self._acceptor, deadline)  # first: it may just be starting a handler
+        for thread in list(self._handlers):
             self._join(thread, deadline)
-            if thread.is_alive():
-                raise TimeoutError(f"the handlers did not end within {timeout} s")
+        if self._acceptor.is_alive() or self._handlers:
+            raise TimeoutError(f"the handlers did not end within {timeout} s")
 
     def serve_forever(self) -> None:
         """Waits until the server is closed; Ctrl-C closes it and goes on as KeyboardInterrupt."""
@@ -285,8 +286,7 @@ class Server:
     def _join(thread: threading.Thread, deadline: Deadline) -> None:
         # In slices: on some platforms a join without a limit does not hear of Ctrl-C.
         while thread.is_alive() and not deadline.is_over():
-            remaining = deadline.remaining()
-            thread.join(0.1 if remaining is None else min(remaining, 0.1))
+            thread.join(0.1)
 
     def __enter__(self) -> Server:
         return self
