@@ -1,0 +1,154 @@
+"""Fixtures for all tests: what a test opens it must close, and what GNS complains about fails it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+from support import Peer, eventually
+
+import gns_py
+import gns_py.sync as gns
+from gns_py import ConfigValue, ConnectionState, runtime
+from gns_py.endpoint import Endpoint
+from gns_py.sync.connection import Event
+
+# As fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow.
+RATE = 30_000_000
+_PROCESS = psutil.Process()
+_OPTIONS = {each for each in ConfigValue if each.option_name in gns_py.Config.__dataclass_fields__}
+
+
+class _Errors(logging.Handler):
+    """Keeps the lines of GNS's log that say error or bug."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def _descriptors() -> int:
+    return int(_PROCESS.num_handles() if hasattr(_PROCESS, "num_handles") else _PROCESS.num_fds())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warmed_up() -> None:
+    """What is opened once per process is open before anything is counted."""
+    runtime.start()
+    runtime.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves connections, threads, descriptors or options behind, or errors in GNS's log.
+
+    The runtime is stopped after each test. ``@pytest.mark.native_errors("pattern", ...)``: lines of GNS's log that the
+    test provokes.
+    """
+    expected = [pattern for mark in request.node.iter_markers("native_errors") for pattern in mark.args]
+    errors = _Errors()
+    log = logging.getLogger("gns_py.native")
+    log.addHandler(errors)
+    threads = set(threading.enumerate())
+    native_threads = _PROCESS.num_threads()
+    descriptors = _descriptors()
+    yield
+    problems: list[str] = []
+    gc.collect()
+    for thing in gc.get_objects():
+        if (isinstance(thing, Endpoint) and thing.end is None and not thing._closed_here) or (
+            isinstance(thing, gns.ListenSocket) and not thing._closed
+        ):
+            problems.append(f"left open: {thing!r}")
+            thing.close()
+    if runtime.is_running():
+        now = gns_py.list_config()
+        problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]
+        runtime.reset_config()
+    runtime.stop(linger=0)
+    log.removeHandler(errors)
+    problems += [
+        f"GNS's log: {line}" for line in errors.lines if not any(re.search(pattern, line) for pattern in expected)
+    ]
+    try:
+        eventually(lambda: set(threading.enumerate()) <= threads, 2.0, "the end of the test's threads")
+        eventually(lambda: _PROCESS.num_threads() <= native_threads, 2.0, "the end of native threads")
+        eventually(lambda: _descriptors() <= descriptors, 2.0, "the closing of the test's descriptors")
+    except AssertionError as error:
+        problems.append(str(error))
+    if problems:
+        pytest.fail("\n".join(problems), pytrace=False)
+
+
+def _is_connected(events: list[Event]) -> bool:
+    return any(isinstance(event, gns.StatusChanged) and event.new is ConnectionState.CONNECTED for event in events)
+
+
+class Pair(NamedTuple):
+    """Two connected ends."""
+
+    client: gns.Connection
+    server: gns.Connection
+
+
+PairMaker = Callable[..., Pair]
+
+
+@pytest.fixture
+def fast() -> gns.Config:
+    """Options for tests that move data."""
+    return gns.Config(send_rate_min=RATE, send_rate_max=RATE)
+
+
+@pytest.fixture
+def listener() -> Iterator[gns.ListenSocket]:
+    """A listen socket on IPv4 loopback."""
+    with gns.listen("127.0.0.1", 0) as socket:
+        yield socket
+
+
+@pytest.fixture
+def make_pair() -> Iterator[PairMaker]:
+    """Connects a client to a server over UDP on loopback: make_pair(config for both, server_config=...)."""
+    with ExitStack() as stack:
+
+        def make(config: gns.Config | None = None, server_config: gns.Config | None = None) -> Pair:
+            socket = stack.enter_context(gns.listen("127.0.0.1", 0, config=server_config or config))
+            client = gns.connect("127.0.0.1", socket.address.port, config=config, wait=False)
+            stack.enter_context(client)
+            server = stack.enter_context(socket.accept(timeout=5.0))
+            eventually(lambda: _is_connected(client.poll(0.1)), 5.0, "a connection")
+            return Pair(client, server)
+
+        yield make
+
+
+@pytest.fixture
+def pair(make_pair: PairMaker, fast: gns.Config) -> Pair:
+    """A client and the server's end of its connection, over UDP on loopback, each to be read on its own."""
+    return make_pair(fast)
+
+
+@pytest.fixture
+def process_config() -> Iterator[Callable[[gns.Config], None]]:
+    """gns_py.set_config(), undone after the test."""
+    yield gns_py.set_config
+    gns_py.reset_config()
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Callable[..., Peer]]:
+    """Starts Python source, with arguments, as a program of its own, which is killed after the test."""
+    with ExitStack() as stack:
+        yield lambda source, *arguments: stack.enter_context(Peer(source, tmp_path, *arguments))

@@ -1,0 +1,93 @@
+"""A Python program in a process of its own: a peer that can be stopped, killed, interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from types import TracebackType
+
+_DONE = None
+
+
+class Peer:
+    """Runs Python source as a program and talks to it in lines. Killed, if it still runs, at the end of the block."""
+
+    def __init__(self, source: str, directory: Path, *arguments: object) -> None:
+        # A file, not -c: so the current folder, which may hold gns_py's sources, is not on its path.
+        script = directory / f"peer_{len(list(directory.iterdir()))}.py"
+        script.write_text(textwrap.dedent(source))
+        self._errors = script.with_suffix(".stderr")
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", str(script), *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def line(self, timeout: float = 10.0) -> str:
+        """The next line that it prints."""
+        try:
+            line = self._lines.get(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"the peer printed nothing for {timeout} s{self._stderr()}") from None
+        if line is _DONE:
+            raise AssertionError(f"the peer ended with {self.process.wait()}{self._stderr()}")
+        return line
+
+    def say(self, line: str) -> None:
+        """Writes a line to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """It vanishes without a word."""
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self.process.wait(timeout)
+
+    @property
+    def stderr(self) -> str:
+        """What it has written there."""
+        return self._errors.read_text(errors="replace")
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()
+        self._reader.join()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(_DONE)
+
+    def _stderr(self) -> str:
+        return f"; its stderr:\n{self.stderr}" if self.stderr else ""
