@@ -87,4 +87,16 @@ bool push_end(const std::shared_ptr<Connection> &connection, const gns_connectio
     return true;
 }
 
+bool push_end(const std::shared_ptr<Connection> &connection, int32_t state, int32_t reason, std::string_view text) {
+    gns_connection_info info;
+    {
+        std::lock_guard lock(connection->end_mutex);
+        info = connection->last_info;
+    }
+    info.state = state;
+    info.end_reason = reason;
+    copy_text(info.end_text, sizeof info.end_text, text);
+    return push_end(connection, info);
+}
+
 } // namespace gns_core

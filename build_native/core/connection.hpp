@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "core_api.hpp"
@@ -106,5 +107,7 @@ std::shared_ptr<Mailbox> push(Connection &connection, struct Event event);
 // Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new
 // state. Returns whether this call did it.
 bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info);
+// The same, where GNS does not tell why.
+bool push_end(const std::shared_ptr<Connection> &connection, int32_t state, int32_t reason, std::string_view text);
 
 } // namespace gns_core

@@ -226,15 +226,7 @@ void Pump::deliver(SteamNetworkingMessage_t *received) {
 
 void Pump::overflow(const std::shared_ptr<Connection> &connection) {
     constexpr const char *text = "the reader was too slow: its receive queue is full";
-    gns_connection_info info;
-    {
-        std::lock_guard lock(connection->end_mutex);
-        info = connection->last_info;
-    }
-    info.state = k_ESteamNetworkingConnectionState_ProblemDetectedLocally;
-    info.end_reason = GNS_END_MESSAGE_QUEUE_LIMIT_REACHED;
-    copy_text(info.end_text, sizeof info.end_text, text);
-    push_end(connection, info);
+    push_end(connection, k_ESteamNetworkingConnectionState_ProblemDetectedLocally, GNS_END_MESSAGE_QUEUE_LIMIT_REACHED, text);
     close_native(*connection, GNS_END_MESSAGE_QUEUE_LIMIT_REACHED, text, false);
 }
 
@@ -332,15 +324,7 @@ void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int3
         if (!connection || connection->listen_socket != socket->handle) continue;
         runtime().connections.remove(connection->handle);
         connection->discard.store(true);
-        gns_connection_info info;
-        {
-            std::lock_guard lock(connection->end_mutex);
-            info = connection->last_info;
-        }
-        info.state = k_ESteamNetworkingConnectionState_None;
-        info.end_reason = reason;
-        copy_text(info.end_text, sizeof info.end_text, text);
-        push_end(connection, info);
+        push_end(connection, k_ESteamNetworkingConnectionState_None, reason, text);
         close_native(*connection, reason, text.c_str(), linger);
     }
     listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
@@ -396,15 +380,7 @@ void Pump::shut_down() {
     for (std::shared_ptr<Connection> &entry : by_native_) {
         const std::shared_ptr<Connection> connection = std::exchange(entry, nullptr);
         if (!connection) continue;
-        gns_connection_info info;
-        {
-            std::lock_guard lock(connection->end_mutex);
-            info = connection->last_info;
-        }
-        info.state = k_ESteamNetworkingConnectionState_None;
-        info.end_reason = GNS_END_SHUTDOWN;
-        copy_text(info.end_text, sizeof info.end_text, shutdown_text);
-        push_end(connection, info);
+        push_end(connection, k_ESteamNetworkingConnectionState_None, GNS_END_SHUTDOWN, shutdown_text);
         connection->native.store(k_HSteamNetConnection_Invalid);
     }
     for (const auto &connection : runtime().connections.all()) runtime().connections.remove(connection->handle);

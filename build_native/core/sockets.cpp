@@ -150,15 +150,7 @@ int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t
         found->discard.store(true);
         auto close = std::make_unique<Command::Close>(
             Command::Close{reason, linger != 0, std::string(text ? text : "", static_cast<size_t>(size))});
-        gns_connection_info info;
-        {
-            std::lock_guard lock(found->end_mutex);
-            info = found->last_info;
-        }
-        info.state = k_ESteamNetworkingConnectionState_None;
-        info.end_reason = reason;
-        copy_text(info.end_text, sizeof info.end_text, close->text);
-        push_end(found, info);
+        push_end(found, k_ESteamNetworkingConnectionState_None, reason, close->text);
         Command command;
         command.connection = found;
         command.close = std::move(close);
