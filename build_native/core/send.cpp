@@ -204,6 +204,7 @@ int32_t gns_flush(uint64_t connection) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
+        if (is_over(found->state.load())) return fail(-k_EResultNoConnection);
         Command command;
         command.task = [found] {
             if (const HSteamNetConnection native = found->native.load()) SteamNetworkingSockets()->FlushMessagesOnConnection(native);

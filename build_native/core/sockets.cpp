@@ -64,9 +64,14 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
     const ErrorCapture capture;
     const EResult result = SteamNetworkingSockets()->AcceptConnection(native);
     if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());
-    if (mailbox) {
-        std::lock_guard lock(connection->end_mutex);
-        connection->mailbox = mailbox;
+    SteamNetConnectionInfo_t info;
+    const bool known = SteamNetworkingSockets()->GetConnectionInfo(native, &info);
+    std::lock_guard lock(connection->end_mutex);
+    if (mailbox) connection->mailbox = mailbox;
+    // Established at once as a rule: the caller may rely on it before the event has been delivered.
+    if (known && !connection->ended) {
+        connection->last_info = to_info(info, connection->listen_socket);
+        connection->state.store(connection->last_info.state);
     }
     return 0;
 }
