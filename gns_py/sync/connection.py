@@ -9,7 +9,7 @@ from typing import TypeAlias
 from .. import _native
 from ..endpoint import Endpoint
 from ..enums import EndReason
-from ..errors import ConnectionClosedOK
+from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from ..message import Message
 from ..runtime import Mailbox
@@ -119,9 +119,13 @@ Event: TypeAlias = (
 def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -> list[Event]:
     """The events for poll(), after waiting for the first one; not if it is over, since nothing can come then."""
     deadline = Deadline(0.0 if is_over() else timeout)
-    mailbox.receive(0.0 if mailbox.events else deadline.remaining())
-    while not mailbox.events and not deadline.is_over() and not is_over():
-        mailbox.receive(deadline.remaining())
+    try:
+        mailbox.receive(0.0 if mailbox.events else deadline.remaining())
+        while not mailbox.events and not deadline.is_over() and not is_over():
+            mailbox.receive(deadline.remaining())
+    except NotRunningError:
+        if not mailbox.events and not is_over():
+            raise
     events: list[Event] = list(mailbox.events)
     mailbox.events.clear()
     return events
