@@ -1,0 +1,8 @@
+"""``python -m gns_py``: the same as the script ``gns-py``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

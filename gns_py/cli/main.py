@@ -1,0 +1,58 @@
+"""The parser, and what every command has in common: exit codes, one-line errors, Ctrl-C, closed pipes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from .._native import build_info
+from ..enums import LogLevel
+from ..errors import GNSError
+from . import demo, doctor, echo, ping
+from .arguments import Parser
+from .output import CommandError, Output
+
+_EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command, sys.argv's if None, and returns its exit code."""
+    logging.getLogger("gns_py.native").addFilter(_is_bug)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command is None:
+            parser.print_help()
+            return 0
+        return int(options.run(options, Output()))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        # The interpreter flushes stdout when it exits, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CommandError, GNSError, OSError) as error:
+        # GNS's own texts may have several lines, the first of which says it.
+        print(f"gns-py {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
+
+
+def _is_bug(record: logging.LogRecord) -> bool:
+    """Whether a line of GNS's log is for everybody. Commands say what fails in their own words, and once."""
+    return getattr(record, "gns_level", None) is LogLevel.BUG
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="gns-py",
+        description="GameNetworkingSockets from Python: tools to try it, to measure it and to see what is wrong.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"gns-py {__version__} (GNS {build_info().gns_version})")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for command in (demo, echo, ping, doctor):
+        command.add_parser(commands)
+    return parser

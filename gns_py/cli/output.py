@@ -1,0 +1,72 @@
+"""What commands print: with rich where it is installed and stdout is a terminal that may have colour, else plainly."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class CommandError(Exception):
+    """Ends a command with exit code 1; its text is the one line that says why."""
+
+
+class Output:
+    """Lines and tables on stdout. style: of rich, without effect in plain text."""
+
+    def __init__(self) -> None:
+        self._console = _make_console()
+
+    def line(self, text: str = "", style: str = "") -> None:
+        if self._console is None:
+            # In one piece, as several threads may print; flushed, for whoever reads a pipe as it comes.
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        else:
+            self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """columns: the headings, all empty for none."""
+        if self._console is None:
+            self._plain_table(title, columns, rows)
+        else:
+            self._rich_table(self._console, title, columns, rows)
+
+    def _plain_table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        lines = [columns, *rows] if any(columns) else rows
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        self.line(title)
+        for cells in lines:
+            padded = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            self.line(f"  {padded}".rstrip())
+
+    @staticmethod
+    def _rich_table(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title, title_justify="left", title_style="bold", show_header=any(columns))
+        for index, column in enumerate(columns):
+            table.add_column(Text(column), style="" if index else "cyan", overflow="fold")
+        for cells in rows:
+            table.add_row(*(Text(cell) for cell in cells))
+        console.print(table)
+
+
+def known(value: float | None, form: str) -> str:
+    """A measured value in a format, or that there is none yet."""
+    return "not known yet" if value is None else form.format(value)
+
+
+def _make_console() -> Console | None:
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console()
