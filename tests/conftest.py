@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-from support import Peer, eventually
+from support import Peer, eventually, until_connected
 
 import gns_py
 import gns_py.sync as gns
-from gns_py import ConfigValue, ConnectionState, runtime
+from gns_py import ConfigValue, runtime
 from gns_py.endpoint import Endpoint
-from gns_py.sync.connection import Event
 
 # As fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow.
 RATE = 30_000_000
@@ -91,10 +90,6 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("\n".join(problems), pytrace=False)
 
 
-def _is_connected(events: list[Event]) -> bool:
-    return any(isinstance(event, gns.StatusChanged) and event.new is ConnectionState.CONNECTED for event in events)
-
-
 class Pair(NamedTuple):
     """Two connected ends."""
 
@@ -128,7 +123,7 @@ def make_pair() -> Iterator[PairMaker]:
             client = gns.connect("127.0.0.1", socket.address.port, config=config, wait=False)
             stack.enter_context(client)
             server = stack.enter_context(socket.accept(timeout=5.0))
-            eventually(lambda: _is_connected(client.poll(0.1)), 5.0, "a connection")
+            until_connected(client)
             return Pair(client, server)
 
         yield make

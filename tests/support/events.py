@@ -1,0 +1,46 @@
+"""Reading poll() until something has happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from gns_py import ConnectionState, StatusChanged
+from gns_py.sync.connection import Event
+
+E = TypeVar("E")
+
+
+class Polled(Protocol):
+    """A connection or a listen socket."""
+
+    def poll(self, timeout: float | None = 0.0) -> list[Event]: ...
+
+
+def poll_until(polled: Polled, done: Callable[[Event], object], timeout: float = 5.0) -> list[Event]:
+    """All events up to the batch with the one that is waited for; AssertionError without it."""
+    end = time.monotonic() + timeout
+    events: list[Event] = []
+    while time.monotonic() < end:
+        batch = polled.poll(max(0.0, min(end - time.monotonic(), 0.1)))
+        events += batch
+        if any(done(event) for event in batch):
+            return events
+    raise AssertionError(f"not within {timeout} s, only {events}")
+
+
+def next_event(polled: Polled, kind: type[E], timeout: float = 5.0) -> E:
+    """The first event of a kind; those before it are dropped, those of the same batch after it, too."""
+    events = poll_until(polled, lambda event: isinstance(event, kind), timeout)
+    return next(event for event in events if isinstance(event, kind))
+
+
+def until_connected(polled: Polled) -> list[Event]:
+    """All events up to a connection's being established."""
+    return poll_until(polled, lambda event: isinstance(event, StatusChanged) and event.new is ConnectionState.CONNECTED)
+
+
+def until_ended(polled: Polled, timeout: float = 5.0) -> list[Event]:
+    """All events up to a connection's end."""
+    return poll_until(polled, lambda event: isinstance(event, StatusChanged) and event.end, timeout)
