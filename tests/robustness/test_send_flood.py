@@ -1,0 +1,202 @@
+"""400,000 small reliable messages, as fast as the library goes, to peers that do not take them.
+
+GNS alone exits the process at 65,536 unacknowledged pieces on one connection. Memory: a queued 32-byte message costs
+some 330 bytes here, and as much at the peer while it is not read; the bounds below allow three times that.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+import gns_py.sync as gns
+
+Process = subprocess.Popen[str]
+INDEX = struct.Struct("<q")
+PADDING = bytes(24)
+TOTAL = 400_000
+MIB = 1 << 20
+
+stoppable = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
+
+
+def message(index: int) -> bytes:
+    return INDEX.pack(index) + PADDING
+
+
+def rss(process: int | None = None) -> int:
+    return int(psutil.Process(process).memory_info().rss)
+
+
+def send_all(connection: gns.Connection, first: int, end: int) -> int:
+    """Sends the messages from first to end, waiting where it must; how often the queue was full."""
+    full = 0
+    for index in range(first, end):
+        while True:
+            try:
+                connection.send(message(index))
+                break
+            except gns.SendQueueFull:
+                full += 1
+                connection.drain(timeout=40)
+    return full
+
+
+def flood(connection: gns.Connection) -> tuple[int, int]:
+    """Tries to send all messages without waiting for anything: how many were taken, and how many refused."""
+    accepted = refused = 0
+    for _ in range(TOTAL):
+        try:
+            connection.send(message(accepted))
+            accepted += 1
+        except gns.SendQueueFull:  # noqa: PERF203 - each one is the test
+            refused += 1
+    return accepted, refused
+
+
+@stoppable
+@pytest.mark.parametrize(
+    ("segments", "loss", "more"), [(16_384, 0, 384_000), (16_384, 5, 100_000), (60_000, 0, 30_000)]
+)
+def test_connection_recovers_when_a_stopped_peer_goes_on(
+    spawn: Callable[..., Process],
+    bulk: Callable[..., gns.Config],
+    simulate: Callable[..., None],
+    segments: int,
+    loss: int,
+    more: int,
+) -> None:
+    if loss:
+        simulate(fake_packet_loss_send=loss, fake_packet_loss_recv=loss)
+    peer = spawn("peer.py", "read")
+    assert peer.stdout is not None
+    port = int(peer.stdout.readline())
+    with gns.connect(
+        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=30_000)
+    ) as connection:
+        peer.send_signal(signal.SIGSTOP)
+        before = rss()
+        peer_before = rss(peer.pid)
+        accepted, refused = flood(connection)
+        assert refused == TOTAL - accepted
+        assert segments * 0.5 < accepted <= segments
+        assert connection.send_queue().segments <= segments
+        time.sleep(1.5)  # unacknowledged, GNS tries again and again
+        assert connection.state is gns.ConnectionState.CONNECTED
+        assert rss() - before < accepted * 1000 + 8 * MIB
+        peer.send_signal(signal.SIGCONT)
+        send_all(connection, accepted, accepted + more)
+        assert rss() - before < segments * 1000 + 8 * MIB
+        assert rss(peer.pid) - peer_before < 64 * MIB
+        connection.close(1000, "all sent")
+    result, _ = peer.communicate(timeout=40)
+    assert json.loads(result) == {
+        "count": accepted + more,
+        "broken": None,
+        "by": "PEER",
+        "code": 1000,
+        "text": "all sent",
+    }
+
+
+@stoppable
+@pytest.mark.parametrize("segments", [16_384, 60_000])
+def test_connection_to_a_peer_that_stays_stopped_ends_with_a_reason(
+    spawn: Callable[..., Process], bulk: Callable[..., gns.Config], segments: int
+) -> None:
+    peer = spawn("peer.py", "read")
+    assert peer.stdout is not None
+    port = int(peer.stdout.readline())
+    with gns.connect(
+        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=1000)
+    ) as connection:
+        peer.send_signal(signal.SIGSTOP)
+        before = rss()
+        flood(connection)
+        end = connection.wait_closed(timeout=90)
+        assert (end.closed_by.name, end.code) == ("PROBLEM", gns.EndReason.MISC_TIMEOUT)
+        assert connection.state is gns.ConnectionState.PROBLEM_DETECTED_LOCALLY
+        assert end.can_retry
+        with pytest.raises(gns.ConnectionClosedError):
+            connection.send(message(0))
+        assert rss() - before < segments * 1000 + 8 * MIB
+
+
+def test_peer_whose_application_never_reads_ends_the_connection(
+    spawn: Callable[..., Process], bulk: Callable[..., gns.Config]
+) -> None:
+    peer = spawn("peer.py", "deaf")
+    assert peer.stdout is not None
+    port = int(peer.stdout.readline())
+    with gns.connect("127.0.0.1", port, config=bulk()) as connection:
+        before = rss()
+        peer_before = rss(peer.pid)
+        with pytest.raises(gns.ConnectionClosedError):
+            send_all(connection, 0, TOTAL)
+        end = connection.wait_closed(timeout=5)
+        assert (end.closed_by.name, end.code) == ("PEER", gns.EndReason.MESSAGE_QUEUE_LIMIT_REACHED)
+        assert connection.state is gns.ConnectionState.CLOSED_BY_PEER
+        assert rss() - before < 32 * MIB
+        assert rss(peer.pid) - peer_before < 64 * MIB
+    result, _ = peer.communicate("read\n", timeout=20)
+    # recv_queue_messages, by default, and then the reason.
+    assert json.loads(result) == {
+        "count": 65_536,
+        "broken": None,
+        "by": "PROBLEM",
+        "code": 2003,
+        "text": "the reader was too slow: its receive queue is full",
+    }
+
+
+@pytest.mark.parametrize(
+    ("segments", "loss", "count"), [(16_384, 0, TOTAL), (60_000, 0, 150_000), (16_384, 2, 200_000)]
+)
+def test_all_messages_arrive_in_order_at_a_peer_that_reads(
+    spawn: Callable[..., Process],
+    bulk: Callable[..., gns.Config],
+    simulate: Callable[..., None],
+    segments: int,
+    loss: int,
+    count: int,
+) -> None:
+    if loss:
+        simulate(fake_packet_loss_send=loss, fake_packet_loss_recv=loss)
+    peer = spawn("peer.py", "read")
+    assert peer.stdout is not None
+    port = int(peer.stdout.readline())
+    with gns.connect(
+        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=30_000)
+    ) as connection:
+        before = rss()
+        send_all(connection, 0, count)
+        assert rss() - before < segments * 1000 + 8 * MIB
+        connection.close(1000, "all sent")
+    result, _ = peer.communicate(timeout=40)
+    outcome = json.loads(result)
+    assert (outcome["count"], outcome["broken"], outcome["code"]) == (count, None, 1000)
+
+
+def test_flood_before_the_connection_is_established_is_bounded_and_delivered(
+    spawn: Callable[..., Process], bulk: Callable[..., gns.Config]
+) -> None:
+    peer = spawn("peer.py", "read")
+    assert peer.stdout is not None
+    port = int(peer.stdout.readline())
+    with gns.connect("127.0.0.1", port, config=bulk(), wait=False) as connection:
+        accepted, refused = flood(connection)
+        assert refused > 0
+        connection.drain(timeout=20)
+        send_all(connection, accepted, accepted + 1000)
+        connection.close(1000, "all sent")
+    result, _ = peer.communicate(timeout=20)
+    outcome = json.loads(result)
+    assert (outcome["count"], outcome["broken"], outcome["code"]) == (accepted + 1000, None, 1000)
