@@ -104,7 +104,8 @@ int64_t gns_time_us(void) { return SteamNetworkingUtils()->GetLocalTimestamp(); 
 
 int32_t gns_mailbox_create(uint64_t *mailbox) {
     return guarded([&]() -> int32_t {
-        if (!runtime().running.load()) return fail(GNS_ERROR_NOT_RUNNING);
+        const NativeAccess native; // a stop that begins meanwhile finds it
+        if (!native) return fail(GNS_ERROR_NOT_RUNNING);
         *mailbox = runtime().mailboxes.insert(std::make_shared<Mailbox>());
         return 0;
     });
