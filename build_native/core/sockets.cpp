@@ -61,6 +61,8 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
     if (!connection->inbound) return fail(-k_EResultInvalidParam, "only an inbound connection is accepted");
     const HSteamNetConnection native = connection->native.load();
     if (native == k_HSteamNetConnection_Invalid) return fail(-k_EResultNoConnection);
+    // GNS would say so in its log, as an error.
+    if (connection->state.load() != k_ESteamNetworkingConnectionState_Connecting) return fail(-k_EResultInvalidState);
     const ErrorCapture capture;
     const EResult result = SteamNetworkingSockets()->AcceptConnection(native);
     if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());
@@ -79,7 +81,8 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
 int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
     HSteamNetConnection native[2];
     const ErrorCapture capture;
-    if (!SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[0], identities[1]))
+    // GNS takes for each end the identity that it sees, which is the other end's.
+    if (!SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[1], identities[0]))
         return refused(capture);
     for (int i = 0; i < 2; ++i) {
         auto connection = std::make_shared<Connection>();
