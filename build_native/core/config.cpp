@@ -97,6 +97,12 @@ int32_t find_target(int32_t scope, uint64_t object, Target *target) {
     }
 }
 
+QueueLimits outer_limits(int32_t scope, const Target &target) {
+    if (scope == GNS_SCOPE_GLOBAL) return {};
+    const auto socket = target.connection ? runtime().listen_sockets.find(target.connection->listen_socket) : nullptr;
+    return socket ? socket->limits : runtime().limits;
+}
+
 void refresh_after(int32_t value, const Target &target) {
     if (value != k_ESteamNetworkingConfig_SendBufferSize && value != k_ESteamNetworkingConfig_MTU_PacketSize) return;
     if (target.connection) {
@@ -143,7 +149,7 @@ int32_t reset(int32_t scope, uint64_t object, int32_t value) {
     Target target;
     if (const OwnOption *own = own_option(value)) {
         if (const int32_t error = find_target(scope, object, &target)) return error;
-        const QueueLimits outer = scope == GNS_SCOPE_GLOBAL ? QueueLimits{} : runtime().limits;
+        const QueueLimits outer = outer_limits(scope, target);
         if (target.limits)
             target.limits->*own->field = outer.*own->field;
         else
