@@ -12,9 +12,14 @@ namespace {
 constexpr size_t kept_lines = 1024;
 thread_local ErrorCapture *capture = nullptr;
 
-// GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them after every
-// poll, so more than a hundred at once only means that as many connections changed in one poll.
-bool is_false_alarm(const char *text) { return std::strstr(text, "Callbacks backing up") != nullptr; }
+bool is_false_alarm(const char *text) {
+    // GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them after
+    // every poll, so more than a hundred at once only means that as many connections changed in one poll.
+    if (std::strstr(text, "Callbacks backing up")) return true;
+    // More lanes while messages are queued: GNS copies its lanes, mends the messages' pointers to them, and asserts in the
+    // old lanes' destructor that it had no messages.
+    return std::strstr(text, "Assertion Failed: m_messagesQueued.empty()") != nullptr;
+}
 
 void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
