@@ -36,6 +36,12 @@ struct QueueLimits {
     int32_t max_segments = 16384;
 };
 
+// What gns_connection_notify_drained waits for.
+struct DrainBound {
+    int64_t bytes = -1;
+    int64_t segments = -1;
+};
+
 struct ListenSocket {
     uint64_t handle = 0;
     HSteamListenSocket native = k_HSteamListenSocket_Invalid; // pump only
@@ -78,9 +84,12 @@ struct Connection {
     gns_connection_info last_info{};
     gns_connection_status last_status{};
 
-    // Pump only.
-    int64_t drained_bytes = -1;
-    int64_t drained_segments = -1;
+    // Under the pump queue's lock: what need not be queued once more.
+    bool flushed = false;      // nothing was sent since the last flush
+    bool drain_queued = false; // drain_asked will be taken
+    DrainBound drain_asked;
+
+    DrainBound drain; // pump only
 };
 
 struct ReleaseMessage {

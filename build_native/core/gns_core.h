@@ -282,8 +282,8 @@ int32_t gns_flush(uint64_t connection);
 int32_t gns_configure_lanes(uint64_t connection, int32_t count, const int32_t *priorities, const uint16_t *weights);
 /* What is on its way out. Never blocks. Also right after the connection has ended. */
 int32_t gns_connection_send_queue(uint64_t connection, gns_send_queue *queue);
-/* Asks for one GNS_EVENT_DRAINED as soon as at most max_bytes and max_segments are queued or unacked, or the connection
-   has ended. A new call replaces the one before. */
+/* Asks for one GNS_EVENT_DRAINED as soon as at most max_bytes and max_segments are queued or unacked; none comes once the
+   connection has ended. A new call replaces the one before. */
 int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, int64_t max_segments);
 
 /* ---- about a connection ---------------------------------------------------------------------------------------------- */

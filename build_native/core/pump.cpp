@@ -112,7 +112,7 @@ void Pump::loop() {
         }
         const bool pending = execute(commands);
         commands.clear();
-        poll(pending ? 0 : stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
+        poll(pending || !to_signal_.empty() ? 0 : stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
         settle_lingering();
         if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
     }
@@ -124,6 +124,7 @@ bool Pump::execute(std::vector<Command> &commands) {
     std::vector<Command *> batch;
     for (Command &command : commands) {
         if (command.message) {
+            if (command.connection->native.load(std::memory_order_relaxed) == k_HSteamNetConnection_Invalid) continue; // it has ended
             pending = pending || command.connection->in_memory;
             batch.push_back(&command);
             continue;
@@ -140,41 +141,46 @@ bool Pump::execute(std::vector<Command> &commands) {
 }
 
 void Pump::send(std::vector<Command *> &batch) {
-    // GNS skips the rest of a connection's messages after one that it refuses; they get another turn.
+    for (size_t begin = 0; begin < batch.size(); begin += send_batch)
+        send_some({batch.begin() + static_cast<std::ptrdiff_t>(begin),
+                   batch.begin() + static_cast<std::ptrdiff_t>(std::min(begin + send_batch, batch.size()))});
+    batch.clear();
+}
+
+void Pump::send_some(std::vector<Command *> batch) {
+    // GNS skips the rest of a connection's messages after one that it refuses; they get another turn, before any later one.
     while (!batch.empty()) {
+        SteamNetworkingMessage_t *messages[send_batch];
+        int64 results[send_batch];
+        for (size_t i = 0; i < batch.size(); ++i) {
+            messages[i] = batch[i]->message.get();
+            messages[i]->m_conn = batch[i]->connection->native.load(std::memory_order_relaxed);
+        }
+        SteamNetworkingSockets()->SendMessages(static_cast<int>(batch.size()), messages, results, false);
         std::vector<Command *> again;
-        for (size_t begin = 0; begin < batch.size(); begin += send_batch) {
-            const size_t end = std::min(begin + send_batch, batch.size());
-            SteamNetworkingMessage_t *messages[send_batch];
-            int64 results[send_batch];
-            int count = 0;
-            for (size_t i = begin; i < end; ++i) {
-                const HSteamNetConnection native = batch[i]->connection->native.load(std::memory_order_relaxed);
-                batch[i]->message->m_conn = native;
-                messages[count++] = batch[i]->message.get(); // native 0 is refused as InvalidParam
-            }
-            SteamNetworkingSockets()->SendMessages(count, messages, results, false);
-            for (int i = 0; i < count; ++i) {
-                Command &command = *batch[begin + static_cast<size_t>(i)];
-                if (!messages[i]) {
-                    (void)command.message.release(); // GNS's now
-                } else if (results[i] == 0) {
-                    again.push_back(&command);
-                } else {
-                    command.message.reset();
-                    // A connection that is over says so itself.
-                    if (command.connection->native.load() == k_HSteamNetConnection_Invalid || results[i] == -k_EResultNoConnection)
-                        continue;
-                    Event event;
-                    event.kind = GNS_EVENT_SEND_FAILED;
-                    event.code = static_cast<int32_t>(results[i]);
-                    event.number = command.number;
-                    event.time_us = now_us();
-                    event.connection = command.connection;
-                    signal_later(push(*command.connection, std::move(event)));
-                }
+        std::vector<const Connection *> over;
+        for (size_t i = 0; i < batch.size(); ++i) {
+            Command &command = *batch[i];
+            if (!messages[i]) {
+                (void)command.message.release(); // GNS's now
+            } else if (results[i] == 0) {
+                again.push_back(&command);
+            } else if (results[i] == -k_EResultNoConnection) {
+                over.push_back(command.connection.get()); // its end is about to be told
+            } else {
+                Event event;
+                event.kind = GNS_EVENT_SEND_FAILED;
+                event.code = static_cast<int32_t>(results[i]);
+                event.number = command.number;
+                event.time_us = now_us();
+                event.connection = command.connection;
+                signal_later(push(*command.connection, std::move(event)));
             }
         }
+        const auto is_over = [&over](const Command *command) {
+            return std::find(over.begin(), over.end(), command->connection.get()) != over.end();
+        };
+        again.erase(std::remove_if(again.begin(), again.end(), is_over), again.end());
         batch.swap(again);
     }
 }
@@ -333,6 +339,11 @@ void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int3
 }
 
 void Pump::watch_drain(const std::shared_ptr<Connection> &connection) {
+    {
+        std::lock_guard lock(queue_mutex_);
+        connection->drain = connection->drain_asked;
+        connection->drain_queued = false;
+    }
     connection->account->watched.store(true);
     if (std::find(watched_.begin(), watched_.end(), connection) == watched_.end()) watched_.push_back(connection);
 }
@@ -341,7 +352,7 @@ void Pump::settle_drained() {
     const auto settled = [this](const std::shared_ptr<Connection> &connection) {
         const SendAccount &account = *connection->account;
         if (connection->native.load() == k_HSteamNetConnection_Invalid) return true;
-        if (account.bytes.load() > connection->drained_bytes || account.cost.load() / 64 > connection->drained_segments)
+        if (account.bytes.load() > connection->drain.bytes || account.cost.load() / 64 > connection->drain.segments)
             return false;
         connection->account->watched.store(false);
         Event event;

@@ -74,6 +74,7 @@ private:
     // Whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
     bool execute(std::vector<Command> &commands);
     void send(std::vector<Command *> &batch);
+    void send_some(std::vector<Command *> batch); // at most send_batch
     void poll(int timeout_ms);
     void receive_messages();
     void deliver(SteamNetworkingMessage_t *message);

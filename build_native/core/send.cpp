@@ -99,6 +99,7 @@ int64_t queue_locked(Pump &pump, const std::shared_ptr<Connection> &connection, 
     Command command;
     command.connection = connection;
     command.number = ++target.last_number[message->m_idxLane];
+    target.flushed = false;
     command.message = std::move(message);
     const int64_t number = command.number;
     pump.enqueue_locked(std::move(command));
@@ -205,6 +206,10 @@ int32_t gns_flush(uint64_t connection) {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
         if (is_over(found->state.load())) return fail(-k_EResultNoConnection);
+        {
+            std::lock_guard lock(runtime().pump.queue_mutex());
+            if (std::exchange(found->flushed, true)) return 0; // nothing was sent since
+        }
         Command command;
         command.task = [found] {
             if (const HSteamNetConnection native = found->native.load()) SteamNetworkingSockets()->FlushMessagesOnConnection(native);
@@ -247,12 +252,13 @@ int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, in
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
+        {
+            std::lock_guard lock(runtime().pump.queue_mutex());
+            found->drain_asked = {max_bytes, max_segments};
+            if (std::exchange(found->drain_queued, true)) return 0; // the one that is queued takes these
+        }
         Command command;
-        command.task = [found, max_bytes, max_segments] {
-            found->drained_bytes = max_bytes;
-            found->drained_segments = max_segments;
-            runtime().pump.watch_drain(found);
-        };
+        command.task = [found] { runtime().pump.watch_drain(found); };
         return runtime().pump.enqueue(std::move(command)) ? 0 : fail(GNS_ERROR_NOT_RUNNING);
     });
 }
