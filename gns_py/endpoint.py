@@ -262,7 +262,8 @@ class Endpoint:
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
         """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
 
-        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL.
+        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL;
+        where it is empty, GNS tells the peer a sentence of its own, "Application closed connection".
         linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
         interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
         established. What had arrived and was not read is gone.
@@ -392,6 +393,15 @@ class Endpoint:
 
     def _on_drained(self) -> None:
         self._drained = True
+
+
+def check_options(config: Config | None, on_status_changed: StatusCallback | None) -> Config:
+    """What connect() and listen() are given, checked; the options, none of them if there are none."""
+    if config is not None and not isinstance(config, Config):
+        raise TypeError(f"config must be a Config, not {type(config).__name__}")
+    if on_status_changed is not None and not callable(on_status_changed):
+        raise TypeError(f"on_status_changed must be callable, not {type(on_status_changed).__name__}")
+    return Config() if config is None else config
 
 
 def check_goodbye(code: int, text: str) -> bytes:

@@ -7,7 +7,7 @@ import math
 from .. import _native, runtime
 from ..address import Address, resolve
 from ..config import Config
-from ..endpoint import StatusCallback
+from ..endpoint import StatusCallback, check_options
 from ..enums import EndReason
 from ..errors import ConnectionLimitError, ConnectTimeout, connect_failed
 from ..events import ClosedBy, ConnectionEnd
@@ -44,15 +44,13 @@ def connect(
     Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
     name cannot be resolved), TypeError, ValueError. Native: ConnectByIPAddress.
     """
-    options = config or Config()
-    if not isinstance(options, Config):
-        raise TypeError(f"config must be a Config, not {type(config).__name__}")
+    options = check_options(config, on_status_changed)
     Deadline(timeout)  # checks it: the time runs from below
     addresses = resolve(host, port)
     if port == 0:
         raise ValueError("port 0 is not a port to connect to")
     if options.timeout_initial is None:
-        milliseconds = _MAX_TIMEOUT_MS if timeout is None else min(math.ceil(timeout * 1000), _MAX_TIMEOUT_MS)
+        milliseconds = _MAX_TIMEOUT_MS if timeout is None else math.ceil(min(timeout * 1000, _MAX_TIMEOUT_MS))
         options = Config(timeout_initial=milliseconds) | options
     deadline = Deadline(timeout)
     if not wait:
@@ -123,11 +121,20 @@ def socket_pair(
     """Two connected ends in this process, each for its own reader; neither reports CONNECTED, both are.
 
     network: over UDP on loopback, with encryption, rates and simulated faults, instead of in memory. identities: who
-    each end is for the other. Errors: ConnectionLimitError. Native: CreateSocketPair.
+    each end is for the other. Errors: ConnectionLimitError, TypeError. Native: CreateSocketPair.
     """
+    first, second = identities
+    for identity in (first, second):
+        if identity is not None and not isinstance(identity, Identity):
+            raise TypeError(f"an identity must be an Identity or None, not {type(identity).__name__}")
     mailboxes = Mailbox(), Mailbox()
-    names = [str(identity) if identity else "" for identity in identities]
-    handles = _native.socket_pair(mailboxes[0].handle, mailboxes[1].handle, network, names[0], names[1])
+    handles = _native.socket_pair(
+        mailboxes[0].handle,
+        mailboxes[1].handle,
+        network,
+        "" if first is None else str(first),
+        "" if second is None else str(second),
+    )
     ends = []
     for mailbox, handle in zip(mailboxes, handles, strict=True):
         end = Connection(mailbox, handle, None, None)

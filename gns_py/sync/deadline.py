@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import time
 
+# Seconds, some thirty years: longer times, infinity too, are no limit, and the native clock has no room for them.
+_FOREVER = 1e9
+
 
 class Deadline:
     """When a call that began now must be over; None: never."""
@@ -19,7 +22,7 @@ class Deadline:
             raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
         if math.isnan(timeout) or timeout < 0:
             raise ValueError(f"timeout is {timeout}: it must not be negative")
-        if not math.isinf(timeout):
+        if timeout < _FOREVER:
             self._at = time.monotonic() + timeout
 
     def remaining(self) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .. import _native
 from ..address import Address, resolve
 from ..config import Config, OptionValue
-from ..endpoint import StatusCallback, check_goodbye
+from ..endpoint import StatusCallback, check_goodbye, check_options
 from ..enums import ConfigScope, ConfigValue, ConnectionState, EndReason
 from ..errors import ConnectionClosed, ForkedError, GNSError, InvalidStateError, ListenError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
@@ -194,9 +194,7 @@ def listen(
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """
-    options = config or Config()
-    if not isinstance(options, Config):
-        raise TypeError(f"config must be a Config, not {type(config).__name__}")
+    options = check_options(config, on_status_changed)
     where = resolve("::" if host == "" else host, port)[0]
     owner: list[ListenSocket] = []
 
