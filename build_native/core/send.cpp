@@ -76,6 +76,16 @@ int64_t check_size(const Connection &connection, uint32_t size) {
     return size > GNS_MAX_MESSAGE_SIZE || size > limit ? GNS_ERROR_TOO_LARGE : 0;
 }
 
+int64_t check_room(const Connection &connection, int64_t size, int64_t cost) {
+    const SendAccount &account = *connection.account;
+    const bool full = account.bytes.load(std::memory_order_relaxed) + size > connection.send_bytes_limit.load(std::memory_order_relaxed);
+    // A message that alone needs more than all segments must get through at some time.
+    const bool cut = account.messages.load(std::memory_order_relaxed) > 0 &&
+                     account.cost.load(std::memory_order_relaxed) + cost >
+                         int64_t{64} * connection.max_segments.load(std::memory_order_relaxed);
+    return full || cut ? -k_EResultLimitExceeded : 0;
+}
+
 // Puts a message on the connection's account and into the queue; its number, or why not. Under the queue's lock.
 int64_t queue_locked(Pump &pump, const std::shared_ptr<Connection> &connection, MessagePtr message) {
     Connection &target = *connection;
@@ -85,11 +95,7 @@ int64_t queue_locked(Pump &pump, const std::shared_ptr<Connection> &connection, 
     if (message->m_idxLane >= target.last_number.size()) return -k_EResultInvalidParam;
     const int64_t size = message->m_cbSize;
     const int64_t cost = cost_of(static_cast<uint32_t>(size), target.segment_size.load(std::memory_order_relaxed));
-    if (account.bytes.load(std::memory_order_relaxed) + size > target.send_bytes_limit.load(std::memory_order_relaxed))
-        return -k_EResultLimitExceeded;
-    if (account.messages.load(std::memory_order_relaxed) > 0 &&
-        account.cost.load(std::memory_order_relaxed) + cost > int64_t{64} * target.max_segments.load(std::memory_order_relaxed))
-        return -k_EResultLimitExceeded;
+    if (const int64_t error = check_room(target, size, cost)) return error;
     account.bytes.fetch_add(size + framing, std::memory_order_relaxed);
     account.cost.fetch_add(cost, std::memory_order_relaxed);
     account.messages.fetch_add(1, std::memory_order_relaxed);
@@ -120,6 +126,7 @@ int64_t gns_send(uint64_t connection, const void *data, uint32_t size, int32_t f
         if (!found) return not_found();
         if (const int64_t error = check_state(*found, flags)) return refuse(error);
         if (const int64_t error = check_size(*found, size)) return refuse(error);
+        if (const int64_t error = check_room(*found, size, 0)) return refuse(error); // before anything is copied
         Pump &pump = runtime().pump;
         MessagePtr message = make_message(make_payload(data, size, 1), flags, lane);
         int64_t number;
