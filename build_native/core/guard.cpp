@@ -37,7 +37,7 @@ const char *gns_last_error_text(void) { return gns_core::last_error; }
 const char *gns_error_text(int32_t code) {
     switch (code) {
     case GNS_ERROR_NOT_RUNNING: return "the runtime is not running";
-    case GNS_ERROR_FORKED: return "this process is a fork of the one that started the runtime; start it in the child instead";
+    case GNS_ERROR_FORKED: return "this process is a fork of the one that started the runtime, which does not work here: start a fresh process";
     case GNS_ERROR_BAD_HANDLE: return "the handle is not valid or is closed";
     case GNS_ERROR_TOO_LARGE: return "the message is too large to be sent";
     case GNS_ERROR_BUFFER_TOO_SMALL: return "the buffer is too small";

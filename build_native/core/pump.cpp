@@ -1,6 +1,7 @@
 #include "pump.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <future>
 #include <utility>
@@ -18,6 +19,7 @@ constexpr int lingering_poll_ms = 5;
 constexpr size_t send_batch = 1024;   // GNS sorts a batch on the stack
 constexpr int receive_batch = 256;
 constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" after the last ack
+constexpr std::chrono::seconds park_patience{5};
 constexpr const char *shutdown_text = "the runtime was stopped";
 
 thread_local bool on_pump_thread = false;
@@ -47,6 +49,7 @@ void Pump::start() {
         std::lock_guard lock(queue_mutex_);
         accepting_ = true;
     }
+    set_alive(true);
     thread_ = std::thread([this] { loop(); });
 }
 
@@ -60,6 +63,25 @@ void Pump::stop(int64_t linger_us) {
     SteamNetworkingSocketsLib::WakeServiceThread();
     thread_.join();
     wake_pending_.store(true); // nobody there to be woken any more
+}
+
+void Pump::park() {
+    std::unique_lock lock(park_mutex_);
+    ++park_requests_;
+    if (alive_) SteamNetworkingSocketsLib::WakeServiceThread();
+    park_changed_.wait_for(lock, park_patience, [this] { return parked_ || !alive_; });
+}
+
+void Pump::unpark() {
+    std::lock_guard lock(park_mutex_);
+    --park_requests_;
+    park_changed_.notify_all();
+}
+
+void Pump::set_alive(bool alive) {
+    std::lock_guard lock(park_mutex_);
+    alive_ = alive;
+    park_changed_.notify_all();
 }
 
 void Pump::wake() {
@@ -100,10 +122,20 @@ bool Pump::run(const std::function<void()> &task) {
 
 // ---- pump thread ----
 
+void Pump::stay_parked() {
+    std::unique_lock lock(park_mutex_);
+    if (park_requests_ == 0) return;
+    parked_ = true;
+    park_changed_.notify_all();
+    park_changed_.wait(lock, [this] { return park_requests_ == 0; });
+    parked_ = false;
+}
+
 void Pump::loop() {
     on_pump_thread = true;
     std::vector<Command> commands;
     for (;;) {
+        stay_parked();
         const bool stopping = stopping_.load(); // before the queue is taken: what was queued before the stop is carried out
         wake_pending_.store(false);
         {
@@ -117,6 +149,7 @@ void Pump::loop() {
         if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
     }
     shut_down();
+    set_alive(false);
 }
 
 bool Pump::execute(std::vector<Command> &commands) {

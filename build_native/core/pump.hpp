@@ -36,6 +36,9 @@ public:
     void start();
     // Returns when all is delivered or the time is over, every connection is ended and the thread has gone.
     void stop(int64_t linger_us);
+    // Keeps the pump out of GNS, so that it holds no lock of GNS's, until unpark(). Waits for that, but not for ever.
+    void park();
+    void unpark();
 
     // The queue's lock, for callers that must decide and enqueue in one step.
     std::mutex &queue_mutex() { return queue_mutex_; }
@@ -69,6 +72,8 @@ private:
     };
 
     void loop();
+    void stay_parked();
+    void set_alive(bool alive);
     void signal_later(std::shared_ptr<Mailbox> mailbox);
     void signal_mailboxes();
     // Whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
@@ -92,6 +97,11 @@ private:
     std::atomic<bool> stopping_{false};
     std::atomic<int64_t> stop_deadline_us_{0};
     std::thread thread_;
+    std::mutex park_mutex_;
+    std::condition_variable park_changed_;
+    int park_requests_ = 0; // these three under park_mutex_
+    bool parked_ = false;
+    bool alive_ = false; // the loop may be in GNS
 
     // Pump thread only. GNS's handles are unique in their low 16 bits among those that live.
     std::array<std::shared_ptr<Connection>, 65536> by_native_;

@@ -26,10 +26,30 @@ void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) { runt
 
 void stop_at_exit() { gns_stop(0); }
 
+#if !defined(_WIN32)
+
+// A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: nobody may hold it at the fork, for
+// the child has no thread that would give it back. What the parent locks here the child never touches again.
+void before_fork() {
+    if (forked.load()) return;
+    runtime().pump.park();
+    runtime().native_calls.lock();
+}
+
+void after_fork_in_parent() {
+    if (forked.load()) return;
+    runtime().native_calls.unlock();
+    runtime().pump.unpark();
+}
+
+void after_fork_in_child() { forked.store(true); }
+
+#endif
+
 void guard_process() {
     static const bool done = [] {
 #if !defined(_WIN32)
-        pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 #endif
         // Registered after GNS's own exit handlers are, so it runs before them.
         std::atexit(stop_at_exit);
