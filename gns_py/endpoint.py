@@ -295,6 +295,7 @@ class Endpoint:
         if mailbox is not None:
             self._mailbox.remove(self.handle)
             self._mailbox = mailbox
+        self._established = self.state is ConnectionState.CONNECTED  # before anybody has read the event that says so
 
     def _set_polled(self, polled: bool) -> None:
         """
