@@ -12,7 +12,7 @@ from . import _native
 from .address import Address
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
-from .errors import ConnectionClosed, MessageTooLarge, SendQueueFull, closed
+from .errors import ConnectionClosed, ForkedError, MessageTooLarge, SendQueueFull, closed
 from .events import ClosedBy, ConnectionEnd, MessageReceived, SendFailed, StatusChanged, end_of
 from .identity import Identity
 from .message import Message
@@ -41,7 +41,6 @@ class Endpoint:
         self._inbox: deque[Message] = deque()
         self._polled = False
         self._established = False
-        self._drained = False
         self._closed_here = False
         self._end: ConnectionEnd | None = None
         self._last_info = info
@@ -49,13 +48,16 @@ class Endpoint:
 
     def __repr__(self) -> str:
         peer = self._last_info.remote_address if self._last_info else None
-        state = self._end or self.state.name
+        try:
+            state = self._end or self.state.name
+        except ForkedError:
+            state = "of the process that this one is a fork of"
         return f"<{type(self).__module__}.{type(self).__name__} {peer or 'in memory'} {state}>"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed_here", True):  # missing if the constructor failed
             return
-        if self._end is None:
+        if self._end is None and not _native.is_forked():  # there it is the parent's
             _warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
         _native.close(self.handle, EndReason.APP_GENERIC, b"", True)
 
@@ -65,9 +67,11 @@ class Endpoint:
     def state(self) -> ConnectionState:
         """The state now, which may be ahead of the events and messages that have been read.
 
-        NONE once this end has closed it. Native: GetConnectionInfo.
+        NONE once this end has closed it. Errors: ForkedError. Native: GetConnectionInfo.
         """
         result = ConnectionState.NONE if self._closed_here else _native.state(self.handle)
+        if result == _native.FORKED:
+            self._raise(result)
         return ConnectionState(result) if result > 0 else ConnectionState.NONE
 
     @property
@@ -75,6 +79,8 @@ class Endpoint:
         """Who ended the connection and why, as soon as that is known; None while it lives."""
         if self._end is None and not self._closed_here:
             info = _native.info(self.handle)
+            if info == _native.FORKED:
+                self._raise(info)
             if isinstance(info, ConnectionInfo) and info.state not in _ALIVE:
                 return end_of(info)
         return self._end
@@ -87,7 +93,7 @@ class Endpoint:
         info = _native.info(self.handle)
         if isinstance(info, ConnectionInfo):
             self._last_info = info
-        elif self._last_info is None:
+        elif self._last_info is None or info == _native.FORKED:
             self._raise(info)
         assert self._last_info is not None
         return self._last_info
@@ -183,8 +189,8 @@ class Endpoint:
             | (_native.SEND_NO_DELAY if no_delay else 0)
         )
         native_data, size = (data, len(data)) if type(data) is bytes else _native.readable(data)
-        if lane and not 0 < lane < _native.MAX_LANES:
-            raise ValueError(f"lane is {lane}: a connection has lanes 0 to {_native.MAX_LANES - 1} at most")
+        if lane:
+            check_lane(lane)
         if size > _native.MAX_MESSAGE_SIZE:  # before it can overflow the native argument
             self._raise_too_large(size)
         number: int = _native.send(self.handle, native_data, size, flags, lane)
@@ -204,8 +210,7 @@ class Endpoint:
         for message in batch:
             if type(message) is not bytes:
                 _native.readable(message)
-        if not 0 <= lane < _native.MAX_LANES:
-            raise ValueError(f"lane is {lane}: a connection has lanes 0 to {_native.MAX_LANES - 1} at most")
+        check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
         taken, first, failed = _native.send_many(self.handle, batch, flags, lane)
         self._check(taken)
@@ -346,6 +351,9 @@ class Endpoint:
             self._raise(result)
 
     def _closed(self) -> ConnectionClosed:
+        if self._end is None and self._native_end() is None:
+            # Stopped, or closed with its listen socket: then only the event that waits in the mailbox tells the end.
+            self._mailbox.receive_if_idle(lambda: self._end)
         end = (
             self._end
             or self._native_end()
@@ -392,9 +400,6 @@ class Endpoint:
         else:
             _log.warning("%r: GNS refused message %d: %s", self, number, result)
 
-    def _on_drained(self) -> None:
-        self._drained = True
-
 
 def check_options(config: Config | None, on_status_changed: StatusCallback | None) -> Config:
     """What connect() and listen() are given, checked; the options, none of them if there are none."""
@@ -403,6 +408,14 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     if on_status_changed is not None and not callable(on_status_changed):
         raise TypeError(f"on_status_changed must be callable, not {type(on_status_changed).__name__}")
     return Config() if config is None else config
+
+
+def check_lane(lane: int) -> None:
+    """Whether some connection could have that lane: this one's are the core's to check."""
+    if not isinstance(lane, int) or isinstance(lane, bool):
+        raise TypeError(f"lane must be an int, not {type(lane).__name__}")
+    if not 0 <= lane < _native.MAX_LANES:
+        raise ValueError(f"lane is {lane}: a connection has lanes 0 to {_native.MAX_LANES - 1} at most")
 
 
 def check_goodbye(code: int, text: str) -> bytes:

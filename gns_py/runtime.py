@@ -156,6 +156,24 @@ def _at_exit() -> None:
         _log.debug("stopping at exit failed", exc_info=True)
 
 
+def wait(native: Callable[[int], int], timeout: float | None) -> int:
+    """Has a native function wait: calls native(microseconds) until its result is not 0, or for timeout seconds.
+
+    None: no limit. Returns the result. In the main thread it looks for signals ten times a second.
+    """
+    if timeout is None or timeout > _SIGNAL_SLICE:
+        if threading.get_ident() != threading.main_thread().ident:
+            return native(-1 if timeout is None else int(timeout * 1e6))
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while timeout is None or timeout > _SIGNAL_SLICE:
+            result = native(int(_SIGNAL_SLICE * 1e6))
+            if result:
+                return result
+            dispatch_logs()
+            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return native(int(timeout * 1e6))
+
+
 class Mailbox:
     """Where the events of one reader wait: those of one connection, or of a listen socket with its connections.
 
@@ -197,7 +215,7 @@ class Mailbox:
     def receive(self, timeout: float | None) -> bool:
         """Waits up to timeout seconds (None: no limit) for events and hands them to their endpoints.
 
-        False if none came. In the main thread it looks for signals ten times a second.
+        False if none came.
         """
         if not self._reading.acquire(blocking=False):
             _native.is_running()  # in a forked child the lock's holder does not exist: that is the error then
@@ -207,12 +225,16 @@ class Mailbox:
         finally:
             self._reading.release()
 
-    def receive_if_idle(self) -> None:
-        """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here."""
+    def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
+        """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here.
+
+        until: goes on, batch after batch, until that is true or nothing waits any more.
+        """
         if self._reading.acquire(blocking=False):
             try:
                 with contextlib.suppress(NotRunningError, ForkedError):
-                    self._receive(0.0)
+                    while self._receive(0.0) and until is not None and not until():
+                        pass
             finally:
                 self._reading.release()
 
@@ -222,12 +244,7 @@ class Mailbox:
             return True
         reader = self._reader
         if not reader.events:  # else a signal's exception came between the native call and us
-            if timeout is not None and timeout <= _SIGNAL_SLICE:
-                reader.receive(int(timeout * 1e6))
-            elif threading.get_ident() == threading.main_thread().ident:
-                self._wait_in_slices(timeout)
-            else:
-                reader.receive(-1 if timeout is None else int(timeout * 1e6))
+            wait(reader.receive, timeout)
             if not reader.events:
                 return False
         self._backlog.extend(reader.read())
@@ -235,14 +252,6 @@ class Mailbox:
             dispatch_logs()
         self._dispatch()
         return True
-
-    def _wait_in_slices(self, timeout: float | None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        remaining = _SIGNAL_SLICE
-        while remaining > 0 and not self._reader.receive(int(min(remaining, _SIGNAL_SLICE) * 1e6)):
-            dispatch_logs()
-            if deadline is not None:
-                remaining = deadline - time.monotonic()
 
     def _dispatch(self) -> None:
         backlog = self._backlog
@@ -264,9 +273,6 @@ class Mailbox:
                     endpoint = self._make_inbound(self, connection, info, when)
                 elif endpoint is not None:
                     endpoint._on_status(ConnectionState(old), ConnectionState(new), info, when)
-            elif endpoint is not None:
-                if kind == _native.EVENT_SEND_FAILED:
-                    endpoint._on_send_failed(number, Result(-code))
-                else:
-                    endpoint._on_drained()
+            elif kind == _native.EVENT_SEND_FAILED and endpoint is not None:
+                endpoint._on_send_failed(number, Result(-code))
             backlog.popleft()

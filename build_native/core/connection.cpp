@@ -82,6 +82,7 @@ bool push_end(const std::shared_ptr<Connection> &connection, const gns_connectio
         event.old_state = connection->state.exchange(info.state);
         mailbox = connection->mailbox;
         mailbox->push(std::move(event));
+        connection->changed.notify_all();
     }
     mailbox->signal();
     return true;

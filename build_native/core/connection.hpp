@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -38,9 +39,14 @@ struct QueueLimits {
 
 // What gns_connection_notify_drained waits for.
 struct DrainBound {
-    int64_t bytes = -1;
+    int64_t bytes = -1; // negative: nobody waits
     int64_t segments = -1;
 };
+
+// Whether no more than that is queued or unacked.
+inline bool is_drained(const SendAccount &account, const DrainBound &bound) {
+    return account.bytes.load() <= bound.bytes && account.cost.load() <= 64 * bound.segments;
+}
 
 struct ListenSocket {
     uint64_t handle = 0;
@@ -77,8 +83,11 @@ struct Connection {
     std::atomic<int32_t> segment_size{1100};
     std::vector<int64_t> last_number{0}; // per lane; under the pump queue's lock
 
+    std::atomic<int32_t> drain_waiters{0}; // threads in gns_connection_wait_drained
+
     // Under end_mutex.
     std::mutex end_mutex;
+    std::condition_variable changed; // it has ended, or, while somebody waits for that, has less to send
     std::shared_ptr<Mailbox> mailbox;
     bool ended = false; // the terminal event has been pushed: nothing may follow it
     gns_connection_info last_info{};

@@ -285,11 +285,16 @@ int32_t gns_connection_send_queue(uint64_t connection, gns_send_queue *queue);
 /* Asks for one GNS_EVENT_DRAINED as soon as at most max_bytes and max_segments are queued or unacked; none comes once the
    connection has ended. A new call replaces the one before. */
 int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, int64_t max_segments);
+/* The same for a thread that waits: 1, or 0 at the timeout. Errors: NoConnection (it has ended, or ends meanwhile). Any number
+   of threads. */
+int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments);
 
 /* ---- about a connection ---------------------------------------------------------------------------------------------- */
 
 /* The state now. After the end, until gns_close, the last state. Never blocks. */
 int32_t gns_connection_state(uint64_t connection);
+/* Waits until it has ended, by whomever: 1, or 0 at the timeout. Its events are not touched. Any number of threads. */
+int32_t gns_connection_wait_ended(uint64_t connection, int64_t timeout_us);
 int32_t gns_connection_info_get(uint64_t connection, gns_connection_info *info);
 /* lanes may be NULL (lane_count 0). Errors: InvalidParam (more lanes than it has). After the end: the last status. */
 int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *status, int32_t lane_count,

@@ -4,6 +4,7 @@
 
 #include "guard.hpp"
 #include "gns_native.hpp"
+#include "runtime.hpp"
 
 namespace gns_core {
 
@@ -90,7 +91,11 @@ int32_t gns_log_set_level(int32_t level) {
     return guarded([&]() -> int32_t {
         if (level < 0 || level > k_ESteamNetworkingSocketsDebugOutputType_Everything) return fail(GNS_ERROR_BAD_VALUE);
         log_queue().level.store(level);
-        attach_log();
+        if (!NativeAccess()) return 0; // gns_start will tell GNS
+        on_pump([] { // where GNS logs: it keeps both unguarded
+            attach_log();
+            return 0;
+        });
         return 0;
     });
 }

@@ -34,7 +34,7 @@ private:
 
 LogQueue &log_queue();
 
-// Hands GNS the sink and the level; GNS forgets both when it is killed.
+// Hands GNS the sink and the level; GNS forgets both when it is killed. Pump thread, or while GNS comes up.
 void attach_log();
 
 // What GNS logged on this thread, at level error or graver, since the scope began: GNS tells why a call failed nowhere else.

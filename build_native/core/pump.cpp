@@ -374,7 +374,7 @@ void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int3
 void Pump::watch_drain(const std::shared_ptr<Connection> &connection) {
     {
         std::lock_guard lock(queue_mutex_);
-        connection->drain = connection->drain_asked;
+        if (connection->drain_asked.bytes >= 0) connection->drain = std::exchange(connection->drain_asked, {});
         connection->drain_queued = false;
     }
     connection->account->watched.store(true);
@@ -383,17 +383,23 @@ void Pump::watch_drain(const std::shared_ptr<Connection> &connection) {
 
 void Pump::settle_drained() {
     const auto settled = [this](const std::shared_ptr<Connection> &connection) {
-        const SendAccount &account = *connection->account;
         if (connection->native.load() == k_HSteamNetConnection_Invalid) return true;
-        if (account.bytes.load() > connection->drain.bytes || account.cost.load() / 64 > connection->drain.segments)
-            return false;
-        connection->account->watched.store(false);
-        Event event;
-        event.kind = GNS_EVENT_DRAINED;
-        event.time_us = now_us();
-        event.connection = connection;
-        signal_later(push(*connection, std::move(event)));
-        return true;
+        if (connection->drain.bytes >= 0 && is_drained(*connection->account, connection->drain)) {
+            connection->drain = {};
+            Event event;
+            event.kind = GNS_EVENT_DRAINED;
+            event.time_us = now_us();
+            event.connection = connection;
+            signal_later(push(*connection, std::move(event)));
+        }
+        const bool waiters = connection->drain_waiters.load() > 0;
+        if (waiters) {
+            std::lock_guard lock(connection->end_mutex); // who looks just now waits by then
+            connection->changed.notify_all();
+        }
+        const bool watched = waiters || connection->drain.bytes >= 0;
+        connection->account->watched.store(watched);
+        return !watched;
     };
     watched_.erase(std::remove_if(watched_.begin(), watched_.end(), settled), watched_.end());
 }

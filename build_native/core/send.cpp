@@ -1,4 +1,5 @@
 // The way out: bounds, the copy, the message's number, the pump's queue. GNS itself is called by the pump only.
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -255,17 +256,65 @@ int32_t gns_connection_send_queue(uint64_t connection, gns_send_queue *queue) {
     });
 }
 
+namespace gns_core {
+namespace {
+
+// Has the pump look after a connection's waiters and its drain_asked; queued once, however often it is asked.
+int32_t watch(const std::shared_ptr<Connection> &connection, const DrainBound *asked) {
+    {
+        std::lock_guard lock(runtime().pump.queue_mutex());
+        if (asked) connection->drain_asked = *asked;
+        if (std::exchange(connection->drain_queued, true)) return 0;
+    }
+    Command command;
+    command.task = [connection] { runtime().pump.watch_drain(connection); };
+    return runtime().pump.enqueue(std::move(command)) ? 0 : fail(GNS_ERROR_NOT_RUNNING);
+}
+
+// Waits on a connection's `changed`: 1 when ready, 0 at the timeout.
+template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_us, const Ready &ready) {
+    std::unique_lock lock(connection.end_mutex);
+    if (timeout_us < 0) {
+        connection.changed.wait(lock, ready);
+        return 1;
+    }
+    return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
+}
+
+} // namespace
+} // namespace gns_core
+
 int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, int64_t max_segments) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
-        {
-            std::lock_guard lock(runtime().pump.queue_mutex());
-            found->drain_asked = {max_bytes, max_segments};
-            if (std::exchange(found->drain_queued, true)) return 0; // the one that is queued takes these
-        }
-        Command command;
-        command.task = [found] { runtime().pump.watch_drain(found); };
-        return runtime().pump.enqueue(std::move(command)) ? 0 : fail(GNS_ERROR_NOT_RUNNING);
+        if (max_bytes < 0 || max_segments < 0) return fail(GNS_ERROR_BAD_VALUE);
+        const DrainBound bound{max_bytes, max_segments};
+        return watch(found, &bound);
+    });
+}
+
+int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        if (max_bytes < 0 || max_segments < 0) return fail(GNS_ERROR_BAD_VALUE);
+        const DrainBound bound{max_bytes, max_segments};
+        found->drain_waiters.fetch_add(1);
+        int32_t result = watch(found, nullptr);
+        if (result >= 0)
+            result = wait_for(*found, timeout_us, [&] { return found->ended || is_drained(*found->account, bound); });
+        found->drain_waiters.fetch_sub(1);
+        if (result <= 0) return result;
+        std::lock_guard lock(found->end_mutex);
+        return found->ended ? fail(-k_EResultNoConnection) : 1;
+    });
+}
+
+int32_t gns_connection_wait_ended(uint64_t connection, int64_t timeout_us) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        return wait_for(*found, timeout_us, [&] { return found->ended; });
     });
 }

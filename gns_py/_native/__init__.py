@@ -31,7 +31,6 @@ from .library import lib
 
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS
 EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE
-EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
 EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
 SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
 SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
@@ -39,8 +38,11 @@ SEND_NO_DELAY: int = lib.GNS_SEND_NO_DELAY
 TOO_LARGE: int = lib.GNS_ERROR_TOO_LARGE
 BAD_HANDLE: int = lib.GNS_ERROR_BAD_HANDLE
 NOT_RUNNING: int = lib.GNS_ERROR_NOT_RUNNING
+FORKED: int = lib.GNS_ERROR_FORKED
 NO_CONNECTION = -int(Result.NO_CONNECTION)
 LIMIT_EXCEEDED = -int(Result.LIMIT_EXCEEDED)
+# Of a connection that lives: the message does not fit now, or ever, or there is no such lane.
+NOT_TAKEN = (LIMIT_EXCEEDED, TOO_LARGE, -int(Result.INVALID_PARAM))
 MAX_MESSAGE_SIZE: int = lib.GNS_MAX_MESSAGE_SIZE
 MAX_END_TEXT: int = lib.GNS_MAX_END_TEXT
 MAX_NAME: int = lib.GNS_MAX_NAME
@@ -128,6 +130,11 @@ def stop(linger_us: int) -> None:
 
 def is_running() -> bool:
     return check(lib.gns_running()) == 1
+
+
+def is_forked() -> bool:
+    """Whether this process is a fork of the one that started it."""
+    return bool(lib.gns_running() == FORKED)
 
 
 def identity() -> str:
@@ -296,14 +303,16 @@ def send_queue(connection: int) -> SendQueue | int:
     return result or SendQueue(queue.bytes, queue.messages, queue.segments, queue.max_bytes, queue.max_segments)
 
 
-def notify_drained(connection: int, max_bytes: int, max_segments: int) -> int:
-    return int(lib.gns_connection_notify_drained(connection, max_bytes, max_segments))
+# (connection, timeout_us, max_bytes, max_segments) -> 1, 0 at the timeout, or error
+wait_drained = lib.gns_connection_wait_drained
 
 
 # ---- about a connection --------------------------------------------------------------------------
 
 # (connection) -> state or error
 state = lib.gns_connection_state
+# (connection, timeout_us) -> 1, 0 at the timeout, or error
+wait_ended = lib.gns_connection_wait_ended
 
 
 def info(connection: int) -> ConnectionInfo | int:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeAlias
 
 from .. import _native
 from ..endpoint import Endpoint
-from ..enums import ConfigScope, ConfigValue, EndReason
+from ..enums import EndReason
 from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from ..message import Message
-from ..runtime import Mailbox
-from ..stats import SendQueue
+from ..runtime import Mailbox, wait
 from .deadline import Deadline
-
-# How often a wait looks again while it must not take more messages.
-_FULL_SLICE = 0.02
 
 
 class Connection(Endpoint):
     """One end of a connection, for threads. Iterating over it receives until it is closed normally.
 
     As a context manager it is closed at the end: with 1000, or, if the block raises, with 2001 INTERNAL_ERROR.
-    One thread at a time reads (recv..., poll(), drain(), wait_closed(), iteration), others get ConcurrencyError;
-    sending and closing work from any thread, also while one reads.
+    One thread at a time reads (recv..., poll(), iteration), others get ConcurrencyError; all the rest works from any
+    thread, also while one reads.
     """
 
     def recv(self, timeout: float | None = None) -> bytes:
@@ -65,37 +60,6 @@ class Connection(Endpoint):
             if not self._mailbox.receive(deadline.remaining()) and deadline.is_over():
                 raise TimeoutError(f"{what} within {timeout} s")
 
-    def _wait_keeping(self, ready: Callable[[], object], timeout: float | None, what: str) -> None:
-        """As _wait(), for calls that keep the messages that arrive: only up to the bounds of the receive queue.
-
-        What exceeds them stays in the core, where the same bounds end the connection.
-        """
-        deadline = Deadline(timeout)
-        full = False
-        while not ready():
-            full = full or self._keeps_too_much()
-            if full and self._native_end() is None:
-                remaining = deadline.remaining()
-                time.sleep(_FULL_SLICE if remaining is None else min(_FULL_SLICE, remaining))
-                received = False
-            else:
-                received = self._mailbox.receive(deadline.remaining())
-            if not received and deadline.is_over():
-                raise TimeoutError(f"{what} within {timeout} s")
-
-    def _keeps_too_much(self) -> bool:
-        kept = [message.data for message in self._inbox]
-        kept += [event.message.data for event in self._mailbox.events if isinstance(event, MessageReceived)]
-        if not kept:
-            return False
-        bounds = []
-        for option in (ConfigValue.RECV_QUEUE_MESSAGES, ConfigValue.RECV_QUEUE_BYTES):
-            result, bound = _native.get_option(ConfigScope.CONNECTION, self.handle, option)
-            if result < 0:  # it has ended: nothing is added any more
-                return False
-            bounds.append(int(bound))
-        return len(kept) >= bounds[0] or sum(map(len, kept)) >= bounds[1]
-
     def __iter__(self) -> Iterator[bytes]:
         """The messages' data, until the connection is closed normally; ConnectionClosedError if it ends otherwise."""
         try:
@@ -115,37 +79,29 @@ class Connection(Endpoint):
         return poll(self._mailbox, timeout, lambda: self._end is not None)
 
     def drain(self, timeout: float | None = None) -> None:
-        """Waits until the send queue is at most half full, so that sending can go on for a while.
+        """Waits until the send queue is at most half full, so that sending can go on for a while. Any thread.
 
-        What arrives meanwhile is kept for recv(), within the bounds of the receive queue.
-        Errors: TimeoutError, ConnectionClosed, ConcurrencyError.
+        Errors: TimeoutError, ConnectionClosed.
         """
         queue = self.send_queue()
-        self._drained = False
         half = queue.max_bytes // 2, queue.max_segments // 2
-        self._check(_native.notify_drained(self.handle, *half))
-
-        def drained() -> bool:
-            # The event may have to stay in the core, behind messages for which there is no room here.
-            now = _native.send_queue(self.handle)
-            if not isinstance(now, SendQueue) or now.bytes > half[0] or now.segments > half[1]:
-                return False
-            return self._native_end() is None  # else it was emptied by the end
-
-        self._wait_keeping(
-            lambda: self._drained or self._end is not None or drained(), timeout, "the send queue did not drain"
-        )
-        if self._end is not None and not self._drained:
-            raise self._closed()
+        result = wait(lambda limit: _native.wait_drained(self.handle, limit, *half), Deadline(timeout).remaining())
+        self._check(result)
+        if not result:
+            raise TimeoutError(f"the send queue did not drain within {timeout} s")
 
     def wait_closed(self, timeout: float | None = None) -> ConnectionEnd:
-        """Waits until the connection has ended, by whomever, and returns why.
+        """Waits until the connection has ended, by whomever, and returns why. Any thread.
 
-        What arrives is kept for recv(), within the bounds of the receive queue. Errors: TimeoutError, ConcurrencyError.
+        What had arrived can still be read after it. Errors: TimeoutError.
         """
-        self._wait_keeping(lambda: self._end is not None, timeout, "the connection did not end")
-        assert self._end is not None
-        return self._end
+        result = 0 if self._end is None else 1
+        result = result or wait(lambda limit: _native.wait_ended(self.handle, limit), Deadline(timeout).remaining())
+        if not result:
+            raise TimeoutError(f"the connection did not end within {timeout} s")
+        if self._end is None:
+            self._mailbox.receive_if_idle(lambda: self._end)  # so that on_status_changed hears of it, too
+        return self._end or self._closed().end
 
     def __enter__(self) -> Connection:
         return self

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING
 from .. import _native
 from ..address import Address, resolve
 from ..config import Config, OptionValue
-from ..endpoint import StatusCallback, check_goodbye, check_options
+from ..endpoint import StatusCallback, check_goodbye, check_lane, check_options
 from ..enums import ConfigScope, ConfigValue, ConnectionState, EndReason
-from ..errors import ConnectionClosed, ForkedError, GNSError, InvalidStateError, ListenError, NotRunningError
-from ..events import ConnectionRequest, StatusChanged
+from ..errors import (
+    ConnectionClosed,
+    ForkedError,
+    GNSError,
+    InvalidStateError,
+    ListenError,
+    MessageTooLarge,
+    NotRunningError,
+)
+from ..events import ClosedBy, ConnectionRequest, StatusChanged
 from ..runtime import Mailbox
 from ..stats import ConnectionInfo
 from .connection import Connection, Event, poll
@@ -99,6 +107,8 @@ class ListenSocket:
                 if isinstance(event, ConnectionRequest):
                     events.remove(event)
                     yield event
+                    if event.connection._closed_here:  # refused: nobody polls for the event that says so
+                        event.connection._set_polled(False)
                     break
             else:
                 if self._closed or (not self._mailbox.receive(deadline.remaining()) and deadline.is_over()):
@@ -107,8 +117,8 @@ class ListenSocket:
     def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[Connection]:
         """Sends one message to all its connections that are connected, in one native call and with one copy.
 
-        Returns those that did not take it, because their send queue is full. Errors: TypeError, MessageTooLarge,
-        ValueError. Any thread. Native: SendMessages.
+        Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
+        have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
         """
         targets = [each for each in self.connections if each._established and each._end is None]
         return broadcast(targets, data, reliable=reliable, nagle=nagle, lane=lane)
@@ -144,7 +154,7 @@ class ListenSocket:
             self._mailbox.wake()  # whoever waits there
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
-        if getattr(self, "_closed", True):  # missing if the constructor failed
+        if getattr(self, "_closed", True) or _native.is_forked():  # missing if the constructor failed
             return
         _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
         _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)
@@ -178,9 +188,12 @@ def broadcast(
 ) -> list[Connection]:
     """Sends one message to several connections; see ListenSocket.broadcast()."""
     native_data, size = _native.readable(data)
+    check_lane(lane)
+    if size > _native.MAX_MESSAGE_SIZE:
+        raise MessageTooLarge(f"a message may have {_native.MAX_MESSAGE_SIZE} bytes, not {size}")
     flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
     results = _native.broadcast([each.handle for each in connections], native_data, size, flags, lane)
-    return [each for each, result in zip(connections, results, strict=True) if result == _native.LIMIT_EXCEEDED]
+    return [each for each, result in zip(connections, results, strict=True) if result in _native.NOT_TAKEN]
 
 
 def listen(
@@ -312,7 +325,8 @@ class Server:
             with connection:
                 self._handler(connection)
         except ConnectionClosed as error:
-            if error.end != connection.end:
+            stopped = error.end.closed_by is ClosedBy.LOCAL and error.code == EndReason.SHUTDOWN
+            if error.end != connection.end and not stopped:
                 _log.exception("the handler of %r failed", connection)
         except Exception:
             _log.exception("the handler of %r failed", connection)
