@@ -43,8 +43,6 @@ NO_CONNECTION = -int(Result.NO_CONNECTION)
 LIMIT_EXCEEDED = -int(Result.LIMIT_EXCEEDED)
 # Of a connection that lives: the message does not fit now, or ever, or there is no such lane.
 NOT_TAKEN = (LIMIT_EXCEEDED, TOO_LARGE, -int(Result.INVALID_PARAM))
-# Of a connection that lives: the message does not fit now, or ever, or there is no such lane.
-NOT_TAKEN = (LIMIT_EXCEEDED, TOO_LARGE, -int(Result.INVALID_PARAM))
 MAX_MESSAGE_SIZE: int = lib.GNS_MAX_MESSAGE_SIZE
 MAX_END_TEXT: int = lib.GNS_MAX_END_TEXT
 MAX_NAME: int = lib.GNS_MAX_NAME
