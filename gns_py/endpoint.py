@@ -136,7 +136,7 @@ class Endpoint:
 
     @user_data.setter
     def user_data(self, user_data: int) -> None:
-        if not isinstance(user_data, int):
+        if not isinstance(user_data, int) or isinstance(user_data, bool):
             raise TypeError(f"user_data must be an int, not {type(user_data).__name__}")
         if not -(2**63) <= user_data < 2**63:
             raise ValueError(f"user_data is {user_data}: it has 64 bits")
@@ -226,7 +226,7 @@ class Endpoint:
         """Sets up this end's outgoing lanes, one for each priority; never fewer than before.
 
         priorities: lower goes first. weights: shares within one priority, 1 to 65535, equal if None. Order is kept
-        within a lane, not across. Errors: ValueError, ConnectionClosed. Native: ConfigureConnectionLanes.
+        within a lane, not across. Errors: TypeError, ValueError, ConnectionClosed. Native: ConfigureConnectionLanes.
         """
         shares = [1] * len(priorities) if weights is None else list(weights)
         if not 1 <= len(priorities) <= _native.MAX_LANES:
@@ -235,12 +235,12 @@ class Endpoint:
             raise ValueError(f"{len(priorities)} priorities, but {len(shares)} weights")
         if len(priorities) < self._lanes:
             raise ValueError(f"the connection has {self._lanes} lanes already; they cannot become fewer")
-        for share in shares:
-            if not 1 <= share <= 65535:
-                raise ValueError(f"a lane's weight is {share}: it must be 1 to 65535")
-        for priority in priorities:
-            if not -(2**31) <= priority < 2**31:
-                raise ValueError(f"a lane's priority is {priority}: it has 32 bits")
+        for what, numbers, low, high in (("priority", priorities, -(2**31), 2**31 - 1), ("weight", shares, 1, 65535)):
+            for number in numbers:
+                if not isinstance(number, int) or isinstance(number, bool):
+                    raise TypeError(f"a lane's {what} must be an int, not {type(number).__name__}")
+                if not low <= number <= high:
+                    raise ValueError(f"a lane's {what} is {number}: it must be {low} to {high}")
         self._check(_native.configure_lanes(self.handle, list(priorities), shares))
         self._lanes = len(priorities)
 
@@ -432,7 +432,10 @@ def _text(name: str, text: str, longest: int) -> bytes:
         raise TypeError(f"{name} must be a str, not {type(text).__name__}")
     if "\0" in text:
         raise ValueError(f"{name} has a NUL byte")
-    data = text.encode()
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} cannot be written as UTF-8") from None
     if len(data) > longest:
         raise ValueError(f"{name} has {len(data)} bytes: at most {longest} are allowed")
     return data
