@@ -391,6 +391,8 @@ def set_user_data(connection: int, user_data: int) -> int:
 
 def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
     """The first error, or 0."""
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be a Config, not {type(config).__name__}")
     options = config.options_for(scope)
     native, keep = _options(options)
     for index in range(len(options)):
@@ -402,11 +404,13 @@ def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
 
 
 def reset_option(scope: ConfigScope, handle: int, option: ConfigValue) -> int:
+    _check_option(option)
     return int(lib.gns_config_reset(scope, handle, option))
 
 
 def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[int, OptionValue]:
     """An error or not, and the value."""
+    _check_option(option)
     out = ffi.new("gns_option *")
     size = 1024
     while True:
@@ -428,6 +432,11 @@ def has_option(option: ConfigValue) -> bool:
     """Whether this build knows it."""
     kind, scope = ffi.new("int32_t *"), ffi.new("int32_t *")
     return bool(lib.gns_config_info(option, kind, scope) != ffi.NULL)
+
+
+def _check_option(option: ConfigValue) -> None:
+    if not isinstance(option, ConfigValue):
+        raise TypeError(f"option must be a ConfigValue, not {type(option).__name__}")
 
 
 def _options(options: list[tuple[ConfigValue, OptionValue]]) -> tuple[Any, list[Any]]:
