@@ -13,6 +13,7 @@ from ..errors import ConnectionLimitError, ConnectTimeout, connect_failed
 from ..events import ClosedBy, ConnectionEnd
 from ..identity import Identity
 from ..runtime import Mailbox
+from ..stats import ConnectionInfo
 from .connection import Connection
 from .deadline import Deadline
 
@@ -110,7 +111,8 @@ def _begin(
             if deadline.is_over():
                 raise
             mailbox.receive(_LIMIT_RETRY)
-    connection = Connection(mailbox, handle, None, on_status_changed)
+    info = _native.info(handle)
+    connection = Connection(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)
     mailbox.add(connection)
     return connection
 
