@@ -1,0 +1,175 @@
+"""Ctrl-C: every call that waits in the main thread ends at once, and loses nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from support import Peer
+
+import gns_py.sync as gns
+from gns_py.sync import ListenSocket
+
+# What the design promises, and what a busy machine may take to run the handler.
+PROMISED = 0.2
+SLACK = 0.15
+
+WAIT = """
+    import sys, time
+    import gns_py.sync as gns
+    from gns_py import Config
+
+    port = int(sys.argv[1])
+    slow = Config(send_rate_min=1024, send_rate_max=1024, send_buffer_size=20_000)
+    listener = gns.listen("127.0.0.1", 0)
+    server = gns.serve(lambda connection: connection.wait_closed(), "127.0.0.1", 0)
+    connection = gns.connect("127.0.0.1", port, config=slow)
+
+    def drain():
+        while connection.send_queue().bytes < 18_000:
+            connection.send(bytes(1000))
+        connection.drain()
+
+    def connect():
+        gns.connect("127.0.0.1", 9, timeout=60.0)
+
+    wait = {wait}
+    print("waiting")
+    try:
+        wait()
+        print("not interrupted")
+    except KeyboardInterrupt:
+        print(time.monotonic())
+    sys.stdin.readline()
+    {after}
+    for each in (connection, listener, server):
+        each.close(linger=False)
+    print("done")
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+
+
+def interrupt(listener: ListenSocket, program: Peer) -> gns.Connection:
+    """Lets the program connect, wait, and be interrupted; returns the connection to it."""
+    connection = listener.accept(timeout=10.0)
+    assert program.line() == "waiting"
+    time.sleep(0.25)
+    began = time.monotonic()
+    program.interrupt()
+    assert float(program.line()) - began < PROMISED + SLACK
+    return connection
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "connection.recv",
+        "connection.recv_message",
+        "connection.recv_many",
+        "lambda: list(connection)",
+        "lambda: connection.poll(None)",
+        "lambda: connection.recv(timeout=60.0)",
+        "connection.wait_closed",
+        "drain",
+        "connect",
+        "listener.accept",
+        "lambda: listener.accept(timeout=60.0)",
+        "lambda: listener.poll(None)",
+        "lambda: list(listener)",
+        "server.wait_closed",
+        "server.serve_forever",
+    ],
+)
+def test_ctrl_c_ends_a_wait_in_the_main_thread(listener: ListenSocket, peer: Callable[..., Peer], wait: str) -> None:
+    program = peer(WAIT.format(wait=wait, after=""), listener.address.port)
+    with interrupt(listener, program):
+        program.say("go on")
+        assert program.line() == "done"
+    assert program.wait() == 0
+    assert program.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "wait", ["connection.recv", "lambda: connection.poll(None)", "connection.wait_closed", "connection.recv_many"]
+)
+def test_ctrl_c_loses_no_message(listener: ListenSocket, peer: Callable[..., Peer], wait: str) -> None:
+    after = "print([connection.recv(timeout=5.0) for _ in range(3)])"
+    program = peer(WAIT.format(wait=wait, after=after), listener.address.port)
+    with interrupt(listener, program) as connection:
+        connection.send_many([b"one", b"two", b"three"])
+        program.say("go on")
+        assert program.line() == "[b'one', b'two', b'three']"
+        assert program.line() == "done"
+    assert program.wait() == 0
+
+
+def test_ctrl_c_in_the_middle_of_traffic_loses_no_message(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
+    """Interrupted again and again while messages pour in; only the wait is interrupted, and the work goes on."""
+    program = peer(
+        """
+        import sys, signal, time
+        import gns_py.sync as gns
+
+        class Interrupted(Exception): pass
+
+        waiting = False
+
+        def handler(number, frame):
+            if waiting:  # in code that expects it: a message in a local variable is the application's to lose
+                raise Interrupted
+
+        signal.signal(signal.SIGINT, handler)
+        connection = gns.connect("127.0.0.1", int(sys.argv[1]))
+        print("connected")
+        received, interrupts = [], 0
+        while len(received) < 2000:
+            try:
+                waiting = True
+                connection.wait_closed(timeout=0.02)
+            except TimeoutError:
+                pass
+            except Interrupted:
+                interrupts += 1
+            waiting = False
+            try:
+                received += [int(message.data) for message in connection.recv_many(timeout=0)]
+            except TimeoutError:
+                pass
+        print(received == list(range(2000)), interrupts > 0)
+        connection.close()
+        """,
+        listener.address.port,
+    )
+    with listener.accept(timeout=10.0) as connection:
+        assert program.line() == "connected"
+        for number in range(2000):
+            connection.send(b"%d" % number)
+            if number % 40 == 0:
+                program.interrupt()
+                time.sleep(0.01)
+        assert program.line() == "True True"
+    assert program.wait() == 0
+
+
+def test_ctrl_c_that_nobody_catches_ends_the_program(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
+    program = peer(
+        """
+        import sys
+        import gns_py.sync as gns
+
+        with gns.connect("127.0.0.1", int(sys.argv[1])) as connection:
+            print("waiting")
+            connection.recv()
+        """,
+        listener.address.port,
+    )
+    with listener.accept(timeout=10.0) as connection:
+        assert program.line() == "waiting"
+        time.sleep(0.2)
+        program.interrupt()
+        assert connection.wait_closed(timeout=5.0).code == 1000
+    assert program.wait() in (130, -2)
+    assert program.stderr.rstrip().endswith("KeyboardInterrupt")
