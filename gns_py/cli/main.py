@@ -19,21 +19,31 @@ _EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command, sys.argv's if None, and returns its exit code."""
+    """Runs one command, sys.argv's if None, and returns its exit code; SystemExit for --help and wrong usage."""
     logging.getLogger("gns_py.native").addFilter(_is_bug)
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        # The interpreter flushes once more when it exits, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
     try:
-        if options.command is None:
-            parser.print_help()
-            return 0
         return int(options.run(options, Output()))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read the output has seen enough
-        # The interpreter flushes stdout when it exits, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except BrokenPipeError:
+        raise
     except (CommandError, GNSError, OSError) as error:
         # GNS's own texts may have several lines, the first of which says it.
         print(f"gns-py {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)

@@ -60,13 +60,13 @@ def add_parser(commands: Commands) -> None:
         help="to wait for the connection, and for the first answer (%(default)s)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="only the result, not each round trip")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, wrong_usage=parser.error)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     size: int = options.size
     if size > _MAX_UNRELIABLE and not options.reliable:
-        raise CommandError(f"GNS sends messages over {_MAX_UNRELIABLE} bytes reliably: add --reliable")
+        options.wrong_usage(f"GNS sends messages over {_MAX_UNRELIABLE} bytes reliably: add --reliable")
     host, port = options.target
     # Twice what is needed, so that the messages do not wait for each other.
     rate = min(max(_DEFAULT_SEND_RATE, math.ceil(2 * size / options.interval)), _MAX_SEND_RATE)

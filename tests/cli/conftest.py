@@ -1,0 +1,75 @@
+"""Commands as programs: run to their end, or as servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support import Peer
+
+# With a guard, as a spawned process imports it again.
+_GNS_PY = """
+    import runpy
+
+    if __name__ == "__main__":
+        runpy.run_module("gns_py", run_name="__main__")
+"""
+
+
+class Echo(NamedTuple):
+    """A running `gns-py echo`."""
+
+    program: Peer
+    port: int
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment of commands: this one, without what changes output, and warnings are errors."""
+    names = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return kept | {"PYTHONWARNINGS": "error", "TERM": "xterm"}
+
+
+@pytest.fixture
+def run(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m gns_py` with some arguments, to its end."""
+
+    def run(
+        *arguments: object, timeout: float = 20.0, prefix: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*prefix, sys.executable, "-m", "gns_py", *map(str, arguments)],
+            cwd=tmp_path,  # the current folder is on the path, and may hold gns_py's sources
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., Peer]:
+    """Starts a command and leaves it running."""
+
+    def start(*arguments: object) -> Peer:
+        return Peer(_GNS_PY, tmp_path, *arguments)
+
+    return start
+
+
+@pytest.fixture
+def echo(start: Callable[..., Peer]) -> Iterator[Echo]:
+    """A running `gns-py echo` on IPv4 loopback."""
+    with start("echo", "--host", "127.0.0.1", "--port", 0) as program:
+        first = program.line()
+        assert first.startswith("listening on 127.0.0.1:")
+        yield Echo(program, int(first.rpartition(":")[2]))

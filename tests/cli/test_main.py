@@ -1,0 +1,142 @@
+"""The parser and what all commands share: help, usage errors, colour, closed pipes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import gns_py
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ESCAPE = "\x1b["
+
+
+def test_without_arguments_prints_help(run: Run) -> None:
+    result = run()
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for command in ("demo", "echo", "ping", "doctor", "--version"):
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "echo", "ping", "doctor"])
+def test_each_command_has_help(run: Run, command: str) -> None:
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert f"usage: gns-py {command}" in result.stdout
+
+
+def test_version(run: Run) -> None:
+    result = run("--version")
+    assert result.returncode == 0
+    assert result.stdout == f"gns-py {gns_py.__version__} (GNS {gns_py.build_info().gns_version})\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["dance"], "'dance'"),
+        (["--dance"], "--dance"),
+        (["doctor", "dance"], "dance"),
+        (["ping"], "HOST[:PORT]"),
+        (["ping", ""], "'' is not a host"),
+        (["ping", "a b"], "'a b' is not a host"),
+        (["ping", "1.2.3.400:5"], "'1.2.3.400' is not a numeric"),
+        (["ping", "[::g]:5"], "'::g' is not a numeric"),
+        (["ping", "fe80::1%eth0"], "has a scope"),
+        (["ping", "localhost:"], "'' is not a port"),
+        (["ping", "localhost:http"], "'http' is not a port"),
+        (["ping", "localhost:65536"], "'65536' is not a port"),
+        (["ping", "localhost:0"], "port 0"),
+        (["ping", "localhost", "-c", "0"], "out of range: 1 to"),
+        (["ping", "localhost", "-c", "many"], "'many' is not an integer"),
+        (["ping", "localhost", "-i", "nan"], "out of range: 0.001 to"),
+        (["ping", "localhost", "-i", "soon"], "'soon' is not a number"),
+        (["ping", "localhost", "-s", "11"], "out of range: 12 to 524288"),
+        (["ping", "localhost", "-s", "16501"], "add --reliable"),
+        (["echo", "--port", "70000"], "'70000' is not a port"),
+        (["echo", "--port", "-1"], "'-1' is not a port"),
+        (["echo", "--host", "1.2.3"], "'1.2.3' is not a numeric"),
+        (["demo", "--loss", "101"], "out of range: 0 to 100"),
+        (["demo", "--lag", "-1"], "out of range: 0 to 1000"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("gns-py")
+    assert said in result.stderr
+    assert "--help" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, pipes break in other ways")
+@pytest.mark.parametrize("arguments", [["doctor"], ["--help"], []])
+def test_a_closed_pipe_ends_a_command_quietly(
+    tmp_path: Path, environment: dict[str, str], arguments: list[str]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "gns_py", *arguments]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=20, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (result.returncode, result.stderr) == (1, b"")
+
+
+def doctor_in_a_terminal(directory: Path, environment: dict[str, str]) -> str:
+    """What `gns-py doctor` prints to a terminal."""
+    import pty
+
+    leader, follower = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "gns_py", "doctor"]
+        process = subprocess.Popen(command, cwd=directory, env=environment, stdout=follower, stderr=follower)
+        os.close(follower)
+        output = b""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                some = os.read(leader, 65536)
+            except OSError:  # Linux's end of file
+                break
+            if not some:
+                break
+            output += some
+        assert process.wait(timeout=5) == 0
+    finally:
+        os.close(leader)
+    return output.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+class TestColour:
+    def test_in_a_terminal(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        pytest.importorskip("rich")
+        output = doctor_in_a_terminal(tmp_path, environment)
+        assert ESCAPE in output
+        assert gns_py.build_info().crypto in output
+
+    def test_none_with_no_color(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        output = doctor_in_a_terminal(tmp_path, environment | {"NO_COLOR": "1"})
+        assert ESCAPE not in output
+        assert gns_py.build_info().crypto in output
+
+    def test_none_without_rich(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        (tmp_path / "rich.py").write_text("raise ImportError('not installed')")  # first on the path
+        output = doctor_in_a_terminal(tmp_path, environment)
+        assert ESCAPE not in output
+        assert gns_py.build_info().crypto in output
+
+    def test_none_into_a_pipe(self, run: Run) -> None:
+        assert ESCAPE not in run("doctor").stdout
