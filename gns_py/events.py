@@ -57,7 +57,7 @@ class ConnectionEnd:
     def __str__(self) -> str:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
         text = f": {self.text}" if self.text else ""
-        return f"{verb} {self.closed_by.value}, {self.code} {self.reason.name}{text}"
+        return f"{verb} {self.closed_by.value}, {int(self.code)} {self.reason.name}{text}"
 
 
 def end_of(info: ConnectionInfo) -> ConnectionEnd:
