@@ -104,6 +104,7 @@ class BuildInfo(NamedTuple):
 
 
 def build_info() -> BuildInfo:
+    """What the native library that is loaded is made of. Any thread, starts nothing."""
     info = lib.gns_build()
     return BuildInfo(*(ffi.string(getattr(info, field)).decode() for field in BuildInfo._fields))
 
