@@ -277,13 +277,13 @@ class Endpoint:
         goodbye = check_goodbye(code, text)
         if self._closed_here:
             return
+        end = self._end or self._native_end()
         self._closed_here = True
-        if self._end is None:
-            end = self._native_end()
-            self._end = end or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
         _native.close(self.handle, code, goodbye, linger)
         self._inbox.clear()
         self._mailbox.receive_if_idle()
+        if self._end is None:  # somebody else reads the mailbox: there the end comes by, whoever was first to close
+            self._end = end or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
 
     def _native_end(self) -> ConnectionEnd | None:
         """The end that the core knows of and nobody has read yet."""

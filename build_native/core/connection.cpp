@@ -100,4 +100,11 @@ bool push_end(const std::shared_ptr<Connection> &connection, int32_t state, int3
     return push_end(connection, info);
 }
 
+void said_at_end(Connection &connection, int32_t *reason, std::string *text) {
+    std::lock_guard lock(connection.end_mutex);
+    if (!connection.ended || connection.last_info.state != k_ESteamNetworkingConnectionState_None) return;
+    *reason = connection.last_info.end_reason;
+    *text = connection.last_info.end_text;
+}
+
 } // namespace gns_core

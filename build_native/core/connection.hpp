@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -127,5 +128,8 @@ std::shared_ptr<Mailbox> push(Connection &connection, struct Event event);
 bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info);
 // The same, where GNS does not tell why.
 bool push_end(const std::shared_ptr<Connection> &connection, int32_t state, int32_t reason, std::string_view text);
+
+// What this side said when it ended the connection; untouched if it was not this side that did.
+void said_at_end(Connection &connection, int32_t *reason, std::string *text);
 
 } // namespace gns_core

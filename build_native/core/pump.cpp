@@ -361,10 +361,13 @@ void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int3
     for (const std::shared_ptr<Connection> &entry : by_native_) {
         const std::shared_ptr<Connection> connection = entry;
         if (!connection || connection->listen_socket != socket->handle) continue;
-        runtime().connections.remove(connection->handle);
         connection->discard.store(true);
         push_end(connection, k_ESteamNetworkingConnectionState_None, reason, text);
-        close_native(*connection, reason, text.c_str(), linger);
+        runtime().connections.remove(connection->handle);
+        int32_t said = reason;
+        std::string words = text;
+        said_at_end(*connection, &said, &words); // a gns_close may have come first, its command still in the queue
+        close_native(*connection, said, words.c_str(), linger);
     }
     listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
     closed_listen_sockets_.push_back({socket->handle, socket->native});

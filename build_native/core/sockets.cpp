@@ -153,12 +153,16 @@ int32_t gns_accept(uint64_t connection, uint64_t mailbox) {
 int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t size, int32_t linger) {
     return guarded([&]() -> int32_t {
         if (const int32_t error = check_goodbye(reason, text, size)) return error;
-        const auto found = runtime().connections.remove(connection);
+        const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
         found->discard.store(true);
         auto close = std::make_unique<Command::Close>(
             Command::Close{reason, linger != 0, std::string(text ? text : "", static_cast<size_t>(size))});
+        // First the end, then the handle: who finds the handle dead finds the end told. Of several that close at once, one
+        // is the end, and the peer is told the same.
         push_end(found, k_ESteamNetworkingConnectionState_None, reason, close->text);
+        if (!runtime().connections.remove(connection)) return not_found();
+        said_at_end(*found, &close->reason, &close->text);
         Command command;
         command.connection = found;
         command.close = std::move(close);
