@@ -97,6 +97,8 @@ class Connection(Endpoint):
         """
         result = 0 if self._end is None else 1
         result = result or wait(lambda limit: _native.wait_ended(self.handle, limit), Deadline(timeout).remaining())
+        if result == _native.FORKED:
+            self._raise(result)
         if not result:
             raise TimeoutError(f"the connection did not end within {timeout} s")
         if self._end is None:
