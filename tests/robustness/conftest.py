@@ -17,18 +17,19 @@ Process = subprocess.Popen[str]
 
 
 @pytest.fixture
-def spawn() -> Iterator[Callable[..., Process]]:
-    """Starts a program of this folder (a name) or Python source (anything with a newline); killed after the test."""
+def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts a program: a file, of this folder or another, or source (with newlines). Killed after the test."""
     started: list[Process] = []
 
     def start(program: str, *args: object) -> Process:
-        what = ["-c", program] if "\n" in program else [str(Path(__file__).with_name(program))]
+        what = ["-c", program] if "\n" in program else [str(Path(__file__).parent / program)]
         process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", *what, *map(str, args)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=tmp_path,  # -c has the current folder on its path: not that of the sources
         )
         started.append(process)
         return process
