@@ -40,6 +40,7 @@ _LEVELS = {
 # What a waiting main thread may take to notice Ctrl-C: the native wait does not hear of signals.
 _SIGNAL_SLICE = 0.1
 _EXIT_LINGER = 5.0
+_LONGEST_LINGER = 1e9
 
 
 def start(identity: Identity | str | None = None) -> None:
@@ -66,11 +67,13 @@ def stop(linger: float = _EXIT_LINGER) -> None:
 
     linger: seconds to wait at most for what already closed connections still have to deliver.
     Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs.
-    Errors: ForkedError. Any thread. Native: GameNetworkingSockets_Kill.
+    Errors: TypeError, ValueError, ForkedError. Any thread. Native: GameNetworkingSockets_Kill.
     """
-    if linger < 0:
+    if not isinstance(linger, int | float) or isinstance(linger, bool):
+        raise TypeError(f"linger must be seconds, not {type(linger).__name__}")
+    if not linger >= 0:  # not a number is not, either
         raise ValueError(f"linger is {linger}: it must not be negative")
-    _native.stop(int(linger * 1e6))
+    _native.stop(int(min(linger, _LONGEST_LINGER) * 1e6))
     dispatch_logs()
 
 
