@@ -49,7 +49,7 @@ class ConnectionStatus(NamedTuple):
     sent_unacked_reliable: int
     """Bytes sent that the peer has not acknowledged."""
     queue_time_us: int | None
-    """How long a message sent now would wait before it leaves. None: not connected."""
+    """How long a message sent now would wait before it leaves. None: not connected, or several lanes: see theirs."""
     max_jitter_us: int | None
     """The largest since the last call."""
 
