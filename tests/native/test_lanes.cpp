@@ -1,0 +1,62 @@
+// Outgoing lanes.
+#include "core.hpp"
+
+TEST(lanes, each_has_its_own_numbers) {
+    Link link(fast(), fast());
+    OK(gns_configure_lanes(link.outbound, 3, nullptr, nullptr));
+    for (int64_t number = 1; number <= 3; ++number)
+        for (uint16_t lane = 0; lane < 3; ++lane) CHECK_EQUAL(send(link.outbound, std::to_string(number), GNS_SEND_RELIABLE, lane), number);
+    int64_t last[3] = {0, 0, 0};
+    for (int i = 0; i < 9; ++i) {
+        const Event event = link.server.message();
+        CHECK(event.lane < 3);
+        CHECK_EQUAL(event.number, ++last[event.lane]);
+        CHECK_EQUAL(event.data, std::to_string(event.number));
+    }
+}
+
+TEST(lanes, the_urgent_one_overtakes) {
+    Link link({}, rate(100'000));
+    const int32_t priorities[2] = {1, 0};
+    const uint16_t weights[2] = {1, 1};
+    OK(gns_configure_lanes(link.outbound, 2, priorities, weights));
+    for (int i = 0; i < 50; ++i) OK(send(link.outbound, std::string(1000, 'x'), GNS_SEND_RELIABLE, 0));
+    OK(send(link.outbound, "urgent", GNS_SEND_RELIABLE, 1));
+    gns_connection_status status;
+    gns_lane_status lanes[2];
+    OK(gns_connection_status_get(link.outbound, &status, 2, lanes));
+    CHECK(lanes[0].pending_reliable + lanes[0].sent_unacked_reliable >= 0);
+    int before = 0;
+    while (link.server.message().lane == 0) ++before;
+    CHECK(before < 40);
+    wait_until([&] { // the pump has handed them over by now
+        OK(gns_connection_status_get(link.outbound, &status, 2, lanes));
+        return lanes[0].pending_reliable > 0;
+    }, "the background lane waits");
+    CHECK_EQUAL(lanes[1].pending_reliable, 0);
+    CHECK(lanes[0].queue_time_us > 0);
+}
+
+TEST(lanes, arguments) {
+    Link link;
+    const uint16_t no_weight[2] = {0, 1};
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, 0, nullptr, nullptr), -8);
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, GNS_MAX_LANES + 1, nullptr, nullptr), -8);
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, -1, nullptr, nullptr), -8);
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, 2, nullptr, no_weight), -8);
+    OK(gns_configure_lanes(link.outbound, 4, nullptr, nullptr));
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, 3, nullptr, nullptr), -8);
+    gns_connection_status status;
+    std::vector<gns_lane_status> lanes(8);
+    OK(gns_connection_status_get(link.outbound, &status, 4, lanes.data()));
+    CHECK_EQUAL(gns_connection_status_get(link.outbound, &status, 5, lanes.data()), -8);
+    CHECK_EQUAL(gns_connection_status_get(link.outbound, &status, -1, lanes.data()), -8);
+    CHECK_EQUAL(send(link.outbound, "x", GNS_SEND_RELIABLE, 4), -8);
+    CHECK_EQUAL(send(link.outbound, "x", GNS_SEND_RELIABLE, 3), 1);
+    OK(gns_configure_lanes(link.outbound, GNS_MAX_LANES, nullptr, nullptr));
+    CHECK_EQUAL(send(link.outbound, "x", GNS_SEND_RELIABLE, GNS_MAX_LANES - 1), 1);
+    OK(close(link.inbound));
+    link.client.end_of(link.outbound);
+    CHECK_EQUAL(gns_configure_lanes(link.outbound, GNS_MAX_LANES, nullptr, nullptr), -3);
+    OK(gns_connection_status_get(link.outbound, &status, 4, lanes.data()));
+}

@@ -1,0 +1,200 @@
+"""A program of plain GNS in C++ (tests/native/gns_peer.cpp), which knows nothing of gns_py, as peer both ways."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from support import eventually
+
+import gns_py.sync as gns
+from gns_py.events import ClosedBy
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "tests/native/gns_peer.cpp"
+_TIMEOUT = 60.0
+
+
+def _libraries() -> list[Path | str] | None:
+    """What GNS is linked from: the build tree that pip left, whichever mode it has."""
+    for build in (ROOT / "build/vendored", ROOT / "build/system"):
+        library = build / "gns/src/libGameNetworkingSockets_s.a"
+        if library.exists() and build.name == "system":
+            return [library, "-lprotobuf", "-lcrypto"]
+        if library.exists():
+            own = {"libgns_core_static.a"}
+            # OpenSSL's build leaves more than the archive that counts.
+            parts = [each for each in build.rglob("lib*.a") if each.name not in own and "providers" not in each.parts]
+            return ["-Wl,--start-group", *parts, "-Wl,--end-group"]
+    return None
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled peer, linked with the GNS that was built for this package."""
+    libraries = _libraries()
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if libraries is None or compiler is None:
+        pytest.fail("needs a C++ compiler and what 'pip install .' leaves in build/", pytrace=False)
+    target = tmp_path_factory.mktemp("native") / "gns_peer"
+    include = ROOT / "vendor/src/gns/include"
+    define = "-DSTEAMNETWORKINGSOCKETS_STATIC_LINK"
+    command = [compiler, "-std=c++17", "-O1", define, f"-I{include}", SOURCE, *libraries, "-pthread", "-o", target]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return target
+
+
+class Outcome(NamedTuple):
+    """How the program ended."""
+
+    code: int
+    lines: list[str]
+    errors: str
+
+
+class Native:
+    """The program, running."""
+
+    def __init__(self, program: Path, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def line(self) -> str:
+        """The next line that it prints; the program itself bounds the time."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def outcome(self) -> Outcome:
+        """Waits for its end."""
+        out, errors = self.process.communicate(timeout=_TIMEOUT)
+        return Outcome(self.process.returncode, out.splitlines(), errors)
+
+    def end(self) -> None:
+        """Whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def run(program: Path) -> Iterator[Callable[..., Native]]:
+    """Starts the program with arguments."""
+    with ExitStack() as stack:
+
+        def start(*arguments: object) -> Native:
+            native = Native(program, *arguments)
+            stack.callback(native.end)
+            return native
+
+        yield start
+
+
+@pytest.fixture
+def server(run: Callable[..., Native]) -> tuple[Native, int]:
+    """The program as a server, and its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    native = run("serve", port)
+    assert native.line() == str(port), native.outcome().errors
+    return native, port
+
+
+# ---- Python client, C++ server ----
+
+
+@pytest.mark.parametrize("size", [0, 1, 1200, 200_000])
+def test_a_native_server_echoes_reliable_messages(server: tuple[Native, int], fast: gns.Config, size: int) -> None:
+    with gns.connect("127.0.0.1", server[1], config=fast) as connection:
+        for number in range(1, 6):
+            data = os.urandom(size)
+            assert connection.send(data) == number
+            message = connection.recv_message(timeout=10.0)
+            assert (message.data, message.number, message.reliable) == (data, number, True)
+
+
+def test_a_native_server_echoes_unreliable_messages(server: tuple[Native, int]) -> None:
+    with gns.connect("127.0.0.1", server[1]) as connection:
+        for _ in range(20):  # loopback loses hardly any, and surely not all
+            connection.send(b"maybe", reliable=False)
+        message = connection.recv_message(timeout=10.0)
+        assert (message.data, message.reliable) == (b"maybe", False)
+
+
+def test_a_native_server_closes_with_reason_and_text(server: tuple[Native, int]) -> None:
+    native, port = server
+    with gns.connect("127.0.0.1", port) as connection:
+        connection.send(b"last words")
+        connection.send(b"quit")
+        assert connection.recv(timeout=10.0) == b"last words"
+        end = connection.wait_closed(timeout=10.0)
+    assert (end.closed_by, end.code, end.text) == (ClosedBy.PEER, 1042, "quit, as you say")
+    outcome = native.outcome()
+    assert (outcome.code, outcome.errors) == (0, "")
+    assert outcome.lines[-1] == "state 3 -> 0 reason 1042 text quit, as you say"
+
+
+def test_a_native_server_sees_how_we_close(server: tuple[Native, int]) -> None:
+    native, port = server
+    with gns.connect("127.0.0.1", port) as connection:
+        connection.close(1500, "grüße from Python")
+    assert [native.line() for _ in range(3)] == [
+        "state 0 -> 1 reason 0 text ",
+        "state 1 -> 3 reason 0 text ",
+        "state 3 -> 4 reason 1500 text grüße from Python",
+    ]
+
+
+# ---- C++ client, Python server ----
+
+
+def _echo(connection: gns.Connection) -> None:
+    while True:
+        message = connection.recv_message()
+        connection.send(message.data, reliable=message.reliable)
+
+
+@pytest.mark.parametrize(("count", "size"), [(200, 32), (20, 200_000)])
+def test_a_native_client_is_echoed(run: Callable[..., Native], fast: gns.Config, count: int, size: int) -> None:
+    ends = []
+
+    def note(event: gns.StatusChanged[gns.Connection]) -> None:
+        if event.end:
+            ends.append(event.end)
+
+    with gns.serve(_echo, "127.0.0.1", 0, config=fast, on_status_changed=note) as listening:
+        outcome = run("connect", "127.0.0.1", listening.address.port, count, size).outcome()
+        eventually(lambda: ends, what="the end of the client's connection")
+    assert (outcome.code, outcome.errors) == (0, "")
+    assert outcome.lines[-1].startswith(f"echoes {count} unreliable ")
+    assert [(end.closed_by, end.code, end.text) for end in ends] == [(ClosedBy.PEER, 1234, "peer done")]
+
+
+def test_a_native_client_is_refused(run: Callable[..., Native], listener: gns.ListenSocket) -> None:
+    native = run("connect", "127.0.0.1", listener.address.port, 1, 1)
+    for request in listener:
+        request.reject(1003, "full")
+        break
+    outcome = native.outcome()
+    assert "state 1 -> 4 reason 1003 text full" in outcome.lines
+    assert (outcome.code, outcome.errors) == (1, "not connected\n")
+
+
+def test_a_native_client_sees_how_we_close(run: Callable[..., Native], listener: gns.ListenSocket) -> None:
+    native = run("connect", "127.0.0.1", listener.address.port, 5, 100)
+    with listener.accept(timeout=10.0) as connection:
+        first = connection.recv_message(timeout=10.0)
+        connection.send(first.data, reliable=first.reliable)
+        connection.close(2345, "enough", linger=True)
+    outcome = native.outcome()
+    assert "state 3 -> 4 reason 2345 text enough" in outcome.lines
+    assert outcome.code == 1
+    assert outcome.errors.startswith("ended after ")
