@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +42,12 @@ class Endpoint:
         self._inbox: deque[Message] = deque()
         self._polled = False
         self._established = False
+        self._closing = threading.Lock()
         self._closed_here = False
         self._end: ConnectionEnd | None = None
         self._last_info = info
         self._lanes = 1
+        self._refused = 0  # the largest message that the send queue had no room for: drain() makes it
 
     def __repr__(self) -> str:
         peer = self._last_info.remote_address if self._last_info else None
@@ -275,15 +278,14 @@ class Endpoint:
         Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
         """
         goodbye = check_goodbye(code, text)
-        if self._closed_here:
-            return
-        end = self._end or self._native_end()
-        self._closed_here = True
+        with self._closing:  # of several that close at once, one is the end
+            if self._closed_here:
+                return
+            self._end = self._end or self._native_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
+            self._closed_here = True
         _native.close(self.handle, code, goodbye, linger)
         self._inbox.clear()
         self._mailbox.receive_if_idle()
-        if self._end is None:  # somebody else reads the mailbox: there the end comes by, whoever was first to close
-            self._end = end or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
 
     def _native_end(self) -> ConnectionEnd | None:
         """The end that the core knows of and nobody has read yet."""
@@ -303,9 +305,9 @@ class Endpoint:
         self._established = self.state is ConnectionState.CONNECTED  # before anybody has read the event that says so
 
     def _set_polled(self, polled: bool) -> None:
-        """
+        """Whether its messages and events go to the mailbox's poll(), or the messages to its own inbox.
 
-        hether its messages and events go to the mailbox's poll(), or the messages to its own inbox; none is lost.
+        None is lost.
         """
         if self._polled is polled:
             return
@@ -330,6 +332,7 @@ class Endpoint:
                 "the send queue is full: the peer does not take messages as fast as they are sent; wait with drain()"
             )
             full.sent = sent
+            self._refused = max(self._refused, size)
             raise full
         error = _native.error(code)
         if code == -Result.INVALID_PARAM and lane:

@@ -25,14 +25,9 @@ _TIMEOUT = 60.0
 def _libraries() -> list[Path | str] | None:
     """What GNS is linked from: the build tree that pip left, whichever mode it has."""
     for build in (ROOT / "build/vendored", ROOT / "build/system"):
-        library = build / "gns/src/libGameNetworkingSockets_s.a"
-        if library.exists() and build.name == "system":
-            return [library, "-lprotobuf", "-lcrypto"]
-        if library.exists():
-            own = {"libgns_core_static.a"}
-            # OpenSSL's build leaves more than the archive that counts.
-            parts = [each for each in build.rglob("lib*.a") if each.name not in own and "providers" not in each.parts]
-            return ["-Wl,--start-group", *parts, "-Wl,--end-group"]
+        if (build / "gns/src/libGameNetworkingSockets_s.a").exists():
+            distribution = ["-lprotobuf", "-lcrypto"] if build.name == "system" else []
+            return ["-Wl,--start-group", *build.rglob("lib*.a"), "-Wl,--end-group", *distribution]
     return None
 
 

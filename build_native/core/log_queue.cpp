@@ -27,6 +27,10 @@ constexpr const char *false_alarms[] = {
     // A receiver with very many gaps, on a bad network, merges two: of one that still has an ack to come GNS asserts that it
     // lies before the first such one, and is due before it. By its own invariant (DebugCheckPacketGapMap) it lies after.
     "Assertion Failed: itGapToDelete->",
+    // The caller is told, and may well wait for room, trying again and again.
+    "Cannot create IPv4 connection.  Too many connections.",
+    // Only the pump takes GNS's locks for long; on a loaded machine it is not news that it was not scheduled meanwhile.
+    "SteamNetworkingSockets lock held for",
 };
 
 bool is_false_alarm(const char *text) {
@@ -37,7 +41,7 @@ bool is_false_alarm(const char *text) {
 
 void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
-    if (capture && kept <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
+    if (capture && level <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
     if (kept <= log_queue().level.load(std::memory_order_relaxed)) log_queue().push(kept, text);
 }
 

@@ -28,16 +28,16 @@ std::unique_ptr<gns_connection_info> copy(const gns_connection_info &info) {
     return std::make_unique<gns_connection_info>(info);
 }
 
+int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
+
+} // namespace
+
 void free_closed_ports() {
     using namespace SteamNetworkingSocketsLib;
     SteamNetworkingGlobalLock::Lock("gns_core");
     ProcessPendingDestroyClosedRawUDPSockets();
     SteamNetworkingGlobalLock::Unlock();
 }
-
-int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
-
-} // namespace
 
 // ---- any thread ----
 

@@ -120,4 +120,7 @@ private:
     std::shared_ptr<ListenSocket> find_listen_socket(HSteamListenSocket native) const;
 };
 
+// Has GNS give the ports of closed sockets back now; see gns_native.hpp. On the pump thread.
+void free_closed_ports();
+
 } // namespace gns_core

@@ -18,6 +18,7 @@ int32_t check_goodbye(int32_t reason, const char *text, int32_t size) {
 
 // GNS says only in its log why it did not make something.
 int32_t refused(const ErrorCapture &capture) {
+    free_closed_ports(); // it may have opened one already
     const bool full = capture.text().find("Too many connections") != std::string::npos;
     return fail(full ? -k_EResultLimitExceeded : GNS_ERROR_NATIVE, capture.text());
 }

@@ -26,8 +26,7 @@ from ..errors import (
     SendQueueFull,
 )
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
-from ._ffi import ffi
-from .library import lib
+from .library import ffi, lib
 
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS
 EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE

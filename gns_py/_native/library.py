@@ -6,18 +6,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ._ffi import ffi
+try:
+    from ._ffi import ffi
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "this gns_py is not built: install it with pip, or import it from elsewhere than its sources", name=__name__
+    ) from error
+
+__all__ = ["PATH", "ffi", "lib"]
 
 _NAMES = {"win32": "gns_core.dll", "darwin": "libgns_core.dylib"}
+PATH = Path(__file__).parent / _NAMES.get(sys.platform, "libgns_core.so")
 
 
 def _load() -> Any:
-    path = Path(__file__).parent / _NAMES.get(sys.platform, "libgns_core.so")
     try:
-        return ffi.dlopen(str(path))
+        return ffi.dlopen(str(PATH))
     except OSError as error:
         raise ImportError(
-            f"gns_py's native library cannot be loaded: {error}", name=__name__, path=str(path)
+            f"gns_py's native library cannot be loaded: {error}", name=__name__, path=str(PATH)
         ) from error
 
 

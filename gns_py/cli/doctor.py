@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
+from .._native.library import PATH
 from ..config import Config
 from ..errors import GNSError
 from ..sync import connect, serve
@@ -56,7 +57,7 @@ class _Report:
 
     def _build(self) -> dict[str, object]:
         build = _native.build_info()
-        library = _library()
+        library = PATH
         if build.build_type not in ("Release", "RelWithDebInfo", "MinSizeRel"):
             self._warn(
                 f"the native library is a {build.build_type} build, which is slow",
@@ -189,13 +190,6 @@ def _installed(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _library() -> Path:
-    """The native library that is loaded."""
-    assert _native.__file__ is not None
-    folder = Path(_native.__file__).parent
-    return next(path for path in folder.glob("*gns_core.*") if path.suffix in (".so", ".dylib", ".dll"))
 
 
 def _udp_buffer(option: int) -> int:

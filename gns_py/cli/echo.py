@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..enums import ConnectionState
-from ..errors import ListenError, SendQueueFull
+from ..errors import SendQueueFull
 from ..sync import Connection, Message, StatusChanged, serve
 from .arguments import DEFAULT_PORT, host, port
-from .output import CommandError, Output
+from .output import Output
 
 if TYPE_CHECKING:
     from .arguments import Commands
@@ -45,12 +45,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
             output.line(f"{clock}  {peer} {event.end}", "dim" if event.end.ok else "yellow")
 
     config = Config(send_rate_min=_SEND_RATE, send_rate_max=_SEND_RATE, send_buffer_size=_SEND_BUFFER)
-    try:
-        server = serve(_echo, options.host, options.port, config=config, on_status_changed=on_status_changed)
-    except ListenError as error:
-        reason = str(error).splitlines()[0]
-        raise CommandError(f"{reason} Is the port taken, or the address not one of this machine?") from None
-    with server:
+    with serve(_echo, options.host, options.port, config=config, on_status_changed=on_status_changed) as server:
         output.line(f"listening on {server.address}", "bold")
         server.serve_forever()
     return 0

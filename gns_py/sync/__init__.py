@@ -2,8 +2,8 @@
 
 Three styles, each complete:
 
-- ``connect()`` and ``recv()``, or ``serve()`` with a thread for each connection: like the sockets of the standard
-library; - ``listen()`` and ``poll()``: one thread, one loop with a fixed rate, all connections;
+- ``connect()`` and ``recv()``, or ``serve()`` with a thread for each connection: like the standard library's sockets;
+- ``listen()`` and ``poll()``: one thread, one loop with a fixed rate, all connections;
 - callbacks, ``on_status_changed=``, called by whatever call of yours reads the events.
 
 What waits in the main thread notices Ctrl-C within 0.1 s.

@@ -79,16 +79,23 @@ class Connection(Endpoint):
         return poll(self._mailbox, timeout, lambda: self._end is not None)
 
     def drain(self, timeout: float | None = None) -> None:
-        """Waits until the send queue is at most half full, so that sending can go on for a while. Any thread.
+        """Waits until the send queue is at most half full, and has room for what send() has refused. Any thread.
 
         Errors: TimeoutError, ConnectionClosed.
         """
         queue = self.send_queue()
-        half = queue.max_bytes // 2, queue.max_segments // 2
-        result = wait(lambda limit: _native.wait_drained(self.handle, limit, *half), Deadline(timeout).remaining())
+        refused = min(self._refused, queue.max_bytes)
+        room = max(refused, queue.max_bytes // 2)
+        # One message may need more segments than half of them, but any message fits into an empty queue.
+        segments = queue.max_segments // 2 if room > refused else 0
+        result = wait(
+            lambda limit: _native.wait_drained(self.handle, limit, queue.max_bytes - room, segments),
+            Deadline(timeout).remaining(),
+        )
         self._check(result)
         if not result:
             raise TimeoutError(f"the send queue did not drain within {timeout} s")
+        self._refused = 0
 
     def wait_closed(self, timeout: float | None = None) -> ConnectionEnd:
         """Waits until the connection has ended, by whomever, and returns why. Any thread.

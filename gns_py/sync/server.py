@@ -216,7 +216,7 @@ def listen(
 
     mailbox = Mailbox(make_inbound)
     for attempt in range(_PORT_TRIES):
-        address = where if port else _free_port(where)
+        address = _free_address(where)
         try:
             handle = _native.listen(mailbox.handle, address, options)
         except GNSError as error:
@@ -231,17 +231,22 @@ def listen(
     return listener
 
 
-def _free_port(where: Address) -> Address:
-    """The address with a port that is free now. GNS cannot let the system choose one."""
+def _free_address(where: Address) -> Address:
+    """The address, with a port that is free now if it has 0; ListenError, with the system's own reason, if it is not.
+
+    GNS cannot let the system choose a port, and tells of a failure no more than a number in its log.
+    """
     family = socket.AF_INET6 if where.ip.version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         if family == socket.AF_INET6:
             # As GNS does: "::" is for both families.
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
-            probe.bind((where.host, 0))
+            probe.bind(where)
         except OSError as error:
-            raise ListenError(f"cannot listen on {where.host}: {error}") from error
+            refused = ListenError(f"cannot listen on {where}: {error.strerror or error}")
+            refused.errno = error.errno
+            raise refused from None
         return Address(where.host, probe.getsockname()[1])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
+import os
 import socket
 import threading
 import time
@@ -86,14 +88,14 @@ def test_hosts_to_listen_on(host: str) -> None:
         assert listener.address.host == {"": "::", "localhost": "127.0.0.1"}.get(host, host)
 
 
-@pytest.mark.native_errors("Cannot bind|[Ff]ailed to|[Aa]ddress|bind")
 def test_a_port_that_is_taken_is_a_listen_error(listener: ListenSocket) -> None:
     with pytest.raises(ListenError, match=rf"^cannot listen on 127\.0\.0\.1:{listener.address.port}: ") as taken:
         gns.listen(*listener.address)
     assert isinstance(taken.value, OSError)
+    assert taken.value.errno == errno.EADDRINUSE
+    assert os.strerror(errno.EADDRINUSE) in str(taken.value)
 
 
-@pytest.mark.native_errors("Cannot bind|[Ff]ailed to|[Aa]ddress|bind")
 @pytest.mark.parametrize("port", [0, 27015])
 def test_an_address_that_is_not_this_machines_is_a_listen_error(port: int) -> None:
     with pytest.raises(ListenError, match=r"^cannot listen on 192\.0\.2\.1"):
