@@ -14,6 +14,8 @@
 constexpr int32_t none = 0, connecting = 1, connected = 3, closed_by_peer = 4, problem_locally = 5;
 #if defined(__SANITIZE_THREAD__)
 constexpr int instrumented = 8; // how many times slower everything is, roughly
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr int instrumented = 2;
 #else
 constexpr int instrumented = 1;
 #endif

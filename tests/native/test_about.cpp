@@ -41,11 +41,11 @@ TEST(about, status) {
     for (int i = 0; i < 100; ++i) OK(send(link.outbound, std::string(1000, 'x')));
     wait_until([&] {
         OK(gns_connection_status_get(link.outbound, &status, 0, nullptr));
-        return status.pending_reliable > 0 && status.ping_ms >= 0;
+        return status.pending_reliable > 0 && status.ping_ms >= 0 && status.queue_time_us > 0;
     }, "something waits");
     CHECK_EQUAL(status.state, connected);
     CHECK_EQUAL(status.send_rate, 100'000);
-    CHECK(status.queue_time_us > 0 && status.queue_time_us < 2'000'000);
+    CHECK(status.queue_time_us < 2'000'000);
     for (int i = 0; i < 100; ++i) link.server.message();
     OK(gns_connection_status_get(link.outbound, &status, 0, nullptr));
     CHECK_EQUAL(status.pending_reliable, 0);
