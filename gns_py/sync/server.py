@@ -350,7 +350,7 @@ def serve(
     """Starts a server and returns it: it accepts in the background and runs handler(connection) in a thread for each.
 
     A thread each, because a handler that waits in recv() then hurts nobody else, and reads like the protocol it speaks.
-    A thread costs some 50 KiB: for thousands of connections use listen() and poll().
+    A connection and its thread take some 50 KiB: for thousands of them use listen() and poll().
     When the handler returns, its connection is closed with 1000; when it raises, with 2001 INTERNAL_ERROR, and the
     exception is logged; a ConnectionClosed of its own connection just ends it.
     Errors and arguments: as listen(). on_status_changed is called in the thread that reads the connection.
