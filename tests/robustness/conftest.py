@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts a program: a file, of this folder or another, or source (with newlines). Killed after the test."""
     started: list[Process] = []
 
-    def start(program: str, *args: object) -> Process:
+    def start(program: str, *args: object, **environment: str) -> Process:
         what = ["-c", program] if "\n" in program else [str(Path(__file__).parent / program)]
         process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", *what, *map(str, args)],
@@ -29,6 +30,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **environment},
             cwd=tmp_path,  # -c has the current folder on its path: not that of the sources
         )
         started.append(process)

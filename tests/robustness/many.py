@@ -1,0 +1,166 @@
+"""Many connections within one process of its own, so that what it has when they are gone can be measured. Prints JSON.
+
+one-by-one COUNT   opened, used and closed one after another
+at-once COUNT      all open at the same time, made without waiting, served by one poll() loop
+threads COUNT      the same, made by 16 threads
+limit COUNT        begun and closed faster than GNS forgets closed connections: connect() has to wait for room
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+
+import gns_py.sync as gns
+
+PROCESS = psutil.Process()
+# GNS keeps closed connections for 5 s.
+FORGOTTEN = 5.5
+CONFIG = gns.Config(timeout_initial=30_000, timeout_connected=30_000)
+
+
+def measure() -> dict[str, int]:
+    gc.collect()
+    return {
+        "rss": PROCESS.memory_info().rss,
+        "descriptors": getattr(PROCESS, "num_handles", PROCESS.num_fds)(),
+        "threads": PROCESS.num_threads(),
+        "objects": sum(isinstance(each, gns.Connection | gns.ListenSocket) for each in gc.get_objects()),
+    }
+
+
+@contextlib.contextmanager
+def echo_server() -> Iterator[gns.ListenSocket]:
+    """One listen socket, one poll() loop, in a thread; echoes, and closes what has ended."""
+    over = False
+
+    def serve(listener: gns.ListenSocket) -> None:
+        while not over:
+            for event in listener.poll(timeout=0.1):
+                match event:
+                    case gns.ConnectionRequest():
+                        event.accept()
+                    case gns.MessageReceived(connection, message):
+                        connection.send(message.data, nagle=False)
+                    case gns.StatusChanged(connection) if event.end:
+                        connection.close()
+
+    with gns.listen("127.0.0.1", 0, config=CONFIG) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        try:
+            yield listener
+        finally:
+            over = True
+            thread.join()
+
+
+def exchange(connection: gns.Connection, number: int) -> None:
+    data = number.to_bytes(4, "little")
+    connection.send(data, nagle=False)
+    assert connection.recv(timeout=30) == data
+
+
+def one_by_one(count: int) -> None:
+    with echo_server() as server:
+        for number in range(count):
+            with gns.connect(*server.address, config=CONFIG, timeout=30) as connection:
+                exchange(connection, number)
+
+
+def at_once(count: int) -> None:
+    with echo_server() as server, contextlib.ExitStack() as stack:
+        connections = [
+            stack.enter_context(gns.connect(*server.address, config=CONFIG, wait=False)) for _ in range(count)
+        ]
+        for number, connection in enumerate(connections):
+            connection.send(number.to_bytes(4, "little"))
+        for number, connection in enumerate(connections):
+            assert connection.recv(timeout=30) == number.to_bytes(4, "little")
+        assert all(connection.state is gns.ConnectionState.CONNECTED for connection in connections)
+        assert len(server.connections) == count
+        assert server.broadcast(b"to all") == []
+        for connection in connections:
+            assert connection.recv(timeout=30) == b"to all"
+
+
+def threads(count: int) -> None:
+    workers = 16
+    all_open = threading.Barrier(workers)
+    failures: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        try:
+            with contextlib.ExitStack() as stack:
+                mine = []
+                for number in range(worker, count, workers):
+                    connection = gns.connect(*server.address, config=CONFIG, timeout=30)
+                    mine.append((number, stack.enter_context(connection)))
+                all_open.wait(60)
+                if worker == 0:
+                    assert len(server.connections) == count
+                for number, connection in mine:
+                    exchange(connection, number)
+                all_open.wait(60)
+        except BaseException as error:
+            failures.append(error)
+            all_open.abort()
+
+    with echo_server() as server:
+        crew = [threading.Thread(target=work, args=(worker,)) for worker in range(workers)]
+        for thread in crew:
+            thread.start()
+        for thread in crew:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def limit(count: int) -> None:
+    longest = 0.0
+    for _ in range(count):
+        began = time.monotonic()
+        gns.connect("127.0.0.1", 9, wait=False, timeout=10).close()
+        longest = max(longest, time.monotonic() - began)
+    try:
+        for _ in range(count):
+            gns.connect("127.0.0.1", 9, wait=False, timeout=0).close()
+    except OSError as error:
+        print(type(error).__name__, file=sys.stderr)
+    assert longest < 6, longest
+
+
+WAYS: dict[str, Callable[[int], None]] = {
+    "one-by-one": one_by_one,
+    "at-once": at_once,
+    "threads": threads,
+    "limit": limit,
+}
+
+
+def main() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        # Each outgoing connection has a socket of its own.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < 20_000 and hard > 0 else 20_000, hard))
+    way, count, warm_up, rounds = sys.argv[1], *map(int, sys.argv[2:])
+    measured = []
+    for each in [warm_up] + [count] * rounds:
+        if each:
+            WAYS[way](each)
+            time.sleep(FORGOTTEN)
+        measured.append(measure())
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Ten thousand connections one after another, a thousand at once: afterwards nothing is left of them.
+
+Each measurement is taken once GNS has forgotten the closed connections (5 s). The first one comes after a warm-up with
+as many at the same time as later, since malloc keeps what a peak has taken from the system; and malloc gets one arena:
+with one for each thread it fills them one after another for many rounds, without anything being left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+Process = subprocess.Popen[str]
+MIB = 1 << 20
+
+if sys.platform == "win32":
+    DESCRIPTORS = 1 << 24
+else:
+    import resource
+
+    _hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    DESCRIPTORS = 1 << 24 if _hard == resource.RLIM_INFINITY else _hard
+
+
+def run(spawn: Callable[..., Process], *args: object) -> tuple[list[dict[str, int]], str]:
+    process = spawn("many.py", *args, MALLOC_ARENA_MAX="1")
+    output, errors = process.communicate(timeout=110)
+    assert process.returncode == 0, errors
+    return json.loads(output), errors
+
+
+def check_growth(measured: list[dict[str, int]], memory: int) -> None:
+    before, after = measured[0], measured[-1]
+    for what in ("descriptors", "threads", "objects"):
+        assert after[what] <= before[what], measured
+    assert after["objects"] == 0
+    assert after["rss"] - before["rss"] < memory, measured
+
+
+def test_ten_thousand_one_after_another(spawn: Callable[..., Process]) -> None:
+    # GNS's part of one connection is 12 KiB; 8 MiB is under 0.9 KiB for each.
+    measured, errors = run(spawn, "one-by-one", 10_000, 3_000, 1)
+    check_growth(measured, 8 * MIB)
+    assert errors == ""
+
+
+@pytest.mark.parametrize("way", ["at-once", "threads"])
+def test_a_thousand_at_once(spawn: Callable[..., Process], way: str) -> None:
+    began = time.monotonic()
+    measured, errors = run(spawn, way, 1_000, 1_000, 1)
+    # 4 MiB is 4 KiB for each, a third of what GNS alone needs.
+    check_growth(measured, 4 * MIB)
+    assert errors == ""
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.skipif(DESCRIPTORS < 10_000, reason="each connection has a socket, and the system allows too few")
+def test_connect_waits_for_room_when_gns_has_too_many(spawn: Callable[..., Process]) -> None:
+    _, errors = run(spawn, "limit", 10_000, 0, 1)
+    # With no time to wait it says so, and nothing else is said.
+    assert errors == "ConnectionLimitError\n"
