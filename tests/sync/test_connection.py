@@ -270,7 +270,7 @@ def test_receiving_times_out(pair: Pair, timeout: float) -> None:
         began = time.monotonic()
         with pytest.raises(TimeoutError, match=rf"^no message within {timeout} s$"):
             receive(timeout=timeout)
-        assert timeout <= time.monotonic() - began < timeout + 0.3
+        assert timeout <= time.monotonic() - began < timeout + 2.0
 
 
 def waiting_calls(connection: Connection) -> list[Callable[..., object]]:
@@ -432,7 +432,7 @@ def test_sending_closing_and_waiting_go_on_beside_a_reader(pair: Pair) -> None:
 def test_drain_returns_at_once_when_nothing_is_queued(pair: Pair) -> None:
     began = time.monotonic()
     pair[0].drain()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2.0
 
 
 def test_drain_times_out_and_keeps_what_arrives(make_pair: PairMaker) -> None:
@@ -823,7 +823,7 @@ def test_a_rate_is_kept(make_pair: PairMaker) -> None:
         client.send(bytes(5000))
     for _ in range(40):
         server.recv(timeout=5.0)
-    assert 0.3 < time.monotonic() - began < 2.0
+    assert 0.3 < time.monotonic() - began < 5.0
 
 
 def test_what_the_network_loses_comes_again(

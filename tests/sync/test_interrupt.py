@@ -14,7 +14,7 @@ from gns_py.sync import ListenSocket
 
 # What the design promises, and what a busy machine may take to run the handler.
 PROMISED = 0.2
-SLACK = 0.15
+SLACK = 0.4
 
 WAIT = """
     import sys, time

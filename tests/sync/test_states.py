@@ -239,7 +239,7 @@ def test_connecting_to_nobody_ends_in_problem_detected_locally_by_timeout() -> N
         assert (end.closed_by, end.code, end.range) == (ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, EndReasonRange.MISC)
         assert end.text == "Timed out attempting to connect"
         assert end.can_retry
-    assert 0.3 <= time.monotonic() - began < 1.5
+    assert 0.3 <= time.monotonic() - began < 3.0
     with pytest.raises(ConnectTimeout) as failed:
         gns.connect("127.0.0.1", 9, timeout=0.1)
     assert failed.value.end == end
@@ -251,8 +251,7 @@ def test_connecting_to_a_server_that_neither_accepts_nor_refuses_ends_by_timeout
         gns.connect("127.0.0.1", listener.address.port, timeout=0.3)
     assert failed.value.end.closed_by is ClosedBy.PROBLEM
     server = next_event(listener, ConnectionRequest).connection
-    assert server.end is not None
-    assert server.end.code == EndReason.MISC_TIMEOUT
+    assert server.wait_closed(timeout=5.0).code == EndReason.MISC_TIMEOUT
     server.close()
 
 
@@ -334,13 +333,13 @@ def test_connected_closing_without_linger_discards_what_is_not_sent(
 ) -> None:
     """close() without linger tells the peer at once."""
     client, server = make_pair()
-    for _ in range(LARGE):
+    for _ in range(2 * LARGE):  # for 1.6 s
         client.send(CHUNK)
     began = time.monotonic()
     client.close(1003, "in a hurry", linger=False)
     assert server.wait_closed(timeout=5.0).text == "in a hurry"
-    assert time.monotonic() - began < 0.4
-    assert len(rest_of(server)) < LARGE
+    assert time.monotonic() - began < 1.2
+    assert len(rest_of(server)) < 2 * LARGE
 
 
 def test_connected_flushing_happens_within_the_process_not_in_the_system(
@@ -536,7 +535,7 @@ def test_fin_wait_tells_a_peer_that_has_missed_the_close_why(
     assert server.state is CONNECTED
     gns_py.reset_config()
     server.send(b"hello?")
-    end = server.wait_closed(timeout=2.0)
+    end = server.wait_closed(timeout=5.0)
     assert (end.closed_by, end.code, end.text) == (ClosedBy.PEER, 1006, "you have missed this")
 
 
@@ -568,15 +567,19 @@ def test_linger_for_the_api_the_connection_is_closed(lingering: tuple[Connection
 def test_linger_the_peer_gets_no_sign_of_the_close_until_the_data_is_flushed(
     lingering: tuple[Connection, Connection],
 ) -> None:
-    """CONNECTED to the last message, then told at once."""
+    """CONNECTED while data is under way: as soon as it is not, all of the data is there."""
     _, server = lingering
-    for number in range(LARGE):
-        assert server.recv(timeout=5.0)[:4] == number.to_bytes(4, "big")
-        if number < LARGE - 5:  # the end may be in the packet after the last but a few
-            assert server.state is CONNECTED
-            assert server.end is None
-    assert server.wait_closed(timeout=1.0).text == "after all that"
+    assert server.state is CONNECTED
+    received: list[bytes] = []
+    while server.state is CONNECTED:
+        assert server.end is None
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            received.append(server.recv(timeout=0.05))
     assert server.state is CLOSED_BY_PEER
+    if len(received) < LARGE:
+        received += [message.data for message in server.recv_many(timeout=0)]
+    assert [data[:4] for data in received] == [number.to_bytes(4, "big") for number in range(LARGE)]
+    assert server.wait_closed(timeout=0).text == "after all that"
 
 
 def test_linger_what_the_peer_sends_keeps_the_connection_alive_and_is_discarded(
@@ -584,13 +587,12 @@ def test_linger_what_the_peer_sends_keeps_the_connection_alive_and_is_discarded(
 ) -> None:
     """The peer's sending works as before, but nobody can read it."""
     client, server = lingering
-    for number in range(LARGE - 5):
+    for number in range(LARGE // 2):
         server.recv(timeout=5.0)
         server.send(b"answer %d" % number)
     assert server.state is CONNECTED
-    for _ in range(5):
-        server.recv(timeout=5.0)
-    assert server.wait_closed(timeout=1.0).code == 1007
+    assert len(rest_of(server)) == LARGE - LARGE // 2
+    assert server.wait_closed(timeout=5.0).code == 1007
     with pytest.raises(ConnectionClosedOK, match=r"^closed by this end, 1007 APP_1007: after all that$"):
         client.recv(timeout=0)
     assert client.poll() == []
@@ -616,7 +618,7 @@ def test_linger_ends_at_the_latest_with_the_timeout(
     server.close()
     began = time.monotonic()
     gns_py.stop(linger=10.0)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0
 
 
 # ---- Dead, FinWait, Linger: internal ---------------------------------------------------------------------------------
