@@ -15,7 +15,7 @@ constexpr int32_t none = 0, connecting = 1, connected = 3, closed_by_peer = 4, p
 #if defined(__SANITIZE_THREAD__)
 constexpr int instrumented = 8; // how many times slower everything is, roughly
 #elif defined(__SANITIZE_ADDRESS__)
-constexpr int instrumented = 2;
+constexpr int instrumented = 4;
 #else
 constexpr int instrumented = 1;
 #endif
