@@ -60,9 +60,10 @@ class Endpoint:
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed_here", True):  # missing if the constructor failed
             return
+        text = f"unclosed connection {self!r}"
+        _native.close(self.handle, EndReason.APP_GENERIC, b"", True)  # first: the warning may be an exception
         if self._end is None and not _native.is_forked():  # there it is the parent's
-            _warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
-        _native.close(self.handle, EndReason.APP_GENERIC, b"", True)
+            _warn(text, ResourceWarning, source=self)
 
     # ---- what it is ----
 

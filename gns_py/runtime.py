@@ -148,7 +148,9 @@ def dispatch_logs() -> None:
     if lost:
         _log.warning("%d lines of GNS's log were lost", lost)
     for line in lines:
-        hint = " (a bug in gns_py or in GNS: please report it)" if line.level is LogLevel.BUG else ""
+        # GNS says itself where it blames the application.
+        ours = line.level is LogLevel.BUG and "application code" not in line.text
+        hint = " (a bug in gns_py or in GNS: please report it)" if ours else ""
         _log.log(_LEVELS.get(line.level, logging.DEBUG), "%s%s", line.text, hint, extra={"gns_level": line.level})
 
 

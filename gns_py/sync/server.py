@@ -156,8 +156,8 @@ class ListenSocket:
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed", True) or _native.is_forked():  # missing if the constructor failed
             return
+        _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
         _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
-        _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)
 
     def __enter__(self) -> ListenSocket:
         return self

@@ -6,6 +6,7 @@ import array
 import contextlib
 import gc
 import math
+import sys
 import threading
 import time
 import warnings
@@ -570,6 +571,19 @@ def test_one_that_is_forgotten_warns_and_closes_itself(listener: gns.ListenSocke
     ):
         forgotten = None  # type: ignore[assignment]
     assert forgotten is None
+    assert server.wait_closed(timeout=5.0).code == EndReason.APP_GENERIC
+    server.close()
+
+
+def test_one_that_is_forgotten_closes_itself_even_if_the_warning_is_an_exception(
+    listener: gns.ListenSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: raised.append(args.exc_type))
+    forgotten = gns.connect("127.0.0.1", listener.address.port, wait=False)
+    server = listener.accept(timeout=5.0)
+    del forgotten
+    assert raised == [ResourceWarning]
     assert server.wait_closed(timeout=5.0).code == EndReason.APP_GENERIC
     server.close()
 

@@ -256,7 +256,9 @@ def test_connecting_to_a_server_that_neither_accepts_nor_refuses_ends_by_timeout
 
 
 @pytest.mark.native_errors("Application didn't accept or close incoming connection")
-def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there_too() -> None:
+def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """The server's own timeout_initial ends the request, and the client is told."""
     with gns.listen("127.0.0.1", 0, config=Config(timeout_initial=300)) as listener, begin(listener) as client:
         server = next_event(listener, ConnectionRequest).connection
@@ -265,6 +267,9 @@ def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there
         assert end.text == "App didn't accept or close incoming connection in time."
         assert server.state is PROBLEM
         assert client.wait_closed(timeout=5.0).code == EndReason.MISC_TIMEOUT
+    gns_py.runtime.dispatch_logs()
+    assert "bug in application code" in caplog.text
+    assert "please report it" not in caplog.text
 
 
 def test_connecting_being_refused_is_closed_by_peer_with_code_and_text(listener: ListenSocket) -> None:
