@@ -41,6 +41,7 @@ _LEVELS = {
 _SIGNAL_SLICE = 0.1
 _EXIT_LINGER = 5.0
 _LONGEST_LINGER = 1e9
+_LINGER_SLICE = 0.005
 
 
 def start(identity: Identity | str | None = None) -> None:
@@ -66,14 +67,18 @@ def stop(linger: float = _EXIT_LINGER) -> None:
     """Ends everything: open connections end with SHUTDOWN (2999), which their peers are told at once.
 
     linger: seconds to wait at most for what already closed connections still have to deliver.
-    Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs.
+    Calls that wait elsewhere end with an exception; a new start() may follow. Does nothing if nothing runs. Ctrl-C ends
+    the wait, and then nothing is stopped.
     Errors: TypeError, ValueError, ForkedError. Any thread. Native: GameNetworkingSockets_Kill.
     """
     if not isinstance(linger, int | float) or isinstance(linger, bool):
         raise TypeError(f"linger must be seconds, not {type(linger).__name__}")
     if not linger >= 0:  # not a number is not, either
         raise ValueError(f"linger is {linger}: it must not be negative")
-    _native.stop(int(min(linger, _LONGEST_LINGER) * 1e6))
+    end = time.monotonic() + min(linger, _LONGEST_LINGER)
+    while time.monotonic() < end and _native.is_lingering():
+        time.sleep(_LINGER_SLICE)  # here, where it hears of Ctrl-C, and not in the native call
+    _native.stop(int(max(0.0, end - time.monotonic()) * 1e6))
     dispatch_logs()
 
 
@@ -156,7 +161,10 @@ def dispatch_logs() -> None:
 
 def _at_exit() -> None:
     try:
-        stop()
+        try:
+            stop()
+        except KeyboardInterrupt:
+            stop(linger=0)
     except Exception:  # the interpreter goes away: nobody is left to handle it
         _log.debug("stopping at exit failed", exc_info=True)
 

@@ -208,6 +208,8 @@ int32_t gns_start(const char *identity, int32_t size);
    with GNS_END_SHUTDOWN (its mailbox and its peer are told), stops the pump, ends GNS. Waiting calls return. Mailboxes
    stay readable until destroyed. 0, also when nothing runs. */
 int32_t gns_stop(int64_t linger_us);
+/* How many closed connections are still delivering: for who waits for them before gns_stop, in slices. */
+int32_t gns_lingering(void);
 /* 1 or 0; GNS_ERROR_FORKED in a forked child. */
 int32_t gns_running(void);
 /* Writes the canonical text of an identity ("str:alice", "steamid:...", "ip:...", "gen:0a0b", ...) into out[128]; needs

@@ -116,6 +116,10 @@ int32_t gns_stop(int64_t linger_us) {
     });
 }
 
+int32_t gns_lingering(void) {
+    return guarded([] { return on_pump([] { return static_cast<int32_t>(runtime().pump.lingering()); }); });
+}
+
 int32_t gns_running(void) {
     return guarded([]() -> int32_t { return runtime().running.load() ? 1 : 0; });
 }

@@ -128,6 +128,11 @@ def stop(linger_us: int) -> None:
     check(lib.gns_stop(linger_us))
 
 
+def is_lingering() -> bool:
+    """Whether closed connections are still delivering."""
+    return bool(lib.gns_lingering() > 0)
+
+
 def is_running() -> bool:
     return check(lib.gns_running()) == 1
 
