@@ -279,6 +279,8 @@ class Endpoint:
         Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
         """
         goodbye = check_goodbye(code, text)
+        if _native.is_forked():  # it is the parent's, and a lock may be held by a thread that is not here
+            return
         with self._closing:  # of several that close at once, one is the end
             if self._closed_here:
                 return
@@ -313,16 +315,12 @@ class Endpoint:
         if self._polled is polled:
             return
         self._polled = polled
-        events = self._mailbox.events
         if polled:
-            events.extend(MessageReceived(self, message) for message in self._inbox)
+            self._mailbox.events.extend(MessageReceived(self, message) for message in self._inbox)
             self._inbox.clear()
         else:
-            mine = [event for event in events if event.connection is self]
+            mine = self._mailbox.take_events(lambda event: event.connection is self)
             self._inbox.extend(event.message for event in mine if isinstance(event, MessageReceived))
-            others = [event for event in events if event.connection is not self]
-            events.clear()
-            events.extend(others)
 
     def _raise(self, code: int, *, size: int = 0, lane: int = 0, sent: int = 0) -> NoReturn:
         """Raises what an error code of the core means for this connection."""

@@ -15,7 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _native
 from .config import Config, OptionValue
@@ -197,7 +197,9 @@ class Mailbox:
         ensure_started()
         self._reader = _native.MailboxReader()
         self._make_inbound = make_inbound
-        self._reading = threading.Lock()
+        self._reading = threading.Lock()  # whoever waits for events
+        self._dispatching = threading.Lock()  # whoever hands them out, the reader or for a moment another thread
+        self._dispatcher = 0  # that other thread
         self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
         self._backlog: deque[tuple[_native.Record, bytes]] = deque()
         self.events: deque[Any] = deque()
@@ -221,6 +223,22 @@ class Mailbox:
         """The endpoint gets no more events."""
         self._endpoints.pop(handle, None)
 
+    def take_events(self, wanted: Callable[[Any], bool], limit: int | None = None) -> list[Any]:
+        """Moves those events out of ``events`` that are wanted, at most limit; the others stay, in their order.
+
+        Other threads may add to the events meanwhile.
+        """
+        taken: list[Any] = []
+        passed: list[Any] = []
+        with contextlib.suppress(IndexError):  # two readers: one of them gets a ConcurrencyError soon
+            for _ in range(len(self.events)):
+                if limit is not None and len(taken) == limit:
+                    break
+                event = self.events.popleft()
+                (taken if wanted(event) else passed).append(event)
+        self.events.extendleft(reversed(passed))
+        return taken
+
     def wake(self) -> None:
         """Makes a waiting receive() return."""
         self._reader.wake()
@@ -231,10 +249,17 @@ class Mailbox:
         False if none came.
         """
         if not self._reading.acquire(blocking=False):
-            _native.is_running()  # in a forked child the lock's holder does not exist: that is the error then
-            raise ConcurrencyError("two threads read the same connection or listen socket at once")
+            self._refuse_reader()
         try:
-            return self._receive(timeout)
+            if not self._dispatching.acquire(blocking=False):
+                if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
+                    self._refuse_reader()
+                _native.is_running()
+                self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
+            try:
+                return self._receive(timeout)
+            finally:
+                self._dispatching.release()
         finally:
             self._reading.release()
 
@@ -243,13 +268,21 @@ class Mailbox:
 
         until: goes on, batch after batch, until that is true or nothing waits any more.
         """
-        if self._reading.acquire(blocking=False):
+        if self._dispatching.acquire(blocking=False):
+            self._dispatcher = threading.get_ident()
             try:
                 with contextlib.suppress(NotRunningError, ForkedError):
                     while self._receive(0.0) and until is not None and not until():
                         pass
+                    self.wake()  # a reader that is about to wait may have got here what it is waiting for
             finally:
-                self._reading.release()
+                self._dispatcher = 0
+                self._dispatching.release()
+
+    @staticmethod
+    def _refuse_reader() -> NoReturn:
+        _native.is_running()  # in a forked child the lock's holder does not exist: that is the error then
+        raise ConcurrencyError("two threads read the same connection or listen socket at once")
 
     def _receive(self, timeout: float | None) -> bool:
         if self._backlog:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from .. import _native
 from ..endpoint import Endpoint
@@ -14,6 +16,8 @@ from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFail
 from ..message import Message
 from ..runtime import Mailbox, wait
 from .deadline import Deadline
+
+T = TypeVar("T")
 
 
 class Connection(Endpoint):
@@ -37,21 +41,23 @@ class Connection(Endpoint):
         """As recv(), with number, lane, reliability and time of arrival."""
         if not self._inbox or self._polled:
             self._wait_for_message(timeout)
-        return self._inbox.popleft()
+        try:
+            return self._inbox.popleft()
+        except IndexError:  # another thread has closed it, or read it, in between
+            return self.recv_message(timeout)
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        inbox = self._inbox
-        if not inbox or self._polled:
+        if not self._inbox or self._polled:
             self._wait_for_message(timeout)
-        return [inbox.popleft() for _ in range(min(len(inbox), limit or len(inbox)))]
+        return take(self._inbox, limit) or self.recv_many(limit, timeout)
 
     def _wait_for_message(self, timeout: float | None) -> None:
         self._set_polled(False)
         self._wait(lambda: self._inbox or self._end is not None, timeout, "no message")
-        if not self._inbox:
+        if self._end is not None and not self._inbox:  # in this order: the last message comes before the end
             raise self._closed()
 
     def _wait(self, ready: Callable[[], object], timeout: float | None, what: str) -> None:
@@ -139,6 +145,13 @@ def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -
     except NotRunningError:
         if not mailbox.events and not is_over():
             raise
-    events: list[Event] = list(mailbox.events)
-    mailbox.events.clear()
-    return events
+    return take(mailbox.events, None)
+
+
+def take(waiting: deque[T], limit: int | None) -> list[T]:
+    """What waits, at most limit. Other threads may add to it, or clear it, at the same time."""
+    taken: list[T] = []
+    with contextlib.suppress(IndexError):
+        for _ in range(min(len(waiting), limit or len(waiting))):
+            taken.append(waiting.popleft())  # noqa: PERF401 - what was taken must not be lost with the exception
+    return taken

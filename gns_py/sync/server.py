@@ -101,15 +101,12 @@ class ListenSocket:
         return self._requests(Deadline(None))
 
     def _requests(self, deadline: Deadline) -> Iterator[ConnectionRequest[Connection]]:
-        events = self._mailbox.events
         while True:
-            for event in events:
-                if isinstance(event, ConnectionRequest):
-                    events.remove(event)
-                    yield event
-                    if event.connection._closed_here:  # refused: nobody polls for the event that says so
-                        event.connection._set_polled(False)
-                    break
+            for request in self._mailbox.take_events(lambda event: isinstance(event, ConnectionRequest), 1):
+                yield request
+                if request.connection._closed_here:  # refused: nobody polls for the event that says so
+                    request.connection._set_polled(False)
+                break
             else:
                 if self._closed or (not self._mailbox.receive(deadline.remaining()) and deadline.is_over()):
                     return
@@ -222,10 +219,10 @@ def listen(
         except GNSError as error:
             if isinstance(error, ValueError | RuntimeError):  # not about the port
                 raise
-            if port or attempt == _PORT_TRIES - 1:
+            if attempt == _PORT_TRIES - 1 or not _is_taken(address):
                 raise ListenError(f"cannot listen on {address}: {error}") from None
-            continue
-        break
+        else:
+            break
     listener = ListenSocket(mailbox, handle, address, on_status_changed)
     owner.append(listener)
     return listener
@@ -248,6 +245,14 @@ def _free_address(where: Address) -> Address:
             refused.errno = error.errno
             raise refused from None
         return Address(where.host, probe.getsockname()[1])
+
+
+def _is_taken(address: Address) -> bool:
+    try:
+        _free_address(address)
+    except ListenError:
+        return True
+    return False
 
 
 class Server:
