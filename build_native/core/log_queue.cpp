@@ -27,6 +27,8 @@ constexpr const char *false_alarms[] = {
     // A receiver with very many gaps, on a bad network, merges two: of one that still has an ack to come GNS asserts that it
     // lies before the first such one, and is due before it. By its own invariant (DebugCheckPacketGapMap) it lies after.
     "Assertion Failed: itGapToDelete->",
+    // A connection that has ended since its lanes were counted; the core asks again without them.
+    "Connection only has 0 lanes configured",
     // The caller is told, and may well wait for room, trying again and again.
     "Cannot create IPv4 connection.  Too many connections.",
     // Only the pump takes GNS's locks for long; on a loaded machine it is not news that it was not scheduled meanwhile.

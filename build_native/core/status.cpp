@@ -52,8 +52,12 @@ int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *st
         if (has_ended(*found, nullptr, status) || !native) return 0;
         SteamNetConnectionRealTimeStatus_t now;
         std::vector<SteamNetConnectionRealTimeLaneStatus_t> native_lanes(static_cast<size_t>(lane_count));
-        const EResult result =
+        EResult result =
             SteamNetworkingSockets()->GetConnectionRealTimeStatus(found->native.load(), &now, lane_count, native_lanes.data());
+        if (result == k_EResultInvalidParam) { // it has just ended, and has no lanes any more
+            native_lanes.clear();
+            result = SteamNetworkingSockets()->GetConnectionRealTimeStatus(found->native.load(), &now, 0, nullptr);
+        }
         if (result != k_EResultOK) return has_ended(*found, nullptr, status) ? 0 : fail(-static_cast<int32_t>(result));
         *status = to_status(now);
         for (size_t i = 0; i < native_lanes.size(); ++i) {
