@@ -142,6 +142,14 @@ def test_an_option_that_needs_certificates_is_refused_with_gns_own_words() -> No
         gns.listen("127.0.0.1", 27015, config=Config(ip_allow_without_auth=0, ip_local_host_allow_without_auth=0))
 
 
+@pytest.mark.native_errors("No cert authority")
+def test_a_failure_that_is_not_about_the_port_tries_no_other_port(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ListenError, match="No cert authority"):
+        gns.listen("127.0.0.1", 0, config=Config(ip_allow_without_auth=0, ip_local_host_allow_without_auth=0))
+    runtime.dispatch_logs()
+    assert sum("No cert authority" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_a_host_that_does_not_resolve() -> None:
     with pytest.raises(socket.gaierror, match=r"cannot resolve 'no-such-host\.invalid'"):
         gns.listen("no-such-host.invalid", 0)
