@@ -281,6 +281,13 @@ template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_
     return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
 }
 
+// In GNS's eyes, which see an end earlier than the core's.
+bool lives(const Connection &connection) {
+    const NativeAccess native;
+    SteamNetConnectionInfo_t info;
+    return native && SteamNetworkingSockets()->GetConnectionInfo(connection.native.load(), &info) && !is_over(info.m_eState);
+}
+
 } // namespace
 } // namespace gns_core
 
@@ -306,6 +313,8 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
             result = wait_for(*found, timeout_us, [&] { return found->ended || is_drained(*found->account, bound); });
         found->drain_waiters.fetch_sub(1);
         if (result <= 0) return result;
+        // What GNS gives up because the connection has ended is not drained; the end itself is about to be told.
+        if (!lives(*found)) wait_for(*found, -1, [&] { return found->ended; });
         std::lock_guard lock(found->end_mutex);
         return found->ended ? fail(-k_EResultNoConnection) : 1;
     });
