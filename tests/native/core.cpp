@@ -108,7 +108,10 @@ Event Mailbox::until(const std::function<bool(const Event &)> &fits) {
 }
 
 Event Mailbox::message() {
-    return until([](const Event &event) { return event.is_message(); });
+    return until([](const Event &event) {
+        if (event.is_end()) FAIL("instead of a message came the end: " + std::to_string(event.code) + " " + event.info.end_text);
+        return event.is_message();
+    });
 }
 
 Event Mailbox::end_of(uint64_t connection) {

@@ -170,7 +170,8 @@ TEST(config, errors) {
     CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, nagle_time, int64_t{1} << 33), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_Unencrypted, 3), GNS_ERROR_LOCKED);
     CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, k_ESteamNetworkingConfig_RecvBufferMessages, 100), GNS_ERROR_RESERVED);
-    CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_ConnectionUserData, 1, GNS_TYPE_INT64), GNS_ERROR_RESERVED);
+    CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_ConnectionUserData, 1, GNS_TYPE_INT64),
+                GNS_ERROR_RESERVED);
     CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_MTU_DataSize), 1200);
     OK(close(link.outbound));
     link.server.end_of(link.inbound);

@@ -44,6 +44,7 @@ TEST(many, broadcast) {
     }
     OK(send(inbound[3], "first"));
     OK(close(outbound[5]));
+    link.client.end_of(outbound[5]);
     link.server.end_of(inbound[5]);
     std::vector<uint64_t> targets = inbound;
     targets.push_back(12345);

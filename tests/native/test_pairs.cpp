@@ -73,6 +73,7 @@ TEST(pairs, in_memory_have_the_same_bounds) {
     const gns_option bound{GNS_CONFIG_RECV_QUEUE_MESSAGES, GNS_TYPE_INT32, 10, 0, nullptr};
     OK(gns_config_set(GNS_SCOPE_CONNECTION, pair.b, &bound));
     for (int i = 0; i < 20; ++i) static_cast<void>(send(pair.a, "x"));
+    wait_until([&] { return gns_connection_state(pair.b) == problem_locally; }, "overflow");
     size_t messages = 0;
     const Event end = pair.mailbox_b.until([&](const Event &event) {
         messages += event.is_message();

@@ -3,13 +3,19 @@
 
 namespace {
 
+std::string numbered(int number, size_t size) {
+    std::string digits = std::to_string(number);
+    digits.insert(0, 8 - digits.size(), '0');
+    digits.resize(size, 'x');
+    return digits;
+}
+
 // The events of a connection that was sent too much: the first messages, then the end.
 void check_overflow(Mailbox &mailbox, uint64_t connection, size_t expected) {
     size_t messages = 0;
     const Event end = mailbox.until([&](const Event &event) {
         if (event.connection != connection) return false;
-        if (event.is_message()) CHECK_EQUAL(event.data.substr(0, 8), std::string(8 - std::to_string(messages).size(), '0') + std::to_string(messages));
-        messages += event.is_message();
+        if (event.is_message()) CHECK_EQUAL(event.data, numbered(static_cast<int>(messages++), event.data.size()));
         return event.is_end();
     });
     CHECK_EQUAL(messages, expected);
@@ -18,13 +24,6 @@ void check_overflow(Mailbox &mailbox, uint64_t connection, size_t expected) {
     CHECK(std::string(end.info.end_text).find("slow") != std::string::npos);
     CHECK_EQUAL(gns_connection_state(connection), problem_locally);
     OK(close(connection));
-}
-
-std::string numbered(int number, size_t size) {
-    std::string digits = std::to_string(number);
-    digits.insert(0, 8 - digits.size(), '0');
-    digits.resize(size, 'x');
-    return digits;
 }
 
 } // namespace
