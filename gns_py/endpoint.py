@@ -45,6 +45,7 @@ class Endpoint:
         self._closing = threading.Lock()
         self._closed_here = False
         self._end: ConnectionEnd | None = None
+        self._said: ConnectionEnd | None = None  # by close(): the end, as far as is known before its event has come
         self._last_info = info
         self._lanes = 1
         self._refused = 0  # the largest message that the send queue had no room for: drain() makes it
@@ -87,7 +88,7 @@ class Endpoint:
                 self._raise(info)
             if isinstance(info, ConnectionInfo) and info.state not in _ALIVE:
                 return end_of(info)
-        return self._end
+        return self._end or self._said
 
     def info(self) -> ConnectionInfo:
         """What is known of the connection and its peer; the last that was known once it is closed.
@@ -281,14 +282,18 @@ class Endpoint:
         goodbye = check_goodbye(code, text)
         if _native.is_forked():  # it is the parent's, and a lock may be held by a thread that is not here
             return
-        with self._closing:  # of several that close at once, one is the end
+        with self._closing:
             if self._closed_here:
                 return
-            self._end = self._end or self._native_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
+            self._said = self._native_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
             self._closed_here = True
         _native.close(self.handle, code, goodbye, linger)
         self._inbox.clear()
         self._mailbox.receive_if_idle()
+        # Of several that close at once, the one that was first is the end: the event tells, which may be another thread's
+        # to read.
+        with self._closing:
+            self._end = self._end or self._said
 
     def _native_end(self) -> ConnectionEnd | None:
         """The end that the core knows of and nobody has read yet."""
@@ -359,6 +364,7 @@ class Endpoint:
         end = (
             self._end
             or self._native_end()
+            or self._said
             or ConnectionEnd(ClosedBy.LOCAL, EndReason.SHUTDOWN, "the runtime was stopped")
         )
         return closed(end)
@@ -380,7 +386,8 @@ class Endpoint:
             self._established = True
         end = event.end
         if end is not None:
-            self._end = end
+            with self._closing:
+                self._end = end
             if new == ConnectionState.NONE:  # stopped, or the listen socket was closed: the handle is dead
                 self._closed_here = True
             self._mailbox.remove(self.handle)
