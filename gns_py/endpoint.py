@@ -17,7 +17,7 @@ from .errors import ConnectionClosed, ForkedError, MessageTooLarge, SendQueueFul
 from .events import ClosedBy, ConnectionEnd, MessageReceived, SendFailed, StatusChanged, end_of
 from .identity import Identity
 from .message import Message
-from .runtime import Mailbox
+from .runtime import Mailbox, take
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
 
 if TYPE_CHECKING:
@@ -290,8 +290,8 @@ class Endpoint:
         _native.close(self.handle, code, goodbye, linger)
         self._inbox.clear()
         self._mailbox.receive_if_idle()
-        # Of several that close at once, the one that was first is the end: the event tells, which may be another thread's
-        # to read.
+        # Of several that close at once, the one that was first is the end: the event tells, and it may be another
+        # thread's to read.
         with self._closing:
             self._end = self._end or self._said
 
@@ -321,8 +321,7 @@ class Endpoint:
             return
         self._polled = polled
         if polled:
-            self._mailbox.events.extend(MessageReceived(self, message) for message in self._inbox)
-            self._inbox.clear()
+            self._mailbox.events.extend(MessageReceived(self, message) for message in take(self._inbox))
         else:
             mine = self._mailbox.take_events(lambda event: event.connection is self)
             self._inbox.extend(event.message for event in mine if isinstance(event, MessageReceived))

@@ -15,7 +15,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from . import _native
 from .config import Config, OptionValue
@@ -27,6 +27,8 @@ from .message import Message
 if TYPE_CHECKING:
     from .endpoint import Endpoint
     from .stats import ConnectionInfo
+
+T = TypeVar("T")
 
 # Lines of GNS's own log; each record has the line's level as record.gns_level.
 _log = logging.getLogger("gns_py.native")
@@ -185,6 +187,15 @@ def wait(native: Callable[[int], int], timeout: float | None) -> int:
             dispatch_logs()
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
     return native(int(timeout * 1e6))
+
+
+def take(waiting: deque[T], limit: int | None = None) -> list[T]:
+    """What waits, at most limit. Other threads may add to it, or clear it, at the same time."""
+    taken: list[T] = []
+    with contextlib.suppress(IndexError):
+        for _ in range(min(len(waiting), limit or len(waiting))):
+            taken.append(waiting.popleft())  # noqa: PERF401 - what was taken must not be lost with the exception
+    return taken
 
 
 class Mailbox:

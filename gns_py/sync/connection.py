@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from .. import _native
 from ..endpoint import Endpoint
@@ -14,10 +12,8 @@ from ..enums import EndReason
 from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from ..message import Message
-from ..runtime import Mailbox, wait
+from ..runtime import Mailbox, take, wait
 from .deadline import Deadline
-
-T = TypeVar("T")
 
 
 class Connection(Endpoint):
@@ -145,13 +141,4 @@ def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -
     except NotRunningError:
         if not mailbox.events and not is_over():
             raise
-    return take(mailbox.events, None)
-
-
-def take(waiting: deque[T], limit: int | None) -> list[T]:
-    """What waits, at most limit. Other threads may add to it, or clear it, at the same time."""
-    taken: list[T] = []
-    with contextlib.suppress(IndexError):
-        for _ in range(min(len(waiting), limit or len(waiting))):
-            taken.append(waiting.popleft())  # noqa: PERF401 - what was taken must not be lost with the exception
-    return taken
+    return take(mailbox.events)
