@@ -97,7 +97,9 @@ def test_closing_while_others_send_keeps_what_was_sent_before(
     make_pair: PairMaker, bulk: Callable[..., gns.Config], linger: bool
 ) -> None:
     for _ in range(5):
-        a, b = make_pair(bulk(send_rate_min=30 << 20, send_rate_max=30 << 20))
+        # The reader has a break while the senders learn of the close: nothing may overflow meanwhile.
+        roomy = {"recv_queue_bytes": 1 << 29, "recv_queue_messages": 1 << 24}
+        a, b = make_pair(bulk(send_rate_min=30 << 20, send_rate_max=30 << 20, **roomy))
         accepted = [0] * SENDERS
         with ThreadPoolExecutor(SENDERS) as pool:
             senders = [pool.submit(send_numbered, a, sender, 10**9, accepted) for sender in range(SENDERS)]
