@@ -43,8 +43,9 @@ def check_growth(measured: list[dict[str, int]], memory: int) -> None:
 
 
 def test_ten_thousand_one_after_another(spawn: Callable[..., Process]) -> None:
-    # GNS's part of one connection is 12 KiB; 8 MiB is under 0.9 KiB for each.
-    measured, errors = run(spawn, "one-by-one", 10_000, 3_000, 1)
+    # GNS's part of one connection is 12 KiB; 8 MiB is under 0.9 KiB for each. GNS keeps both ends of a closed one for
+    # 5 s: at most 4,095 connections, so that after 6,000 their number stays as it is.
+    measured, errors = run(spawn, "one-by-one", 10_000, 6_000, 1)
     check_growth(measured, 8 * MIB)
     assert errors == ""
 
