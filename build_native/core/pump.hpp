@@ -55,7 +55,6 @@ public:
     // ---- pump thread only ----
     void adopt(const std::shared_ptr<Connection> &connection, HSteamNetConnection native);
     void adopt(const std::shared_ptr<ListenSocket> &socket) { listen_sockets_.push_back(socket); }
-    HSteamNetPollGroup poll_group() const { return poll_group_; }
     size_t lingering() const { return lingering_.size(); }
     // Closes GNS's connection, if it still has one.
     void close_native(Connection &connection, int32_t reason, const char *text, bool linger);
