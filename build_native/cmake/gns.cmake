@@ -1,4 +1,4 @@
-# GNS as its own CMake files describe it, unpatched, as the static library GameNetworkingSockets_s.
+# GNS as its own CMake files describe it, as the static library GameNetworkingSockets_s.
 set(BUILD_STATIC_LIB ON)
 set(BUILD_SHARED_LIB OFF)
 set(ENABLE_ICE ON)
@@ -25,6 +25,7 @@ else()
   endif()
 endif()
 add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
+include(${CMAKE_CURRENT_LIST_DIR}/gns_rate_limit.cmake)
 
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
