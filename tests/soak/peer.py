@@ -1,0 +1,294 @@
+"""One end of a soak test, in a process of its own: the faults that GNS simulates are process-wide.
+
+Takes its Task as JSON. A server first prints its port; then each end prints "connected", and obeys lines on stdin:
+"round" (send for a while, be quiet until all has left: prints a Round), "end N" (N reliable messages must have come:
+prints a Report), "quit". What is wrong is raised, or is in the Report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import random
+import struct
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import gns_py
+import gns_py.sync as gns
+
+# Number among its kind, number among all, size of the payload, reliable.
+HEADER = struct.Struct("<qqi?")
+SMALLEST = 20
+FLOOD_RELIABLE_SHARE = 0.6
+FLOOD_LARGEST = {True: 10_000, False: 2_000}
+GAME_LARGEST = {True: 4_000, False: 2_000}
+GAME_INTERVAL = 0.030
+FULL = 16 * 1024  # so many bytes before the bound of the send queue
+STEP = 0.01
+ARRIVE = 10.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one end is to do."""
+
+    seed: int
+    """Of both ends: each knows what the other sends."""
+    port: int
+    """0: it is the server."""
+    rate: int
+    """Bytes per second."""
+    loss: float
+    """Per cent of the packets it sends, as reorder."""
+    lag: int
+    """ms, as reorder_time."""
+    reorder: float
+    reorder_time: int
+    game: bool
+    """Small messages at a fixed rate, instead of as many as the send queue takes."""
+    active: float
+    """Seconds of each round, as quiet."""
+    quiet: float
+
+
+@dataclass
+class Round:
+    """What one round measured."""
+
+    sent: int = 0
+    """Reliable messages so far."""
+    drained: float = 0.0
+    """Seconds from the last send until everything was acknowledged."""
+    most_queued: int = 0
+    """Bytes in the send queue."""
+    bytes_per_second: float = 0.0
+    """Of the payload that the peer acknowledged of this round."""
+    active: dict[str, Any] = field(default_factory=dict)
+    """stats() at the end of the sending."""
+
+
+@dataclass
+class Report:
+    """What one end saw in all."""
+
+    state: str
+    reliable: int
+    """Received."""
+    unreliable: int
+    sent_unreliable: int
+    stats: dict[str, Any]
+    send_queue: list[int]
+    log: list[str]
+    """Errors and bugs."""
+
+
+class Connection(Protocol):
+    """What both APIs have."""
+
+    @property
+    def state(self) -> gns.ConnectionState: ...
+    def send(self, data: bytes, *, reliable: bool = True) -> int: ...
+    def stats(self) -> gns_py.ConnectionStatus: ...
+    def send_queue(self) -> gns_py.SendQueue: ...
+
+
+def payload(seed: int, from_server: bool, number: int, size: int) -> bytes:
+    """The content of the number-th message of an end, which both ends can tell."""
+    return random.Random((seed << 64) | (number << 1) | from_server).randbytes(size)
+
+
+class Traffic:
+    """What one end sends and checks. Waits for nothing, so that any API can drive it."""
+
+    def __init__(self, task: Task, connection: Connection, commands: queue.SimpleQueue[str]) -> None:
+        self.over = False
+        self._told = False
+        self._bytes = 0
+        self._task = task
+        self._connection = connection
+        self._commands = commands
+        self._is_server = task.port == 0
+        self._random = random.Random(task.seed + self._is_server)
+        self._sent = {True: 0, False: 0}
+        self._received = {True: 0, False: 0}
+        self._seen: set[int] = set()
+        self._doing = self._steps()
+        self._log = _Errors()
+        logging.getLogger("gns_py").addHandler(self._log)
+
+    def step(self) -> None:
+        """Does what is due now; to be called every STEP seconds."""
+        # When all is told, the other end may close it at any moment.
+        assert self._told or self._connection.state is gns.ConnectionState.CONNECTED, repr(self._connection)
+        next(self._doing, None)
+
+    def take(self, message: gns.Message) -> None:
+        """Checks what has come."""
+        number, index, size, reliable = HEADER.unpack_from(message.data)
+        assert (reliable, index) == (message.reliable, message.number)
+        if reliable:
+            assert number == self._received[True] + 1, f"reliable message {number} after {self._received[True]}"
+        else:
+            assert index not in self._seen, f"unreliable message {number} came twice"
+            self._seen.add(index)
+        assert len(message.data) == HEADER.size + size
+        content = payload(self._task.seed, not self._is_server, index, size)
+        assert message.data[HEADER.size :] == content, f"message {index} of {size} bytes has changed"
+        self._received[reliable] += 1
+
+    def _steps(self) -> Iterator[None]:
+        while True:
+            try:
+                command, *arguments = self._commands.get_nowait().split()
+            except queue.Empty:
+                yield
+                continue
+            if command == "round":
+                yield from self._round()
+            elif command == "end":
+                yield from self._end(int(arguments[0]))
+            else:
+                self.over = True
+                return
+
+    def _round(self) -> Iterator[None]:
+        result = Round()
+        begin = time.monotonic()
+        sent_before = self._bytes
+        last = begin
+        while time.monotonic() < begin + self._task.active:
+            if self._task.game:
+                if time.monotonic() >= last + GAME_INTERVAL:
+                    last += GAME_INTERVAL
+                    self._send(reliable=True)
+                    self._send(reliable=False)
+            else:
+                while self._has_room():
+                    self._send(reliable=self._random.random() < FLOOD_RELIABLE_SHARE)
+            result.most_queued = max(result.most_queued, self._connection.send_queue().bytes)
+            yield
+        result.active = self._connection.stats()._asdict()
+        silent = time.monotonic()
+        while not self._is_drained():
+            yield
+        now = time.monotonic()
+        result.drained = now - silent
+        result.bytes_per_second = (self._bytes - sent_before) / (now - begin)
+        while time.monotonic() < silent + self._task.quiet:
+            yield
+        assert self._is_drained(), "something is sent in the quiet time"
+        result.sent = self._sent[True]
+        say(json.dumps(asdict(result)))
+
+    def _end(self, expected: int) -> Iterator[None]:
+        # All of it was acknowledged, so it is here: only the reading may be a moment late.
+        deadline = time.monotonic() + ARRIVE
+        while self._received[True] < expected and time.monotonic() < deadline:
+            yield
+        report = Report(
+            self._connection.state.name,
+            self._received[True],
+            self._received[False],
+            self._sent[False],
+            self._connection.stats()._asdict(),
+            list(self._connection.send_queue()),
+            self._log.lines,
+        )
+        self._told = True
+        say(json.dumps(asdict(report)))
+
+    def _send(self, *, reliable: bool) -> None:
+        self._sent[reliable] += 1
+        index = sum(self._sent.values())
+        largest = GAME_LARGEST if self._task.game else FLOOD_LARGEST
+        size = self._random.randint(SMALLEST, largest[reliable])
+        header = HEADER.pack(self._sent[reliable], index, size, reliable)
+        data = header + payload(self._task.seed, self._is_server, index, size)
+        self._bytes += len(data)
+        assert self._connection.send(data, reliable=reliable) == index
+
+    def _has_room(self) -> bool:
+        waiting = self._connection.send_queue()
+        return waiting.bytes <= waiting.max_bytes - FULL
+
+    def _is_drained(self) -> bool:
+        status = self._connection.stats()
+        gns_has = status.pending_reliable + status.pending_unreliable + status.sent_unacked_reliable
+        return gns_has == 0 and self._connection.send_queue()[:3] == (0, 0, 0)
+
+
+class _Errors(logging.Handler):
+    """Keeps what is logged as an error or a bug."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def say(line: object) -> None:
+    """To whoever has started this process."""
+    print(line, flush=True)
+
+
+def hear() -> queue.SimpleQueue[str]:
+    """The lines that come on stdin, read by a thread."""
+    commands: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            commands.put(line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return commands
+
+
+def run(task: Task) -> None:
+    """The end as a program of the blocking API writes it: a loop that polls."""
+    config = gns.Config(send_rate_min=task.rate, send_rate_max=task.rate)
+    with contextlib.ExitStack() as stack:
+        if task.port:
+            connection = stack.enter_context(gns.connect("127.0.0.1", task.port, timeout=ARRIVE, config=config))
+        else:
+            listener = stack.enter_context(gns.listen("127.0.0.1", 0, config=config))
+            say(listener.address.port)
+            connection = stack.enter_context(listener.accept(timeout=ARRIVE))
+        while (
+            connection.state is gns.ConnectionState.CONNECTING or connection.state is gns.ConnectionState.FINDING_ROUTE
+        ):
+            connection.poll(STEP)
+        say("connected")
+        traffic = Traffic(task, connection, hear())
+        while not traffic.over:
+            for event in connection.poll(STEP):
+                if isinstance(event, gns.MessageReceived):
+                    traffic.take(event.message)
+            traffic.step()
+
+
+def main() -> None:
+    warnings.simplefilter("error")
+    task = Task(**json.loads(sys.argv[1]))
+    gns_py.set_config(
+        gns.Config(
+            fake_packet_loss_send=task.loss,
+            fake_packet_lag_send=task.lag,
+            fake_packet_reorder_send=task.reorder,
+            fake_packet_reorder_time=task.reorder_time,
+        )
+    )
+    run(task)
+
+
+if __name__ == "__main__":
+    main()
