@@ -93,12 +93,14 @@ def exchange(
     server.say(f"end {results[1].sent}")
     client.say(f"end {results[0].sent}")
     reports = [Report(**json.loads(end.line())) for end in ends]
-    for report, own, other in zip(reports, results, reversed(results), strict=True):
+    for report, other, result in zip(reports, reversed(reports), reversed(results), strict=True):
         print(report)
         assert report.state == "CONNECTED"
         assert report.log == []
-        assert report.reliable == other.sent
-        assert own.sent > rounds
+        assert report.reliable == result.sent > rounds
+        # A message is in one to three packets.
+        least = (1 - network.loss / 100) ** 3 - 0.1
+        assert least * other.sent_unreliable < report.unreliable <= other.sent_unreliable
     for end in ends:
         end.say("quit")
     assert [end.wait() for end in ends] == [0, 0], [end.stderr for end in ends]
@@ -108,6 +110,10 @@ def _check_stats(stats: dict[str, Any], network: Network) -> None:
     """Measured while the queue was not empty: each figure against what it must be with this network."""
     assert stats["send_rate"] == network.rate
     assert 2 * network.lag <= stats["ping_ms"] <= 2 * (network.lag + network.reorder_time) + 50
+    assert stats["out_bytes_per_second"] < 1.1 * network.rate
+    if stats["quality_local"] is not None:  # known after some seconds
+        in_order = 1 - (network.loss + network.reorder) / 100
+        assert stats["quality_local"] == pytest.approx(in_order, abs=0.1)
     waits = stats["pending_reliable"] + stats["pending_unreliable"]
     assert stats["queue_time_us"] == pytest.approx(waits / network.rate * 1e6, abs=100_000)
 
