@@ -4,6 +4,7 @@ This package holds what the APIs share: values, records, errors, the process's o
 import an API: ``gns_py.sync`` for threads and game loops.
 """
 
+from ._log import set_log_level
 from ._native import BuildInfo, build_info
 from .address import Address
 from .config import Config
@@ -42,7 +43,7 @@ from .errors import (
 from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from .identity import Identity
 from .message import Message
-from .runtime import get_config, list_config, reset_config, set_config, set_log_level, start, stop
+from .runtime import get_config, list_config, reset_config, set_config, start, stop
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
 
 __version__ = build_info().version

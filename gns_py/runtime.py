@@ -18,8 +18,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from . import _native
+from ._log import dispatch_logs as dispatch_logs
 from .config import Config, OptionValue
-from .enums import ConfigScope, ConfigValue, ConnectionState, LogLevel, Result
+from .enums import ConfigScope, ConfigValue, ConnectionState, Result
 from .errors import ConcurrencyError, ForkedError, NotRunningError
 from .identity import Identity
 from .message import Message
@@ -30,15 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Lines of GNS's own log; each record has the line's level as record.gns_level.
-_log = logging.getLogger("gns_py.native")
-_LEVELS = {
-    LogLevel.BUG: logging.ERROR,
-    LogLevel.ERROR: logging.ERROR,
-    LogLevel.IMPORTANT: logging.INFO,
-    LogLevel.WARNING: logging.WARNING,
-    LogLevel.MSG: logging.INFO,
-}
+_log = logging.getLogger("gns_py")
 # What a waiting main thread may take to notice Ctrl-C: the native wait does not hear of signals.
 _SIGNAL_SLICE = 0.1
 _EXIT_LINGER = 5.0
@@ -138,27 +131,6 @@ def reset_config(*options: ConfigValue) -> None:
     settable = Config.__dataclass_fields__
     for option in options or [each for each in list_config() if each.option_name in settable]:
         _native.check(_native.reset_option(ConfigScope.GLOBAL, 0, option))
-
-
-def set_log_level(level: LogLevel) -> None:
-    """Which lines of GNS's log become records of the logger "gns_py.native": this level and the graver ones.
-
-    WARNING to begin with. Records are made on the threads that use gns_py, when they do. Native:
-    SetDebugOutputFunction.
-    """
-    _native.set_log_level(LogLevel(level))
-
-
-def dispatch_logs() -> None:
-    """Makes log records of what GNS has logged. Called wherever gns_py waits or closes; rarely needed elsewhere."""
-    lines, lost = _native.receive_logs()
-    if lost:
-        _log.warning("%d lines of GNS's log were lost", lost)
-    for line in lines:
-        # GNS says itself where it blames the application.
-        ours = line.level is LogLevel.BUG and "application code" not in line.text
-        hint = " (a bug in gns_py or in GNS: please report it)" if ours else ""
-        _log.log(_LEVELS.get(line.level, logging.DEBUG), "%s%s", line.text, hint, extra={"gns_level": line.level})
 
 
 def _at_exit() -> None:

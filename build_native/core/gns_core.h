@@ -323,7 +323,8 @@ const char *gns_config_info(int32_t value, int32_t *type, int32_t *scope);
 
 /* ---- log ---------------------------------------------------------------------------------------------------------------- */
 
-/* Which lines of GNS are kept: this level and the graver ones (0: none). Any time, also before gns_start. */
+/* Which lines of GNS are kept: this level and the graver ones (0: none), and what the LogLevel_... options ask for. Of those
+   up to level 4 that are alike, ten within 3 s, and one that counts the rest. Any time, also before gns_start. */
 int32_t gns_log_set_level(int32_t level);
 /* Moves up to `count` log records out, oldest first; returns how many. dropped: lines lost since the last call because
    nobody fetched them (1,024 are kept). Works before gns_start and after gns_stop. */

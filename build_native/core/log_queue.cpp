@@ -1,6 +1,7 @@
 #include "log_queue.hpp"
 
 #include <cstring>
+#include <limits>
 
 #include "guard.hpp"
 #include "gns_native.hpp"
@@ -11,6 +12,7 @@ namespace gns_core {
 namespace {
 
 constexpr size_t kept_lines = 1024;
+constexpr int64_t never = std::numeric_limits<int64_t>::max();
 thread_local ErrorCapture *capture = nullptr;
 
 // What GNS takes for a bug, or for trouble, and is none.
@@ -42,14 +44,18 @@ bool is_false_alarm(const char *text) {
 }
 
 void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
+    constexpr int32_t warning = k_ESteamNetworkingSocketsDebugOutputType_Warning;
+    const int32_t wanted = log_queue().level.load(std::memory_order_relaxed);
     const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
     if (capture && level <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
-    if (kept <= log_queue().level.load(std::memory_order_relaxed)) log_queue().push(kept, text);
+    // GNS sends more than it was asked for only where an option (LogLevel_...) asks for it, for one connection perhaps.
+    const bool asked_for = wanted > 0 && level > warning && level > wanted;
+    if (kept <= wanted || asked_for) log_queue().push(kept, text);
 }
 
 } // namespace
 
-LogQueue::LogQueue() : level(k_ESteamNetworkingSocketsDebugOutputType_Warning) {}
+LogQueue::LogQueue() : level(k_ESteamNetworkingSocketsDebugOutputType_Warning), waiting_since_(never) {}
 
 LogQueue &log_queue() {
     static LogQueue *const queue = new LogQueue; // never destroyed: threads may still log while the process exits
@@ -57,23 +63,47 @@ LogQueue &log_queue() {
 }
 
 void LogQueue::push(int32_t line_level, const char *text) {
-    const int64_t now = SteamNetworkingUtils()->GetLocalTimestamp();
+    LogLine line{SteamNetworkingUtils()->GetLocalTimestamp(), line_level, text};
+    while (!line.text.empty() && (line.text.back() == '\n' || line.text.back() == '\r')) line.text.pop_back();
     std::lock_guard lock(mutex_);
+    tell_left_out(line.time_us);
+    // Details are not limited: whoever wants them, wants them all.
+    if (line_level > k_ESteamNetworkingSocketsDebugOutputType_Warning || limit_.admit(line)) add(std::move(line));
+    waiting_since_.store(lines_.empty() ? limit_.due() : 0, std::memory_order_relaxed);
+}
+
+void LogQueue::tell_left_out(int64_t now_us) {
+    std::deque<LogLine> told;
+    limit_.tell(now_us, &told);
+    for (LogLine &line : told) add(std::move(line));
+}
+
+void LogQueue::add(LogLine line) {
     if (lines_.size() == kept_lines) {
         lines_.pop_front();
         ++dropped_;
     }
-    lines_.push_back({now, line_level, text});
-    std::string &line = lines_.back().text;
-    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
-    waiting_.store(true, std::memory_order_relaxed);
+    lines_.push_back(std::move(line));
+}
+
+bool LogQueue::waiting() const {
+    const int64_t since = waiting_since_.load(std::memory_order_relaxed);
+    return since == 0 || (since != never && since <= SteamNetworkingUtils()->GetLocalTimestamp());
+}
+
+void LogQueue::finish() {
+    std::lock_guard lock(mutex_);
+    tell_left_out(never);
+    waiting_since_.store(lines_.empty() ? never : 0, std::memory_order_relaxed);
 }
 
 int32_t LogQueue::receive(gns_log_record *records, int32_t count, int64_t *dropped) {
+    const int64_t now = SteamNetworkingUtils()->GetLocalTimestamp();
     std::lock_guard lock(mutex_);
+    tell_left_out(now);
     int32_t moved = 0;
     for (; moved < count && !lines_.empty(); ++moved) {
-        const Line &line = lines_.front();
+        const LogLine &line = lines_.front();
         gns_log_record &record = records[moved];
         record.time_us = line.time_us;
         record.level = line.level;
@@ -83,7 +113,7 @@ int32_t LogQueue::receive(gns_log_record *records, int32_t count, int64_t *dropp
     }
     *dropped = dropped_;
     dropped_ = 0;
-    waiting_.store(!lines_.empty(), std::memory_order_relaxed);
+    waiting_since_.store(lines_.empty() ? limit_.due() : 0, std::memory_order_relaxed);
     return moved;
 }
 

@@ -1,4 +1,5 @@
-// GNS's log lines on their way out. Bounded: lines that nobody fetches are counted and dropped.
+// GNS's log lines on their way out. Bounded twice: too many alike are told of in one line, and lines that nobody fetches
+// are counted and dropped.
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "core_api.hpp"
+#include "log_limit.hpp"
 
 namespace gns_core {
 
@@ -15,21 +17,21 @@ class LogQueue {
 public:
     void push(int32_t level, const char *text);
     int32_t receive(gns_log_record *records, int32_t count, int64_t *dropped);
-    bool waiting() const { return waiting_.load(std::memory_order_relaxed); }
+    bool waiting() const;
+    // What was left out is told now: no more lines come.
+    void finish();
     std::atomic<int32_t> level;
 
     LogQueue();
 
 private:
-    struct Line {
-        int64_t time_us;
-        int32_t level;
-        std::string text;
-    };
+    void tell_left_out(int64_t now_us);
+    void add(LogLine line);
     std::mutex mutex_;
-    std::deque<Line> lines_;
+    std::deque<LogLine> lines_;
+    LogLimit limit_;
     int64_t dropped_ = 0;
-    std::atomic<bool> waiting_{false};
+    std::atomic<int64_t> waiting_since_; // when there is something to fetch, which may be in the future
 };
 
 LogQueue &log_queue();

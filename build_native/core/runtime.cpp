@@ -110,6 +110,7 @@ int32_t gns_stop(int64_t linger_us) {
             state.running.store(false);
             GameNetworkingSockets_Kill();
         }
+        log_queue().finish();
         for (const auto &socket : state.listen_sockets.all()) state.listen_sockets.remove(socket->handle);
         for (const auto &mailbox : state.mailboxes.all()) mailbox->shut(false);
         return 0;

@@ -1,0 +1,39 @@
+// What a peer can make GNS log must not fill the log. GNS limits some such lines itself (three within three seconds, all
+// taken together); the rest are limited here, each kind for itself, and what is left out is counted and told.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace gns_core {
+
+struct LogLine {
+    int64_t time_us;
+    int32_t level;
+    std::string text;
+};
+
+class LogLimit {
+public:
+    // False: the line is one too many of its kind.
+    bool admit(const LogLine &line);
+    // When there is something to tell, in time_us.
+    int64_t due() const { return due_; }
+    // Appends a line for each kind that had too many within a time that is over by now.
+    void tell(int64_t now_us, std::deque<LogLine> *lines);
+
+private:
+    struct Kind {
+        uint64_t hash;
+        int64_t end_us;
+        int32_t count;
+        LogLine left_out; // the last one
+    };
+    std::vector<Kind> kinds_; // those of the last seconds
+    int64_t due_ = std::numeric_limits<int64_t>::max();
+};
+
+} // namespace gns_core
