@@ -65,6 +65,7 @@ def test_there_are_all() -> None:
         "chat.py",
         "echo_client.py",
         "echo_server.py",
+        "test_my_netcode.py",
         "tick_server.py",
     }
 

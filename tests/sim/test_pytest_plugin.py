@@ -1,0 +1,248 @@
+"""The pytest plugin: its fixtures, and what becomes of what tests leave behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+import gns_py
+import gns_py.sync as gns
+from gns_py import ConfigValue
+from gns_py.sim import Network
+from gns_py.sim.pytest_plugin import NetworkMaker, PairMaker, ServerMaker
+
+PLUGIN = "gns_py.sim.pytest_plugin"
+ROOT = Path(__file__).resolve().parents[2]
+# Run from its folder, gns_py has no entry points: then the plugin is to be named.
+INSTALLED = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
+pytest_plugins = ["pytester", *([] if INSTALLED else [PLUGIN])]
+
+Run = Callable[..., pytest.RunResult]
+
+
+def echo(connection: gns.Connection) -> None:
+    for data in connection:
+        connection.send(data)
+
+
+# ---- the fixtures ----------------------------------------------------------------------------------------------------
+
+
+def test_gns_pair_is_connected_both_ways(gns_pair: PairMaker) -> None:
+    client, server = gns_pair()
+    assert client.state is server.state is gns.ConnectionState.CONNECTED
+    assert client.remote_address is not None
+    client.send(b"there")
+    assert server.recv(timeout=5.0) == b"there"
+    server.send(b"and back")
+    assert client.recv(timeout=5.0) == b"and back"
+
+
+def test_gns_pair_makes_several_with_options(gns_pair: PairMaker) -> None:
+    config = gns.Config(nagle_time=7)
+    one = gns_pair()
+    two = gns_pair(config)
+    three = gns_pair(config, gns.Config(nagle_time=9))
+    values = [[end.get_config(ConfigValue.NAGLE_TIME) for end in pair] for pair in (one, two, three)]
+    assert values == [[5000, 5000], [7, 7], [7, 9]]
+
+
+def test_gns_server_serves(gns_server: ServerMaker) -> None:
+    server, other = gns_server(echo), gns_server(echo, config=gns.Config(nagle_time=7))
+    assert server.address.host == "127.0.0.1"
+    with gns.connect(*server.address) as one, gns.connect(*other.address) as two:
+        one.send(b"hello")
+        assert one.recv(timeout=5.0) == b"hello"
+        assert [end.get_config(ConfigValue.NAGLE_TIME) for end in (*server.connections, *other.connections)] == [
+            5000,
+            7,
+        ]
+        two.send(b"hello, too")
+        assert two.recv(timeout=5.0) == b"hello, too"
+
+
+def test_gns_network_holds_from_the_call_on(gns_network: NetworkMaker, gns_pair: PairMaker) -> None:
+    client, server = gns_pair()
+    assert gns_network(loss=100) == Network(loss=100)
+    client.send(b"first", nagle=False)
+    with pytest.raises(TimeoutError):
+        server.recv(timeout=0.2)
+    gns_network(lag=100)  # in place of the one before
+    begin = gns_py.runtime.time_us()
+    client.send(b"second", nagle=False)
+    assert server.recv(timeout=5.0) == b"first"
+    second = server.recv_message(timeout=5.0)
+    assert second.data == b"second"
+    assert second.received_us - begin >= 100_000
+    gns_network()
+    assert gns_py.get_config(ConfigValue.FAKE_PACKET_LAG_SEND) == 0
+
+
+def test_gns_network_refuses_what_network_refuses(gns_network: NetworkMaker) -> None:
+    with pytest.raises(ValueError, match="loss is 101"):
+        gns_network(loss=101)
+    with pytest.raises(TypeError, match="delay"):
+        gns_network(delay=5)
+
+
+# ---- in a user's tests -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Runs pytest, in a process of its own, on a test file of that source; warnings are errors."""
+    chosen = [] if INSTALLED else ["-p", PLUGIN]
+
+    def run(source: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(source)
+        return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", *chosen, *arguments, timeout=60)
+
+    return run
+
+
+def test_what_a_test_leaves_is_undone(run: Run) -> None:
+    result = run("""
+        import gc
+        import pytest
+        import gns_py
+        import gns_py.sync as gns
+        from gns_py.endpoint import Endpoint
+
+        left = []
+
+        def handler(connection):
+            left.append(connection)
+            for data in connection:
+                connection.send(data)
+
+        def test_that_leaves_everything(gns_network, gns_pair, gns_server):
+            left.extend(gns_pair())
+            left.append(gns_server(handler))
+            with gns.connect(*left[-1].address) as client:
+                client.send(b"anything")
+                client.recv(timeout=5)
+            gns_network(loss=100, lag=500)
+            gns_network(reorder=50, direction="both")
+
+        def test_that_fails(gns_network, gns_pair):
+            left.extend(gns_pair())
+            gns_network(loss=50, rate=1000, direction="recv")
+            raise RuntimeError("in the test")
+
+        def test_that_nothing_is_left():
+            for option in gns_py.ConfigValue:
+                if option.option_name.startswith("fake_"):
+                    assert gns_py.get_config(option) == option.default
+            server = next(each for each in left if isinstance(each, gns.Server))
+            assert [each.state for each in left if isinstance(each, Endpoint)] == [gns.ConnectionState.NONE] * 5
+            with gns.listen(*server.address):  # the port is free
+                pass
+    """)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*RuntimeError: in the test*"])
+
+
+def test_a_handler_that_raises_makes_its_test_fail(run: Run) -> None:
+    result = run("""
+        import gns_py.sync as gns
+
+        def handler(connection):
+            assert connection.recv() == b"what is right"
+
+        def test_one(gns_server):
+            with gns.connect(*gns_server(handler).address) as client:
+                client.send(b"what is wrong")
+                assert client.wait_closed(timeout=5).code == gns.EndReason.INTERNAL_ERROR
+
+        def test_another(gns_server):
+            with gns.connect(*gns_server(handler).address) as client:
+                client.send(b"what is right")
+                assert client.wait_closed(timeout=5).code == 1000
+    """)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_one*", "*AssertionError*what is wrong*what is right*"])
+
+
+def test_a_handler_that_does_not_end_makes_its_test_fail(run: Run) -> None:
+    result = run("""
+        import threading
+        import gns_py.sync as gns
+        from gns_py.sim import pytest_plugin
+
+        pytest_plugin._HANDLERS_END = 0.1
+
+        def test_it(gns_server):
+            started = threading.Event()
+
+            def handler(connection):
+                started.set()
+                threading.Event().wait()
+
+            with gns.connect(*gns_server(handler).address):
+                assert started.wait(5)
+    """)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*TimeoutError: the handlers did not end within 0.1 s*"])
+
+
+def test_clients_that_vanish_are_no_failure_of_the_handler(run: Run) -> None:
+    result = run("""
+        import gns_py.sync as gns
+
+        def handler(connection):
+            connection.recv()
+
+        def test_it(gns_server):
+            server = gns_server(handler)
+            with gns.connect(*server.address) as client:
+                client.close(1711, "bye")
+            with gns.connect(*server.address) as client:
+                assert server.connections  # and the server's own end of it all
+    """)
+    result.assert_outcomes(passed=1)
+
+
+def test_the_example_s_tests_pass(run: Run) -> None:
+    result = run((ROOT / "examples" / "test_my_netcode.py").read_text())
+    result.assert_outcomes(passed=6)
+
+
+def test_the_fixtures_explain_themselves(run: Run) -> None:
+    result = run("", "--fixtures")
+    for name in ("gns_network", "gns_pair", "gns_server"):
+        result.stdout.fnmatch_lines([f"{name} *", "    ``*gns_*(*"])
+
+
+# ---- as a guest in every run of pytest -------------------------------------------------------------------------------
+
+
+def test_loading_it_starts_nothing() -> None:
+    program = f"""
+import sys, threading
+import gns_py.sim
+assert "pytest" not in sys.modules
+import {PLUGIN}
+import gns_py.runtime
+assert not gns_py.runtime.is_running()
+assert threading.active_count() == 1
+assert not sys.modules.keys() & {{"asyncio", "gns_py.sync", "gns_py.asyncio"}}
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
+
+
+def test_pytest_is_told_where_it_is() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    assert re.search(rf'^\[project.entry-points.pytest11\]\ngns_py = "{re.escape(PLUGIN)}"$', text, re.MULTILINE)
+
+
+@pytest.mark.skipif(not INSTALLED, reason="gns_py is run from its folder")
+def test_it_can_be_kept_out(run: Run) -> None:
+    result = run("def test_it(gns_pair): pass", "-p", "no:gns_py")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture 'gns_pair' not found*"])
