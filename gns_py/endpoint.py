@@ -267,6 +267,14 @@ class Endpoint:
         self._check(result)
         return value
 
+    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
+        """Back to what the listen socket or the process has, for each of these options.
+
+        Errors: as set_config(). Native: SetConfigValue.
+        """
+        for each in (option, *options):
+            self._check(_native.reset_option(ConfigScope.CONNECTION, self.handle, each))
+
     # ---- the end ----
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:

@@ -401,7 +401,7 @@ def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
     options = config.options_for(scope)
     native, keep = _options(options)
     for index in range(len(options)):
-        result: int = lib.gns_config_set(scope, handle, native + index)
+        result = _about(options[index][0], lib.gns_config_set(scope, handle, native + index))
         if result < 0:
             return result
     del keep
@@ -410,7 +410,7 @@ def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
 
 def reset_option(scope: ConfigScope, handle: int, option: ConfigValue) -> int:
     _check_option(option)
-    return int(lib.gns_config_reset(scope, handle, option))
+    return _about(option, lib.gns_config_reset(scope, handle, option))
 
 
 def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[int, OptionValue]:
@@ -424,6 +424,7 @@ def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[in
         if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
             break
         size *= 2
+    _about(option, result)
     match out.type:
         case ConfigType.STRING:
             return result, _text(text)
@@ -437,6 +438,13 @@ def has_option(option: ConfigValue) -> bool:
     """Whether this build knows it."""
     kind, scope = ffi.new("int32_t *"), ffi.new("int32_t *")
     return bool(lib.gns_config_info(option, kind, scope) != ffi.NULL)
+
+
+def _about(option: ConfigValue, result: int) -> int:
+    """The result, unless the option is what is wrong: that is raised here, where its name is known."""
+    if _EXCEPTIONS.get(result) is ConfigError:
+        raise ConfigError(f"{option.option_name}: {error(result)}")
+    return result
 
 
 def _check_option(option: ConfigValue) -> None:

@@ -133,6 +133,14 @@ class ListenSocket:
         _native.check(result)
         return value
 
+    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
+        """Back to what the process has, for each of these options.
+
+        Errors: ConfigError. Native: SetConfigValue.
+        """
+        for each in (option, *options):
+            _native.check(_native.reset_option(ConfigScope.LISTEN_SOCKET, self._handle, each))
+
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
         """Closes the port and each of its connections, as Connection.close() does. Closing again does nothing.
 

@@ -497,7 +497,7 @@ def test_options_of_a_listen_socket(listener: ListenSocket, connect: Connect) ->
     assert server.stats().send_rate == 500_000
     with pytest.raises(ValueError, match=r"^fake_packet_loss_send is a process-wide option"):
         listener.set_config(Config(fake_packet_loss_send=1))
-    with pytest.raises(ConfigError, match=r"^the option does not exist at this scope$"):
+    with pytest.raises(ConfigError, match=r"^fake_packet_loss_send: the option does not exist at this scope$"):
         listener.get_config(ConfigValue.FAKE_PACKET_LOSS_SEND)
     listener.close()
     for use in (
