@@ -59,6 +59,16 @@ bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *ide
     return identity->ParseString(terminated.c_str());
 }
 
+void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox) {
+    {
+        std::lock_guard lock(connection.end_mutex);
+        if (connection.mailbox == mailbox) return;
+        connection.mailbox->move_events(connection, *mailbox);
+        connection.mailbox = mailbox;
+    }
+    mailbox->signal();
+}
+
 std::shared_ptr<Mailbox> push(Connection &connection, Event event) {
     std::lock_guard lock(connection.end_mutex);
     if (connection.ended || !connection.mailbox->push(std::move(event))) return nullptr;

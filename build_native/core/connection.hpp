@@ -16,6 +16,7 @@
 namespace gns_core {
 
 class Mailbox;
+class History;
 
 // What a connection has queued or unacked. Outlives its connection, for GNS frees messages when it likes, on any thread:
 // everything is atomic.
@@ -93,6 +94,7 @@ struct Connection {
     bool ended = false; // the terminal event has been pushed: nothing may follow it
     gns_connection_info last_info{};
     gns_connection_status last_status{};
+    std::shared_ptr<History> history;
 
     // Under the pump queue's lock: what need not be queued once more.
     bool flushed = false;      // nothing was sent since the last flush
@@ -118,6 +120,15 @@ gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &native
 gns_address to_address(const SteamNetworkingIPAddr &native);
 SteamNetworkingIPAddr to_native(const gns_address &address);
 bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity);
+
+// So many messages of so many bytes count no more against the bounds of receiving.
+inline void handled(Connection &connection, int64_t messages, int64_t bytes) {
+    connection.recv_messages.fetch_sub(messages, std::memory_order_relaxed);
+    connection.recv_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+// From now on its events go to another mailbox, with those that wait.
+void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox);
 
 // Puts an event into the connection's mailbox unless the connection has ended. Returns the mailbox if its reader must be
 // signalled.

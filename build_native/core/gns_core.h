@@ -155,6 +155,11 @@ typedef struct {
 } gns_lane_status;
 
 typedef struct {
+    int64_t time_us;
+    gns_connection_status status;
+} gns_sample;
+
+typedef struct {
     int64_t bytes;         /* queued or unacked, some bytes of framing per message included */
     int64_t messages;
     int64_t segments;      /* an upper estimate of what GNS needs for them */
@@ -222,10 +227,16 @@ int32_t gns_identity(char *out);
 
 /* A new one. Errors: NO_MEMORY. */
 int32_t gns_mailbox_create(uint64_t *mailbox);
+/* From now on messages that gns_mailbox_receive hands out go on counting against their connections' bounds until
+   gns_connection_handled: for a reader that sorts what arrives into queues of its own. */
+int32_t gns_mailbox_hold(uint64_t mailbox);
+/* So much of what a mailbox that holds has handed out has left the reader's queues. */
+int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t bytes);
 /* Frees it and what waits in it. Its connections go on, their events are dropped. Waiting receives return BAD_HANDLE. */
 int32_t gns_mailbox_destroy(uint64_t mailbox);
 /* A descriptor (a SOCKET on Windows) that is readable while events wait, for event loops; made at the first call, owned
-   by the mailbox: never read, written or closed by the caller. Errors: NATIVE. */
+   by the mailbox: never written or closed by the caller. Who reads from it must then receive until nothing waits.
+   Errors: NATIVE. */
 int64_t gns_mailbox_fd(uint64_t mailbox);
 /* Makes one waiting, or the next, receive return at once, with no events if there are none. */
 int32_t gns_mailbox_wake(uint64_t mailbox);
@@ -254,6 +265,8 @@ int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_opti
 /* Accepts an inbound connection; from now on its events go to `mailbox` (0: where they went). Errors: InvalidState (it
    was accepted before), NoConnection (it has ended), InvalidParam (it is not an inbound one), HandshakeFailed. */
 int32_t gns_accept(uint64_t connection, uint64_t mailbox);
+/* From now on a connection's events go to another mailbox, with those that wait, in their order. */
+int32_t gns_connection_move(uint64_t connection, uint64_t mailbox);
 /* Closes, or refuses an inbound one. The handle is dead at once, unread messages are gone, and the mailbox gets the
    terminal status event (new_state 0) unless the connection had ended before. linger != 0: what was sent is
    still delivered, in the background, bounded by the connection's timeout. Errors: BAD_REASON, BAD_TEXT. */
@@ -301,6 +314,11 @@ int32_t gns_connection_info_get(uint64_t connection, gns_connection_info *info);
 /* lanes may be NULL (lane_count 0). Errors: InvalidParam (more lanes than it has). After the end: the last status. */
 int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *status, int32_t lane_count,
                                   gns_lane_status *lanes);
+/* Notes the status every interval_us (at least 1,000) and keeps the last `capacity` (0: none, and stops; at most 1,000,000).
+   Each note starts max_jitter_us anew. Errors: BAD_VALUE, NO_MEMORY. */
+int32_t gns_connection_history_start(uint64_t connection, int64_t interval_us, int32_t capacity);
+/* The last `capacity` notes, oldest first; returns how many. They stay when the connection ends, until gns_close. */
+int32_t gns_connection_history(uint64_t connection, gns_sample *samples, int32_t capacity);
 /* GNS's own report for people, terminated. Returns its length. Errors: BUFFER_TOO_SMALL, NoConnection (it has ended). */
 int32_t gns_connection_details(uint64_t connection, char *text, int32_t capacity);
 /* At most 31 bytes; shown in GNS's log lines. Errors: BAD_TEXT. */

@@ -15,6 +15,7 @@ static_assert(sizeof(gns_batch) == 24);
 static_assert(sizeof(gns_connection_info) == 440);
 static_assert(sizeof(gns_connection_status) == 64);
 static_assert(sizeof(gns_lane_status) == 24);
+static_assert(sizeof(gns_sample) == 72);
 static_assert(sizeof(gns_send_queue) == 40);
 static_assert(sizeof(gns_log_record) == 2064);
 static_assert(sizeof(gns_layout_entry) == 24);
@@ -82,6 +83,9 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_lane_status, sent_unacked_reliable),
     GNS_FIELD(gns_lane_status, reserved),
     GNS_FIELD(gns_lane_status, queue_time_us),
+    GNS_STRUCT(gns_sample),
+    GNS_FIELD(gns_sample, time_us),
+    GNS_FIELD(gns_sample, status),
     GNS_STRUCT(gns_send_queue),
     GNS_FIELD(gns_send_queue, bytes),
     GNS_FIELD(gns_send_queue, messages),

@@ -1,7 +1,9 @@
 #include "mailbox.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -44,11 +46,13 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
                          gns_batch *batch) {
     *batch = gns_batch{};
     std::vector<Event> taken; // copied and released without the lock
+    bool holds;
     {
         std::unique_lock lock(mutex_);
         wait(lock, timeout_us);
         woken_ = false;
         if (destroyed_) return fail(GNS_ERROR_BAD_HANDLE);
+        holds = holds_;
         uint64_t used = 0;
         while (!events_.empty() && static_cast<int32_t>(taken.size()) < max_events) {
             Event &next = events_.front();
@@ -94,8 +98,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
             out->lane = event.message->m_idxLane;
             out->flags = static_cast<uint16_t>(event.message->m_nFlags & k_nSteamNetworkingSend_Reliable);
             if (out->size > 0) std::memcpy(target, event.message->m_pData, out->size);
-            event.connection->recv_bytes.fetch_sub(out->size, std::memory_order_relaxed);
-            event.connection->recv_messages.fetch_sub(1, std::memory_order_relaxed);
+            if (!holds) handled(*event.connection, 1, out->size);
         } else {
             out->time_us = event.time_us;
             if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));
@@ -116,6 +119,19 @@ int64_t Mailbox::descriptor() {
         if (!events_.empty() || stopped_) waker_->set();
     }
     return waker_->descriptor();
+}
+
+void Mailbox::hold() {
+    std::lock_guard lock(mutex_);
+    holds_ = true;
+}
+
+void Mailbox::move_events(const Connection &connection, Mailbox &target) {
+    std::scoped_lock lock(mutex_, target.mutex_);
+    const auto stays = [&connection](const Event &event) { return event.connection.get() != &connection; };
+    const auto moving = std::stable_partition(events_.begin(), events_.end(), stays);
+    if (!target.destroyed_) std::move(moving, events_.end(), std::back_inserter(target.events_));
+    events_.erase(moving, events_.end());
 }
 
 void Mailbox::wake() {

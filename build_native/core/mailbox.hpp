@@ -37,6 +37,10 @@ public:
     int32_t receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                     gns_batch *batch);
     int64_t descriptor();
+    // Messages that are handed out count against their connections' bounds until they are handled.
+    void hold();
+    // Moves a connection's events to another mailbox, in their order. The caller holds the connection's end_mutex.
+    void move_events(const Connection &connection, Mailbox &target);
     void wake();
     // destroyed: nobody will read again; otherwise the runtime has stopped: what waits can still be read.
     void shut(bool destroyed);
@@ -49,6 +53,7 @@ private:
     std::deque<Event> events_;
     std::unique_ptr<Waker> waker_;
     bool woken_ = false;
+    bool holds_ = false;
     bool stopped_ = false;
     bool destroyed_ = false;
 };

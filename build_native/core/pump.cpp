@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstring>
 #include <future>
+#include <limits>
 #include <utility>
 
 #include "config.hpp"
+#include "history.hpp"
 #include "mailbox.hpp"
 #include "runtime.hpp"
 
@@ -145,6 +147,7 @@ void Pump::loop() {
         const bool pending = execute(commands);
         commands.clear();
         poll(pending || !to_signal_.empty() ? 0 : stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
+        note_histories();
         settle_lingering();
         if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
     }
@@ -219,6 +222,8 @@ void Pump::send_some(std::vector<Command *> batch) {
 }
 
 void Pump::poll(int timeout_ms) {
+    if (timeout_ms > 0 && !noted_.empty()) // GNS waits in whole milliseconds
+        timeout_ms = static_cast<int>(std::clamp<int64_t>((next_note_us() - now_us() + 999) / 1000, 0, timeout_ms));
     SteamNetworkingSockets_Poll(timeout_ms);
     SteamNetworkingSockets()->RunCallbacks();
     receive_messages();
@@ -407,6 +412,34 @@ void Pump::settle_drained() {
     watched_.erase(std::remove_if(watched_.begin(), watched_.end(), settled), watched_.end());
 }
 
+void Pump::keep_history(const std::shared_ptr<Connection> &connection, std::shared_ptr<History> history) {
+    noted_.erase(std::remove(noted_.begin(), noted_.end(), connection), noted_.end());
+    if (history && connection->native.load() != k_HSteamNetConnection_Invalid) noted_.push_back(connection);
+    std::lock_guard lock(connection->end_mutex);
+    connection->history = std::move(history);
+}
+
+void Pump::note_histories() {
+    if (noted_.empty()) return;
+    const int64_t now = now_us();
+    const auto over = [now](const std::shared_ptr<Connection> &connection) {
+        History &history = *connection->history; // only the pump changes it
+        if (now < history.due_us()) return false;
+        SteamNetConnectionRealTimeStatus_t status;
+        if (SteamNetworkingSockets()->GetConnectionRealTimeStatus(connection->native.load(), &status, 0, nullptr) != k_EResultOK)
+            return true;
+        history.note({now, to_status(status)});
+        return false;
+    };
+    noted_.erase(std::remove_if(noted_.begin(), noted_.end(), over), noted_.end());
+}
+
+int64_t Pump::next_note_us() const {
+    int64_t next = std::numeric_limits<int64_t>::max();
+    for (const auto &connection : noted_) next = std::min(next, connection->history->due_us());
+    return next;
+}
+
 void Pump::settle_lingering() {
     if (lingering_.empty() && closed_listen_sockets_.empty()) return;
     const int64_t now = now_us();
@@ -440,6 +473,7 @@ void Pump::shut_down() {
     for (Lingering &entry : lingering_) release(entry.account);
     lingering_.clear();
     watched_.clear();
+    noted_.clear();
     listen_sockets_.clear();
     closed_listen_sockets_.clear();
     SteamNetworkingSockets()->DestroyPollGroup(poll_group_);

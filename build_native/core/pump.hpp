@@ -60,6 +60,8 @@ public:
     void close_native(Connection &connection, int32_t reason, const char *text, bool linger);
     void close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int32_t reason, const std::string &text, bool linger);
     void watch_drain(const std::shared_ptr<Connection> &connection);
+    // Notes the connection's status in it from now on; nullptr: no more.
+    void keep_history(const std::shared_ptr<Connection> &connection, std::shared_ptr<History> history);
     void on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change);
 
 private:
@@ -87,6 +89,8 @@ private:
     void accept_inbound(const SteamNetConnectionStatusChangedCallback_t &change);
     void overflow(const std::shared_ptr<Connection> &connection);
     void settle_drained();
+    void note_histories();
+    int64_t next_note_us() const;
     void settle_lingering();
     void shut_down();
 
@@ -114,6 +118,7 @@ private:
     std::vector<Lingering> lingering_;
     std::vector<std::shared_ptr<Mailbox>> to_signal_;
     std::vector<std::shared_ptr<Connection>> watched_;
+    std::vector<std::shared_ptr<Connection>> noted_; // those with a history
     HSteamNetPollGroup poll_group_ = k_HSteamNetPollGroup_Invalid;
 
     std::shared_ptr<Connection> find(HSteamNetConnection native) const;

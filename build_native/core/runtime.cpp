@@ -145,6 +145,15 @@ int32_t gns_mailbox_destroy(uint64_t mailbox) {
     });
 }
 
+int32_t gns_mailbox_hold(uint64_t mailbox) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        if (!found) return fail(GNS_ERROR_BAD_HANDLE);
+        found->hold();
+        return 0;
+    });
+}
+
 int64_t gns_mailbox_fd(uint64_t mailbox) {
     return guarded([&]() -> int64_t {
         const auto found = runtime().mailboxes.find(mailbox);

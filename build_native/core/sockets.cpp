@@ -69,8 +69,8 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
     if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());
     SteamNetConnectionInfo_t info;
     const bool known = SteamNetworkingSockets()->GetConnectionInfo(native, &info);
+    if (mailbox) move(*connection, mailbox);
     std::lock_guard lock(connection->end_mutex);
-    if (mailbox) connection->mailbox = mailbox;
     // Established at once as a rule: the caller may rely on it before the event has been delivered.
     if (known && !connection->ended) {
         connection->last_info = to_info(info, connection->listen_socket);
@@ -148,6 +148,16 @@ int32_t gns_accept(uint64_t connection, uint64_t mailbox) {
         const auto target = mailbox ? runtime().mailboxes.find(mailbox) : nullptr;
         if (mailbox && !target) return not_found();
         return on_pump([&] { return accept(found, target); });
+    });
+}
+
+int32_t gns_connection_move(uint64_t connection, uint64_t mailbox) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        const auto target = runtime().mailboxes.find(mailbox);
+        if (!found || !target) return not_found();
+        move(*found, target);
+        return 0;
     });
 }
 

@@ -19,6 +19,15 @@ bool has_ended(Connection &connection, gns_connection_info *info, gns_connection
 
 using namespace gns_core;
 
+int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t bytes) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        handled(*found, messages, bytes);
+        return 0;
+    });
+}
+
 int32_t gns_connection_state(uint64_t connection) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
