@@ -1,7 +1,7 @@
 """GameNetworkingSockets from Python: reliable and unreliable encrypted messages over UDP, for games and their servers.
 
 This package holds what the APIs share: values, records, errors, the process's own settings. To connect and to listen,
-import an API: ``gns_py.sync`` for threads and game loops.
+import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` for asyncio.
 """
 
 from ._log import set_log_level
@@ -42,9 +42,9 @@ from .errors import (
 )
 from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from .identity import Identity
-from .message import Message
+from .message import Message, MessageView
 from .runtime import get_config, list_config, reset_config, set_config, start, stop
-from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 
 __version__ = build_info().version
 
@@ -85,8 +85,10 @@ __all__ = [
     "MessageDropped",
     "MessageReceived",
     "MessageTooLarge",
+    "MessageView",
     "NotRunningError",
     "Result",
+    "Sample",
     "SendFailed",
     "SendFlags",
     "SendQueue",

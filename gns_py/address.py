@@ -63,6 +63,11 @@ class Address(_HostAndPort):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def is_numeric(host: str) -> bool:
+    """Whether it is meant as an address: a typing error in one must not become a question to the resolver."""
+    return ":" in host or re.fullmatch(r"[0-9.]+", host) is not None
+
+
 def resolve(host: str, port: int) -> list[Address]:
     """The addresses that a host has, IPv4 first, each once, at least one.
 
@@ -79,8 +84,7 @@ def resolve(host: str, port: int) -> list[Address]:
     if "\0" in host:
         raise ValueError(f"host {host!r} has a NUL byte")
     _checked_port(port)
-    # What looks numeric is never a name: a typing error in an address must not become a question to the resolver.
-    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+    if is_numeric(host):
         return [Address(host, port)]
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)

@@ -7,26 +7,29 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from . import _native
 from .address import Address
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
-from .errors import ConnectionClosed, ForkedError, MessageTooLarge, SendQueueFull, closed
+from .errors import ConnectionClosed, ForkedError, InvalidStateError, MessageTooLarge, SendQueueFull, closed
 from .events import ClosedBy, ConnectionEnd, MessageReceived, SendFailed, StatusChanged, end_of
 from .identity import Identity
-from .message import Message
-from .runtime import Mailbox, take
-from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+from .message import Message, MessageView, with_bytes
+from .runtime import Mailbox, take, take_wanted
+from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from .poll_group import BasePollGroup
 
 _log = logging.getLogger("gns_py")
 _ENDED = (_native.BAD_HANDLE, _native.NOT_RUNNING, _native.NO_CONNECTION)
 _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
+C = TypeVar("C", bound="Endpoint")
 StatusCallback = Callable[[StatusChanged[Any]], object]
 
 
@@ -39,8 +42,10 @@ class Endpoint:
         self.handle = handle
         self._mailbox = mailbox
         self._on_status_changed = on_status_changed
-        self._inbox: deque[Message] = deque()
-        self._polled = False
+        self._inbox: deque[Message | MessageView] = deque()
+        self._events: deque[Any] | None = None  # where messages and changes go instead, for a poll()
+        self._group: BasePollGroup[Any] | None = None  # that reads it
+        self._views = False  # messages come without a copy
         self._established = False
         self._closing = threading.Lock()
         self._closed_here = False
@@ -48,6 +53,7 @@ class Endpoint:
         self._said: ConnectionEnd | None = None  # by close(): the end, as far as is known before its event has come
         self._last_info = info
         self._lanes = 1
+        self._history_size = 0
         self._refused = 0  # the largest message that the send queue had no room for: drain() makes it
 
     def __repr__(self) -> str:
@@ -167,6 +173,32 @@ class Endpoint:
         result = _native.send_queue(self.handle)
         return self._raise(result) if isinstance(result, int) else result
 
+    def start_history(self, interval: float = 1.0, size: int = 60) -> None:
+        """Notes from now on what stats() tells, every ``interval`` seconds, and keeps the last ``size``; 0: stops.
+
+        interval: at least 0.001. size: at most 1,000,000, 72 bytes each. Noted natively, however busy Python is.
+        max_jitter_us counts from the last note or call of stats().
+        Errors: TypeError, ValueError, ConnectionClosed. Any thread. Native: GetConnectionRealTimeStatus.
+        """
+        if not isinstance(interval, int | float) or isinstance(interval, bool):
+            raise TypeError(f"interval must be seconds, not {type(interval).__name__}")
+        if not 0.001 <= interval <= 86400:
+            raise ValueError(f"interval is {interval}: it must be 0.001 to 86400 seconds")
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"size must be an int, not {type(size).__name__}")
+        if not 0 <= size <= 1_000_000:
+            raise ValueError(f"size is {size}: it must be 0 to 1000000")
+        self._check(_native.start_history(self.handle, int(interval * 1e6), size))
+        self._history_size = size
+
+    def history(self) -> list[Sample]:
+        """What start_history() has noted, oldest first; it stays when the peer or a problem ends the connection.
+
+        Errors: ConnectionClosed once it is closed here. Any thread.
+        """
+        samples = _native.history(self.handle, self._history_size)
+        return self._raise(samples) if isinstance(samples, int) else samples
+
     def details(self) -> str:
         """GNS's own report of some dozen lines, for people.
 
@@ -204,23 +236,28 @@ class Endpoint:
         return number
 
     def send_many(
-        self, messages: Iterable[Buffer], *, reliable: bool = True, nagle: bool = True, lane: int = 0
+        self,
+        messages: Iterable[Buffer] | Buffer,
+        *,
+        offsets: Sequence[int] | None = None,
+        reliable: bool = True,
+        nagle: bool = True,
+        lane: int = 0,
     ) -> list[int]:
         """Queues several messages in one native call and returns their numbers.
 
+        messages: buffers, each a message; or, with ``offsets``, one buffer in which they lie one after another: each
+        offset is where a message begins, in bytes, and it ends where the next one begins, the last one at the end.
         Errors: as send(). With SendQueueFull and MessageTooLarge the messages before the refused one are on their way:
-        the exception's ``sent`` tells how many.
+        the exception's ``sent`` tells how many. ValueError, TypeError: offsets that do not rise within the buffer.
         """
-        batch = list(messages)
-        for message in batch:
-            if type(message) is not bytes:
-                _native.readable(message)
+        data, sizes = _joined(messages) if offsets is None else _cut(messages, offsets)
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
-        taken, first, failed = _native.send_many(self.handle, batch, flags, lane)
+        taken, first, failed = _native.send_many(self.handle, data, sizes, flags, lane)
         self._check(taken)
         if failed:
-            self._raise(failed, size=memoryview(batch[taken]).nbytes, lane=lane, sent=taken)
+            self._raise(failed, size=sizes[taken], lane=lane, sent=taken)
         return list(range(first, first + taken))
 
     def flush(self) -> None:
@@ -277,16 +314,8 @@ class Endpoint:
 
     # ---- the end ----
 
-    def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
-        """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
-
-        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL;
-        where it is empty, GNS tells the peer a sentence of its own, "Application closed connection".
-        linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
-        interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
-        established. What had arrived and was not read is gone.
-        Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
-        """
+    def _close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
+        """close() in all APIs."""
         goodbye = check_goodbye(code, text)
         if _native.is_forked():  # it is the parent's, and a lock may be held by a thread that is not here
             return
@@ -320,19 +349,35 @@ class Endpoint:
             self._mailbox = mailbox
         self._established = self.state is ConnectionState.CONNECTED  # before anybody has read the event that says so
 
-    def _set_polled(self, polled: bool) -> None:
-        """Whether its messages and events go to the mailbox's poll(), or the messages to its own inbox.
+    def _collect(self, events: deque[Any] | None) -> None:
+        """Where its messages and changes go: to a poll()'s events, or (None) the messages to its own inbox.
 
-        None is lost.
+        None is lost, except that an inbox has no place for changes.
         """
-        if self._polled is polled:
+        before = self._events
+        if before is events:
             return
-        self._polled = polled
-        if polled:
-            self._mailbox.events.extend(MessageReceived(self, message) for message in take(self._inbox))
+        self._events = events
+        if before is None:
+            waiting: list[Any] = [MessageReceived(self, with_bytes(message)) for message in take(self._inbox)]
         else:
-            mine = self._mailbox.take_events(lambda event: event.connection is self)
-            self._inbox.extend(event.message for event in mine if isinstance(event, MessageReceived))
+            waiting = take_wanted(before, lambda event: event.connection is self)
+        if events is not None:
+            events.extend(waiting)
+        else:
+            self._inbox.extend(event.message for event in waiting if isinstance(event, MessageReceived))
+
+    def _check_own_reader(self) -> None:
+        """InvalidStateError if a poll group reads it."""
+        if self._group is not None:
+            raise InvalidStateError("a poll group reads the connection: remove() it there first")
+
+    def _drain_bound(self, queue: SendQueue) -> tuple[int, int]:
+        """drain()'s mark, in bytes and segments: half of the send queue, or room for what send() has refused."""
+        refused = min(self._refused, queue.max_bytes)
+        room = max(refused, queue.max_bytes // 2)
+        # One message may need more segments than half of them, but any message fits into an empty queue.
+        return queue.max_bytes - room, queue.max_segments // 2 if room > refused else 0
 
     def _raise(self, code: int, *, size: int = 0, lane: int = 0, sent: int = 0) -> NoReturn:
         """Raises what an error code of the core means for this connection."""
@@ -378,13 +423,16 @@ class Endpoint:
 
     # ---- from the mailbox, on the thread that reads it ----
 
-    def _on_message(self, message: Message) -> None:
+    def _on_message(self, message: Message | MessageView) -> None:
         if self._closed_here:
             return
-        if self._polled:
-            self._mailbox.events.append(MessageReceived(self, message))
+        if self._events is not None:
+            self._events.append(MessageReceived(self, with_bytes(message)))
         else:
             self._inbox.append(message)
+
+    def _on_drained(self) -> None:
+        """What notify_drained() asked for has come."""
 
     def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
         self._last_info = info
@@ -399,8 +447,8 @@ class Endpoint:
                 self._closed_here = True
             self._mailbox.remove(self.handle)
         self._notify(event)
-        if self._polled:
-            self._mailbox.events.append(event)
+        if self._events is not None:
+            self._events.append(event)
 
     def _notify(self, event: StatusChanged[Any]) -> None:
         if self._on_status_changed is None:
@@ -411,8 +459,8 @@ class Endpoint:
             _log.exception("on_status_changed failed for %r", self)
 
     def _on_send_failed(self, number: int, result: Result) -> None:
-        if self._polled:
-            self._mailbox.events.append(SendFailed(self, number, result))
+        if self._events is not None:
+            self._events.append(SendFailed(self, number, result))
         else:
             _log.warning("%r: GNS refused message %d: %s", self, number, result)
 
@@ -424,6 +472,52 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     if on_status_changed is not None and not callable(on_status_changed):
         raise TypeError(f"on_status_changed must be callable, not {type(on_status_changed).__name__}")
     return Config() if config is None else config
+
+
+def broadcast(
+    connections: list[C], data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0
+) -> list[C]:
+    """Sends one message to those of the connections that are connected, in one native call and with one copy.
+
+    Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
+    have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
+    """
+    native_data, size = _native.readable(data)
+    check_lane(lane)
+    if size > _native.MAX_MESSAGE_SIZE:
+        raise MessageTooLarge(f"a message may have {_native.MAX_MESSAGE_SIZE} bytes, not {size}")
+    flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
+    targets = [each for each in connections if each._established and each._end is None]
+    results = _native.broadcast([each.handle for each in targets], native_data, size, flags, lane)
+    return [each for each, result in zip(targets, results, strict=True) if result in _native.NOT_TAKEN]
+
+
+def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
+    batch: list[Any] = list(cast("Iterable[Buffer]", messages))
+    for message in batch:
+        if type(message) is not bytes:
+            _native.readable(message)
+    return b"".join(batch), [memoryview(message).nbytes for message in batch]
+
+
+def _cut(data: Iterable[Buffer] | Buffer, offsets: Sequence[int]) -> tuple[Any, list[int]]:
+    _, size = _native.readable(data)
+    ends = [*offsets[1:], size] if offsets else []
+    for begin, end in zip(offsets, ends, strict=True):
+        if not isinstance(begin, int) or isinstance(begin, bool):
+            raise TypeError(f"an offset must be an int, not {type(begin).__name__}")
+        if not 0 <= begin <= end:
+            raise ValueError(
+                f"offset {begin} is not between 0 and {end}, where the next message begins or the last ends"
+            )
+    used = memoryview(cast("Buffer", data)).cast("B")[offsets[0] if offsets else size :]
+    return _native.readable(used)[0], [end - begin for begin, end in zip(offsets, ends, strict=True)]
+
+
+def check_alive(connection: Endpoint) -> None:
+    """ConnectionClosed if it has ended."""
+    if connection._end is not None or connection._closed_here:
+        raise connection._closed()
 
 
 def check_lane(lane: int) -> None:

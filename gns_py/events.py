@@ -116,7 +116,7 @@ class ConnectionRequest(Generic[C]):
 
         Errors: as for Connection.close(). Native: CloseConnection.
         """
-        self.connection.close(code, text, linger=False)
+        self.connection._close(code, text, linger=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,3 +15,27 @@ class Message(NamedTuple):
     reliable: bool
     received_us: int
     """When it arrived, in microseconds of gns_py.runtime.time_us()."""
+
+
+class MessageView(NamedTuple):
+    """A message that was not copied: its data lies in the buffer that it was received into, with others'.
+
+    The buffer lives as long as a view of it; keep views shortly.
+    """
+
+    data: memoryview
+    """Read-only."""
+    number: int
+    lane: int
+    reliable: bool
+    received_us: int
+
+
+def with_bytes(message: Message | MessageView) -> Message:
+    """The message with data of its own."""
+    return message if type(message) is Message else Message(bytes(message.data), *message[1:])
+
+
+def with_view(message: Message | MessageView) -> MessageView:
+    """The message with a view of its data."""
+    return message if type(message) is MessageView else MessageView(memoryview(message.data), *message[1:])

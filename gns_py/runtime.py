@@ -23,11 +23,11 @@ from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, Result
 from .errors import ConcurrencyError, ForkedError, NotRunningError
 from .identity import Identity
-from .message import Message
+from .message import Message, MessageView
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
-    from .stats import ConnectionInfo
+    from .listener import Listener
 
 T = TypeVar("T")
 
@@ -170,21 +170,35 @@ def take(waiting: deque[T], limit: int | None = None) -> list[T]:
     return taken
 
 
+def take_wanted(waiting: deque[T], wanted: Callable[[T], bool], limit: int | None = None) -> list[T]:
+    """Moves out what is wanted, at most limit; the rest stays, in its order. Other threads may add to it meanwhile."""
+    taken: list[T] = []
+    passed: list[T] = []
+    with contextlib.suppress(IndexError):  # two readers: one of them gets a ConcurrencyError soon
+        for _ in range(len(waiting)):
+            if limit is not None and len(taken) == limit:
+                break
+            each = waiting.popleft()
+            (taken if wanted(each) else passed).append(each)
+    waiting.extendleft(reversed(passed))
+    return taken
+
+
 class Mailbox:
-    """Where the events of one reader wait: those of one connection, or of a listen socket with its connections.
+    """Where the events of one reader wait: those of its connections and listen sockets.
 
     The only place where events leave the native core. One thread reads at a time; a second one gets ConcurrencyError.
     """
 
-    def __init__(self, make_inbound: Callable[[Mailbox, int, ConnectionInfo, int], Endpoint] | None = None) -> None:
+    def __init__(self) -> None:
         ensure_started()
         self._reader = _native.MailboxReader()
-        self._make_inbound = make_inbound
         self._reading = threading.Lock()  # whoever waits for events
         self._dispatching = threading.Lock()  # whoever hands them out, the reader or for a moment another thread
         self._dispatcher = 0  # that other thread
         self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
-        self._backlog: deque[tuple[_native.Record, bytes]] = deque()
+        self._listeners: dict[int, weakref.ref[Listener[Any]]] = {}
+        self._backlog: deque[_native.Record] = deque()
         self.events: deque[Any] = deque()
         """What poll() has not handed out yet."""
 
@@ -206,21 +220,13 @@ class Mailbox:
         """The endpoint gets no more events."""
         self._endpoints.pop(handle, None)
 
-    def take_events(self, wanted: Callable[[Any], bool], limit: int | None = None) -> list[Any]:
-        """Moves those events out of ``events`` that are wanted, at most limit; the others stay, in their order.
+    def add_listener(self, handle: int, listener: Listener[Any]) -> None:
+        """From now on the listener gets the connections that come in there, as long as somebody else keeps it alive."""
+        self._listeners[handle] = weakref.ref(listener)
 
-        Other threads may add to the events meanwhile.
-        """
-        taken: list[Any] = []
-        passed: list[Any] = []
-        with contextlib.suppress(IndexError):  # two readers: one of them gets a ConcurrencyError soon
-            for _ in range(len(self.events)):
-                if limit is not None and len(taken) == limit:
-                    break
-                event = self.events.popleft()
-                (taken if wanted(event) else passed).append(event)
-        self.events.extendleft(reversed(passed))
-        return taken
+    def remove_listener(self, handle: int) -> None:
+        """The listener gets no more connections: those that are on their way are the core's to close."""
+        self._listeners.pop(handle, None)
 
     def wake(self) -> None:
         """Makes a waiting receive() return."""
@@ -257,10 +263,32 @@ class Mailbox:
                 with contextlib.suppress(NotRunningError, ForkedError):
                     while self._receive(0.0) and until is not None and not until():
                         pass
-                    self.wake()  # a reader that is about to wait may have got here what it is waiting for
+                    self._on_taken_over()
             finally:
                 self._dispatcher = 0
                 self._dispatching.release()
+
+    def _on_taken_over(self) -> None:
+        """Somebody has handed out what a reader that is about to wait may be waiting for."""
+        self.wake()
+
+    def move_here(self, endpoint: Endpoint, events: deque[Any] | None) -> None:
+        """Takes an endpoint over from its mailbox, with what waits there; its events go to ``events`` from now on.
+
+        ConcurrencyError if that mailbox is being read.
+        """
+        source = endpoint._mailbox
+        if not source._dispatching.acquire(blocking=False):
+            self._refuse_reader()
+        try:
+            source._dispatch()  # what an interrupted reader has left
+            endpoint._collect(events)
+            self.add(endpoint)  # first: a reader here may get its events at once
+            endpoint._check(_native.move(endpoint.handle, self.handle))
+            source.remove(endpoint.handle)
+            endpoint._mailbox = self
+        finally:
+            source._dispatching.release()
 
     @staticmethod
     def _refuse_reader() -> NoReturn:
@@ -268,40 +296,53 @@ class Mailbox:
         raise ConcurrencyError("two threads read the same connection or listen socket at once")
 
     def _receive(self, timeout: float | None) -> bool:
-        if self._backlog:
-            self._dispatch()
-            return True
         reader = self._reader
-        if not reader.events:  # else a signal's exception came between the native call and us
-            wait(reader.receive, timeout)
-            if not reader.events:
-                return False
-        self._backlog.extend(reader.read())
-        if reader.done():
-            dispatch_logs()
+        if not self._backlog:
+            if not (reader.fresh and reader.events):  # else a signal's exception came between the native call and us
+                wait(reader.receive, timeout)
+                if not reader.events:
+                    return False
+            backlog = reader.records()
+            self._backlog = backlog  # these two in one go: no signal is looked at between assignments
+            reader.fresh = False
         self._dispatch()
+        if reader.logs:
+            dispatch_logs()
         return True
 
     def _dispatch(self) -> None:
         backlog = self._backlog
         known = self._endpoints
+        reader = self._reader
+        payloads = reader.payloads
         handle = 0
         endpoint: Endpoint | None = None
         while backlog:
-            (connection, number, when, _, _, kind, old, new, code, lane, flags), payload = backlog[0]
+            connection, number, when, offset, size, kind, old, new, code, lane, flags = backlog[0]
             if connection != handle:
                 handle = connection
                 get = known.get(connection)
                 endpoint = get() if get else None
             if kind == _native.EVENT_MESSAGE:
                 if endpoint is not None:
-                    endpoint._on_message(Message(payload, number, lane, flags != 0, when))
+                    if endpoint._views:
+                        view = reader.lend(offset, size)
+                        endpoint._on_message(MessageView(view, number, lane, flags != 0, when))
+                    else:
+                        endpoint._on_message(Message(payloads[offset : offset + size], number, lane, flags != 0, when))
             elif kind == _native.EVENT_STATUS:
-                info = _native.read_info(payload)
-                if endpoint is None and old == ConnectionState.NONE and self._make_inbound:
-                    endpoint = self._make_inbound(self, connection, info, when)
-                elif endpoint is not None:
+                info, listen_socket = _native.read_info(payloads[offset : offset + size])
+                if endpoint is not None:
                     endpoint._on_status(ConnectionState(old), ConnectionState(new), info, when)
+                elif old == ConnectionState.NONE:
+                    get_listener = self._listeners.get(listen_socket)
+                    listener = get_listener() if get_listener else None
+                    endpoint = listener._add_inbound(connection, info, when) if listener else None
+                else:
+                    known.pop(connection, None)  # its owner has forgotten it
+            elif kind == _native.EVENT_DRAINED:
+                if endpoint is not None:
+                    endpoint._on_drained()
             elif kind == _native.EVENT_SEND_FAILED and endpoint is not None:
                 endpoint._on_send_failed(number, Result(-code))
             backlog.popleft()

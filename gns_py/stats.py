@@ -63,6 +63,14 @@ class LaneStatus(NamedTuple):
     queue_time_us: int | None
 
 
+class Sample(NamedTuple):
+    """One entry of a connection's history."""
+
+    time_us: int
+    """When it was taken, in microseconds of gns_py.runtime.time_us()."""
+    status: ConnectionStatus
+
+
 class SendQueue(NamedTuple):
     """What is on its way out, as gns_py's own bounds count it."""
 

@@ -7,6 +7,7 @@ Handles are ints. Calls release the GIL; each may be made from any thread.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,11 +26,12 @@ from ..errors import (
     NotRunningError,
     SendQueueFull,
 )
-from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, SendQueue
+from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from .library import ffi, lib
 
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS
 EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE
+EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
 EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
 SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
 SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
@@ -150,6 +152,8 @@ def identity() -> str:
 
 # ---- mailboxes -----------------------------------------------------------------------------------
 
+# Like ffi.new(), without filling the memory with zeros.
+_new_buffer = ffi.new_allocator(should_clear_after_alloc=False)
 # gns_event, field by field.
 _EVENT = struct.Struct("=QqqQIiiiiHH")
 assert _EVENT.size == ffi.sizeof("gns_event")
@@ -162,38 +166,56 @@ Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
 class MailboxReader:
     """The reading end of a native mailbox, with the buffers that a batch is copied into.
 
-    One thread at a time, except wake(). The buffers keep a batch from receive() until done(): a KeyboardInterrupt that
-    comes just when the native call returns loses nothing.
+    One thread at a time, except wake(). The buffers keep a batch from receive() until the next one: a KeyboardInterrupt
+    that comes just when the native call returns loses nothing.
     """
 
-    __slots__ = ("_batch", "_capacity", "_events", "_max_events", "_payload", "handle")
+    __slots__ = ("_batch", "_capacity", "_events", "_lent", "_max_events", "_payload", "fresh", "handle", "payloads")
 
     def __init__(self) -> None:
         handle = ffi.new("uint64_t *")
         check(lib.gns_mailbox_create(handle))
         self.handle: int = handle[0]
         self._batch = ffi.new("gns_batch *")
+        self.fresh = False
+        """Whether nobody has looked at the batch in the buffers."""
         self._grow(64, 8 * 1024)
 
     def _grow(self, max_events: int, capacity: int) -> None:
         self._max_events = max_events
         self._capacity = capacity
         self._events = ffi.new("gns_event[]", max_events)
-        self._payload = ffi.new("char[]", capacity)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._payload = _new_buffer("char[]", self._capacity)
+        self.payloads = ffi.buffer(self._payload)
+        """The messages of the batch, where their records say: slicing it copies."""
+        self._lent = False
 
     def destroy(self) -> None:
         lib.gns_mailbox_destroy(self.handle)
 
+    def hold(self) -> None:
+        """Has messages count against their connections' bounds until handled()."""
+        check(lib.gns_mailbox_hold(self.handle))
+
+    def descriptor(self) -> int:
+        """What is readable while events wait: a file descriptor, on Windows a socket; the core's to close."""
+        return check(lib.gns_mailbox_fd(self.handle))
+
     def wake(self) -> None:
         check(lib.gns_mailbox_wake(self.handle))
 
-    @property
-    def events(self) -> int:
-        """How many events the buffers hold."""
-        return int(self._batch.events)
-
     def receive(self, timeout_us: int) -> int:
         """Waits for events and fills the buffers: how many there are, 0 at the timeout."""
+        if self._lent:
+            self._renew()
+        # A busy mailbox is worth larger buffers, an idle one is not.
+        if self._batch.more and self._max_events < 1024:
+            self._grow(1024, max(self._capacity, 256 * 1024))
+        self._batch.events = 0
+        self.fresh = True
         while True:
             result: int = lib.gns_mailbox_receive(
                 self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, self._batch
@@ -202,20 +224,33 @@ class MailboxReader:
                 return check(result)
             self._grow(self._max_events, self._batch.payload)
 
-    def read(self) -> list[tuple[Record, bytes]]:
-        """The batch in the buffers, each event with its payload."""
-        payload = ffi.buffer(self._payload)
-        records = _EVENT.iter_unpack(ffi.buffer(self._events, self._batch.events * _EVENT.size))
-        return [(record, payload[record[3] : record[3] + record[4]]) for record in records]
+    def records(self) -> deque[Record]:
+        """The batch in the buffers."""
+        return deque(_EVENT.iter_unpack(ffi.buffer(self._events, self._batch.events * _EVENT.size)))
 
-    def done(self) -> bool:
-        """The batch has been taken care of. Returns whether log records are waiting."""
-        batch = self._batch
-        batch.events = 0
-        # A busy mailbox is worth larger buffers, an idle one is not.
-        if batch.more and self._max_events < 1024:
-            self._grow(1024, max(self._capacity, 256 * 1024))
-        return bool(batch.logs)
+    def lend(self, offset: int, size: int) -> memoryview:
+        """A message in the buffers: they are left to it, and others take their place."""
+        self._lent = True
+        return memoryview(self.payloads)[offset : offset + size].toreadonly()
+
+    @property
+    def events(self) -> int:
+        """How many events the batch has."""
+        return int(self._batch.events)
+
+    @property
+    def more(self) -> bool:
+        """Whether more events were waiting."""
+        return bool(self._batch.more)
+
+    @property
+    def logs(self) -> bool:
+        """Whether log records were waiting."""
+        return bool(self._batch.logs)
+
+
+# (connection, messages, bytes): of a mailbox that holds
+handled = lib.gns_connection_handled
 
 
 # ---- sockets and connections ---------------------------------------------------------------------
@@ -248,6 +283,10 @@ def accept(connection: int, mailbox: int) -> int:
     return int(lib.gns_accept(connection, mailbox))
 
 
+def move(connection: int, mailbox: int) -> int:
+    return int(lib.gns_connection_move(connection, mailbox))
+
+
 def close(connection: int, code: int, text: bytes, linger: bool) -> int:
     return int(lib.gns_close(connection, code, text, len(text), linger))
 
@@ -268,11 +307,13 @@ def socket_pair(mailbox_a: int, mailbox_b: int, network: bool, identity_a: str, 
 send = lib.gns_send
 
 
-def send_many(connection: int, messages: Sequence[Any], flags: int, lane: int) -> tuple[int, int, int]:
-    """How many were taken (or an error), the first one's number, and the error of the one after them, or 0."""
+def send_many(connection: int, data: Any, sizes: Sequence[int], flags: int, lane: int) -> tuple[int, int, int]:
+    """How many were taken (or an error), the first one's number, and the error of the one after them, or 0.
+
+    data: the messages, one after another.
+    """
     first, failed = ffi.new("int64_t *"), ffi.new("int32_t *")
-    sizes = [memoryview(message).nbytes for message in messages]
-    taken: int = lib.gns_send_many(connection, b"".join(messages), sizes, len(sizes), flags, lane, first, failed)
+    taken: int = lib.gns_send_many(connection, data, sizes, len(sizes), flags, lane, first, failed)
     return taken, first[0], failed[0]
 
 
@@ -310,6 +351,8 @@ def send_queue(connection: int) -> SendQueue | int:
 
 # (connection, timeout_us, max_bytes, max_segments) -> 1, 0 at the timeout, or error
 wait_drained = lib.gns_connection_wait_drained
+# (connection, max_bytes, max_segments) -> 0 or error; an EVENT_DRAINED follows
+notify_drained = lib.gns_connection_notify_drained
 
 
 # ---- about a connection --------------------------------------------------------------------------
@@ -327,9 +370,10 @@ def info(connection: int) -> ConnectionInfo | int:
     return result or _info(out)
 
 
-def read_info(payload: bytes) -> ConnectionInfo:
-    """A status event's payload."""
-    return _info(ffi.from_buffer("gns_connection_info *", payload))
+def read_info(payload: bytes) -> tuple[ConnectionInfo, int]:
+    """A status event's payload; and the listen socket that the connection came in by, or 0."""
+    native = ffi.from_buffer("gns_connection_info *", payload)
+    return _info(native), native.listen_socket
 
 
 def status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStatus]] | int:
@@ -339,22 +383,7 @@ def status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStat
     if result:
         return result
     return (
-        ConnectionStatus(
-            ConnectionState(out.state),
-            _known(out.ping_ms),
-            _known(out.quality_local),
-            _known(out.quality_remote),
-            out.out_packets_per_second,
-            out.out_bytes_per_second,
-            out.in_packets_per_second,
-            out.in_bytes_per_second,
-            out.send_rate,
-            out.pending_unreliable,
-            out.pending_reliable,
-            out.sent_unacked_reliable,
-            _queue_time(out.queue_time_us),
-            _known(out.max_jitter_us),
-        ),
+        _status(out),
         [
             LaneStatus(
                 lane.pending_unreliable,
@@ -365,6 +394,16 @@ def status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStat
             for lane in lane_out
         ],
     )
+
+
+def start_history(connection: int, interval_us: int, capacity: int) -> int:
+    return int(lib.gns_connection_history_start(connection, interval_us, capacity))
+
+
+def history(connection: int, capacity: int) -> list[Sample] | int:
+    out = _new_buffer("gns_sample[]", capacity)
+    count: int = lib.gns_connection_history(connection, out, capacity)
+    return count if count < 0 else [Sample(each.time_us, _status(each.status)) for each in out[0:count]]
 
 
 def details(connection: int) -> str | int:
@@ -504,6 +543,25 @@ def _address(address: Address) -> Any:
     out.ip = address.packed
     out.port = address.port
     return out
+
+
+def _status(native: Any) -> ConnectionStatus:
+    return ConnectionStatus(
+        ConnectionState(native.state),
+        _known(native.ping_ms),
+        _known(native.quality_local),
+        _known(native.quality_remote),
+        native.out_packets_per_second,
+        native.out_bytes_per_second,
+        native.in_packets_per_second,
+        native.in_bytes_per_second,
+        native.send_rate,
+        native.pending_unreliable,
+        native.pending_reliable,
+        native.sent_unacked_reliable,
+        _queue_time(native.queue_time_us),
+        _known(native.max_jitter_us),
+    )
 
 
 def _info(native: Any) -> ConnectionInfo:

@@ -24,9 +24,10 @@ from ..errors import (
 )
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from ..identity import Identity
-from ..message import Message
+from ..message import Message, MessageView
 from .client import connect, socket_pair
 from .connection import Connection
+from .poll_group import PollGroup
 from .server import ListenSocket, Server, listen, serve
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "Message",
     "MessageReceived",
     "MessageTooLarge",
+    "MessageView",
+    "PollGroup",
     "SendFailed",
     "SendQueueFull",
     "Server",

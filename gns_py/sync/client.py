@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-from .. import _native, runtime
+from .. import _native
 from ..address import Address, resolve
 from ..config import Config
-from ..endpoint import StatusCallback, check_options
+from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, connect_options, make_pair, not_connected
+from ..deadline import Deadline
+from ..endpoint import StatusCallback
 from ..enums import EndReason
-from ..errors import ConnectionLimitError, ConnectTimeout, connect_failed
-from ..events import ClosedBy, ConnectionEnd
+from ..errors import ConnectionLimitError
 from ..identity import Identity
 from ..runtime import Mailbox
 from ..stats import ConnectionInfo
 from .connection import Connection
-from .deadline import Deadline
-
-# A name's next address is tried when the one before has not answered for so long (RFC 8305 says 0.25 s).
-_NEXT_ADDRESS = 0.25
-# For GNS to report its own time-out, which says more than ours.
-_GRACE = 1.0
-_MAX_TIMEOUT_MS = 2**31 - 1
-_LIMIT_RETRY = 0.05
 
 
 def connect(
@@ -45,14 +36,8 @@ def connect(
     Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
     name cannot be resolved), TypeError, ValueError. Native: ConnectByIPAddress.
     """
-    options = check_options(config, on_status_changed)
-    Deadline(timeout)  # checks it: the time runs from below
+    options = connect_options(port, timeout, config, on_status_changed)
     addresses = resolve(host, port)
-    if port == 0:
-        raise ValueError("port 0 is not a port to connect to")
-    if options.timeout_initial is None:
-        milliseconds = _MAX_TIMEOUT_MS if timeout is None else math.ceil(min(timeout * 1000, _MAX_TIMEOUT_MS))
-        options = Config(timeout_initial=milliseconds) | options
     deadline = Deadline(timeout)
     if not wait:
         return _begin(Mailbox(), addresses[0], options, on_status_changed, deadline)
@@ -75,14 +60,11 @@ def _race(
     """The first attempt that is connected; the rest are the caller's to close."""
     mailbox = Mailbox()
     untried = list(addresses)
-    given_up = Deadline(None)
-    remaining = deadline.remaining()
-    if remaining is not None:
-        given_up = Deadline(remaining + _GRACE)
+    given_up = deadline.later(GRACE)
     while True:
         if untried:
             attempts.append(_begin(mailbox, untried.pop(0), options, on_status_changed, deadline))
-        next_address = Deadline(_NEXT_ADDRESS if untried else given_up.remaining())
+        next_address = Deadline(NEXT_ADDRESS if untried else given_up.remaining())
         while True:
             for attempt in attempts:
                 if attempt._established:
@@ -93,10 +75,7 @@ def _race(
                 break
         if untried and not given_up.is_over():
             continue
-        last = attempts[-1]
-        if last._end is None:
-            raise ConnectTimeout(ConnectionEnd(ClosedBy.LOCAL, EndReason.MISC_TIMEOUT, "not connected in time"))
-        raise connect_failed(last._end)
+        raise not_connected(attempts[-1])
 
 
 def _begin(
@@ -110,7 +89,7 @@ def _begin(
             # Closed connections count for 5 s: many short ones one after another can get here.
             if deadline.is_over():
                 raise
-            mailbox.receive(_LIMIT_RETRY)
+            mailbox.receive(LIMIT_RETRY)
     info = _native.info(handle)
     connection = Connection(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)
     mailbox.add(connection)
@@ -125,23 +104,10 @@ def socket_pair(
     network: over UDP on loopback, with encryption, rates and simulated faults, instead of in memory. identities: who
     each end is for the other. Errors: ConnectionLimitError, TypeError. Native: CreateSocketPair.
     """
-    first, second = identities
-    for identity in (first, second):
-        if identity is not None and not isinstance(identity, Identity):
-            raise TypeError(f"an identity must be an Identity or None, not {type(identity).__name__}")
     mailboxes = Mailbox(), Mailbox()
-    handles = _native.socket_pair(
-        mailboxes[0].handle,
-        mailboxes[1].handle,
-        network,
-        "" if first is None else str(first),
-        "" if second is None else str(second),
+    handles = make_pair((mailboxes[0], mailboxes[1]), network, identities)
+    first, second = (
+        Connection(mailbox, handle, None, None) for mailbox, handle in zip(mailboxes, handles, strict=True)
     )
-    ends = []
-    for mailbox, handle in zip(mailboxes, handles, strict=True):
-        end = Connection(mailbox, handle, None, None)
-        end._established = True
-        mailbox.add(end)
-        ends.append(end)
-    runtime.dispatch_logs()
-    return ends[0], ends[1]
+    adopt_pair(first, second)
+    return first, second

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TypeAlias
+from typing import Literal, TypeAlias, overload
 
 from .. import _native
+from ..deadline import Deadline
 from ..endpoint import Endpoint
 from ..enums import EndReason
 from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
-from ..message import Message
+from ..message import Message, MessageView, with_bytes, with_view
 from ..runtime import Mailbox, take, wait
-from .deadline import Deadline
 
 
 class Connection(Endpoint):
@@ -31,27 +31,43 @@ class Connection(Endpoint):
         Errors: TimeoutError; once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError;
         ConcurrencyError. Native: ReceiveMessagesOnPollGroup, on the pump's thread.
         """
-        return self.recv_message(timeout).data
+        return with_bytes(self._next(timeout)).data
 
-    def recv_message(self, timeout: float | None = None) -> Message:
-        """As recv(), with number, lane, reliability and time of arrival."""
-        if not self._inbox or self._polled:
+    @overload
+    def recv_message(self, timeout: float | None = None, *, copy: Literal[True] = True) -> Message: ...
+
+    @overload
+    def recv_message(self, timeout: float | None = None, *, copy: Literal[False]) -> MessageView: ...
+
+    def recv_message(self, timeout: float | None = None, *, copy: bool = True) -> Message | MessageView:
+        """As recv(), with number, lane, reliability and time of arrival.
+
+        copy: False hands the data out as a read-only memoryview of the buffer that it was received into. It stays
+        valid, and keeps the whole buffer (up to 512 KiB) alive: for large messages that are dealt with at once.
+        """
+        self._views = not copy
+        message = self._next(timeout)
+        return with_bytes(message) if copy else with_view(message)
+
+    def _next(self, timeout: float | None) -> Message | MessageView:
+        if not self._inbox or self._events is not None:
             self._wait_for_message(timeout)
         try:
             return self._inbox.popleft()
         except IndexError:  # another thread has closed it, or read it, in between
-            return self.recv_message(timeout)
+            return self._next(timeout)
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        if not self._inbox or self._polled:
+        if not self._inbox or self._events is not None:
             self._wait_for_message(timeout)
-        return take(self._inbox, limit) or self.recv_many(limit, timeout)
+        return [with_bytes(message) for message in take(self._inbox, limit)] or self.recv_many(limit, timeout)
 
     def _wait_for_message(self, timeout: float | None) -> None:
-        self._set_polled(False)
+        self._check_own_reader()
+        self._collect(None)
         self._wait(lambda: self._inbox or self._end is not None, timeout, "no message")
         if self._end is not None and not self._inbox:  # in this order: the last message comes before the end
             raise self._closed()
@@ -77,7 +93,8 @@ class Connection(Endpoint):
         an ``end``. A connection that is polled is not read with recv() at the same time: each message comes out once.
         Errors: ConcurrencyError.
         """
-        self._set_polled(True)
+        self._check_own_reader()
+        self._collect(self._mailbox.events)
         return poll(self._mailbox, timeout, lambda: self._end is not None)
 
     def drain(self, timeout: float | None = None) -> None:
@@ -85,19 +102,27 @@ class Connection(Endpoint):
 
         Errors: TimeoutError, ConnectionClosed.
         """
-        queue = self.send_queue()
-        refused = min(self._refused, queue.max_bytes)
-        room = max(refused, queue.max_bytes // 2)
-        # One message may need more segments than half of them, but any message fits into an empty queue.
-        segments = queue.max_segments // 2 if room > refused else 0
+        max_bytes, max_segments = self._drain_bound(self.send_queue())
         result = wait(
-            lambda limit: _native.wait_drained(self.handle, limit, queue.max_bytes - room, segments),
+            lambda limit: _native.wait_drained(self.handle, limit, max_bytes, max_segments),
             Deadline(timeout).remaining(),
         )
         self._check(result)
         if not result:
             raise TimeoutError(f"the send queue did not drain within {timeout} s")
         self._refused = 0
+
+    def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
+        """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
+
+        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL;
+        where it is empty, GNS tells the peer a sentence of its own, "Application closed connection".
+        linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
+        interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
+        established. What had arrived and was not read is gone.
+        Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
+        """
+        self._close(code, text, linger=linger)
 
     def wait_closed(self, timeout: float | None = None) -> ConnectionEnd:
         """Waits until the connection has ended, by whomever, and returns why. Any thread.

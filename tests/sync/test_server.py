@@ -570,9 +570,8 @@ def test_one_that_is_forgotten_warns_and_closes_itself() -> None:
     forgotten = gns.listen("127.0.0.1", 0)
     address = forgotten.address
     text = rf"^unclosed listen socket <gns_py.sync.server.ListenSocket {address} open>"
-    del forgotten
     with pytest.warns(ResourceWarning, match=text):
-        gc.collect()
+        del forgotten
     with gns.listen(*address):
         pass
 

@@ -32,3 +32,9 @@ class Deadline:
     def is_over(self) -> bool:
         """Whether nothing remains."""
         return self._at is not None and time.monotonic() >= self._at
+
+    def later(self, seconds: float) -> Deadline:
+        """One that is over so much later; None stays never."""
+        later = Deadline(None)
+        later._at = None if self._at is None else self._at + seconds
+        return later

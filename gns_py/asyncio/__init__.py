@@ -1,0 +1,60 @@
+"""GameNetworkingSockets for asyncio: the names of ``gns_py.sync``, and every call that waits is a coroutine.
+
+Works on asyncio's own loops and on uvloop, in any number of loops and threads. Each running loop has one mailbox: it
+sleeps until the native thread has something for it, with no polling, timers or threads of Python's. What waits can be
+cancelled at any point: no message is lost. Connections belong to the loop that they were made in; other threads may
+call ``send()``, ``send_many()``, ``flush()``, ``broadcast()`` and ``close()``, and ask what it is and measures.
+"""
+
+from ..address import Address
+from ..config import Config
+from ..enums import ConnectionState, EndReason, EndReasonRange
+from ..errors import (
+    ConcurrencyError,
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    ConnectTimeout,
+    MessageTooLarge,
+    SendQueueFull,
+)
+from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..identity import Identity
+from ..message import Message, MessageView
+from .client import connect, socket_pair
+from .connection import Connection
+from .poll_group import PollGroup
+from .server import ListenSocket, Server, listen, serve
+
+__all__ = [
+    "Address",
+    "ConcurrencyError",
+    "Config",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "ConnectionEnd",
+    "ConnectionRequest",
+    "ConnectionState",
+    "EndReason",
+    "EndReasonRange",
+    "Identity",
+    "ListenSocket",
+    "Message",
+    "MessageReceived",
+    "MessageTooLarge",
+    "MessageView",
+    "PollGroup",
+    "SendFailed",
+    "SendQueueFull",
+    "Server",
+    "StatusChanged",
+    "connect",
+    "listen",
+    "serve",
+    "socket_pair",
+]

@@ -1,0 +1,182 @@
+"""The connection of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Generator
+from types import TracebackType
+from typing import Any, Literal, overload
+
+from .. import _native
+from ..endpoint import Endpoint, StatusCallback
+from ..enums import ConnectionState, EndReason
+from ..errors import ConcurrencyError, ConnectionClosedOK
+from ..events import ConnectionEnd
+from ..message import Message, MessageView, with_bytes, with_view
+from ..runtime import Mailbox, take
+from ..stats import ConnectionInfo
+from .loop import Waiters
+
+
+class Connection(Endpoint):
+    """One end of a connection, for asyncio. ``async for data in connection`` receives until it is closed normally.
+
+    As an async context manager it is closed at the end: with 1000; if the block is cancelled, with 1001 GOING_AWAY; if
+    it raises, with 2001 INTERNAL_ERROR.
+    One task at a time receives, others get ConcurrencyError. All that is no coroutine works from any thread.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
+    ) -> None:
+        super().__init__(mailbox, handle, info, on_status_changed)
+        self._receiver = Waiters()
+        self._readers = self._receiver  # or a poll group's
+        self._changed = Waiters()
+
+    async def recv(self) -> bytes:
+        """Waits for the next message and returns its data.
+
+        Cancelling it, or a time limit around it, loses no message.
+        Errors: once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError; ConcurrencyError.
+        Native: ReceiveMessagesOnPollGroup, on the pump's thread.
+        """
+        return with_bytes(await self._next()).data
+
+    @overload
+    async def recv_message(self, *, copy: Literal[True] = True) -> Message: ...
+
+    @overload
+    async def recv_message(self, *, copy: Literal[False]) -> MessageView: ...
+
+    async def recv_message(self, *, copy: bool = True) -> Message | MessageView:
+        """As recv(), with number, lane, reliability and time of arrival.
+
+        copy: False hands the data out as a read-only memoryview of the buffer that it was received into. It stays
+        valid, and keeps the whole buffer (up to 512 KiB) alive: for large messages that are dealt with at once.
+        """
+        self._views = not copy
+        message = await self._next()
+        return with_bytes(message) if copy else with_view(message)
+
+    async def recv_many(self, limit: int | None = None) -> list[Message]:
+        """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}: it must be at least 1")
+        await self._wait_for_message()
+        messages = [with_bytes(message) for message in take(self._inbox, limit)]
+        if not messages:  # another thread has closed it in between
+            return await self.recv_many(limit)
+        _native.handled(self.handle, len(messages), sum(len(message.data) for message in messages))
+        return messages
+
+    async def _next(self) -> Message | MessageView:
+        if not self._inbox or self._receiver or self._events is not None:
+            await self._wait_for_message()
+        try:
+            message = self._inbox.popleft()
+        except IndexError:  # another thread has closed it in between
+            return await self._next()
+        _native.handled(self.handle, 1, len(message.data))
+        return message
+
+    async def _wait_for_message(self) -> None:
+        if self._receiver:
+            raise ConcurrencyError("two tasks receive from the same connection at once")
+        self._check_own_reader()
+        self._collect(None)
+        while not self._inbox:
+            if self._end is not None:
+                raise self._closed()
+            await self._receiver.wait()
+
+    def __aiter__(self) -> Connection:
+        """The messages' data, until the connection is closed normally; ConnectionClosedError if it ends otherwise."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self.recv()
+        except ConnectionClosedOK:
+            raise StopAsyncIteration from None
+
+    async def drain(self) -> None:
+        """Waits until the send queue is at most half full, and has room for what send() has refused.
+
+        That is the high-water mark: it returns at once while no more than half of send_buffer_size and
+        max_unacked_segments is queued or unacked. Any number of tasks. Errors: ConnectionClosed.
+        """
+        while True:
+            queue = self.send_queue()
+            max_bytes, max_segments = self._drain_bound(queue)
+            if self._end is not None or self._closed_here:
+                raise self._closed()
+            if queue.bytes <= max_bytes and queue.segments <= max_segments:
+                break
+            self._check(_native.notify_drained(self.handle, max_bytes, max_segments))
+            await self._changed.wait()
+        self._refused = 0
+
+    async def wait_closed(self) -> ConnectionEnd:
+        """Waits until the connection has ended, by whomever, and returns why. What had arrived can still be read."""
+        while self._end is None:
+            await self._changed.wait()
+        return self._end
+
+    def close(
+        self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True
+    ) -> Awaitable[ConnectionEnd]:
+        """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
+
+        There is no need to await the result; that is wait_closed().
+        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL;
+        where it is empty, GNS tells the peer a sentence of its own, "Application closed connection".
+        linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
+        interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
+        established. What had arrived and was not read is gone.
+        Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
+        """
+        self._close(code, text, linger=linger)
+        return _Closed(self)
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+            self._close()
+        elif issubclass(kind, asyncio.CancelledError):
+            self._close(EndReason.GOING_AWAY)
+        else:
+            self._close(EndReason.INTERNAL_ERROR, "an exception was raised")
+
+    async def _wait_established(self) -> None:
+        """Until it is connected or has ended."""
+        while not self._established and self._end is None:
+            await self._changed.wait()
+
+    def _on_message(self, message: Message | MessageView) -> None:
+        super()._on_message(message)
+        self._readers.wake()
+
+    def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
+        super()._on_status(old, new, info, time_us)
+        self._changed.wake()
+        self._readers.wake()
+
+    def _on_drained(self) -> None:
+        self._changed.wake()
+
+
+class _Closed:
+    """What close() returns: nothing has to wait for it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __await__(self) -> Generator[Any, None, ConnectionEnd]:
+        return self._connection.wait_closed().__await__()

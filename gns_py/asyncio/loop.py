@@ -1,0 +1,130 @@
+"""The mailbox of an event loop, and what wakes the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+
+from ..errors import ForkedError, NotRunningError
+from ..runtime import Mailbox
+
+_mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopMailbox] = weakref.WeakKeyDictionary()
+
+
+def loop_mailbox() -> LoopMailbox:
+    """The running loop's mailbox. It serves the loop as long as it has connections or listen sockets.
+
+    So put one into it before the loop gets to run again, or settle() it.
+    """
+    loop = asyncio.get_running_loop()
+    mailbox = _mailboxes.get(loop)
+    if mailbox is None or not mailbox.is_attached:
+        mailbox = _mailboxes[loop] = LoopMailbox(loop)
+    return mailbox
+
+
+class LoopMailbox(Mailbox):
+    """Where the events of all connections and listen sockets of a loop wait. The loop reads it, nobody else."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._reader.hold()
+        self._thread = threading.get_ident()
+        self._loop = weakref.ref(loop)
+        self._descriptor = self._reader.descriptor()
+        self._watcher: asyncio.Task[None] | None = None
+        self.is_attached = True
+        try:
+            loop.add_reader(self._descriptor, self._on_readable)
+        except NotImplementedError:  # Windows' Proactor loop
+            self._watcher = loop.create_task(self._watch(loop), name="gns_py mailbox")
+
+    def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
+        """Hands out what waits; not in other threads, and not inside of itself: then the loop does."""
+        if threading.get_ident() == self._thread and self.is_attached:
+            super().receive_if_idle(until)
+            self.settle()
+
+    def remove_listener(self, handle: int) -> None:
+        """The listener gets no more connections: those that are on their way are the core's to close."""
+        super().remove_listener(handle)
+        if threading.get_ident() == self._thread:
+            self.settle()
+        else:
+            self.wake()
+
+    def settle(self) -> None:
+        """Leaves the loop if nothing is left to be read."""
+        if self.is_attached and not (self._endpoints or self._listeners or self._dispatching.locked()):
+            self._detach()
+
+    def _detach(self) -> None:
+        self.is_attached = False
+        loop = self._loop()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        elif loop is not None and not loop.is_closed():
+            loop.remove_reader(self._descriptor)
+        self._reader.destroy()
+
+    def _on_readable(self) -> None:
+        try:
+            self.receive(0.0)
+        except (NotRunningError, ForkedError):
+            listeners = [get() for get in self._listeners.values()]
+            self._detach()
+            for listener in listeners:
+                if listener is not None:
+                    listener._on_closed()
+        else:
+            self.settle()
+
+    def _on_taken_over(self) -> None:
+        """Nothing to do: nobody waits but the loop itself."""
+
+    async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        borrowed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 0, fileno=self._descriptor)
+        try:
+            while self.is_attached:
+                await loop.sock_recv(borrowed, 1)
+                self._on_readable()
+                while self.is_attached and self._reader.more:  # the byte that tells of them is gone
+                    await asyncio.sleep(0)
+                    self._on_readable()
+        except asyncio.CancelledError:
+            if self.is_attached:
+                raise
+        finally:
+            with contextlib.suppress(OSError):
+                borrowed.detach()
+
+
+class Waiters:
+    """Tasks of one loop that wait for something to change."""
+
+    __slots__ = ("_futures",)
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[None]] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._futures)
+
+    async def wait(self) -> None:
+        """Waits for the next wake()."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._futures.add(future)
+        try:
+            await future
+        finally:
+            self._futures.discard(future)
+
+    def wake(self) -> None:
+        """Ends all waits. On the loop's thread only."""
+        for future in self._futures:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,73 @@
+"""Many connections of a loop, one place to read them."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TypeAlias
+
+from .. import _native
+from ..endpoint import check_alive
+from ..errors import ConcurrencyError
+from ..events import MessageReceived, SendFailed, StatusChanged
+from ..poll_group import BasePollGroup
+from ..runtime import take
+from .connection import Connection
+from .loop import Waiters
+
+Event: TypeAlias = StatusChanged[Connection] | MessageReceived[Connection] | SendFailed[Connection]
+
+
+class PollGroup(BasePollGroup[Connection]):
+    """Reads many connections in one task: for loops with a fixed rate.
+
+    A connection is in one group at most; while it is, its own recv() raises InvalidStateError. All of one loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._events: deque[Event] = deque()
+        self._waiters = Waiters()
+
+    def add(self, connection: Connection) -> None:
+        """From now on poll() has what arrives on it, beginning with what waits already, wherever it was read before.
+
+        Errors: ConnectionClosed, ConcurrencyError (a task receives from it).
+        """
+        if connection in self:
+            return
+        check_alive(connection)
+        if connection._receiver:
+            raise ConcurrencyError("a task receives from the connection")
+        self._join(connection)
+        connection._readers = self._waiters
+        connection._collect(self._events)
+        if self._events:
+            self._waiters.wake()
+
+    def remove(self, connection: Connection) -> None:
+        """From now on it is read with its own recv(), beginning with what waits. Errors: ValueError (not a member)."""
+        if connection not in self:
+            raise ValueError(f"{connection!r} is not in this group")
+        self._leave(connection)
+        connection._readers = connection._receiver
+        connection._collect(None)
+
+    async def poll(self) -> list[Event]:
+        """Waits for something to happen and returns all that has happened: MessageReceived, StatusChanged.
+
+        In order for each connection; the last StatusChanged of a connection has an ``end``. Cancelling it loses
+        nothing. Errors: ConcurrencyError (two tasks poll).
+        """
+        if self._waiters:
+            raise ConcurrencyError("two tasks poll the same group at once")
+        while not self._events:
+            await self._waiters.wait()
+        events = take(self._events)
+        sizes: dict[int, list[int]] = {}
+        for event in events:
+            if isinstance(event, MessageReceived):
+                sizes.setdefault(event.connection.handle, []).append(len(event.message.data))
+        for handle, each in sizes.items():
+            _native.handled(handle, len(each), sum(each))
+        self._forget_ended(events)
+        return events

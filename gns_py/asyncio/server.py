@@ -1,0 +1,226 @@
+"""listen() and serve()."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from ..address import Address
+from ..config import Config
+from ..deadline import Deadline
+from ..endpoint import StatusCallback, check_options
+from ..errors import ConcurrencyError, InvalidStateError, NotRunningError
+from ..events import ConnectionRequest, StatusChanged
+from ..listener import BaseServer, Listener
+from ..stats import ConnectionInfo
+from .connection import Connection
+from .lookup import lookup
+from .loop import LoopMailbox, Waiters, loop_mailbox
+from .opening import Opening
+
+
+class ListenSocket(Listener[Connection]):
+    """An open port. Made by listen(). One task reads it: with ``async for``, or with accept().
+
+    As an async context manager it is closed at the end.
+    """
+
+    def __init__(
+        self, mailbox: LoopMailbox, where: Address, options: Config, on_status_changed: StatusCallback | None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop_mailbox = mailbox
+        self._requests: deque[ConnectionRequest[Connection]] = deque()
+        self._reader = Waiters()
+        super().__init__(mailbox, where, options, on_status_changed)
+
+    async def accept(self) -> Connection:
+        """Waits for the next connection, accepts it and returns it. Cancelling it loses none.
+
+        Errors: InvalidStateError (the socket is closed), ConcurrencyError. Native: AcceptConnection.
+        """
+        async for request in self:
+            connection = self._take(request, None)
+            if connection is not None:
+                return connection
+        raise InvalidStateError("the listen socket is closed")
+
+    def __aiter__(self) -> ListenSocket:
+        """Requests as they come, until the socket is closed, each to be accepted or rejected."""
+        return self
+
+    async def __anext__(self) -> ConnectionRequest[Connection]:
+        if self._reader:
+            raise ConcurrencyError("two tasks read the same listen socket at once")
+        while not self._requests:
+            if self._closed:
+                raise StopAsyncIteration
+            if not self._loop_mailbox.is_attached:
+                raise NotRunningError("the runtime was stopped")
+            await self._reader.wait()
+        return self._requests.popleft()
+
+    async def __aenter__(self) -> ListenSocket:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_inbound(self, handle: int, info: ConnectionInfo) -> Connection:
+        return Connection(self._mailbox, handle, info, self._on_inbound_status)
+
+    def _on_request(self, request: ConnectionRequest[Connection]) -> None:
+        self._requests.append(request)
+        self._reader.wake()
+
+    def _on_inbound_status(self, event: StatusChanged[Any]) -> None:
+        if event.end is not None:  # who has given up is nobody to accept
+            for request in [each for each in self._requests if each.connection is event.connection]:
+                self._requests.remove(request)
+        super()._on_inbound_status(event)
+
+    def _on_closed(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._reader.wake)
+
+
+class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
+    """Opens a port: ``await listen(...)``, or ``async with listen(...) as socket``; a ListenSocket.
+
+    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" or "" all IPv4 and IPv6. port: 0 finds a free
+    one, which ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
+    StatusChanged of theirs, from NONE -> CONNECTING on, by the loop.
+    Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
+    resolved), TypeError, ValueError. Native: CreateListenSocketIP.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        config: Config | None = None,
+        on_status_changed: StatusCallback | None = None,
+    ) -> None:
+        self._options = check_options(config, on_status_changed)
+        self._where = "::" if host == "" else host, port
+        self._on_status_changed = on_status_changed
+
+    async def _open(self) -> ListenSocket:
+        where = (await lookup(*self._where))[0]
+        mailbox = loop_mailbox()
+        try:
+            return ListenSocket(mailbox, where, self._options, self._on_status_changed)
+        finally:
+            mailbox.settle()
+
+
+class Server(BaseServer[Connection]):
+    """A running server: made by serve(). Each connection has a task of its own, in which its handler runs.
+
+    As an async context manager it is closed at the end, and its handlers have ended.
+    """
+
+    def __init__(self, handler: Callable[[Connection], Awaitable[object]], listener: ListenSocket) -> None:
+        super().__init__(listener)
+        self._handler = handler
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._acceptor = asyncio.ensure_future(self._accept_all(listener))
+
+    async def wait_closed(self) -> None:
+        """Waits until the server is closed and all handlers have returned, except one that calls this."""
+        await asyncio.wait([self._acceptor])  # first: it may just be starting a handler
+        await self._wait_handlers(None)
+
+    async def serve_forever(self) -> None:
+        """Waits until the server is closed. Cancelling it closes the server and waits for the handlers."""
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
+
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Ends the server gently: sends newcomers away, waits up to timeout seconds for the handlers, then closes.
+
+        Returns whether all handlers returned by themselves; the others are cancelled, and their connections closed with
+        GOING_AWAY. Errors: TypeError, ValueError.
+        """
+        deadline = Deadline(timeout)
+        self._draining = True
+        finished = await self._wait_handlers(deadline.remaining())
+        self.close()
+        for task in self._others():
+            task.cancel()
+        await self.wait_closed()
+        return finished
+
+    def _others(self) -> set[asyncio.Task[None]]:
+        return {task for task in self._handlers if task is not asyncio.current_task()}
+
+    async def _wait_handlers(self, timeout: float | None) -> bool:
+        """Whether all ended in time."""
+        others = self._others()
+        return not others or not (await asyncio.wait(others, timeout=timeout))[1]
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+        await self.wait_closed()
+
+    async def _accept_all(self, listener: ListenSocket) -> None:
+        with contextlib.suppress(NotRunningError):  # stopped
+            async for request in listener:
+                if self._refuses(request):
+                    continue
+                connection = listener._take(request, None)
+                if connection is None:
+                    continue
+                task = asyncio.ensure_future(self._handle(connection))
+                self._handlers.add(task)
+                task.add_done_callback(self._handlers.discard)
+
+    async def _handle(self, connection: Connection) -> None:
+        try:
+            async with connection:
+                await self._handler(connection)
+        except Exception as error:
+            self._report(connection, error)
+
+
+class serve(Opening[Server]):  # noqa: N801 - it is used like a function
+    """Starts a server: ``await serve(...)``, or ``async with serve(...) as server``; a Server.
+
+    It accepts in the background and runs ``await handler(connection)`` in a task for each connection. When the handler
+    returns, its connection is closed with 1000; when it raises, with 2001 INTERNAL_ERROR, and the exception is logged;
+    a ConnectionClosed of its own connection just ends it.
+    Errors and arguments: as listen().
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Connection], Awaitable[object]],
+        host: str,
+        port: int,
+        *,
+        config: Config | None = None,
+        on_status_changed: StatusCallback | None = None,
+    ) -> None:
+        if not callable(handler):
+            raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+        self._handler = handler
+        self._listen = listen(host, port, config=config, on_status_changed=on_status_changed)
+
+    async def _open(self) -> Server:
+        return Server(self._handler, await self._listen)

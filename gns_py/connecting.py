@@ -1,0 +1,69 @@
+"""What connect() and socket_pair() of all APIs share. Nothing in here waits."""
+
+from __future__ import annotations
+
+import math
+
+from . import _native, runtime
+from .config import Config
+from .deadline import Deadline
+from .endpoint import Endpoint, StatusCallback, check_options
+from .enums import EndReason
+from .errors import ConnectFailed, ConnectTimeout, connect_failed
+from .events import ClosedBy, ConnectionEnd
+from .identity import Identity
+from .runtime import Mailbox
+
+NEXT_ADDRESS = 0.25
+"""A name's next address is tried when the one before has not answered for so long (RFC 8305 says 0.25 s)."""
+GRACE = 1.0
+"""For GNS to report its own time-out, which says more than ours."""
+LIMIT_RETRY = 0.05
+"""Closed connections count for 5 s: many short ones one after another can reach GNS's limit for a while."""
+_MAX_TIMEOUT_MS = 2**31 - 1
+
+
+def connect_options(
+    port: int, timeout: float | None, config: Config | None, on_status_changed: StatusCallback | None
+) -> Config:
+    """The arguments of connect(), checked; the options, with the timeout as GNS's own unless they have one."""
+    options = check_options(config, on_status_changed)
+    Deadline(timeout)  # checks it: the time does not run yet
+    if port == 0:
+        raise ValueError("port 0 is not a port to connect to")
+    if options.timeout_initial is None:
+        milliseconds = _MAX_TIMEOUT_MS if timeout is None else math.ceil(min(timeout * 1000, _MAX_TIMEOUT_MS))
+        options = Config(timeout_initial=milliseconds) | options
+    return options
+
+
+def not_connected(last_attempt: Endpoint) -> ConnectFailed:
+    """The exception for a connect() that has come to nothing."""
+    if last_attempt._end is None:
+        return ConnectTimeout(ConnectionEnd(ClosedBy.LOCAL, EndReason.MISC_TIMEOUT, "not connected in time"))
+    return connect_failed(last_attempt._end)
+
+
+def make_pair(
+    mailboxes: tuple[Mailbox, Mailbox], network: bool, identities: tuple[Identity | None, Identity | None]
+) -> tuple[int, int]:
+    """The handles of two connected ends."""
+    first, second = identities
+    for identity in (first, second):
+        if identity is not None and not isinstance(identity, Identity):
+            raise TypeError(f"an identity must be an Identity or None, not {type(identity).__name__}")
+    return _native.socket_pair(
+        mailboxes[0].handle,
+        mailboxes[1].handle,
+        network,
+        "" if first is None else str(first),
+        "" if second is None else str(second),
+    )
+
+
+def adopt_pair(first: Endpoint, second: Endpoint) -> None:
+    """What connections that are connected from the beginning need."""
+    for end in (first, second):
+        end._established = True
+        end._mailbox.add(end)
+    runtime.dispatch_logs()

@@ -1,0 +1,233 @@
+"""What the listen sockets and servers of all APIs share. Nothing in here waits."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic
+
+from . import _native
+from .address import Address
+from .config import Config, OptionValue
+from .endpoint import C, StatusCallback, broadcast, check_goodbye
+from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason
+from .errors import ConnectionClosed, ForkedError, GNSError, ListenError, NotRunningError
+from .events import ClosedBy, ConnectionRequest, StatusChanged
+from .runtime import Mailbox
+from .stats import ConnectionInfo
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_log = logging.getLogger("gns_py")
+# Between asking the system for a free port and taking it somebody else may have taken it.
+_PORT_TRIES = 20
+
+
+class Listener(Generic[C]):
+    """An open port."""
+
+    def __init__(
+        self, mailbox: Mailbox, where: Address, options: Config, on_status_changed: StatusCallback | None
+    ) -> None:
+        """Opens it: port 0 finds a free one."""
+        self._closed = True  # until it is open
+        self._mailbox = mailbox
+        self._handle, self.address = _open(mailbox, where, options)
+        """Where it listens: (host, port), the port found if 0 was asked for."""
+        self._closed = False
+        self._on_status_changed = on_status_changed
+        self._connections: dict[int, C] = {}
+        mailbox.add_listener(self._handle, self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.address} {'closed' if self._closed else 'open'}>"
+
+    @property
+    def connections(self) -> list[C]:
+        """Those that are connected, or being so, and not closed; accepted by whatever means."""
+        return [connection for connection in list(self._connections.values()) if not connection._closed_here]
+
+    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[C]:
+        """Sends one message to all its connections that are connected, in one native call and with one copy.
+
+        Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
+        have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
+        """
+        return broadcast(self.connections, data, reliable=reliable, nagle=nagle, lane=lane)
+
+    def set_config(self, config: Config) -> None:
+        """Sets options for its connections that have no value of their own.
+
+        Errors: ConfigError. Native: SetConfigValue.
+        """
+        _native.check(_native.set_options(ConfigScope.LISTEN_SOCKET, self._handle, config))
+
+    def get_config(self, option: ConfigValue) -> OptionValue:
+        """The value of an option for its new connections. Errors: ConfigError. Native: GetConfigValue."""
+        result, value = _native.get_option(ConfigScope.LISTEN_SOCKET, self._handle, option)
+        _native.check(result)
+        return value
+
+    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
+        """Back to what the process has, for each of these options.
+
+        Errors: ConfigError. Native: SetConfigValue.
+        """
+        for each in (option, *options):
+            _native.check(_native.reset_option(ConfigScope.LISTEN_SOCKET, self._handle, each))
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Closes the port and each of its connections, as Connection.close() does. Closing again does nothing.
+
+        The port is free when this returns, unless a connection lingers: then when that is delivered.
+        Errors: TypeError, ValueError. Any thread. Native: CloseConnection, CloseListenSocket.
+        """
+        goodbye = check_goodbye(code, text)
+        if self._closed:
+            return
+        self._closed = True
+        result = _native.listen_close(self._handle, code, goodbye, linger)
+        self._mailbox.receive_if_idle()
+        for connection in self.connections:
+            connection._mailbox.receive_if_idle()
+        self._mailbox.remove_listener(self._handle)
+        if result >= 0:
+            self._on_closed()
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_closed", True) or _native.is_forked():  # missing if the constructor failed
+            return
+        _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
+        _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
+
+    @staticmethod
+    def _take(request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
+        """Accepts it, into another mailbox if one is given; None if it has given up, or speaks something else."""
+        connection = request.connection
+        try:
+            connection._accept(mailbox)
+        except (NotRunningError, ForkedError):
+            raise
+        except GNSError as error:
+            _log.info("%r was not accepted: %s", connection, error)
+            connection._close()
+            return None
+        return connection
+
+    @abstractmethod
+    def _make_inbound(self, handle: int, info: ConnectionInfo) -> C:
+        """The API's connection, its status changes going to _on_inbound_status."""
+
+    @abstractmethod
+    def _on_request(self, request: ConnectionRequest[C]) -> None:
+        """Somebody wants to connect."""
+
+    @abstractmethod
+    def _on_closed(self) -> None:
+        """Tells whoever waits there."""
+
+    def _add_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> C:
+        connection = self._make_inbound(handle, info)
+        self._mailbox.add(connection)
+        self._connections[handle] = connection
+        connection._notify(StatusChanged(connection, ConnectionState.NONE, ConnectionState.CONNECTING, info, time_us))
+        self._on_request(ConnectionRequest(connection))
+        return connection
+
+    def _on_inbound_status(self, event: StatusChanged[Any]) -> None:
+        if event.end is not None:
+            self._connections.pop(event.connection.handle, None)
+        if self._on_status_changed is not None:
+            self._on_status_changed(event)
+
+
+class BaseServer(Generic[C]):
+    """A listen socket whose connections each have a handler."""
+
+    def __init__(self, listener: Listener[C]) -> None:
+        self.address = listener.address
+        """Where it listens: (host, port), the port found if 0 was asked for."""
+        self._listener = listener
+        self._draining = False
+
+    def __repr__(self) -> str:
+        state = "draining" if self._draining and self.is_serving() else "serving" if self.is_serving() else "closed"
+        return f"<{type(self).__module__}.{type(self).__name__} {self.address} {state}>"
+
+    @property
+    def connections(self) -> list[C]:
+        """Those that are connected or being so."""
+        return self._listener.connections
+
+    def is_serving(self) -> bool:
+        """Whether it is open."""
+        return not self._listener._closed
+
+    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[C]:
+        """As ListenSocket.broadcast()."""
+        return self._listener.broadcast(data, reliable=reliable, nagle=nagle, lane=lane)
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Closes the port and each connection, as ListenSocket.close() does; handlers that wait are ended by it.
+
+        At once: wait_closed() waits for the handlers. Errors: TypeError, ValueError. Any thread.
+        """
+        self._listener.close(code, text, linger=linger)
+
+    def _refuses(self, request: ConnectionRequest[C]) -> bool:
+        """Sends newcomers away while the server drains."""
+        if self._draining:
+            request.reject(EndReason.GOING_AWAY, "the server is closing")
+        return self._draining
+
+    def _report(self, connection: C, error: Exception) -> None:
+        """Logs what a handler has raised, unless it is nothing but the end of its own connection."""
+        if isinstance(error, ConnectionClosed):
+            stopped = error.end.closed_by is ClosedBy.LOCAL and error.code == EndReason.SHUTDOWN
+            if error.end == connection.end or stopped:
+                return
+        _log.error("the handler of %r failed", connection, exc_info=error)
+
+
+def _open(mailbox: Mailbox, where: Address, options: Config) -> tuple[int, Address]:
+    for attempt in range(_PORT_TRIES):
+        address = _free_address(where)
+        try:
+            return _native.listen(mailbox.handle, address, options), address
+        except GNSError as error:
+            if isinstance(error, ValueError | RuntimeError):  # not about the port
+                raise
+            if attempt == _PORT_TRIES - 1 or not _is_taken(address):
+                raise ListenError(f"cannot listen on {address}: {error}") from None
+    raise AssertionError("unreachable")
+
+
+def _free_address(where: Address) -> Address:
+    """The address, with a port that is free now if it has 0; ListenError, with the system's own reason, if it is not.
+
+    GNS cannot let the system choose a port, and tells of a failure no more than a number in its log.
+    """
+    family = socket.AF_INET6 if where.ip.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        if family == socket.AF_INET6:
+            # As GNS does: "::" is for both families.
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            probe.bind(where)
+        except OSError as error:
+            refused = ListenError(f"cannot listen on {where}: {error.strerror or error}")
+            refused.errno = error.errno
+            raise refused from None
+        return Address(where.host, probe.getsockname()[1])
+
+
+def _is_taken(address: Address) -> bool:
+    try:
+        _free_address(address)
+    except ListenError:
+        return True
+    return False

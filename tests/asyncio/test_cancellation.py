@@ -1,0 +1,166 @@
+"""Cancellation and time limits lose nothing and leave nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gns_py.asyncio as gns
+from gns_py import ConcurrencyError
+from gns_py.asyncio.loop import _mailboxes
+
+if TYPE_CHECKING:
+    from conftest import Runner
+
+def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> None:
+    async def main() -> None:
+        a, b = gns.socket_pair(network=True)
+        random.seed(4)
+        received: list[int] = []
+        count = 200
+
+        async def send() -> None:
+            for number in range(count):
+                a.send(b"%d" % number, nagle=False)
+                await asyncio.sleep(random.uniform(0, 0.006))
+
+        sender = asyncio.create_task(send())
+        cancelled = 0
+        while len(received) < count:
+            receiver = asyncio.create_task(b.recv())
+            await asyncio.sleep(random.uniform(0, 0.002))
+            receiver.cancel()
+            try:
+                received.append(int(await receiver))
+            except asyncio.CancelledError:
+                cancelled += 1
+        await sender
+        assert received == list(range(count))
+        assert cancelled > 10
+        a.close()
+        b.close()
+
+    run(main)
+
+
+def test_a_time_limit_is_the_builtin_timeout_error(run: Runner) -> None:
+    async def main() -> None:
+        a, b = gns.socket_pair()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(b.recv(), 0.01)
+        a.send(b"after")
+        assert await asyncio.wait_for(b.recv(), 5.0) == b"after"
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(b.wait_closed(), 0.01)
+        a.close()
+        b.close()
+
+    run(main)
+
+
+def test_every_call_that_waits_can_be_cancelled_and_called_again(run: Runner) -> None:
+    async def main() -> None:
+        async with gns.listen("127.0.0.1", 0) as socket:
+            accepting = asyncio.create_task(socket.accept())
+            await asyncio.sleep(0)
+            accepting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await accepting
+            client, server = await asyncio.gather(gns.connect(*socket.address), socket.accept())
+            client.send(b"x" * 200_000)  # a second's worth
+            client.send(b"y" * 200_000)
+            for waiting in (client.recv, client.recv_message, client.recv_many, client.drain, client.wait_closed):
+                task = asyncio.create_task(waiting())
+                await asyncio.sleep(0.01)
+                assert not task.done(), waiting
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            await client.drain()
+            assert len(await server.recv()) == 200_000
+            server.close()
+            assert (await client.wait_closed()).code == 1000
+            client.close()
+
+    run(main)
+
+
+def test_connect_that_is_cancelled_closes_its_attempt(run: Runner) -> None:
+    async def main() -> None:
+        async with gns.listen("127.0.0.1", 0) as socket:
+            connecting = asyncio.ensure_future(gns.connect(*socket.address)._open())
+            request = await socket.__anext__()
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await connecting
+            mailbox = _mailboxes[asyncio.get_running_loop()]
+            assert {each() for each in mailbox._endpoints.values()} <= {request.connection}
+            request.reject()
+
+    run(main)
+
+
+def test_a_block_that_is_cancelled_closes_its_connection_as_going_away(run: Runner) -> None:
+    async def main() -> None:
+        async with gns.listen("127.0.0.1", 0) as socket:
+            entered = asyncio.Event()
+
+            async def client() -> None:
+                async with gns.connect(*socket.address) as connection:
+                    entered.set()
+                    await connection.recv()
+
+            task = asyncio.create_task(client())
+            server = await socket.accept()
+            await entered.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await server.wait_closed()).code == 1001
+            server.close()
+
+    run(main)
+
+
+def test_two_tasks_that_receive_at_once_are_told(run: Runner) -> None:
+    async def main() -> None:
+        a, b = gns.socket_pair()
+        first = asyncio.create_task(b.recv())
+        await asyncio.sleep(0)
+        for second in (b.recv, b.recv_message, b.recv_many, b.__anext__):
+            with pytest.raises(ConcurrencyError, match="two tasks receive from the same connection"):
+                await second()
+        a.send(b"for the first one")
+        assert await first == b"for the first one"
+        async with gns.listen("127.0.0.1", 0) as socket:
+            first_accept = asyncio.create_task(socket.accept())
+            await asyncio.sleep(0)
+            with pytest.raises(ConcurrencyError, match="two tasks read the same listen socket"):
+                await socket.accept()
+            first_accept.cancel()
+            await asyncio.gather(first_accept, return_exceptions=True)
+        a.close()
+        b.close()
+
+    run(main)
+
+
+def test_a_mailbox_leaves_the_loop_with_its_last_connection(run: Runner) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        a, b = gns.socket_pair()
+        mailbox = _mailboxes[loop]
+        assert mailbox.is_attached
+        a.close()
+        b.close()
+        assert not mailbox.is_attached
+        with pytest.raises(OSError, match="cannot listen"):
+            await gns.listen("192.0.2.1", 0)
+        assert not _mailboxes[loop].is_attached
+        with pytest.raises(ValueError, match="port 0"):
+            await gns.connect("127.0.0.1", 0)
+
+    run(main)
