@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.markdown import python_blocks
 
 import gns_py.sync as gns
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-ECHO, TICK_LOOP = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+*PROGRAMS, TICK_LOOP = [block.source for block in python_blocks(README)]
 
 
-def test_the_server_and_the_client(capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(ECHO, "README.md", "exec"), {"__name__": "readme"})
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.partition("\n")[0])
+def test_the_server_and_the_client(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(program, "README.md", "exec"), {"__name__": "readme"})
     assert re.fullmatch(r"b'hello' CONNECTED \d+\n", capsys.readouterr().out)
 
 

@@ -39,32 +39,36 @@ def public_names() -> dict[str, str]:
 
 
 def lay_out(_app: Sphinx, what: str, _name: str, thing: object, _options: object, lines: list[str]) -> None:
-    """Sets parameters apart, and puts the errors and the native function behind it into fields."""
-    text = _ELLIPSIS.sub(r"\\_", "\n".join(lines))
+    """Sets parameters apart, and puts the errors and the native function behind it into fields at the end."""
+    text, any_thread = _ANY_THREAD.subn("", _ELLIPSIS.sub(r"\\_", "\n".join(lines)))
     if what in ("function", "method"):
         for parameter in inspect.signature(thing).parameters:  # type: ignore[arg-type]
             text = re.sub(rf"(^|[.;]\s){parameter}: ", rf"\1**{parameter}**: ", text, flags=re.MULTILINE)
-    text, any_thread = _ANY_THREAD.subn("", text)
-    head, *facts = _FACTS.split(text)
-    fields = [head.rstrip()]
-    for label, body in zip(facts[::2], facts[1::2], strict=True):
-        line = " ".join(body.split())
-        if label != "Native":
-            line = _EXCEPTION.sub(r":py:exc:`\1`", line)
-        fields.append(f":{label}: {line}")
+    paragraphs: list[str] = []
+    fields: list[str] = []
+    for paragraph in text.split("\n\n"):
+        head, *facts = _FACTS.split(paragraph)
+        paragraphs.append(head.rstrip())
+        for label, body in zip(facts[::2], facts[1::2], strict=True):
+            line = " ".join(body.split())
+            if label != "Native":
+                line = _EXCEPTION.sub(r":py:exc:`\1`", line)
+            fields.append(f":{label}: {line}")
     if any_thread:
         fields.append(":Threads: any of them.")
-    lines[:] = "\n\n".join(fields).splitlines()
+    lines[:] = "\n\n".join(filter(None, paragraphs + fields)).splitlines()
 
 
 def drop_signature(
-    _app: Sphinx, what: str, _name: str, thing: object, _options: object, _signature: str | None, _returns: str | None
-) -> tuple[str, str] | None:
+    _app: Sphinx, what: str, _name: str, thing: object, _options: object, signature: str | None, _returns: str | None
+) -> tuple[str | None, str] | None:
     """Nobody calls the constructor of an enum or of what connect() and listen() return; that of Config fills a page."""
-    made_elsewhere = what == "class" and thing.__module__.startswith(("gns_py.sync.", "gns_py.asyncio."))
-    if made_elsewhere or thing is Config or (isinstance(thing, type) and issubclass(thing, Enum)):
-        return "", ""
-    return None
+    if not isinstance(thing, type):
+        return None
+    if what == "function":  # connect() and the like in asyncio: used as functions
+        return signature, ""
+    made_elsewhere = thing.__module__.startswith(("gns_py.sync.", "gns_py.asyncio.")) and thing.__name__ != "PollGroup"
+    return ("", "") if made_elsewhere or thing is Config or issubclass(thing, Enum) else None
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> nodes.Element | None:
@@ -78,13 +82,12 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: no
     public = names.get(target) or short.get(target) or (f"{names[head]}.{tail}" if head in names else None)
     if public is None:
         return None
-    domain = env.get_domain("py")
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, contnode)
+    return env.domains.python_domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, contnode)
 
 
 def check_all(_app: Sphinx, env: BuildEnvironment) -> None:
     """A public name without documentation is a warning, which is an error."""
-    known = env.get_domain("py").objects
+    known = env.domains.python_domain.objects
     for name in public_names().values():
         if name not in known:
             logger.warning("%s is public, but the reference does not have it", name)

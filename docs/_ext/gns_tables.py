@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import chain
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,7 +22,7 @@ from gns_py import (
     errors,
 )
 
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 def states() -> Table:
@@ -54,16 +56,13 @@ def results() -> Table:
     return ("Number", "Result", "Meaning"), [(str(int(each)), f"`{each.name}`", each.explanation) for each in Result]
 
 
-def options(wanted: Callable[[ConfigValue], bool]) -> Callable[[], Table]:
-    def table() -> Table:
-        rows = [
-            (f"`{each.option_name}`", default(each), allowed(each), scope(each), each.explanation)
-            for each in ConfigValue
-            if each.option_name in Config.__dataclass_fields__ and wanted(each)
-        ]
-        return ("Option", "Default", "Allowed", "Where", "Meaning"), rows
-
-    return table
+def options(names: tuple[str, ...], inside: bool = True) -> Table:
+    rows = [
+        (f"`{each.option_name}`", default(each), allowed(each), scope(each), each.explanation)
+        for each in ConfigValue
+        if each.option_name in Config.__dataclass_fields__ and each.option_name.startswith(names) is inside
+    ]
+    return ("Option", "Default", "Allowed", "Where", "Meaning"), rows
 
 
 def default(option: ConfigValue) -> str:
@@ -110,17 +109,12 @@ def yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def is_about(prefix: str) -> Callable[[ConfigValue], bool]:
-    return lambda option: option.option_name.startswith(prefix)
-
-
+# Each with how its options' names begin; the rest is about connections.
 GROUPS = {
-    "options-core": lambda option: option >= ConfigValue.RECV_QUEUE_BYTES,
-    "options-p2p": lambda option: (
-        is_about("p2p_")(option) or option in (ConfigValue.SYMMETRIC_CONNECT, ConfigValue.LOCAL_VIRTUAL_PORT)
-    ),
-    "options-log": lambda option: is_about("log_level_")(option) or option is ConfigValue.PACKET_TRACE_MAX_BYTES,
-    "options-simulation": is_about("fake_"),
+    "options-core": ("recv_queue_", "max_unacked_"),
+    "options-p2p": ("p2p_", "symmetric_connect", "local_virtual_port"),
+    "options-log": ("log_level_", "packet_trace_"),
+    "options-simulation": ("fake_",),
 }
 TABLES: dict[str, Callable[[], Table]] = {
     "states": states,
@@ -128,8 +122,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "reasons": reasons,
     "results": results,
     "exceptions": exceptions,
-    **{name: options(wanted) for name, wanted in GROUPS.items()},
-    "options-connection": options(lambda option: not any(wanted(option) for wanted in GROUPS.values())),
+    "options-connection": partial(options, tuple(chain(*GROUPS.values())), inside=False),
+    **{group: partial(options, names) for group, names in GROUPS.items()},
 }
 
 
