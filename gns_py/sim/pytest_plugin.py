@@ -8,22 +8,28 @@ test uses a fixture:
 - ``gns_pair()`` makes a connected client and server, closed after the test.
 
 Tests of asyncio code use them as they are, under any asyncio plugin or none: gns_network is a plain call, gns_server
-also takes an ``async def`` handler, which runs in an event loop and a thread of its own, and a client is
-``gns_py.asyncio.connect(*server.address)`` in the test itself.
+also takes an ``async def`` handler, which runs in an event loop and a thread of its own; a client then comes from
+``gns_py.asyncio.connect(*server.address)``, a pair from ``gns_py.asyncio.socket_pair(network=True)``, in the test.
 
 PYTEST_DONT_REWRITE: nothing in here asserts, and who imports its types before pytest loads it needs no warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+import inspect
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
+    import gns_py.asyncio
+
     from .. import sync
+    from ..listener import BaseServer
     from .network import Network
 
 # For handlers that do not end when their connection does.
@@ -40,7 +46,7 @@ class Pair(NamedTuple):
 
 NetworkMaker: TypeAlias = "Callable[..., Network]"
 PairMaker: TypeAlias = "Callable[..., Pair]"
-ServerMaker: TypeAlias = "Callable[..., sync.Server]"
+ServerMaker: TypeAlias = "Callable[..., BaseServer[Any]]"
 
 
 @pytest.fixture
@@ -83,26 +89,40 @@ def gns_pair() -> Iterator[PairMaker]:
 
 @pytest.fixture
 def gns_server() -> Iterator[ServerMaker]:
-    """``server = gns_server(handler)``: gns_py.sync.serve() on a free port of 127.0.0.1, which server.address tells.
+    """``server = gns_server(handler)``: serve() on a free port of 127.0.0.1, which server.address tells.
 
-    ``gns_server(handler, config=None)``: options of the server's connections. After the test the server is closed, and
-    the test fails with an error if a handler raised (other than ConnectionClosed), or has not ended 5 seconds later.
+    handler: a function for gns_py.sync, or an ``async def`` for gns_py.asyncio. ``gns_server(handler, config=None)``:
+    options of the server's connections. After the test the server is closed, and the test fails with an error if a
+    handler raised (other than ConnectionClosed), or has not ended 5 seconds later.
     """
     from .. import sync
 
     failures: list[Exception] = []
 
-    def start(handler: Callable[[sync.Connection], object], *, config: sync.Config | None = None) -> sync.Server:
-        def noting(connection: sync.Connection) -> None:
-            try:
-                handler(connection)
-            except sync.ConnectionClosed:
-                raise
-            except Exception as error:
-                failures.append(error)
-                raise
+    @contextmanager
+    def noting() -> Iterator[None]:
+        try:
+            yield
+        except sync.ConnectionClosed:
+            raise
+        except Exception as error:
+            failures.append(error)
+            raise
 
-        server = sync.serve(noting, "127.0.0.1", 0, config=config)
+    def start(handler: Callable[[Any], Any], *, config: sync.Config | None = None) -> BaseServer[Any]:
+        if inspect.iscoroutinefunction(handler):
+
+            async def handle_async(connection: gns_py.asyncio.Connection) -> None:
+                with noting():
+                    await handler(connection)
+
+            return _serve_in_a_thread(handle_async, config, stack)
+
+        def handle(connection: sync.Connection) -> None:
+            with noting():
+                handler(connection)
+
+        server = sync.serve(handle, "127.0.0.1", 0, config=config)
         stack.callback(server.wait_closed, _HANDLERS_END)
         stack.callback(server.close, linger=False)
         return server
@@ -111,3 +131,38 @@ def gns_server() -> Iterator[ServerMaker]:
         yield start
     if failures:
         raise failures[0]
+
+
+def _serve_in_a_thread(
+    handler: Callable[[gns_py.asyncio.Connection], Coroutine[Any, Any, None]],
+    config: sync.Config | None,
+    stack: ExitStack,
+) -> gns_py.asyncio.Server:
+    """A server whose event loop has a thread of its own, both until the stack is closed."""
+    import asyncio
+
+    import gns_py.asyncio
+
+    started: Future[gns_py.asyncio.Server] = Future()
+
+    async def run() -> None:
+        try:
+            server = await gns_py.asyncio.serve(handler, "127.0.0.1", 0, config=config)
+        except Exception as error:
+            started.set_exception(error)
+        else:
+            started.set_result(server)
+            await server.wait_closed()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="gns_server", daemon=True)
+
+    def join() -> None:
+        thread.join(_HANDLERS_END)
+        if thread.is_alive():
+            raise TimeoutError(f"the handlers did not end within {_HANDLERS_END} s")
+
+    thread.start()
+    stack.callback(join)
+    server = started.result()
+    stack.callback(server.close, linger=False)
+    return server

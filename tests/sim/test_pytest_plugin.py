@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Peer
 
 import gns_py
+import gns_py.asyncio
 import gns_py.sync as gns
 from gns_py import ConfigValue
 from gns_py.sim import Network
@@ -64,6 +67,40 @@ def test_gns_server_serves(gns_server: ServerMaker) -> None:
         ]
         two.send(b"hello, too")
         assert two.recv(timeout=5.0) == b"hello, too"
+
+
+async def echo_async(connection: gns_py.asyncio.Connection) -> None:
+    async for data in connection:
+        connection.send(data)
+
+
+def test_gns_server_serves_async_handlers_too(gns_server: ServerMaker, gns_network: NetworkMaker) -> None:
+    server = gns_server(echo_async, config=gns.Config(nagle_time=7))
+    gns_network(loss=10, lag=5)
+    with gns.connect(*server.address) as client:
+        client.send(b"hello")
+        assert client.recv(timeout=10.0) == b"hello"
+        assert [each.get_config(ConfigValue.NAGLE_TIME) for each in server.connections] == [7]
+
+
+@pytest.mark.parametrize("handler", [echo, echo_async], ids=lambda handler: str(handler.__name__))
+def test_the_fixtures_in_an_asyncio_test(
+    gns_server: ServerMaker, gns_network: NetworkMaker, handler: Callable[..., Any]
+) -> None:
+    async def test() -> None:
+        gns_network(loss=10, lag=5)
+        async with gns_py.asyncio.connect(*gns_server(handler).address) as client:
+            client.send(b"hello")
+            assert await client.recv() == b"hello"
+
+    asyncio.run(test())
+
+
+def test_gns_server_says_why_it_does_not_start(gns_server: ServerMaker) -> None:
+    config = gns.Config(fake_packet_lag_send=5)
+    for handler in (echo, echo_async):
+        with pytest.raises(ValueError, match="fake_packet_lag_send is a process-wide option"):
+            gns_server(handler, config=config)
 
 
 def test_gns_network_holds_from_the_call_on(gns_network: NetworkMaker, gns_pair: PairMaker) -> None:
@@ -147,13 +184,29 @@ def test_what_a_test_leaves_is_undone(run: Run) -> None:
     result.stdout.fnmatch_lines(["*RuntimeError: in the test*"])
 
 
-def test_a_handler_that_raises_makes_its_test_fail(run: Run) -> None:
-    result = run("""
-        import gns_py.sync as gns
-
+HANDLERS = {
+    "sync": """
         def handler(connection):
             assert connection.recv() == b"what is right"
 
+        def stubborn(connection):
+            threading.Event().wait()
+    """,
+    "asyncio": """
+        async def handler(connection):
+            assert await connection.recv() == b"what is right"
+
+        async def stubborn(connection):
+            await asyncio.Event().wait()
+    """,
+}
+
+
+@pytest.mark.parametrize("handlers", HANDLERS.values(), ids=HANDLERS)
+def test_a_handler_that_raises_makes_its_test_fail(run: Run, handlers: str) -> None:
+    result = run(f"""
+        import gns_py.sync as gns
+        {handlers}
         def test_one(gns_server):
             with gns.connect(*gns_server(handler).address) as client:
                 client.send(b"what is wrong")
@@ -168,23 +221,18 @@ def test_a_handler_that_raises_makes_its_test_fail(run: Run) -> None:
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_one*", "*AssertionError*what is wrong*what is right*"])
 
 
-def test_a_handler_that_does_not_end_makes_its_test_fail(run: Run) -> None:
-    result = run("""
-        import threading
+@pytest.mark.parametrize("handlers", HANDLERS.values(), ids=HANDLERS)
+def test_a_handler_that_does_not_end_makes_its_test_fail(run: Run, handlers: str) -> None:
+    result = run(f"""
+        import asyncio, threading
         import gns_py.sync as gns
         from gns_py.sim import pytest_plugin
 
         pytest_plugin._HANDLERS_END = 0.1
-
+        {handlers}
         def test_it(gns_server):
-            started = threading.Event()
-
-            def handler(connection):
-                started.set()
-                threading.Event().wait()
-
-            with gns.connect(*gns_server(handler).address):
-                assert started.wait(5)
+            with gns.connect(*gns_server(stubborn).address):
+                pass
     """)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*TimeoutError: the handlers did not end within 0.1 s*"])
