@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from abc import abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .endpoint import C, broadcast
 from .events import StatusChanged
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+G = TypeVar("G", bound="BasePollGroup[Any]")
 
 
 class BasePollGroup(Generic[C]):
@@ -35,6 +39,23 @@ class BasePollGroup(Generic[C]):
         have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
         """
         return broadcast(self.connections, data, reliable=reliable, nagle=nagle, lane=lane)
+
+    @abstractmethod
+    def remove(self, connection: C) -> None:
+        """From now on it is read on its own."""
+
+    def close(self) -> None:
+        """Lets its members go: each is read on its own again. They stay open."""
+        for connection in self.connections:
+            self.remove(connection)
+
+    def __enter__(self: G) -> G:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _join(self, connection: C) -> None:
         self._leave(connection)

@@ -235,9 +235,12 @@ int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t by
 /* Frees it and what waits in it. Its connections go on, their events are dropped. Waiting receives return BAD_HANDLE. */
 int32_t gns_mailbox_destroy(uint64_t mailbox);
 /* A descriptor (a SOCKET on Windows) that is readable while events wait, for event loops; made at the first call, owned
-   by the mailbox: never written or closed by the caller. Who reads from it must then receive until nothing waits.
-   Errors: NATIVE. */
+   by the mailbox: never read, written or closed by the caller. Errors: NATIVE. */
 int64_t gns_mailbox_fd(uint64_t mailbox);
+/* For event loops that cannot watch a descriptor, instead of it: from now on the mailbox sends a byte to this socket when
+   events begin to wait, and the next one not before a receive has left nothing waiting. The caller's, to be closed after
+   the mailbox is destroyed. */
+int32_t gns_mailbox_notify(uint64_t mailbox, int64_t socket);
 /* Makes one waiting, or the next, receive return at once, with no events if there are none. */
 int32_t gns_mailbox_wake(uint64_t mailbox);
 /* Waits up to timeout_us (0: not at all) for events, then moves up to max_events of them out, oldest first, as many as

@@ -114,11 +114,18 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
 
 int64_t Mailbox::descriptor() {
     std::lock_guard lock(mutex_);
-    if (!waker_) {
-        waker_ = std::make_unique<Waker>();
-        if (!events_.empty() || stopped_) waker_->set();
-    }
+    if (!waker_) attach_locked(std::make_unique<Waker>());
     return waker_->descriptor();
+}
+
+void Mailbox::notify(int64_t socket) {
+    std::lock_guard lock(mutex_);
+    attach_locked(std::make_unique<Waker>(socket));
+}
+
+void Mailbox::attach_locked(std::unique_ptr<Waker> waker) {
+    waker_ = std::move(waker);
+    if (!events_.empty() || stopped_) waker_->set();
 }
 
 void Mailbox::hold() {

@@ -37,6 +37,7 @@ public:
     int32_t receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                     gns_batch *batch);
     int64_t descriptor();
+    void notify(int64_t socket);
     // Messages that are handed out count against their connections' bounds until they are handled.
     void hold();
     // Moves a connection's events to another mailbox, in their order. The caller holds the connection's end_mutex.
@@ -47,6 +48,7 @@ public:
 
 private:
     bool wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us);
+    void attach_locked(std::unique_ptr<Waker> waker);
 
     std::mutex mutex_;
     std::condition_variable changed_;

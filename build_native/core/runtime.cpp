@@ -161,6 +161,15 @@ int64_t gns_mailbox_fd(uint64_t mailbox) {
     });
 }
 
+int32_t gns_mailbox_notify(uint64_t mailbox, int64_t socket) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().mailboxes.find(mailbox);
+        if (!found) return fail(GNS_ERROR_BAD_HANDLE);
+        found->notify(socket);
+        return 0;
+    });
+}
+
 int32_t gns_mailbox_wake(uint64_t mailbox) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);

@@ -7,6 +7,7 @@
 #include <ws2tcpip.h>
 #elif defined(__linux__)
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,7 +42,9 @@ Waker::Waker() {
     read_ = write_ = static_cast<int64_t>(own);
 }
 
-Waker::~Waker() { ::closesocket(static_cast<SOCKET>(read_)); }
+Waker::~Waker() {
+    if (!is_borrowed_) ::closesocket(static_cast<SOCKET>(read_));
+}
 
 #elif defined(__linux__)
 
@@ -50,7 +53,9 @@ Waker::Waker() {
     if (read_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-Waker::~Waker() { ::close(static_cast<int>(read_)); }
+Waker::~Waker() {
+    if (!is_borrowed_) ::close(static_cast<int>(read_));
+}
 
 #else
 
@@ -67,6 +72,7 @@ Waker::Waker() {
 }
 
 Waker::~Waker() {
+    if (is_borrowed_) return;
     ::close(static_cast<int>(read_));
     ::close(static_cast<int>(write_));
 }
@@ -79,6 +85,10 @@ void Waker::set() noexcept {
 #if defined(_WIN32)
     ::send(static_cast<SOCKET>(write_), "", 1, 0);
 #elif defined(__linux__)
+    if (is_borrowed_) {
+        ::send(static_cast<int>(write_), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return;
+    }
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(static_cast<int>(write_), &one, sizeof one);
 #else
@@ -89,6 +99,7 @@ void Waker::set() noexcept {
 void Waker::clear() noexcept {
     if (!is_set_) return;
     is_set_ = false;
+    if (is_borrowed_) return;
 #if defined(_WIN32)
     char byte;
     ::recv(static_cast<SOCKET>(read_), &byte, 1, 0);

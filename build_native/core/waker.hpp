@@ -1,4 +1,5 @@
-// A descriptor that an event loop can wait on: readable between set() and clear().
+// A descriptor that an event loop can wait on: readable between set() and clear(). Or the sending end of somebody's socket:
+// set() sends a byte, which he takes.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@ namespace gns_core {
 class Waker {
 public:
     Waker(); // throws std::system_error
+    explicit Waker(int64_t socket) : write_(socket), is_borrowed_(true) {}
     ~Waker();
     Waker(const Waker &) = delete;
     Waker &operator=(const Waker &) = delete;
@@ -19,6 +21,7 @@ private:
     int64_t read_ = -1;
     int64_t write_ = -1; // the same as read_ for an eventfd
     bool is_set_ = false;
+    const bool is_borrowed_ = false;
 };
 
 } // namespace gns_core

@@ -204,6 +204,10 @@ class MailboxReader:
         """What is readable while events wait: a file descriptor, on Windows a socket; the core's to close."""
         return check(lib.gns_mailbox_fd(self.handle))
 
+    def notify(self, descriptor: int) -> None:
+        """Has a byte sent to a socket, the caller's, when events begin to wait."""
+        check(lib.gns_mailbox_notify(self.handle, descriptor))
+
     def wake(self) -> None:
         check(lib.gns_mailbox_wake(self.handle))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 import weakref
@@ -35,11 +34,10 @@ class LoopMailbox(Mailbox):
         self._reader.hold()
         self._thread = threading.get_ident()
         self._loop = weakref.ref(loop)
-        self._descriptor = self._reader.descriptor()
         self._watcher: asyncio.Task[None] | None = None
         self.is_attached = True
         try:
-            loop.add_reader(self._descriptor, self._on_readable)
+            loop.add_reader(self._reader.descriptor(), self._on_readable)
         except NotImplementedError:  # Windows' Proactor loop
             self._watcher = loop.create_task(self._watch(loop), name="gns_py mailbox")
 
@@ -64,11 +62,12 @@ class LoopMailbox(Mailbox):
 
     def _detach(self) -> None:
         self.is_attached = False
-        loop = self._loop()
         if self._watcher is not None:
             self._watcher.cancel()
-        elif loop is not None and not loop.is_closed():
-            loop.remove_reader(self._descriptor)
+            return
+        loop = self._loop()
+        if loop is not None and not loop.is_closed():
+            loop.remove_reader(self._reader.descriptor())
         self._reader.destroy()
 
     def _on_readable(self) -> None:
@@ -87,20 +86,23 @@ class LoopMailbox(Mailbox):
         """Nothing to do: nobody waits but the loop itself."""
 
     async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        borrowed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 0, fileno=self._descriptor)
-        try:
-            while self.is_attached:
-                await loop.sock_recv(borrowed, 1)
-                self._on_readable()
-                while self.is_attached and self._reader.more:  # the byte that tells of them is gone
-                    await asyncio.sleep(0)
+        ours, cores = socket.socketpair()
+        with ours, cores:
+            ours.setblocking(False)
+            cores.setblocking(False)
+            self._reader.notify(cores.fileno())
+            try:
+                while self.is_attached:
+                    await loop.sock_recv(ours, 1)
                     self._on_readable()
-        except asyncio.CancelledError:
-            if self.is_attached:
-                raise
-        finally:
-            with contextlib.suppress(OSError):
-                borrowed.detach()
+                    while self.is_attached and self._reader.more:  # the byte that tells of them is gone
+                        await asyncio.sleep(0)
+                        self._on_readable()
+            except asyncio.CancelledError:
+                if self.is_attached:
+                    raise
+            finally:
+                self._reader.destroy()
 
 
 class Waiters:

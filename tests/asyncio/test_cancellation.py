@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 import pytest
+from support.loops import Runner
 
 import gns_py.asyncio as gns
 from gns_py import ConcurrencyError
 from gns_py.asyncio.loop import _mailboxes
 
-if TYPE_CHECKING:
-    from conftest import Runner
 
 def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> None:
     async def main() -> None:

@@ -1,0 +1,217 @@
+"""Many loops: one after another, in several threads, without add_reader; and the end of the runtime under one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+from support.loops import Runner, run_in
+
+import gns_py.asyncio as gns
+from gns_py import NotRunningError, runtime
+from gns_py.asyncio.loop import _mailboxes
+
+
+async def echo(connection: gns.Connection) -> None:
+    async for data in connection:
+        connection.send(data)
+
+
+async def echo_some(count: int = 100, tag: bytes = b"") -> None:
+    """A server, and a client that has its messages sent back."""
+    async with gns.serve(echo, "127.0.0.1", 0) as server, gns.connect(*server.address) as client:
+        sent = [tag + b"%d" % number for number in range(count)]
+        client.send_many(sent)
+        assert [await client.recv() for _ in range(count)] == sent
+
+
+def test_loops_one_after_another(run: Runner) -> None:
+    run(echo_some)
+
+
+def test_runners_one_after_another() -> None:
+    for _ in range(5):
+        asyncio.run(echo_some(10))
+    gc.collect()
+    assert not _mailboxes
+
+
+def test_a_loop_in_each_of_several_threads() -> None:
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            asyncio.run(echo_some(300, b"%d:" % number))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_connection_between_two_loops_in_two_threads() -> None:
+    address: list[Any] = []
+    listening, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with gns.serve(echo, "127.0.0.1", 0) as server:
+            address[:] = server.address
+            listening.set()
+            await asyncio.get_running_loop().run_in_executor(None, done.wait)
+
+    async def connect() -> None:
+        async with gns.connect(*address) as client:
+            client.send(b"from another loop")
+            assert await client.recv() == b"from another loop"
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert listening.wait(10.0)
+        asyncio.run(connect())
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_sending_and_closing_from_another_thread(run: Runner) -> None:
+    async def main() -> None:
+        a, b = gns.socket_pair(network=True)
+        loop = asyncio.get_running_loop()
+
+        def elsewhere() -> None:
+            for number in range(1000):
+                a.send(b"%d" % number)
+            a.close(1234, "from a thread")
+
+        work = loop.run_in_executor(None, elsewhere)
+        assert [int(data) async for data in b] == list(range(1000))
+        await work
+        assert b.end is not None
+        assert (b.end.code, b.end.text) == (1234, "from a thread")
+        assert (await a.wait_closed()).code == 1234
+        b.close()
+
+    run(main)
+
+
+def test_a_listen_socket_and_a_waiting_connection_closed_from_another_thread(run: Runner) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        listener = await gns.listen("127.0.0.1", 0)
+        requests = asyncio.create_task(collect(listener))
+        client, server = gns.socket_pair()
+        receiving = asyncio.create_task(client.recv())
+        await asyncio.sleep(0.01)
+        await loop.run_in_executor(None, listener.close)
+        assert await requests == []
+        await loop.run_in_executor(None, client.close)
+        with pytest.raises(gns.ConnectionClosedOK):
+            await receiving
+        server.close()
+
+    async def collect(listener: gns.ListenSocket) -> list[object]:
+        return [request async for request in listener]
+
+    run(main)
+
+
+def test_the_runtime_stopped_ends_all_that_waits(run: Runner) -> None:
+    async def main() -> None:
+        listener = await gns.listen("127.0.0.1", 0)
+        server = await gns.serve(echo, "127.0.0.1", 0)
+        client = await gns.connect(*server.address)
+        waiting = [
+            asyncio.ensure_future(each)
+            for each in (client.recv(), client.wait_closed(), listener.accept(), server.serve_forever())
+        ]
+        await asyncio.sleep(0.01)
+        await asyncio.get_running_loop().run_in_executor(None, runtime.stop)
+        received, ended, accepted, served = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(received, gns.ConnectionClosedError)
+        assert isinstance(ended, gns.ConnectionEnd)
+        assert ended.code == gns.EndReason.SHUTDOWN
+        assert isinstance(accepted, NotRunningError)
+        assert served is None
+        listener.close()
+        server.close()
+        await echo_some(10)  # and it starts again
+
+    run(main)
+
+
+class NoReaders(asyncio.SelectorEventLoop):
+    """As Windows' Proactor loop: without add_reader(), with sock_recv()."""
+
+    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+
+def test_a_loop_without_add_reader() -> None:
+    async def main() -> None:
+        await echo_some(3000)
+        await echo_some(10)
+
+    run_in(NoReaders(), main)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_debug_mode(run: Runner, debug: bool) -> None:
+    run(echo_some, debug=debug)
+
+
+def test_a_loop_that_is_closed_with_connections_open_warns_of_them() -> None:
+    async def main() -> None:
+        kept.extend(gns.socket_pair())
+
+    kept: list[gns.Connection] = []
+    asyncio.run(main())
+    gc.collect()
+    with pytest.warns(ResourceWarning, match="unclosed connection"):
+        kept.clear()
+
+
+def test_a_forgotten_connection_warns_and_leaves_the_loop(run: Runner) -> None:
+    async def main() -> None:
+        a, b = gns.socket_pair()
+        with pytest.warns(ResourceWarning, match="unclosed connection"):
+            del a
+        assert (await b.wait_closed()).code == 1000
+        b.close()
+        await asyncio.sleep(0.01)
+        mailbox = _mailboxes[asyncio.get_running_loop()]
+        assert not mailbox.is_attached
+
+    run(main)
+
+
+def test_thousands_of_wake_ups_need_no_polling() -> None:
+    """An idle loop with connections does nothing at all."""
+    selects = 0
+
+    class Counting(asyncio.SelectorEventLoop):
+        def _run_once(self) -> None:
+            nonlocal selects
+            selects += 1
+            super()._run_once()  # type: ignore[misc]
+
+    async def main() -> None:
+        nonlocal selects
+        ends = [end for _ in range(20) for end in gns.socket_pair(network=True)]
+        waiting = [asyncio.create_task(end.recv()) for end in ends]
+        await asyncio.sleep(0.1)
+        selects = 0
+        await asyncio.sleep(1.0)
+        assert selects <= 4  # the sleep's own, and a straggler
+        for end in ends:
+            end.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run_in(Counting(), main, debug=False)

@@ -1,0 +1,49 @@
+"""The kinds of event loops, and how a test runs in them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+LOOPS = ["asyncio"]
+if sys.platform != "win32":
+    LOOPS.append("uvloop")
+if sys.version_info >= (3, 12):
+    LOOPS.append("eager")
+
+Main = Callable[[], Coroutine[Any, Any, object]]
+
+
+class Runner(Protocol):
+    def __call__(self, main: Main, *, debug: bool = True) -> None: ...
+
+
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    """An event loop of a kind of LOOPS."""
+    if kind == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop()
+    loop = asyncio.new_event_loop()
+    if kind == "eager":
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+    return loop
+
+
+def run_in(loop: asyncio.AbstractEventLoop, main: Main, *, debug: bool = True) -> None:
+    """As asyncio.run(), in that loop, which is closed; whatever the loop complains about fails the test."""
+    complaints: list[dict[str, Any]] = []
+    loop.set_debug(debug)
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    loop.slow_callback_duration = 5.0  # other work on the machine is not our fault
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 60.0))
+        left = asyncio.all_tasks(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+    assert not left
+    assert not complaints
