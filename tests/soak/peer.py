@@ -7,6 +7,7 @@ prints a Report), "quit". What is wrong is raised, or is in the Report.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -22,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import gns_py
+import gns_py.asyncio as aio
 import gns_py.sync as gns
 
 # Number among its kind, number among all, size of the payload, reliable.
@@ -34,12 +36,15 @@ GAME_INTERVAL = 0.030
 FULL = 16 * 1024  # so many bytes before the bound of the send queue
 STEP = 0.01
 ARRIVE = 10.0
+ESTABLISHING = (gns.ConnectionState.CONNECTING, gns.ConnectionState.FINDING_ROUTE)
 
 
 @dataclass(frozen=True)
 class Task:
     """What one end is to do."""
 
+    api: str
+    """sync or asyncio."""
     seed: int
     """Of both ends: each knows what the other sends."""
     port: int
@@ -168,8 +173,9 @@ class Traffic:
             if self._task.game:
                 if time.monotonic() >= last + GAME_INTERVAL:
                     last += GAME_INTERVAL
-                    self._send(reliable=True)
-                    self._send(reliable=False)
+                    if self._has_room():  # as in any game, what cannot be sent in time is not worth sending
+                        self._send(reliable=True)
+                        self._send(reliable=False)
             else:
                 while self._has_room():
                     self._send(reliable=self._random.random() < FLOOD_RELIABLE_SHARE)
@@ -254,7 +260,7 @@ def hear() -> queue.SimpleQueue[str]:
 
 
 def run(task: Task) -> None:
-    """The end as a program of the blocking API writes it: a loop that polls."""
+    """The end as a program of the blocking API is written: a loop that polls."""
     config = gns.Config(send_rate_min=task.rate, send_rate_max=task.rate)
     with contextlib.ExitStack() as stack:
         if task.port:
@@ -263,9 +269,7 @@ def run(task: Task) -> None:
             listener = stack.enter_context(gns.listen("127.0.0.1", 0, config=config))
             say(listener.address.port)
             connection = stack.enter_context(listener.accept(timeout=ARRIVE))
-        while (
-            connection.state is gns.ConnectionState.CONNECTING or connection.state is gns.ConnectionState.FINDING_ROUTE
-        ):
+        while connection.state in ESTABLISHING:
             connection.poll(STEP)
         say("connected")
         traffic = Traffic(task, connection, hear())
@@ -274,6 +278,38 @@ def run(task: Task) -> None:
                 if isinstance(event, gns.MessageReceived):
                     traffic.take(event.message)
             traffic.step()
+
+
+async def run_asyncio(task: Task) -> None:
+    """The end as a program of asyncio is written: a task that reads, and one that sends."""
+    config = aio.Config(send_rate_min=task.rate, send_rate_max=task.rate)
+    async with contextlib.AsyncExitStack() as stack:
+        if task.port:
+            connecting = aio.connect("127.0.0.1", task.port, timeout=ARRIVE, config=config)
+            connection = await stack.enter_async_context(connecting)
+        else:
+            listener = await stack.enter_async_context(aio.listen("127.0.0.1", 0, config=config))
+            say(listener.address.port)
+            accepted = await asyncio.wait_for(listener.accept(), ARRIVE)
+            connection = await stack.enter_async_context(accepted)
+        while connection.state in ESTABLISHING:
+            await asyncio.sleep(STEP)
+        say("connected")
+        traffic = Traffic(task, connection, hear())
+
+        async def read() -> None:
+            with contextlib.suppress(aio.ConnectionClosedOK):
+                while True:
+                    for message in await connection.recv_many():
+                        traffic.take(message)
+
+        reader = asyncio.create_task(read())
+        while not traffic.over:
+            traffic.step()
+            await asyncio.sleep(STEP)
+            if reader.done():
+                await reader
+        reader.cancel()
 
 
 def main() -> None:
@@ -287,7 +323,10 @@ def main() -> None:
             fake_packet_reorder_time=task.reorder_time,
         )
     )
-    run(task)
+    if task.api == "sync":
+        run(task)
+    else:
+        asyncio.run(run_asyncio(task))
 
 
 if __name__ == "__main__":

@@ -72,10 +72,13 @@ def exchange(
     network: Network, game: bool, peer: Callable[..., Peer], *, rounds: int, active: float, quiet: float
 ) -> None:
     """Both ends send for active seconds and are quiet until all has arrived, in several rounds; and what that shows."""
-    task = Task(seed=random.getrandbits(32), port=0, **network._asdict(), game=game, active=active, quiet=quiet)
+    # Each API at one end; in the other mode the ends are swapped.
+    apis = ("asyncio", "sync") if game else ("sync", "asyncio")
+    seed = random.getrandbits(32)
+    task = Task(apis[0], seed, port=0, **network._asdict(), game=game, active=active, quiet=quiet)
     print(task)
     server = _start(peer, task)
-    client = _start(peer, replace(task, port=int(server.line())))
+    client = _start(peer, replace(task, api=apis[1], port=int(server.line())))
     ends = server, client
     for end in ends:
         assert end.line() == "connected"
