@@ -25,7 +25,7 @@ else()
   endif()
 endif()
 add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
-include(${CMAKE_CURRENT_LIST_DIR}/gns_rate_limit.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
 
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)

@@ -1,0 +1,28 @@
+# The mended places of GNS. A mended copy is compiled in place of the original, which stays as it was checked.
+function(gns_mend file original mended)
+  set(source ${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/${file})
+  set(copy ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${file})
+  file(READ ${source} text)
+  string(REPLACE "${original}" "${mended}" text "${text}")
+  file(WRITE ${copy}.new "${text}")
+  configure_file(${copy}.new ${copy} COPYONLY) # a new time only for new contents
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+
+  get_target_property(sources GameNetworkingSockets_s SOURCES)
+  string(REPLACE "." "\\." pattern ${file})
+  list(TRANSFORM sources REPLACE "^.*/${pattern}$" ${copy})
+  set_property(TARGET GameNetworkingSockets_s PROPERTY SOURCES ${sources})
+  cmake_path(GET source PARENT_PATH folder)
+  set_source_files_properties(${copy} TARGET_DIRECTORY GameNetworkingSockets_s PROPERTIES INCLUDE_DIRECTORIES ${folder})
+endfunction()
+
+# The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first looked after when they
+# are empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
+gns_mend(steamnetworkingsockets_socketthread.cpp "_tokens = (double)INT_MAX;" "_tokens = 0.0;")
+
+# When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
+# that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as
+# [1, 0] gives both the same class, and [1, 0] as [0, 0] writes beyond the classes, and nothing is sent any more.
+set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
+gns_mend(steamnetworkingsockets_snp.cpp "${first_loop}"
+  "m_senderState.m_vecLanes[ pPriorityClass[0].m_idxLane ].m_idxPriorityClass = 0;\n\t\t${first_loop}")
