@@ -66,4 +66,5 @@ def adopt_pair(first: Endpoint, second: Endpoint) -> None:
     for end in (first, second):
         end._established = True
         end._mailbox.add(end)
+        end.info()  # for its repr(), which does not ask GNS
     runtime.dispatch_logs()

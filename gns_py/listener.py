@@ -102,6 +102,7 @@ class Listener(Generic[C]):
         if getattr(self, "_closed", True) or _native.is_forked():  # missing if the constructor failed
             return
         _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
+        self._mailbox.forget_listener(self._handle)
         _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
 
     @staticmethod

@@ -21,7 +21,7 @@ from . import _native
 from ._log import dispatch_logs as dispatch_logs
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, Result
-from .errors import ConcurrencyError, ForkedError, NotRunningError
+from .errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
 from .identity import Identity
 from .message import Message, MessageView
 
@@ -199,6 +199,7 @@ class Mailbox:
         self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
         self._listeners: dict[int, weakref.ref[Listener[Any]]] = {}
         self._backlog: deque[_native.Record] = deque()
+        self._woken = False
         self.events: deque[Any] = deque()
         """What poll() has not handed out yet."""
 
@@ -228,8 +229,15 @@ class Mailbox:
         """The listener gets no more connections: those that are on their way are the core's to close."""
         self._listeners.pop(handle, None)
 
+    def forget_listener(self, handle: int) -> None:
+        """remove_listener() for a listener that nobody has closed: at any moment, in any thread."""
+        self._listeners.pop(handle, None)
+        with contextlib.suppress(GNSError):
+            self.wake()
+
     def wake(self) -> None:
         """Makes a waiting receive() return."""
+        self._woken = True  # first: the native wait may be over, and its caller about to look
         self._reader.wake()
 
     def receive(self, timeout: float | None) -> bool:
@@ -299,7 +307,8 @@ class Mailbox:
         reader = self._reader
         if not self._backlog:
             if not (reader.fresh and reader.events):  # else a signal's exception came between the native call and us
-                wait(reader.receive, timeout)
+                wait(lambda limit: reader.receive(limit) or self._woken, timeout)
+                self._woken = False
                 if not reader.events:
                     return False
             backlog = reader.records()
