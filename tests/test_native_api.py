@@ -6,6 +6,7 @@ against the library that is loaded and against the package.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import os
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import gns_py
+import gns_py.asyncio as gns_asyncio
 import gns_py.sync as gns
 from gns_py import ConfigValue, _native
 from gns_py._native.library import ffi, lib
@@ -173,8 +175,14 @@ def test_every_config_value_that_the_library_has_is_reachable_or_accounted_for()
 @pytest.fixture(scope="module")
 def things() -> dict[type, Any]:
     """One of each class whose attributes are made with it."""
-    with gns.serve(lambda connection: connection.wait_closed(), "127.0.0.1", 0) as server:
-        return {gns.Server: server, gns.ListenSocket: server._listener}
+
+    async def serve() -> gns_asyncio.Server:
+        async with gns_asyncio.serve(gns_asyncio.Connection.wait_closed, "127.0.0.1", 0) as server:
+            return server
+
+    with gns.serve(gns.Connection.wait_closed, "127.0.0.1", 0) as blocking:
+        servers = blocking, asyncio.run(serve())
+    return {type(each): each for server in servers for each in (server, server._listener)}
 
 
 def resolve(name: str, things: dict[type, Any]) -> Any:
@@ -194,6 +202,7 @@ def test_what_the_page_names_in_python_is_there(row: Row, things: dict[type, Any
     for name in row.python:
         assert not re.search(r"\._[^_]", name), "not public"
         assert resolve(name, things) is not None
+        assert resolve(name.replace("gns_py.sync.", "gns_py.asyncio."), things) is not None
     assert row.python or row.how, "neither a name nor a reason"
     assert row.how == "" or row.how.endswith("."), "no sentence"
 
