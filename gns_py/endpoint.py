@@ -431,6 +431,9 @@ class Endpoint:
         else:
             self._inbox.append(message)
 
+    def _on_pong(self, round_trip: float) -> None:
+        """The peer has answered a ping."""
+
     def _on_drained(self) -> None:
         """What notify_drained() asked for has come."""
 

@@ -349,6 +349,9 @@ class Mailbox:
                     endpoint = listener._add_inbound(connection, info, when) if listener else None
                 else:
                     known.pop(connection, None)  # its owner has forgotten it
+            elif kind == _native.EVENT_PONG:
+                if endpoint is not None:
+                    endpoint._on_pong(number / 1e6)
             elif kind == _native.EVENT_DRAINED:
                 if endpoint is not None:
                     endpoint._on_drained()

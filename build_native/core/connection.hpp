@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -89,8 +90,10 @@ struct Connection {
 
     // Under end_mutex.
     std::mutex end_mutex;
-    std::condition_variable changed; // it has ended, or, while somebody waits for that, has less to send
+    std::condition_variable changed; // it has ended, a pong has come, or, while somebody waits for that, it has less to send
     std::shared_ptr<Mailbox> mailbox;
+    int64_t pongs = 0;
+    int64_t round_trip_us = 0; // of the last one
     bool ended = false; // the terminal event has been pushed: nothing may follow it
     gns_connection_info last_info{};
     gns_connection_status last_status{};
@@ -113,6 +116,16 @@ using MessagePtr = std::unique_ptr<SteamNetworkingMessage_t, ReleaseMessage>;
 inline bool is_over(int32_t state) {
     return state != k_ESteamNetworkingConnectionState_Connecting && state != k_ESteamNetworkingConnectionState_FindingRoute &&
            state != k_ESteamNetworkingConnectionState_Connected;
+}
+
+// Waits on a connection's `changed`: 1 when ready, 0 at the timeout.
+template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_us, const Ready &ready) {
+    std::unique_lock lock(connection.end_mutex);
+    if (timeout_us < 0) {
+        connection.changed.wait(lock, ready);
+        return 1;
+    }
+    return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
 }
 
 gns_connection_info to_info(const SteamNetConnectionInfo_t &native, uint64_t listen_socket);

@@ -62,6 +62,7 @@
 #define GNS_EVENT_MESSAGE 2   /* payload: the message */
 #define GNS_EVENT_DRAINED 3   /* what gns_connection_notify_drained asked for has come */
 #define GNS_EVENT_SEND_FAILED 4 /* GNS refused message `number` after gns_send had taken it; code: the result */
+#define GNS_EVENT_PONG 5      /* what gns_connection_ping asked for has come; number: the round trip, microseconds */
 
 #define GNS_END_GOING_AWAY 1001                    /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001                /* the program that owned this connection failed */
@@ -322,6 +323,13 @@ int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *st
 int32_t gns_connection_history_start(uint64_t connection, int64_t interval_us, int32_t capacity);
 /* The last `capacity` notes, oldest first; returns how many. They stay when the connection ends, until gns_close. */
 int32_t gns_connection_history(uint64_t connection, gns_sample *samples, int32_t capacity);
+/* Has the peer's GNS answer at once, once the connection is connected: one GNS_EVENT_PONG tells the round trip, and answers
+   all who asked while it was under way. A packet that is lost is sent again, and measured anew. None comes once the
+   connection has ended. Errors: NoConnection. */
+int32_t gns_connection_ping(uint64_t connection);
+/* The same for a thread that waits: 1 and the round trip, or 0 at the timeout. Errors: NoConnection (it has ended, or ends
+   meanwhile). */
+int32_t gns_connection_wait_pong(uint64_t connection, int64_t timeout_us, int64_t *round_trip_us);
 /* GNS's own report for people, terminated. Returns its length. Errors: BUFFER_TOO_SMALL, NoConnection (it has ended). */
 int32_t gns_connection_details(uint64_t connection, char *text, int32_t capacity);
 /* At most 31 bytes; shown in GNS's log lines. Errors: BAD_TEXT. */

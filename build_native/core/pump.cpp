@@ -10,6 +10,7 @@
 #include "config.hpp"
 #include "history.hpp"
 #include "mailbox.hpp"
+#include "ping.hpp"
 #include "runtime.hpp"
 
 namespace gns_core {
@@ -227,6 +228,7 @@ void Pump::poll(int timeout_ms) {
     SteamNetworkingSockets_Poll(timeout_ms);
     SteamNetworkingSockets()->RunCallbacks();
     receive_messages();
+    settle_pings();
     settle_drained();
     signal_mailboxes();
 }
@@ -412,6 +414,43 @@ void Pump::settle_drained() {
     watched_.erase(std::remove_if(watched_.begin(), watched_.end(), settled), watched_.end());
 }
 
+void Pump::ping(const std::shared_ptr<Connection> &connection) {
+    const auto same = [&connection](const Ping &ping) { return ping.connection == connection; };
+    if (std::any_of(pings_.begin(), pings_.end(), same)) return;
+    pings_.push_back({connection, 0, 0});
+    settle_pings();
+}
+
+void Pump::settle_pings() {
+    if (pings_.empty()) return;
+    const int64_t now = now_us();
+    const auto settled = [this, now](Ping &ping) {
+        Connection &connection = *ping.connection;
+        const HSteamNetConnection native = connection.native.load();
+        if (native == k_HSteamNetConnection_Invalid) return true;
+        const PingState state = ping.packet == 0 ? PingState::lost : ping_state(native, ping.packet);
+        if (state == PingState::lost) {
+            ping.packet = connection.in_memory ? 0 : send_ping(native);
+            ping.sent_us = now;
+        }
+        if (state != PingState::answered && !connection.in_memory) return false;
+        Event event;
+        event.kind = GNS_EVENT_PONG;
+        event.number = now - ping.sent_us;
+        event.time_us = now;
+        event.connection = ping.connection;
+        {
+            std::lock_guard lock(connection.end_mutex);
+            ++connection.pongs;
+            connection.round_trip_us = event.number;
+            connection.changed.notify_all();
+        }
+        signal_later(push(connection, std::move(event)));
+        return true;
+    };
+    pings_.erase(std::remove_if(pings_.begin(), pings_.end(), settled), pings_.end());
+}
+
 void Pump::keep_history(const std::shared_ptr<Connection> &connection, std::shared_ptr<History> history) {
     noted_.erase(std::remove(noted_.begin(), noted_.end(), connection), noted_.end());
     if (history && connection->native.load() != k_HSteamNetConnection_Invalid) noted_.push_back(connection);
@@ -473,6 +512,7 @@ void Pump::shut_down() {
     for (Lingering &entry : lingering_) release(entry.account);
     lingering_.clear();
     watched_.clear();
+    pings_.clear();
     noted_.clear();
     listen_sockets_.clear();
     closed_listen_sockets_.clear();

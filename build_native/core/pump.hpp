@@ -60,6 +60,7 @@ public:
     void close_native(Connection &connection, int32_t reason, const char *text, bool linger);
     void close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int32_t reason, const std::string &text, bool linger);
     void watch_drain(const std::shared_ptr<Connection> &connection);
+    void ping(const std::shared_ptr<Connection> &connection);
     // Notes the connection's status in it from now on; nullptr: no more.
     void keep_history(const std::shared_ptr<Connection> &connection, std::shared_ptr<History> history);
     void on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change);
@@ -89,6 +90,7 @@ private:
     void accept_inbound(const SteamNetConnectionStatusChangedCallback_t &change);
     void overflow(const std::shared_ptr<Connection> &connection);
     void settle_drained();
+    void settle_pings();
     void note_histories();
     int64_t next_note_us() const;
     void settle_lingering();
@@ -115,6 +117,12 @@ private:
         HSteamListenSocket native;
     };
     std::vector<ClosedListenSocket> closed_listen_sockets_;
+    struct Ping {
+        std::shared_ptr<Connection> connection;
+        int64_t packet; // 0: not sent yet
+        int64_t sent_us;
+    };
+    std::vector<Ping> pings_;
     std::vector<Lingering> lingering_;
     std::vector<std::shared_ptr<Mailbox>> to_signal_;
     std::vector<std::shared_ptr<Connection>> watched_;

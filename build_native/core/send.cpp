@@ -271,16 +271,6 @@ int32_t watch(const std::shared_ptr<Connection> &connection, const DrainBound *a
     return runtime().pump.enqueue(std::move(command)) ? 0 : fail(GNS_ERROR_NOT_RUNNING);
 }
 
-// Waits on a connection's `changed`: 1 when ready, 0 at the timeout.
-template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_us, const Ready &ready) {
-    std::unique_lock lock(connection.end_mutex);
-    if (timeout_us < 0) {
-        connection.changed.wait(lock, ready);
-        return 1;
-    }
-    return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
-}
-
 // In GNS's eyes, which see an end earlier than the core's.
 bool lives(const Connection &connection) {
     const NativeAccess native;
@@ -317,13 +307,5 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
         if (!lives(*found)) wait_for(*found, -1, [&] { return found->ended; });
         std::lock_guard lock(found->end_mutex);
         return found->ended ? fail(-k_EResultNoConnection) : 1;
-    });
-}
-
-int32_t gns_connection_wait_ended(uint64_t connection, int64_t timeout_us) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        return wait_for(*found, timeout_us, [&] { return found->ended; });
     });
 }

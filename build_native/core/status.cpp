@@ -14,6 +14,13 @@ bool has_ended(Connection &connection, gns_connection_info *info, gns_connection
     return connection.ended;
 }
 
+int32_t ask_for_pong(const std::shared_ptr<Connection> &connection) {
+    if (is_over(connection->state.load())) return fail(-k_EResultNoConnection);
+    Command command;
+    command.task = [connection] { runtime().pump.ping(connection); };
+    return runtime().pump.enqueue(std::move(command)) ? 0 : fail(GNS_ERROR_NOT_RUNNING);
+}
+
 } // namespace
 } // namespace gns_core
 
@@ -32,6 +39,14 @@ int32_t gns_connection_state(uint64_t connection) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         return found ? found->state.load() : not_found();
+    });
+}
+
+int32_t gns_connection_wait_ended(uint64_t connection, int64_t timeout_us) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        return wait_for(*found, timeout_us, [&] { return found->ended; });
     });
 }
 
@@ -77,6 +92,32 @@ int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *st
             lanes[i].queue_time_us = lane.m_usecQueueTime;
         }
         return 0;
+    });
+}
+
+int32_t gns_connection_ping(uint64_t connection) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        return found ? ask_for_pong(found) : not_found();
+    });
+}
+
+int32_t gns_connection_wait_pong(uint64_t connection, int64_t timeout_us, int64_t *round_trip_us) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        int64_t before;
+        {
+            std::lock_guard lock(found->end_mutex);
+            before = found->pongs;
+        }
+        if (const int32_t error = ask_for_pong(found)) return error;
+        const int32_t result = wait_for(*found, timeout_us, [&] { return found->ended || found->pongs > before; });
+        if (result <= 0) return result;
+        std::lock_guard lock(found->end_mutex);
+        if (found->pongs == before) return fail(-k_EResultNoConnection);
+        *round_trip_us = found->round_trip_us;
+        return 1;
     });
 }
 

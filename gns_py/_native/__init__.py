@@ -32,6 +32,7 @@ from .library import ffi, lib
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS
 EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE
 EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
+EVENT_PONG: int = lib.GNS_EVENT_PONG
 EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
 SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
 SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
@@ -398,6 +399,17 @@ def status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStat
             for lane in lane_out
         ],
     )
+
+
+# (connection) -> 0 or error; an EVENT_PONG follows
+ping = lib.gns_connection_ping
+# (connection, timeout_us, int64_t *round_trip_us) -> 1, 0 at the timeout, or error
+wait_pong = lib.gns_connection_wait_pong
+
+
+def new_int64() -> Any:
+    """Where a number is written to: [0] of it."""
+    return ffi.new("int64_t *")
 
 
 def start_history(connection: int, interval_us: int, capacity: int) -> int:

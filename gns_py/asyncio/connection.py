@@ -33,6 +33,8 @@ class Connection(Endpoint):
         self._receiver = Waiters()
         self._readers = self._receiver  # or a poll group's
         self._changed = Waiters()
+        self._pongs = 0
+        self._round_trip = 0.0
 
     async def recv(self) -> bytes:
         """Waits for the next message and returns its data.
@@ -117,6 +119,21 @@ class Connection(Endpoint):
             await self._changed.wait()
         self._refused = 0
 
+    async def ping(self) -> float:
+        """Waits for an answer of the peer's GNS, not of its application, and returns the round trip in seconds.
+
+        What is lost on the way is sent again, and measured anew. Any number of tasks: those that ask while one ping is
+        under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no packet.
+        Errors: ConnectionClosed.
+        """
+        pongs = self._pongs
+        self._check(_native.ping(self.handle))
+        while self._pongs == pongs:
+            if self._end is not None:
+                raise self._closed()
+            await self._changed.wait()
+        return self._round_trip
+
     async def wait_closed(self) -> ConnectionEnd:
         """Waits until the connection has ended, by whomever, and returns why. What had arrived can still be read."""
         while self._end is None:
@@ -165,6 +182,11 @@ class Connection(Endpoint):
         super()._on_status(old, new, info, time_us)
         self._changed.wake()
         self._readers.wake()
+
+    def _on_pong(self, round_trip: float) -> None:
+        self._pongs += 1
+        self._round_trip = round_trip
+        self._changed.wake()
 
     def _on_drained(self) -> None:
         self._changed.wake()

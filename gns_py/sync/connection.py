@@ -112,6 +112,19 @@ class Connection(Endpoint):
             raise TimeoutError(f"the send queue did not drain within {timeout} s")
         self._refused = 0
 
+    def ping(self, timeout: float | None = None) -> float:
+        """Waits for an answer of the peer's GNS, not of its application, and returns the round trip in seconds.
+
+        What is lost on the way is sent again, and measured anew. Any thread. ``stats().ping_ms`` has GNS's own smoothed
+        measure, which costs no packet. Errors: TimeoutError, ConnectionClosed.
+        """
+        round_trip_us = _native.new_int64()
+        result = wait(lambda limit: _native.wait_pong(self.handle, limit, round_trip_us), Deadline(timeout).remaining())
+        self._check(result)
+        if not result:
+            raise TimeoutError(f"no answer within {timeout} s")
+        return float(round_trip_us[0] / 1e6)
+
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True) -> None:
         """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
 
