@@ -47,7 +47,7 @@ class ConfigFields:
     In bytes/s, 1024 to 268435456, by default 262144.
     """
     send_rate_max: int | None = None
-    """The highest send rate; without effect where it is below send_rate_min.
+    """The highest send rate, up to 104857600; without effect where it is below send_rate_min.
 
     In bytes/s, 1024 to 268435456, by default 262144.
     """
@@ -72,7 +72,7 @@ class ConfigFields:
     0 to 2, by default 2, fixed once the connection is being set up.
     """
     unencrypted: int | None = None
-    """Sending in the clear: 0 never, 1 if the peer insists, 2 if the peer allows it, 3 always.
+    """Sending in the clear: 0 no, 1 allowed, 2 preferred (by the end that accepts), 3 required.
 
     0 to 3, by default 0, fixed once the connection is being set up.
     """

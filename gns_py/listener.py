@@ -62,6 +62,7 @@ class Listener(Generic[C]):
     def set_config(self, config: Config) -> None:
         """Sets options for its connections that have no value of their own.
 
+        recv_queue_bytes, recv_queue_messages and max_unacked_segments: for those that come from now on.
         Errors: ConfigError. Native: SetConfigValue.
         """
         _native.check(_native.set_options(ConfigScope.LISTEN_SOCKET, self._handle, config))

@@ -13,7 +13,7 @@ from support import eventually, until_connected
 
 import gns_py
 import gns_py.sync as gns
-from gns_py import Config, ConfigError, ConfigScope, ConfigType, ConfigValue, ConnectionState, runtime
+from gns_py import Config, ConfigError, ConfigScope, ConfigType, ConfigValue, ConnectionState, InfoFlags, runtime
 
 FIELDS = Config.__dataclass_fields__
 OPTIONS = [option for option in ConfigValue if option.option_name in FIELDS]
@@ -308,3 +308,41 @@ def test_timeouts_are_those_of_the_connection() -> None:
         assert 0.25 < time.monotonic() - began < 3.0
         assert client.end is not None
         assert client.end.code == gns_py.EndReason.MISC_TIMEOUT
+
+
+@each("server", range(4))
+@each("client", range(4))
+def test_in_the_clear_only_where_both_ends_allow_it(client: int, server: int) -> None:
+    with (
+        gns.listen("127.0.0.1", 0, config=Config(unencrypted=server)) as listener,
+        gns.connect(*listener.address, config=Config(unencrypted=client), wait=False) as connection,
+    ):
+        if sorted((client, server)) == [0, 3]:
+            request = next(iter(listener))
+            with pytest.raises(gns_py.GNSError, match="handshake"):
+                request.accept()
+            assert connection.wait_closed(timeout=5.0).code == gns_py.EndReason.REMOTE_BAD_CRYPT
+            request.connection.close()
+            return
+        with listener.accept(timeout=5.0) as accepted:
+            until_connected(connection)
+            in_the_clear = client > 0 and server > 0 and (server > 1 or client == 3)
+            for end in (connection, accepted):
+                assert (InfoFlags.UNENCRYPTED in end.info().flags) == in_the_clear
+
+
+@each(
+    ("lowest", "highest", "used"),
+    [
+        (300_000, 300_000, 300_000),
+        (300_000, None, 300_000),  # the highest is by default 262144: no effect
+        (268_435_456, 268_435_456, 104_857_600),
+        (1024, 1024, 1024),
+    ],
+)
+def test_send_rates(lowest: int, highest: int | None, used: int) -> None:
+    first, second = gns.socket_pair(network=True)
+    with first, second:
+        first.set_config(Config(send_rate_min=lowest, send_rate_max=highest))
+        assert first.stats().send_rate == used
+        assert second.stats().send_rate == 262_144
