@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -9,23 +10,28 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import pytest
-from support import Peer, eventually, until_connected
+from support import Api, Peer, eventually
+from support.loops import LOOPS, new_loop
 
 import gns_py
-import gns_py.sync as gns
-from gns_py import ConfigValue, runtime
+import gns_py.sync
+from gns_py import Config, ConfigValue, runtime
+from gns_py.asyncio.loop import LoopMailbox
 from gns_py.endpoint import Endpoint
+from gns_py.listener import Listener
+from gns_py.sync import Connection, ListenSocket
 
 # As fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow.
 RATE = 30_000_000
 _PROCESS = psutil.Process()
-_OPTIONS = {each for each in ConfigValue if each.option_name in gns_py.Config.__dataclass_fields__}
+_OPTIONS = {each for each in ConfigValue if each.option_name in Config.__dataclass_fields__}
 
 
 class _Errors(logging.Handler):
@@ -52,6 +58,10 @@ def _warmed_up() -> None:
     """What is opened once per process is open before anything is counted; what is old is not looked through again."""
     runtime.start()
     runtime.stop()
+    for kind in LOOPS:
+        loop = new_loop(kind)
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
     gc.collect()
     gc.freeze()
 
@@ -75,11 +85,13 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.collect()
     for thing in gc.get_objects():
         if (isinstance(thing, Endpoint) and thing.end is None and not thing._closed_here) or (
-            isinstance(thing, gns.ListenSocket) and not thing._closed
+            isinstance(thing, Listener) and not thing._closed
         ):
             problems.append(f"left open: {thing!r}")
             with contextlib.suppress(gns_py.GNSError):
-                thing.close()
+                (thing._close if isinstance(thing, Endpoint) else thing.close)()
+        elif isinstance(thing, LoopMailbox) and thing.is_attached:
+            problems.append(f"left in its loop: {thing!r}")
     if runtime.is_running():
         now = gns_py.list_config()
         problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]
@@ -102,50 +114,55 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
 class Pair(NamedTuple):
     """Two connected ends."""
 
-    client: gns.Connection
-    server: gns.Connection
+    client: Connection
+    server: Connection
 
 
 PairMaker = Callable[..., Pair]
 
 
 @pytest.fixture
-def fast() -> gns.Config:
+def fast() -> Config:
     """Options for tests that move data."""
-    return gns.Config(send_rate_min=RATE, send_rate_max=RATE)
+    return Config(send_rate_min=RATE, send_rate_max=RATE)
 
 
 @pytest.fixture
-def listener() -> Iterator[gns.ListenSocket]:
+def api() -> Api:
+    """The API that the fixtures below use. Contract tests have their own, to run with each."""
+    return gns_py.sync
+
+
+@pytest.fixture
+def listener(api: Api) -> Iterator[ListenSocket]:
     """A listen socket on IPv4 loopback."""
-    with gns.listen("127.0.0.1", 0) as socket:
+    with api.listen("127.0.0.1", 0) as socket:
         yield socket
 
 
 @pytest.fixture
-def make_pair() -> Iterator[PairMaker]:
+def make_pair(api: Api) -> Iterator[PairMaker]:
     """Connects a client to a server over UDP on loopback: make_pair(config for both, server_config=...)."""
     with ExitStack() as stack:
 
-        def make(config: gns.Config | None = None, server_config: gns.Config | None = None) -> Pair:
-            socket = stack.enter_context(gns.listen("127.0.0.1", 0, config=server_config or config))
-            client = gns.connect("127.0.0.1", socket.address.port, config=config, wait=False)
-            stack.enter_context(client)
-            server = stack.enter_context(socket.accept(timeout=5.0))
-            until_connected(client)
-            return Pair(client, server)
+        def make(config: Config | None = None, server_config: Config | None = None) -> Pair:
+            socket = stack.enter_context(api.listen("127.0.0.1", 0, config=server_config or config))
+            with ThreadPoolExecutor(1) as beside:
+                accepting = beside.submit(socket.accept, timeout=5.0)
+                client = stack.enter_context(api.connect("127.0.0.1", socket.address.port, config=config))
+                return Pair(client, stack.enter_context(accepting.result()))
 
         yield make
 
 
 @pytest.fixture
-def pair(make_pair: PairMaker, fast: gns.Config) -> Pair:
+def pair(make_pair: PairMaker, fast: Config) -> Pair:
     """A client and the server's end of its connection, over UDP on loopback, each to be read on its own."""
     return make_pair(fast)
 
 
 @pytest.fixture
-def process_config() -> Iterator[Callable[[gns.Config], None]]:
+def process_config() -> Iterator[Callable[[Config], None]]:
     """gns_py.set_config(), undone after the test."""
     yield gns_py.set_config
     gns_py.reset_config()

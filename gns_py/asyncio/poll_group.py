@@ -60,13 +60,17 @@ class PollGroup(BasePollGroup[Connection]):
         """
         if self._waiters:
             raise ConcurrencyError("two tasks poll the same group at once")
-        while not self._events:
-            await self._waiters.wait()
-        events = take(self._events)
+        events: list[Event] = []
         sizes: dict[int, list[int]] = {}
-        for event in events:
-            if isinstance(event, MessageReceived):
-                sizes.setdefault(event.connection.handle, []).append(len(event.message.data))
+        while not events:
+            while not self._events:
+                await self._waiters.wait()
+            for event in take(self._events):
+                if isinstance(event, MessageReceived):
+                    if event.connection._closed_here:  # what was not read when this end closed it is gone
+                        continue
+                    sizes.setdefault(event.connection.handle, []).append(len(event.message.data))
+                events.append(event)
         for handle, each in sizes.items():
             _native.handled(handle, len(each), sum(each))
         self._forget_ended(events)

@@ -1,7 +1,20 @@
-"""What tests share that is no fixture: waiting with a deadline, and programs in processes of their own."""
+"""What tests share that is no fixture: waiting with a deadline, APIs alike, and programs in processes of their own."""
 
+from .api import Api, once
+from .blocking import BlockingAsyncio
 from .deadline import eventually
-from .events import next_event, poll_until, until_connected, until_ended
+from .events import next_event, next_request, poll_until, until_connected, until_ended
 from .peer import Peer
 
-__all__ = ["Peer", "eventually", "next_event", "poll_until", "until_connected", "until_ended"]
+__all__ = [
+    "Api",
+    "BlockingAsyncio",
+    "Peer",
+    "eventually",
+    "next_event",
+    "next_request",
+    "once",
+    "poll_until",
+    "until_connected",
+    "until_ended",
+]

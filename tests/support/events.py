@@ -1,4 +1,4 @@
-"""Reading poll() until something has happened."""
+"""Reading until something has happened."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from gns_py import ConnectionState, StatusChanged
+from gns_py import ConnectionRequest, ConnectionState, StatusChanged
+from gns_py.sync import Connection, ListenSocket
 from gns_py.sync.connection import Event
 
 E = TypeVar("E")
 
 
 class Polled(Protocol):
-    """A connection or a listen socket."""
+    """A connection, a listen socket or a poll group."""
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]: ...
 
@@ -44,3 +45,8 @@ def until_connected(polled: Polled) -> list[Event]:
 def until_ended(polled: Polled, timeout: float = 5.0) -> list[Event]:
     """All events up to a connection's end."""
     return poll_until(polled, lambda event: isinstance(event, StatusChanged) and event.end, timeout)
+
+
+def next_request(listener: ListenSocket) -> ConnectionRequest[Connection]:
+    """Whoever wants to connect next, in each API."""
+    return next(iter(listener))
