@@ -8,6 +8,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import re
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -39,6 +40,12 @@ def test_page(page: Path) -> None:
                 assert_printed(printed.getvalue(), block.output)
     finally:
         loop.close()
+
+
+def test_no_python_is_left_out() -> None:
+    for page in DOCS.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert len(re.findall(r"(?:```|<!--) *py", text)) == len(python_blocks(text)), page
 
 
 async def run(code: CodeType, namespace: dict[str, Any]) -> None:
