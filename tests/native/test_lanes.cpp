@@ -60,3 +60,14 @@ TEST(lanes, arguments) {
     CHECK_EQUAL(gns_configure_lanes(link.outbound, GNS_MAX_LANES, nullptr, nullptr), -3);
     OK(gns_connection_status_get(link.outbound, &status, 4, lanes.data()));
 }
+
+TEST(lanes, configured_again) {
+    Link link(fast(), fast());
+    const std::vector<std::vector<int32_t>> steps = {{1, 0}, {0, 0}, {2, 1, 0}, {0, 0, 0}, {0, 1, 2}, {3, 2, 1, 0}};
+    for (const std::vector<int32_t> &priorities : steps) {
+        const auto count = static_cast<int32_t>(priorities.size());
+        OK(gns_configure_lanes(link.outbound, count, priorities.data(), nullptr));
+        for (int32_t lane = 0; lane < count; ++lane) OK(send(link.outbound, "x", GNS_SEND_RELIABLE, static_cast<uint16_t>(lane)));
+        for (int32_t lane = 0; lane < count; ++lane) CHECK_EQUAL(link.server.message().data, "x");
+    }
+}
