@@ -24,8 +24,8 @@ from .opening import Opening
 
 _log = logging.getLogger("gns_py")
 
-# Reconnecting, in seconds: the first pause is random, so that the clients of a restarted server do not all come at once;
-# each further one is longer, up to a limit.
+# Reconnecting, in seconds: the first pause is random, so that the clients of a restarted server do not all come at
+# once; each further one is longer, up to a limit.
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGER = 1.6

@@ -1,5 +1,7 @@
 // Mailboxes: waiting, waking, descriptors, batches, several readers.
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <mutex>
@@ -51,6 +53,27 @@ TEST(mailbox, descriptor_made_late) {
     CHECK(readable(fd)); // the end; and after it that nothing will come any more
     while (receive(link.server.handle, 0, std::make_unique<std::vector<Event>>().get()) > 0) {}
     CHECK(readable(fd));
+}
+
+TEST(mailbox, sends_a_byte_where_it_is_told_to) {
+    Link link(fast(), fast());
+    int pair[2];
+    CHECK_EQUAL(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    OK(gns_mailbox_notify(link.server.handle, pair[1]));
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 10; ++i) OK(send(link.outbound, "x"));
+        CHECK(readable(pair[0], 10'000));
+        for (int i = 0; i < 10; ++i) link.server.message();
+        CHECK(link.server.all_within(20'000).empty());
+        char bytes[16]; // one each time that something began to wait
+        const ssize_t taken = ::recv(pair[0], bytes, sizeof bytes, 0);
+        CHECK(taken >= 1 && taken <= 10);
+        CHECK(!readable(pair[0]));
+    }
+    OK(close(link.inbound));
+    OK(gns_mailbox_destroy(link.server.handle)); // before the socket goes
+    ::close(pair[0]);
+    ::close(pair[1]);
 }
 
 TEST(mailbox, wake_ends_one_receive) {

@@ -70,3 +70,17 @@ TEST(receive_bounds, are_options_of_living_connections) {
     link.client.end_of(link.outbound);
     check_overflow(link.server, link.inbound, 10);
 }
+
+TEST(receive_bounds, a_mailbox_that_holds_counts_until_handled) {
+    Link link(fast().set(GNS_CONFIG_RECV_QUEUE_MESSAGES, 10).set(GNS_CONFIG_RECV_QUEUE_BYTES, 100'000), fast());
+    OK(gns_mailbox_hold(link.server.handle));
+    for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 10; ++i) OK(send(link.outbound, numbered(i, 100)));
+        for (int i = 0; i < 10; ++i) CHECK_EQUAL(link.server.message().data, numbered(i, 100));
+        OK(gns_connection_handled(link.inbound, 10, 1000));
+    }
+    for (int i = 0; i < 11; ++i) OK(send(link.outbound, numbered(i, 100)));
+    CHECK_EQUAL(link.client.end_of(link.outbound).code, GNS_END_MESSAGE_QUEUE_LIMIT_REACHED);
+    check_overflow(link.server, link.inbound, 10);
+    CHECK_EQUAL(gns_connection_handled(link.inbound, 1, 1), GNS_ERROR_BAD_HANDLE);
+}
