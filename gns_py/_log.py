@@ -16,9 +16,12 @@ _LEVELS = {
     LogLevel.WARNING: logging.WARNING,
     LogLevel.MSG: logging.INFO,
 }
-# "[#123 UDP str:alice@10.0.0.1:27015 'name'] connected". The identity may have "] " in it, so the description
-# ends after a port; where there is none (P2P), at the first "] ".
-_CONNECTION = re.compile(r"\[(#\d+ (?:.*?:\d+(?: '.*?')?(?=\](?: |$))|.*?))\](?: |$)")
+# "[#123 UDP str:alice@10.0.0.1:27015 'name'] connected", perhaps with what comes before all lines of its sort. The
+# identity may have "] " in it, so the description ends after a port; where there is none (P2P), at the first "] ".
+_CONNECTION = re.compile(
+    r"(?:\d+ more like this within 3 s: )?(?:\S+\(\d+\): )?(?:Assertion Failed: )?"
+    r"\[(#\d+ (?:.*?:\d+(?: '.*?')?(?=\](?: |$))|.*?))\](?: |$)"
+)
 
 
 def set_log_level(level: LogLevel) -> None:
@@ -46,7 +49,7 @@ def dispatch_logs() -> None:
     for line in lines:
         # A peer's identity or goodbye must not be able to forge a line, or to talk to a terminal.
         text = line.text if line.text.isprintable() else "".join(map(_printable, line.text))
-        about = _CONNECTION.search(text)
+        about = _CONNECTION.match(text)
         # GNS says itself where it blames the application.
         ours = line.level is LogLevel.BUG and "application code" not in text
         hint = " (a bug in gns_py or in GNS: please report it)" if ours else ""

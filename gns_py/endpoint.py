@@ -289,7 +289,7 @@ class Endpoint:
     # ---- options ----
 
     def set_config(self, config: Config) -> None:
-        """Sets options of this connection.
+        """Sets options of this connection, in Config's order: where one is refused, those before it are set.
 
         Errors: ConfigError, ValueError, ConnectionClosed. Native: SetConfigValue.
         """

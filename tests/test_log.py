@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sys
@@ -12,6 +13,7 @@ import pytest
 from support import Peer, eventually
 
 import gns_py
+import gns_py.asyncio as gns_asyncio
 import gns_py.sync as gns
 from gns_py import Config, LogLevel, runtime
 
@@ -48,6 +50,11 @@ class Log:
 
     def about(self, connection: str) -> list[logging.LogRecord]:
         return [record for record in self.records if vars(record)["gns_connection"] == connection]
+
+    @property
+    def messages(self) -> list[str]:
+        """Of the records that others have made."""
+        return self._caplog.messages
 
     def clear(self) -> None:
         runtime.dispatch_logs()
@@ -175,6 +182,18 @@ def test_a_connection_is_named_with_its_ipv6_address_and_identity(log: Log) -> N
         assert log.about(client.description)
 
 
+def test_a_peer_s_text_names_no_connection(log: Log) -> None:
+    """What looks like a description and is no part of what GNS says first."""
+    gns_py.set_log_level(LogLevel.MSG)
+    forged = "[#1 UDP 10.0.0.1:1] connected"
+    a, b = gns.socket_pair(network=True)
+    a.close(1000, forged)
+    b.wait_closed(timeout=5.0)
+    assert any(forged in line for line in log.lines)
+    assert log.about("#1 UDP 10.0.0.1:1") == []
+    b.close()
+
+
 def test_lines_about_no_connection_name_none(log: Log) -> None:
     gns_py.set_log_level(LogLevel.MSG)
     gns_py.stop()
@@ -283,7 +302,7 @@ def test_what_was_left_out_is_told_by_itself(log: Log) -> None:
         def told() -> list[str]:
             a.send(b"x")
             b.recv(timeout=5.0)  # an event: whoever reads it makes records, too
-            return [line for line in log._caplog.messages if line.startswith("20 more like this")]
+            return [line for line in log.messages if line.startswith("20 more like this")]
 
         eventually(told, 10.0, "the line that tells")
         refuse(1)  # a new count
@@ -315,6 +334,17 @@ def test_what_nobody_fetches_is_counted(log: Log, pair: tuple[gns.Connection, gn
     until_acknowledged(a)
     assert "1976 lines of GNS's log were lost: nobody fetched them" in log.lines
     assert len([line for line in log.lines if "SendMessage" in line]) == 1024
+
+
+def test_an_asyncio_program_gets_records(log: Log) -> None:
+    async def main() -> None:
+        a, b = gns_asyncio.socket_pair(network=True)
+        async with a, b:
+            a.send(bytes(20_000), reliable=False)
+            await b.recv()
+
+    asyncio.run(main())
+    assert any("20000 bytes" in line for line in log.messages)
 
 
 # ---- bugs ------------------------------------------------------------------------------------------------------------
