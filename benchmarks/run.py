@@ -1,9 +1,10 @@
-"""Python beside C++ through the same core: round trip and one-way throughput, in one run, as ratios.
+"""Python beside C++ through the same core, in one run, as ratios. Prints tables and writes benchmarks/results.json.
 
-Usage: python benchmarks/run.py [--quick] [--runs N]. Needs gns_py installed, a C++ compiler, two free cores. Each
-figure is the median of the runs, in which the two languages take turns, so that a machine that slows down slows both.
+Usage: python benchmarks/run.py [--quick] [--runs N] [--output FILE] [PART ...]. Needs gns_py[bench] installed, a C++
+compiler, Linux and two free cores. Each figure is the median of the runs, in which the languages take turns, so that a
+machine that slows down slows all. Of the parts that are not measured the file keeps what it has. plot.py draws it.
 
-GNS sends 256 KiB/s unless told otherwise: here the rate is RATE below, and the buffers are large enough for it.
+GNS sends 256 KiB/s unless told otherwise: here the rate is 40 MB/s, and the buffers are large enough for it.
 """
 
 from __future__ import annotations
@@ -11,110 +12,190 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import platform
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import copies
+import tables
+from peers import HERE, Command, Result, build, commands, running, usage
 
 import gns_py._native as native
 
-RATE = 40_000_000
-HERE = Path(__file__).parent
-SIZES = (32, 256, 1200)
-Result = dict[str, float]
+TICK_RATE = 30  # Hz
+Row = dict[str, Any]
+Commands = dict[str, Command]
 
 
-def build(folder: Path) -> Path:
-    """Compiles core_peer.cpp against the library that Python uses."""
-    library = Path(native.__file__).parent
-    peer = folder / "core_peer"
-    compiler = os.environ.get("CXX") or shutil.which("c++") or sys.exit("needs a C++ compiler: c++, or set CXX")
-    link = ["-L", str(library), "-lgns_core", f"-Wl,-rpath,{library}"]
-    source = [str(HERE / "core_peer.cpp"), "-I", str(HERE.parent / "build_native/core")]
-    subprocess.run([compiler, "-O2", "-std=c++17", *source, "-o", str(peer), *link], check=True)
-    return peer
+class Effort(NamedTuple):
+    """How much is measured."""
+
+    runs: int = 5
+    sizes: tuple[int, ...] = (32, 256, 1200)
+    trips: int = 10_000
+    volume: int = 30_000_000  # bytes
+    players: tuple[int, ...] = (1000, 2000)
+    tick_seconds: float = 5.0
+    connections: int = 1000
+    settle_seconds: float = 2.0
+    idle_seconds: float = 20.0
+    copy_sizes: tuple[int, ...] = (64, 256, 1024, 4096, 16384, 65536, 524288)
+    copied: int = 16 << 20  # bytes
 
 
-@contextmanager
-def server(peer: list[str]) -> Iterator[str]:
-    """A running server; its port."""
-    with subprocess.Popen([*peer, "serve"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
+QUICK = Effort(1, trips=1000, volume=5_000_000, players=(300,), tick_seconds=2.0, connections=300, idle_seconds=3.0)
+# Whether it works, nothing more.
+TINY = Effort(1, (32,), 50, 50_000, (4,), 0.3, 4, 0.1, 0.3, (64, 524288), 1 << 16)
 
 
-def measure(peer: list[str], what: str, *numbers: int) -> Result:
-    with server(peer) as port:
-        client = subprocess.run(
-            [*peer, what, port, *map(str, numbers)], stdout=subprocess.PIPE, text=True, check=True, timeout=120
-        )
-    result: Result = json.loads(client.stdout)
-    return result
+def summed_up(results: list[Result]) -> Result:
+    """The median of each figure; of what must not happen at all, the worst."""
+    return {
+        name: (max if name == "late" else statistics.median)(result[name] for result in results) for name in results[0]
+    }
 
 
-def median(results: list[Result]) -> Result:
-    return {name: statistics.median(result[name] for result in results) for name in results[0]}
-
-
-def compare(peers: dict[str, list[str]], runs: int, what: str, *numbers: int) -> tuple[Result, Result]:
-    results: dict[str, list[Result]] = {name: [] for name in peers}
+def taking_turns(runs: int, ways: Sequence[tuple[str, ...]], measure: Callable[..., Result]) -> Iterator[Row]:
+    """A row for each way, a kind of peer and perhaps a style: what measure(*way) finds."""
+    results: dict[tuple[str, ...], list[Result]] = {way: [] for way in ways}
     for _ in range(runs):
-        for name, peer in peers.items():
-            results[name].append(measure(peer, what, *numbers))
-    return median(results["C++"]), median(results["Python"])
+        for way in ways:
+            results[way].append(measure(*way))
+    for way, each in results.items():
+        yield {"kind": " ".join(way), **summed_up(each)}
 
 
-def header(names: str) -> None:
-    """The top of a Markdown table."""
-    columns = names.split("|")
-    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+def client(command: Command, what: str, *numbers: int) -> Result:
+    """What a client finds that talks to a server of its own kind."""
+    with running([*command, "serve"]) as server, running([*command, what, server.line(), *numbers]) as peer:
+        return peer.result()
 
 
-def round_trips(peers: dict[str, list[str]], runs: int, count: int) -> None:
-    print(f"Round trip, blocking, reliable, {count} times, microseconds\n")
-    header("size|C++ p50|p99|p99.9|Python p50|p99|p99.9|ratio p50 (budget 1.5)|Python p99/p50 (3)|p99.9/p50 (6)")
-    for size in SIZES:
-        cpp, python = compare(peers, runs, "round_trip", count, size)
-        cells = [f"{result[name]:.0f}" for result in (cpp, python) for name in ("p50", "p99", "p999")]
-        ratios = [python["p50"] / cpp["p50"], python["p99"] / python["p50"], python["p999"] / python["p50"]]
-        print(f"| {size} B | " + " | ".join([*cells, *(f"{ratio:.2f}" for ratio in ratios)]) + " |", flush=True)
+def round_trip(peers: Commands, effort: Effort) -> Iterator[Row]:
+    for size in effort.sizes:
+
+        def measure(kind: str) -> Result:
+            return client(peers[kind], "round_trip", effort.trips, size)  # noqa: B023 - called in this round
+
+        yield from ({"size": size, **row} for row in taking_turns(effort.runs, [(kind,) for kind in peers], measure))
 
 
-def throughputs(peers: dict[str, list[str]], runs: int, volume: int) -> None:
-    print(f"\nOne way, one connection, batched, at most {RATE / 1e6:.0f} MB/s\n")
-    header("size|kind|C++ msg/s|Python msg/s|ratio (budget 0.95)|C++ us CPU/msg|Python|ratio (1.5)|lost C++|Python")
-    for size in SIZES:
-        count = min(volume // size, volume // 100)
-        for kind, reliable in (("reliable", 1), ("unreliable", 0)):
-            cpp, python = compare(peers, runs, "one_way", count, size, reliable)
-            rates = [result["received"] / result["seconds"] for result in (cpp, python)]
-            cpus = [(result["sender_cpu"] + result["receiver_cpu"]) / count * 1e6 for result in (cpp, python)]
-            lost = [f"{100 * (1 - result['received'] / count):.1f} %" for result in (cpp, python)]
-            print(
-                f"| {size} B | {kind} | {rates[0]:.0f} | {rates[1]:.0f} | {rates[1] / rates[0]:.2f} | {cpus[0]:.2f} "
-                f"| {cpus[1]:.2f} | {cpus[1] / cpus[0]:.2f} | {lost[0]} | {lost[1]} |",
-                flush=True,
-            )
+def one_way(peers: Commands, effort: Effort) -> Iterator[Row]:
+    for size, reliable in product(effort.sizes, (True, False)):
+        count = min(effort.volume // size, effort.volume // 100)
+
+        def measure(kind: str) -> Result:
+            result = client(peers[kind], "one_way", count, size, int(reliable))  # noqa: B023 - called in this round
+            return {
+                "rate": result["received"] / result["seconds"],
+                "cpu_us": (result["sender_cpu"] + result["receiver_cpu"]) / count * 1e6,  # noqa: B023
+                "lost": 1 - result["received"] / count,  # noqa: B023
+            }
+
+        for row in taking_turns(effort.runs, [(kind,) for kind in peers], measure):
+            yield {"size": size, "reliable": reliable, **row}
+
+
+def world(peers: Commands, kind: str, style: str, players: int, rate: int, seconds: float, settle: float) -> Result:
+    """What a server with so many players costs, the pump included, seen from outside; with rate 0 all only wait."""
+    with running([*peers[kind], "world", players, rate, int(rate * seconds), style]) as server:
+        port = server.line()
+        empty = usage(server.pid, server.pid).memory
+        with running([*peers["C++"], "play", port, players, rate]):
+            reader = int(server.result()["reader"])
+            if rate:
+                server.line()
+            else:
+                time.sleep(settle)  # what follows the handshakes
+            before = usage(server.pid, reader)
+            if rate:
+                found = server.result()
+                found = {"late": found["late"], "received": found["inputs"] / (players * int(rate * seconds))}
+            else:
+                time.sleep(seconds)
+                found = {}
+            after = usage(server.pid, reader)
+    return found | {
+        "cpu": (after.cpu - before.cpu) / seconds,
+        "wakeups": (after.wakeups - before.wakeups) / seconds,
+        "memory": (before.memory - empty) / players,
+    }
+
+
+def tick(peers: Commands, effort: Effort) -> Iterator[Row]:
+    ways = [("C++", "once_a_tick"), ("C++", "as_it_comes"), ("sync", "once_a_tick"), ("sync", "as_it_comes")]
+    ways += product(("asyncio", "uvloop"), ("poll_group", "handlers"))
+    for players in effort.players:
+
+        def measure(kind: str, style: str) -> Result:
+            return world(peers, kind, style, players, TICK_RATE, effort.tick_seconds, 0.0)  # noqa: B023 - in this round
+
+        for row in taking_turns(min(effort.runs, 3), ways, measure):
+            yield {"players": players, **row, "ticks": int(TICK_RATE * effort.tick_seconds)}
+
+
+def idle(peers: Commands, effort: Effort) -> Iterator[Row]:
+    ways = [("C++", "as_it_comes"), ("sync", "as_it_comes"), ("sync", "in_a_thread")]
+    ways += product(("asyncio", "uvloop"), ("handlers",))
+
+    def measure(kind: str, style: str) -> Result:
+        return world(peers, kind, style, effort.connections, 0, effort.idle_seconds, effort.settle_seconds)
+
+    yield from taking_turns(1, ways, measure)
+
+
+def copied(_peers: Commands, effort: Effort) -> Iterator[Row]:
+    yield from copies.measure(effort.copy_sizes, effort.copied)
+
+
+PARTS: dict[str, Callable[[Commands, Effort], Iterator[Row]]] = {
+    "round_trip": round_trip,
+    "one_way": one_way,
+    "tick": tick,
+    "idle": idle,
+    "copies": copied,
+}
+
+
+def machine() -> dict[str, str]:
+    """What it was measured on, but no names."""
+    info = native.build_info()
+    return {
+        "processor": f"{os.cpu_count()} cores, {platform.machine()}",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "library": f"GNS {info.gns_version}, {info.crypto}, {info.compiler}, {info.mode}, {info.build_type}",
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a look, not a measurement: seconds instead of minutes")
-    parser.add_argument("--runs", type=int, default=5, help="how often each figure is measured (default: 5)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="a look, not a measurement: a minute instead of many")
+    parser.add_argument("--tiny", action="store_true", help="only whether it works")
+    parser.add_argument("--runs", type=int, help=f"how often each figure is measured (default: {Effort().runs})")
+    parser.add_argument("--output", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
-    os.environ["BENCH_RATE"] = str(RATE)
-    runs = 1 if arguments.quick else arguments.runs
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"{unknown.pop()!r} is none of {', '.join(PARTS)}")
+    effort = TINY if arguments.tiny else QUICK if arguments.quick else Effort()
+    if arguments.runs:
+        effort = effort._replace(runs=arguments.runs)
+    results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        peers = {"C++": [str(build(Path(folder)))], "Python": [sys.executable, str(HERE / "python_peer.py")]}
-        round_trips(peers, runs, 1000 if arguments.quick else 10_000)
-        throughputs(peers, runs, 5_000_000 if arguments.quick else 30_000_000)
+        peers = commands(build(Path(folder)))
+        for part in arguments.parts or PARTS:
+            load, now = os.getloadavg()[0], datetime.now(timezone.utc)
+            rows = list(PARTS[part](peers, effort))
+            results[part] = {"when": f"{now:%Y-%m-%d %H:%M}", "load": load, "machine": machine(), "rows": rows}
+            print(f"{tables.TITLES[part]}\n\n{tables.TABLES[part](rows)}\n", flush=True)
+            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+"""The results as Markdown tables, with the ratios that the budgets are for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Rows = list[dict[str, Any]]
+
+TITLES = {
+    "round_trip": "Round trip, reliable, microseconds",
+    "one_way": "One way, one connection, batches of 256 messages, at most 40 MB/s",
+    "tick": "Server at 30 Hz: 64 B in and 200 B out for each player and tick, unreliable",
+    "idle": "Server with connections on which nothing happens",
+    "copies": "CPU time of the calling thread for each message, microseconds",
+}
+# The plain way, and the one that avoids a copy, or calls.
+ALTERNATIVES = [
+    ("recv_message(copy=True)", "recv_message(copy=False)"),
+    ("send(bytes(memoryview[a:b]))", "send(memoryview[a:b])"),
+    ("send(bytes)", "send_many([bytes, ...])"),
+    ("send_many([memoryview[a:b], ...])", "send_many(buffer, offsets=...)"),
+    ("loop of send(bytes)", "broadcast(bytes)"),
+]
+# What counts as cheaper: less is within what two runs differ by.
+_CHEAPER = 0.9
+
+
+def table(columns: str, rows: Iterable[Iterable[str]]) -> str:
+    names = columns.split("|")
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def beside(rows: Rows, row: dict[str, Any], *same: str) -> dict[str, Any]:
+    """C++'s row for the same case: of several styles, the cheapest."""
+    others = [each for each in rows if each["kind"].startswith("C++") and all(each[name] == row[name] for name in same)]
+    return min(others, key=lambda each: float(each.get("cpu", 0)))
+
+
+def ratio(value: float, base: float) -> str:
+    return f"{value / base:.2f}" if base else "-"
+
+
+def size_name(size: int) -> str:
+    return f"{size} B" if size < 1024 or size % 1024 else f"{size // 1024} KiB"
+
+
+def round_trip(rows: Rows) -> str:
+    return table(
+        "size|peer|p50|p99|p99.9|p50 / C++|p99 / p50|p99.9 / p50",
+        (
+            [
+                size_name(row["size"]),
+                row["kind"],
+                *(f"{row[name]:.0f}" for name in ("p50", "p99", "p999")),
+                ratio(row["p50"], beside(rows, row, "size")["p50"]),
+                f"{row['p99'] / row['p50']:.1f}",
+                f"{row['p999'] / row['p50']:.1f}",
+            ]
+            for row in rows
+        ),
+    )
+
+
+def one_way(rows: Rows) -> str:
+    def cells(row: dict[str, Any]) -> list[str]:
+        cpp = beside(rows, row, "size", "reliable")
+        return [
+            size_name(row["size"]),
+            "reliable" if row["reliable"] else "unreliable",
+            row["kind"],
+            f"{row['rate']:,.0f}",
+            ratio(row["rate"], cpp["rate"]),
+            f"{row['cpu_us']:.2f}",
+            ratio(row["cpu_us"], cpp["cpu_us"]),
+            f"{100 * row['lost']:.1f} %",
+        ]
+
+    return table("size|messages|peer|a second|/ C++|CPU us each|/ C++|lost", map(cells, rows))
+
+
+def tick(rows: Rows) -> str:
+    return table(
+        "players|server|CPU of a core|/ C++ at its cheapest|late ticks, worst run|inputs received|wake-ups a second",
+        (
+            [
+                f"{row['players']}",
+                row["kind"],
+                f"{100 * row['cpu']:.0f} %",
+                ratio(row["cpu"], beside(rows, row, "players")["cpu"]),
+                f"{row['late']:.0f} of {row['ticks']}",
+                f"{100 * row['received']:.1f} %",
+                f"{row['wakeups']:.0f}",
+            ]
+            for row in rows
+        ),
+    )
+
+
+def idle(rows: Rows) -> str:
+    return table(
+        "server|CPU of a core|/ C++|wake-ups of its reader a second|memory per connection|/ C++",
+        (
+            [
+                row["kind"],
+                f"{100 * row['cpu']:.2f} %",
+                ratio(row["cpu"], beside(rows, row)["cpu"]),
+                f"{row['wakeups']:.1f}",
+                f"{row['memory'] / 1024:.1f} KiB",
+                ratio(row["memory"], beside(rows, row)["memory"]),
+            ]
+            for row in rows
+        ),
+    )
+
+
+def where_it_pays(ratios: dict[int, float]) -> str:
+    """The sizes at which it is cheaper."""
+    sizes = sorted(ratios)
+    paying = [size for size in sizes if ratios[size] <= _CHEAPER]
+    if not paying:
+        return "never"
+    low, high = paying[0], paying[-1]
+    if paying != sizes[sizes.index(low) : sizes.index(high) + 1]:
+        return "at " + ", ".join(map(size_name, paying))
+    if high == sizes[-1]:
+        return "always" if low == sizes[0] else f"from {size_name(low)}"
+    return f"up to {size_name(high)}" if low == sizes[0] else f"from {size_name(low)} to {size_name(high)}"
+
+
+def copies(rows: Rows) -> str:
+    us = {(row["way"], row["size"]): row["us"] for row in rows}
+    sizes = sorted({row["size"] for row in rows})
+
+    def cells(plain: str, other: str) -> list[str]:
+        ratios = {size: us[other, size] / us[plain, size] for size in sizes}
+        figures = [f"{us[plain, size]:.2f} : {us[other, size]:.2f}" for size in sizes]
+        return [f"`{plain}` : `{other}`", *figures, where_it_pays(ratios)]
+
+    columns = "|".join(map(size_name, sizes))
+    return table(f"the plain way : the other|{columns}|the other pays", (cells(*each) for each in ALTERNATIVES))
+
+
+TABLES: dict[str, Callable[[Rows], str]] = {
+    "round_trip": round_trip,
+    "one_way": one_way,
+    "tick": tick,
+    "idle": idle,
+    "copies": copies,
+}

@@ -1,0 +1,39 @@
+"""The benchmarks, as the programs that they are: whether they measure something; what it is, is theirs to say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+KINDS = {"C++", "sync", "asyncio", "uvloop"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they look into /proc")
+@pytest.mark.skipif(not shutil.which("c++"), reason="C++ needs a compiler")
+def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
+    output = tmp_path / "results.json"
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "run.py", "--tiny", "--output", output],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert run.returncode == 0, run.stderr
+    results = json.loads(output.read_text())
+    assert list(results) == ["round_trip", "one_way", "tick", "idle", "copies"]
+    for part, found in results.items():
+        for row in found["rows"]:
+            assert f"| {row.get('kind', '')}" in run.stdout
+            assert all(value >= 0 for value in row.values() if isinstance(value, float))
+        if part != "copies":
+            assert {row["kind"].split()[0] for row in found["rows"]} == KINDS
+    assert all(row["p50"] > 0 for row in results["round_trip"]["rows"])
+    assert all(row["lost"] == 0 for row in results["one_way"]["rows"] if row["reliable"])
+    assert all(row["received"] > 0 and row["cpu"] > 0 for row in results["tick"]["rows"])
+    assert all(row["us"] > 0 for row in results["copies"]["rows"])
