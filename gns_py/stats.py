@@ -61,6 +61,8 @@ class LaneStatus(NamedTuple):
     pending_reliable: int
     sent_unacked_reliable: int
     queue_time_us: int | None
+    """How long a message sent now on this lane would wait, priorities and weights considered. Some 30 bytes of framing
+    for each packet are not counted, which makes it three percent short for messages of 1 KiB."""
 
 
 class Sample(NamedTuple):
