@@ -1,9 +1,20 @@
 # The mended places of GNS. A mended copy is compiled in place of the original, which stays as it was checked.
-function(gns_mend file original mended)
+# gns_mend(file original mended [original mended ...])
+function(gns_mend file)
   set(source ${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/${file})
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${file})
   file(READ ${source} text)
-  string(REPLACE "${original}" "${mended}" text "${text}")
+  foreach(index RANGE 1 ${ARGC} 2)
+    if(index EQUAL ARGC)
+      break()
+    endif()
+    math(EXPR next "${index} + 1")
+    string(FIND "${text}" "${ARGV${index}}" found)
+    if(found EQUAL -1)
+      message(FATAL_ERROR "${file} has no \"${ARGV${index}}\" to mend: is this another GNS?")
+    endif()
+    string(REPLACE "${ARGV${index}}" "${ARGV${next}}" text "${text}")
+  endforeach()
   file(WRITE ${copy}.new "${text}")
   configure_file(${copy}.new ${copy} COPYONLY) # a new time only for new contents
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
@@ -23,6 +34,10 @@ gns_mend(steamnetworkingsockets_socketthread.cpp "_tokens = (double)INT_MAX;" "_
 # When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
 # that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as
 # [1, 0] gives both the same class, and [1, 0] as [0, 0] writes beyond the classes, and nothing is sent any more.
+#
+# The choice of a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends
+# the connection.
 set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
-gns_mend(steamnetworkingsockets_snp.cpp "${first_loop}"
-  "m_senderState.m_vecLanes[ pPriorityClass[0].m_idxLane ].m_idxPriorityClass = 0;\n\t\t${first_loop}")
+gns_mend(steamnetworkingsockets_snp.cpp
+  "${first_loop}" "m_senderState.m_vecLanes[ pPriorityClass[0].m_idxLane ].m_idxPriorityClass = 0;\n\t\t${first_loop}"
+  "m_cbHdr = p - &pNewLane->m_hdr[1]" "m_cbHdr = p - &pNewLane->m_hdr[0]")

@@ -76,7 +76,7 @@
 #define GNS_MAX_MESSAGE_SIZE 524288
 #define GNS_MAX_END_TEXT 127
 #define GNS_MAX_NAME 31
-#define GNS_MAX_LANES 8 /* GNS has 255, but writes the choice of those from 8 on wrongly: the peer ends the connection */
+#define GNS_MAX_LANES 255
 
 /* ---- structs -------------------------------------------------------------------------------------------------- */
 
@@ -296,7 +296,7 @@ int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *da
                       uint16_t lane, int64_t *results);
 /* Sends now what waits for Nagle's timer. */
 int32_t gns_flush(uint64_t connection);
-/* Outgoing lanes: priorities (lower goes first), weights (1..65535, shares within one priority; NULL: equal). 1..8 lanes,
+/* Outgoing lanes: priorities (lower goes first), weights (1..65535, shares within one priority; NULL: equal). 1..255 lanes,
    never fewer than before. Errors: InvalidParam, InvalidState, NoConnection. */
 int32_t gns_configure_lanes(uint64_t connection, int32_t count, const int32_t *priorities, const uint16_t *weights);
 /* What is on its way out. Never blocks. Also right after the connection has ended. */

@@ -230,7 +230,7 @@ int32_t gns_configure_lanes(uint64_t connection, int32_t count, const int32_t *p
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
-        if (count < 1 || count > GNS_MAX_LANES) return fail(-k_EResultInvalidParam, "a connection has 1 to 8 lanes");
+        if (count < 1 || count > GNS_MAX_LANES) return fail(-k_EResultInvalidParam, "a connection has 1 to 255 lanes");
         return on_pump([&]() -> int32_t {
             const HSteamNetConnection native = found->native.load();
             if (!native) return fail(-k_EResultNoConnection);

@@ -140,9 +140,9 @@ def test_a_message_over_the_send_buffer_is_refused(make_pair: PairMaker) -> None
     [
         (1, ValueError, "lane 1 is not configured: this connection has 1"),
         (7, ValueError, "lane 7 is not configured: this connection has 1"),
-        (8, ValueError, "lane is 8: a connection has lanes 0 to 7 at most"),
-        (-1, ValueError, "lane is -1: a connection has lanes 0 to 7 at most"),
-        (65536, ValueError, "lane is 65536: a connection has lanes 0 to 7 at most"),
+        (255, ValueError, "lane is 255: a connection has lanes 0 to 254 at most"),
+        (-1, ValueError, "lane is -1: a connection has lanes 0 to 254 at most"),
+        (65536, ValueError, "lane is 65536: a connection has lanes 0 to 254 at most"),
         ("1", TypeError, "lane must be an int, not str"),
         (1.0, TypeError, "lane must be an int, not float"),
         (True, TypeError, "lane must be an int, not bool"),
@@ -635,8 +635,8 @@ def test_lanes_may_become_more_but_not_fewer(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exception", "text"),
     [
-        (([],), ValueError, "a connection has 1 to 8 lanes, not 0"),
-        (([0] * 9,), ValueError, "a connection has 1 to 8 lanes, not 9"),
+        (([],), ValueError, "a connection has 1 to 255 lanes, not 0"),
+        (([0] * 256,), ValueError, "a connection has 1 to 255 lanes, not 256"),
         (([0, 1], [1]), ValueError, "2 priorities, but 1 weights"),
         (([0, 1], [1, 0]), ValueError, "a lane's weight is 0: it must be 1 to 65535"),
         (([0, 1], [1, 65536]), ValueError, "a lane's weight is 65536: it must be 1 to 65535"),

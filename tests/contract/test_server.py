@@ -21,6 +21,7 @@ from gns_py import (
     Config,
     ConfigError,
     ConfigValue,
+    ConnectFailed,
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
@@ -382,7 +383,7 @@ def test_broadcast_to_nobody_and_with_wrong_messages(listener: ListenSocket, con
             listener.broadcast(wrong)
         assert str(refused.value) == text
     for lane in (-1, 8, 65536):
-        with pytest.raises(ValueError, match=rf"^lane is {lane}: a connection has lanes 0 to 7 at most$"):
+        with pytest.raises(ValueError, match=rf"^lane is {lane}: a connection has lanes 0 to 254 at most$"):
             listener.broadcast(b"x", lane=lane)
     assert listener.broadcast(bytearray(b"all is well")) == []
     assert client.recv(timeout=5.0) == b"all is well"
@@ -669,3 +670,58 @@ def test_a_stopped_runtime_ends_a_server(api: Api) -> None:
     server.close()
     assert client.wait_closed(timeout=1.0).code == EndReason.SHUTDOWN
     client.close()
+
+
+# ---- draining a server -----------------------------------------------------------------------------------------------
+
+
+def test_drain_lets_the_handlers_finish_and_sends_newcomers_away(api: Api) -> None:
+    with api.serve(echo, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
+        client.send(b"in?")
+        assert client.recv(timeout=5.0) == b"in?"
+        assert server.is_serving()
+        drained: list[bool] = []
+        thread = threading.Thread(target=lambda: drained.append(server.drain(timeout=10.0)))
+        thread.start()
+        eventually(lambda: "draining" in repr(server))
+        with pytest.raises(ConnectFailed, match=r"^closed by the peer, 1001 GOING_AWAY: the server is closing$"):
+            api.connect(*server.address)
+        assert server.is_serving()
+        client.send(b"still?")
+        assert client.recv(timeout=5.0) == b"still?"
+        client.close()
+        thread.join(timeout=5.0)
+        assert drained == [True]
+        assert not server.is_serving()
+
+
+def test_drain_closes_what_has_not_finished_in_time(api: Api) -> None:
+    ended: list[ConnectionClosed] = []
+
+    def handler(connection: Connection) -> None:
+        connection.send(b"ready")
+        try:
+            connection.recv()
+        except ConnectionClosed as error:
+            ended.append(error)
+            raise
+
+    with api.serve(handler, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
+        assert client.recv(timeout=5.0) == b"ready"
+        assert server.drain(timeout=0.1) is False
+        assert not server.is_serving()
+        assert client.wait_closed(timeout=5.0).code == EndReason.GOING_AWAY
+        eventually(lambda: [error.code for error in ended] == [EndReason.GOING_AWAY])
+
+
+def test_drain_of_a_server_without_connections_is_a_close(api: Api) -> None:
+    server = api.serve(echo, "127.0.0.1", 0)
+    for wrong in (-1, float("nan")):
+        with pytest.raises(ValueError, match=r"^timeout is (-1|nan): it must not be negative$"):
+            server.drain(timeout=wrong)
+    assert server.is_serving()
+    assert server.drain() is True
+    assert server.drain(timeout=0) is True
+    assert "closed" in repr(server)
+    with api.listen(*server.address):
+        pass

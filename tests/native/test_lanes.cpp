@@ -37,6 +37,21 @@ TEST(lanes, the_urgent_one_overtakes) {
     CHECK(lanes[0].queue_time_us > 0);
 }
 
+TEST(lanes, as_many_as_there_are) {
+    Link link({}, fast());
+    OK(gns_configure_lanes(link.outbound, GNS_MAX_LANES, nullptr, nullptr));
+    for (const int32_t flags : {GNS_SEND_RELIABLE, 0}) {
+        for (uint16_t lane = 0; lane < GNS_MAX_LANES; ++lane) OK(send(link.outbound, std::to_string(lane), flags, lane));
+        int64_t seen = 0;
+        for (int i = 0; i < GNS_MAX_LANES; ++i) {
+            const Event event = link.server.message();
+            CHECK_EQUAL(event.data, std::to_string(event.lane));
+            seen += event.lane;
+        }
+        CHECK_EQUAL(seen, int64_t{GNS_MAX_LANES} * (GNS_MAX_LANES - 1) / 2);
+    }
+}
+
 TEST(lanes, arguments) {
     Link link;
     const uint16_t no_weight[2] = {0, 1};
