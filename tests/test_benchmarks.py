@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+DOCS = BENCHMARKS.parent / "docs"
 KINDS = {"C++", "sync", "asyncio", "uvloop"}
 
 
@@ -37,3 +39,21 @@ def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     assert all(row["lost"] == 0 for row in results["one_way"]["rows"] if row["reliable"])
     assert all(row["received"] > 0 and row["cpu"] > 0 for row in results["tick"]["rows"])
     assert all(row["us"] > 0 for row in results["copies"]["rows"])
+    assert_drawn(output, tmp_path)
+
+
+def assert_drawn(results: Path, docs: Path) -> None:
+    shutil.copy(DOCS / "benchmarks.md", docs)
+    subprocess.run(
+        [sys.executable, BENCHMARKS / "plot.py", "--results", results, "--docs", docs], check=True, timeout=60
+    )
+    page = (docs / "benchmarks.md").read_text()
+    for part, found in json.loads(results.read_text()).items():
+        assert f"(benchmarks/{part}.svg)" in page
+        assert f"Measured {found['when']}" in page
+        assert ElementTree.parse(docs / f"benchmarks/{part}.svg").getroot().tag.endswith("svg")
+
+
+def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
+    assert_drawn(BENCHMARKS / "results.json", tmp_path)
+    assert (tmp_path / "benchmarks.md").read_text() == (DOCS / "benchmarks.md").read_text()
