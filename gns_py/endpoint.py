@@ -225,12 +225,17 @@ class Endpoint:
             | (0 if nagle else _native.SEND_NO_NAGLE)
             | (_native.SEND_NO_DELAY if no_delay else 0)
         )
-        native_data, size = (data, len(data)) if type(data) is bytes else _native.readable(data)
-        if lane:
-            check_lane(lane)
-        if size > _native.MAX_MESSAGE_SIZE:  # before it can overflow the native argument
-            self._raise_too_large(size)
-        number: int = _native.send(self.handle, native_data, size, flags, lane)
+        native_data = data if type(data) is bytes else _native.readable(data)
+        try:
+            size = len(native_data)
+            if lane:
+                check_lane(lane)
+            if size > _native.MAX_MESSAGE_SIZE:  # before it can overflow the native argument
+                self._raise_too_large(size)
+            number: int = _native.send(self.handle, native_data, size, flags, lane)
+        finally:
+            if native_data is not data:
+                _native.release(native_data)
         if number < 0:
             self._raise(number, size=size, lane=lane)
         return number
@@ -251,10 +256,15 @@ class Endpoint:
         Errors: as send(). With SendQueueFull and MessageTooLarge the messages before the refused one are on their way:
         the exception's ``sent`` tells how many. ValueError, TypeError: offsets that do not rise within the buffer.
         """
-        data, sizes = _joined(messages) if offsets is None else _cut(messages, offsets)
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
-        taken, first, failed = _native.send_many(self.handle, data, sizes, flags, lane)
+        if offsets is None:
+            joined, sizes = _joined(messages)
+            taken, first, failed = _native.send_many(self.handle, joined, sizes, flags, lane)
+        else:
+            with _native.readable(messages) as data:
+                begin, sizes = _cut(len(data), offsets)
+                taken, first, failed = _native.send_many(self.handle, data + begin, sizes, flags, lane)
         self._check(taken)
         if failed:
             self._raise(failed, size=sizes[taken], lane=lane, sent=taken)
@@ -485,13 +495,14 @@ def broadcast(
     Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
     have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
     """
-    native_data, size = _native.readable(data)
     check_lane(lane)
-    if size > _native.MAX_MESSAGE_SIZE:
-        raise MessageTooLarge(f"a message may have {_native.MAX_MESSAGE_SIZE} bytes, not {size}")
     flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
     targets = [each for each in connections if each._established and each._end is None]
-    results = _native.broadcast([each.handle for each in targets], native_data, size, flags, lane)
+    with _native.readable(data) as native_data:
+        size = len(native_data)
+        if size > _native.MAX_MESSAGE_SIZE:
+            raise MessageTooLarge(f"a message may have {_native.MAX_MESSAGE_SIZE} bytes, not {size}")
+        results = _native.broadcast([each.handle for each in targets], native_data, size, flags, lane)
     return [each for each, result in zip(targets, results, strict=True) if result in _native.NOT_TAKEN]
 
 
@@ -503,8 +514,8 @@ def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
     return b"".join(batch), [memoryview(message).nbytes for message in batch]
 
 
-def _cut(data: Iterable[Buffer] | Buffer, offsets: Sequence[int]) -> tuple[Any, list[int]]:
-    _, size = _native.readable(data)
+def _cut(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
+    """Where the first message begins, and the sizes of all."""
     ends = [*offsets[1:], size] if offsets else []
     for begin, end in zip(offsets, ends, strict=True):
         if not isinstance(begin, int) or isinstance(begin, bool):
@@ -513,8 +524,7 @@ def _cut(data: Iterable[Buffer] | Buffer, offsets: Sequence[int]) -> tuple[Any, 
             raise ValueError(
                 f"offset {begin} is not between 0 and {end}, where the next message begins or the last ends"
             )
-    used = memoryview(cast("Buffer", data)).cast("B")[offsets[0] if offsets else size :]
-    return _native.readable(used)[0], [end - begin for begin, end in zip(offsets, ends, strict=True)]
+    return (offsets[0] if offsets else 0), [end - begin for begin, end in zip(offsets, ends, strict=True)]
 
 
 def check_alive(connection: Endpoint) -> None:

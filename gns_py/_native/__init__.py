@@ -329,15 +329,21 @@ def broadcast(connections: Sequence[int], data: Any, size: int, flags: int, lane
     return list(ffi.unpack(results, len(connections)))
 
 
-def readable(data: Any) -> tuple[Any, int]:
-    """Any buffer as what the core takes, and its size. TypeError: not one, or not contiguous."""
+def readable(data: Any) -> Any:
+    """Any buffer as what the core takes; its len() is in bytes. TypeError: not one, or not contiguous.
+
+    To be released, by release() or as a context manager, before an exception can leave: that would keep it, and so the
+    buffer locked; and CPython crashes when it collects a memoryview that something else than another one looks into.
+    """
     if isinstance(data, str):
         raise TypeError("a message is bytes, not str: encode it")
     try:
-        size = memoryview(data).nbytes
-        return ffi.from_buffer(data), size
+        return ffi.from_buffer(data)
     except (TypeError, BufferError, ValueError):
         raise TypeError(f"a message is bytes or another contiguous buffer, not {type(data).__name__}") from None
+
+
+release = ffi.release
 
 
 def flush(connection: int) -> int:
