@@ -17,6 +17,9 @@ from ..runtime import Mailbox, take
 from ..stats import ConnectionInfo
 from .loop import Waiters
 
+# A task that does nothing but send and drain, to a peer that takes it all, must not keep the loop to itself.
+_DRAINS_IN_A_ROW = 32
+
 
 class Connection(Endpoint):
     """One end of a connection, for asyncio. ``async for data in connection`` receives until it is closed normally.
@@ -33,6 +36,7 @@ class Connection(Endpoint):
         self._receiver = Waiters()
         self._readers = self._receiver  # or a poll group's
         self._changed = Waiters()
+        self._drains = 0
         self._pongs = 0
         self._round_trip = 0.0
 
@@ -108,6 +112,9 @@ class Connection(Endpoint):
         That is the high-water mark: it returns at once while no more than half of send_buffer_size and
         max_unacked_segments is queued or unacked. Any number of tasks. Errors: ConnectionClosed.
         """
+        self._drains += 1
+        if self._drains % _DRAINS_IN_A_ROW == 0:
+            await asyncio.sleep(0)
         while True:
             queue = self.send_queue()
             max_bytes, max_segments = self._drain_bound(queue)
