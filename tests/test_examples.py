@@ -65,6 +65,7 @@ def test_there_are_all() -> None:
         "chat.py",
         "echo_client.py",
         "echo_server.py",
+        "ping_statistics.py",
         "test_my_netcode.py",
         "tick_server.py",
     }
@@ -89,6 +90,21 @@ def test_echo_client_without_a_server(start: Start, listener: gns.ListenSocket) 
     listener.close()
     with start("echo_client.py", "127.0.0.1", port) as client:
         assert_failed(client, "failed: ")
+
+
+def test_ping_statistics(start: Start) -> None:
+    with start("ping_statistics.py", "serve", 0) as server:
+        port = port_of(server)
+        with start("ping_statistics.py", "ping", "127.0.0.1", port, 3) as client:
+            assert [client.line().split(":")[0] for _ in range(3)] == ["0", "1", "2"]
+            assert client.line().startswith("3 sent, 0 lost (0 %), quality ")
+            assert client.line().startswith("min/avg/max/dev ")
+            assert client.wait() == 0
+            assert_quiet(client)
+        assert server.line().endswith("connected")
+        assert_ends_with_ctrl_c(server)
+        with start("ping_statistics.py", "ping", "127.0.0.1", port, 1) as client:
+            assert_failed(client, "failed: ")
 
 
 def test_echo_server_tells_its_clients_that_it_ends(start: Start) -> None:
