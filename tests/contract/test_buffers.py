@@ -138,7 +138,7 @@ def test_a_view_has_what_a_message_has(pair: Pair, size: int) -> None:
 
 def test_views_stay_valid_while_more_arrives_and_after_the_end(make_pair: PairMaker, fast: Config) -> None:
     client, server = make_pair(fast)
-    count = 400
+    count = 200
     data = bytes(range(256)) * 8
 
     def kept() -> Iterator[MessageView]:
