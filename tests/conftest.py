@@ -92,6 +92,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
                 (thing._close if isinstance(thing, Endpoint) else thing.close)()
         elif isinstance(thing, LoopMailbox) and thing.is_attached:
             problems.append(f"left in its loop: {thing!r}")
+            thing._detach()
     if runtime.is_running():
         now = gns_py.list_config()
         problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]
