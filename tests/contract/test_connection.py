@@ -281,6 +281,46 @@ def test_a_recv_that_times_out_loses_no_message(pair: Pair) -> None:
     assert received == [b"%d" % number for number in range(500)]
 
 
+@pytest.mark.parametrize(
+    "bound", [Config(recv_queue_messages=5), Config(recv_queue_bytes=6000)], ids=["messages", "bytes"]
+)
+def test_who_does_not_read_is_cut_off_and_keeps_what_it_has_room_for(make_pair: PairMaker, bound: Config) -> None:
+    client, server = make_pair(server_config=bound)
+    sent = [bytes([number]) * 1000 for number in range(20)]
+    client.send_many(sent)
+    end = server.wait_closed(timeout=5.0)
+    assert (end.closed_by, end.code) == (ClosedBy.PROBLEM, EndReason.MESSAGE_QUEUE_LIMIT_REACHED)
+    assert client.wait_closed(timeout=5.0).code == EndReason.MESSAGE_QUEUE_LIMIT_REACHED
+    received: list[bytes] = []
+    with pytest.raises(ConnectionClosedError):
+        received.extend(server)
+    assert 1 <= len(received) <= 6
+    assert received == sent[: len(received)]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda connection: [connection.recv(timeout=5.0)],
+        lambda connection: [connection.recv_message(timeout=5.0).data],
+        lambda connection: [bytes(connection.recv_message(timeout=5.0, copy=False).data)],
+        lambda connection: [message.data for message in connection.recv_many(timeout=5.0)],
+        lambda connection: [next(iter(connection))],
+    ],
+    ids=["recv", "recv_message", "view", "recv_many", "iteration"],
+)
+def test_what_was_read_counts_no_longer(make_pair: PairMaker, read: Callable[[Connection], list[bytes]]) -> None:
+    client, server = make_pair(server_config=Config(recv_queue_messages=5, recv_queue_bytes=6000))
+    for number in range(8):
+        client.send_many([bytes([number]) * 1000] * 4)
+        wait_delivered(client)
+        received: list[bytes] = []
+        while len(received) < 4:
+            received += read(server)
+        assert received == [bytes([number]) * 1000] * 4
+    assert server.end is None
+
+
 def test_iterating_ends_with_a_normal_close(pair: Pair) -> None:
     client, server = pair
     client.send_many([b"one", b"two"])
@@ -329,6 +369,17 @@ def test_drain_returns_at_once_when_nothing_is_queued(pair: Pair) -> None:
     began = time.monotonic()
     pair[0].drain()
     assert time.monotonic() - began < 2.0
+
+
+def test_drain_returns_at_once_at_the_high_water_mark(make_pair: PairMaker) -> None:
+    client, _ = make_pair(Config(send_rate_min=1024, send_rate_max=1024, send_buffer_size=20_000))
+    while client.send_queue().bytes < 8000:
+        client.send(bytes(1000))
+    began = time.monotonic()
+    client.drain(timeout=5.0)
+    assert time.monotonic() - began < 1.0
+    assert client.send_queue().bytes > 5000
+    client.close(linger=False)
 
 
 def test_drain_times_out_and_keeps_what_arrives(make_pair: PairMaker) -> None:
