@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 from . import _native, runtime
@@ -9,7 +10,7 @@ from .config import Config
 from .deadline import Deadline
 from .endpoint import Endpoint, StatusCallback, check_options
 from .enums import EndReason
-from .errors import ConnectFailed, ConnectTimeout, connect_failed
+from .errors import ConnectFailed, ConnectionClosed, ConnectTimeout, connect_failed
 from .events import ClosedBy, ConnectionEnd
 from .identity import Identity
 from .runtime import Mailbox
@@ -66,5 +67,6 @@ def adopt_pair(first: Endpoint, second: Endpoint) -> None:
     for end in (first, second):
         end._established = True
         end._mailbox.add(end)
-        end.info()  # for its repr(), which does not ask GNS
+        with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
+            end.info()  # for its repr(), which does not ask GNS
     runtime.dispatch_logs()

@@ -92,7 +92,9 @@ class Endpoint:
             info = _native.info(self.handle)
             if info == _native.FORKED:
                 self._raise(info)
-            if isinstance(info, ConnectionInfo) and info.state not in _ALIVE:
+            if not isinstance(info, ConnectionInfo):  # gone with the runtime: the event that says so may wait
+                self._mailbox.receive_if_idle(lambda: self._end)
+            elif info.state not in _ALIVE:
                 return end_of(info)
         return self._end or self._said
 

@@ -61,7 +61,7 @@ def test_several_may_ping_at_once(pair: Pair) -> None:
 
 def test_ping_has_a_time_limit_and_goes_on_after_it(pair: Pair, process_config: ProcessConfig) -> None:
     client, _ = pair
-    process_config(Config(fake_packet_loss_send=100))
+    process_config(Config(fake_packet_lag_send=100))
     with pytest.raises(TimeoutError):
         client.ping(timeout=0.1)
     gns_py.reset_config()

@@ -496,6 +496,7 @@ def test_problem_detected_locally_sending_fails(vanished: Connection) -> None:
     vanished.close()
 
 
+@once("the core notices and waits, whatever the API; test_connection.py reads after other problems")
 def test_problem_detected_locally_received_messages_remain_available(vanished: Connection) -> None:
     """They come first, then the end."""
     vanished.wait_closed(timeout=10.0)
