@@ -39,7 +39,7 @@ def test_no_point_gets_lost_on_a_bad_network(gns_server: ServerMaker, gns_networ
 
 
 def test_only_what_is_unreliable_gets_lost(gns_pair: PairMaker, gns_network: NetworkMaker) -> None:
-    client, server = gns_pair()
+    client, server = gns_pair
     gns_network(loss=100)  # the cable is pulled
     client.send(b"where I was", reliable=False, nagle=False)
     client.send(b"what I shot", nagle=False)

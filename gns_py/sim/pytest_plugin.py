@@ -5,7 +5,7 @@ test uses a fixture:
 
 - ``gns_network(loss=5, lag=50)`` simulates a ``gns_py.sim.Network`` from there to the end of the test;
 - ``gns_server(handler)`` runs a server on a free port, closed after the test;
-- ``gns_pair()`` makes a connected client and server, closed after the test.
+- ``client, server = gns_pair`` are connected to each other, and closed after the test.
 
 Tests of asyncio code use them as they are, under any asyncio plugin or none: gns_network is a plain call, gns_server
 also takes an ``async def`` handler, which runs in an event loop and a thread of its own; a client then comes from
@@ -45,7 +45,6 @@ class Pair(NamedTuple):
 
 
 NetworkMaker: TypeAlias = "Callable[..., Network]"
-PairMaker: TypeAlias = "Callable[..., Pair]"
 ServerMaker: TypeAlias = "Callable[..., BaseServer[Any]]"
 
 
@@ -62,29 +61,42 @@ def gns_network() -> Iterator[NetworkMaker]:
         yield lambda **parameters: stack.enter_context(Network(**parameters))
 
 
+class PairMaker:
+    """``client, server = gns_pair`` is one connected pair; ``gns_pair(config, server_config)`` makes another one."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._first: Pair | None = None
+
+    def __iter__(self) -> Iterator[sync.Connection]:
+        self._first = self._first or self()
+        return iter(self._first)
+
+    def __call__(self, config: sync.Config | None = None, server_config: sync.Config | None = None) -> Pair:
+        """Connects a client to a server. config: the client's options, and the server's if it has none of its own."""
+        from .. import sync
+
+        stack = self._stack
+        listener = sync.listen("127.0.0.1", 0, config=server_config or config)
+        stack.callback(listener.close, linger=False)  # as all of them: nobody waits for what is under way
+        client = sync.connect(*listener.address, timeout=_CONNECT, config=config, wait=False)
+        stack.callback(client.close, linger=False)
+        server = listener.accept(_CONNECT)
+        stack.callback(server.close, linger=False)
+        while client.state is sync.ConnectionState.CONNECTING:
+            client.poll(_CONNECT)
+        return Pair(client, server)
+
+
 @pytest.fixture
 def gns_pair() -> Iterator[PairMaker]:
-    """``client, server = gns_pair()``: two ends (gns_py.sync), connected over UDP on loopback, each read on its own.
+    """``client, server = gns_pair``: two ends (gns_py.sync), connected over UDP on loopback, each read on its own.
 
-    ``gns_pair(config, server_config=None)``: options for the client and, if the server has none of its own, for both.
-    All that it made is closed after the test.
+    ``gns_pair(config, server_config=None)`` makes another pair: options for the client and, if the server has none of
+    its own, for both. They are connected when they are asked for, and closed after the test.
     """
-    from .. import sync
-
     with ExitStack() as stack:
-
-        def make(config: sync.Config | None = None, server_config: sync.Config | None = None) -> Pair:
-            listener = sync.listen("127.0.0.1", 0, config=server_config or config)
-            stack.callback(listener.close, linger=False)  # as all of them: nobody waits for what is under way
-            client = sync.connect(*listener.address, timeout=_CONNECT, config=config, wait=False)
-            stack.callback(client.close, linger=False)
-            server = listener.accept(_CONNECT)
-            stack.callback(server.close, linger=False)
-            while client.state is sync.ConnectionState.CONNECTING:
-                client.poll(_CONNECT)
-            return Pair(client, server)
-
-        yield make
+        yield PairMaker(stack)
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ def echo(connection: gns.Connection) -> None:
 
 
 def test_gns_pair_is_connected_both_ways(gns_pair: PairMaker) -> None:
-    client, server = gns_pair()
+    client, server = gns_pair
+    assert list(gns_pair) == [client, server]  # the same, however often
     assert client.state is server.state is gns.ConnectionState.CONNECTED
     assert client.remote_address is not None
     client.send(b"there")
