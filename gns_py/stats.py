@@ -35,8 +35,9 @@ class ConnectionStatus(NamedTuple):
     quality_local: float | None
     """Share of the packets that arrive here in order, 0 to 1."""
     quality_remote: float | None
-    """The same at the peer, as it reports."""
+    """The same at the peer, as it reports: from about 20 s on."""
     out_packets_per_second: float
+    """Rates are those of the last 5 s that are complete; 0.0 before."""
     out_bytes_per_second: float
     in_packets_per_second: float
     in_bytes_per_second: float
