@@ -68,8 +68,9 @@ class Endpoint:
         if getattr(self, "_closed_here", True):  # missing if the constructor failed
             return
         text = f"unclosed connection {self!r}"
+        is_unclosed = self._end is None and not _native.is_forked()  # there it is the parent's
         _native.close(self.handle, EndReason.APP_GENERIC, b"", True)  # first: the warning may be an exception
-        if self._end is None and not _native.is_forked():  # there it is the parent's
+        if is_unclosed:  # a loop in another thread may have read of the end meanwhile
             _warn(text, ResourceWarning, source=self)
 
     # ---- what it is ----

@@ -171,7 +171,14 @@ class BlockingAsyncio:
         return (lambda event: callback(self.show(event))) if callable(callback) else callback
 
     def _begin(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """As asyncio.run_coroutine_threadsafe(), which leaves the result in a reference cycle."""
+        future: Future[Any] = Future()
+
+        def begin() -> None:
+            self._loop.create_task(coroutine).add_done_callback(functools.partial(_finish, future))
+
+        self._loop.call_soon_threadsafe(begin)
+        return future
 
     async def _settle(self) -> list[str]:
         """Waits until nothing of gns_py runs or is watched in the loop; returns what still is."""
@@ -190,6 +197,14 @@ class BlockingAsyncio:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:
+    error = task.exception()
+    if error is None:
+        future.set_result(task.result())
+    else:
+        future.set_exception(error)
 
 
 class _Shown:
