@@ -48,6 +48,12 @@ def test_no_python_is_left_out() -> None:
         assert len(re.findall(r"(?:```|<!--) *py", text)) == len(python_blocks(text)), page
 
 
+def test_all_examples_are_shown() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
+    examples = (DOCS.parent / "examples").glob("*.py")
+    assert [each.name for each in examples if f"/examples/{each.name}\n" not in text] == []
+
+
 async def run(code: CodeType, namespace: dict[str, Any]) -> None:
     result = eval(code, namespace)
     if inspect.isawaitable(result):
