@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -28,6 +29,8 @@ from gns_py.endpoint import Endpoint
 from gns_py.listener import Listener
 from gns_py.sync import Connection, ListenSocket
 
+# GNS's log when a program elsewhere was first to take the port that was free: listen() tries another.
+_PORT_TAKEN = rf"Failed to bind socket\. +Error code 0x{errno.EADDRINUSE:08x}"
 # As fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow.
 RATE = 30_000_000
 _PROCESS = psutil.Process()
@@ -74,6 +77,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     test provokes.
     """
     expected = [pattern for mark in request.node.iter_markers("native_errors") for pattern in mark.args]
+    expected.append(_PORT_TAKEN)
     errors = _Errors()
     log = logging.getLogger("gns_py.native")
     log.addHandler(errors)

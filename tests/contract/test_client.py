@@ -334,7 +334,7 @@ def test_a_socket_pair_is_connected(api: Api, network: bool) -> None:
         other.send(b"to the one", reliable=False)
         assert one.recv(timeout=5.0) == b"to the one"
         assert other.recv(timeout=5.0) == b"to the other"
-        one.close(1300, "over")
+        one.close(1300, "over", linger=False)
         with pytest.raises(ConnectionClosedOK, match=r"^closed by the peer, 1300 APP_1300: over$"):
             other.recv(timeout=5.0)
 

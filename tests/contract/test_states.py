@@ -265,6 +265,7 @@ def test_connecting_to_a_server_that_neither_accepts_nor_refuses_ends_by_timeout
         server.close()
 
 
+@once("the core notices and waits, whatever the API")
 @pytest.mark.native_errors("Application didn't accept or close incoming connection")
 def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there_too(
     api: Api,
@@ -641,6 +642,7 @@ def test_linger_ends_at_the_latest_with_the_timeout(
 # ---- Dead, FinWait, Linger: internal ---------------------------------------------------------------------------------
 
 
+@once("the core answers, whatever the API")
 def test_internal_states_never_appear(api: Api) -> None:
     """Whatever is asked while a connection goes through all of its states, the answer is a state of the API."""
     seen: set[ConnectionState] = set()
