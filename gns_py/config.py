@@ -45,6 +45,74 @@ class Config(ConfigFields):
         ):
             raise ValueError(f"send_rate_min is {self.send_rate_min}, above send_rate_max, {self.send_rate_max}")
 
+    @classmethod
+    def lan(cls) -> Config:
+        """For few peers on the same fast, clean network: a gigabit and more, below a millisecond. Change it with ``|``.
+
+        Measured over loopback on two cores by benchmarks/presets.py; docs/presets.md has the tables.
+
+        - send_rate_min=20,000,000, send_rate_max=20,000,000 bytes/s: six such connections fill a gigabit. 32 MiB took
+          1.7 s without a loss, small messages beside it at most 4 ms; at 40 MB/s 29 ms, and at 60 MB/s packets are
+          lost that the receiver has no time for, so that all takes longer than at 30.
+        - send_buffer_size=4,194,304 bytes: acknowledgements come up to 50 ms late, so that with GNS's 512 KiB the same
+          rate gives 5 MB/s, with 2 MiB 16 MB/s.
+        - max_unacked_segments=4,096: enough for that rate (at 2,048 it is 11 MB/s). A peer that stops acknowledging
+          small messages holds up the process for 50 ms then; for 500 ms at the default of 16,384.
+        - nagle_time=0 us: small messages arrive after 0.1 instead of 3 ms, for more packets, which are cheap here, and
+          no more CPU.
+        """
+        return cls(
+            send_rate_min=20_000_000,
+            send_rate_max=20_000_000,
+            send_buffer_size=4 << 20,
+            max_unacked_segments=4096,
+            nagle_time=0,
+        )
+
+    @classmethod
+    def internet(cls) -> Config:
+        """For peers across the internet, from 10 Mbit/s in the direction that data takes. Change it with ``|``.
+
+        Measured on simulated links (10 and 50 Mbit/s, 20 to 100 ms, 1 to 2 % loss) by benchmarks/presets.py;
+        docs/presets.md has the tables.
+
+        - send_rate_min=512,000, send_rate_max=512,000 bytes/s: twice GNS's rate, not half of 10 Mbit/s. GNS has no
+          congestion control: at twice the link's rate 2 MiB took 1.2 to 2.7 times as long as at 512 kB/s, small
+          messages beside it 250 to 1,200 ms instead of 15 to 65. A slower link, or several connections over one, need
+          less; one that is known to be faster bears more, up to four fifths of it.
+        - send_buffer_size=1,048,576 bytes: two of the largest messages; 512 KiB suffice for the rate, at 256 KiB it
+          falls by a fifth.
+        - max_unacked_segments=4,096: far more than the rate needs, and a peer that stops acknowledging holds up the
+          process for less than 10 ms.
+
+        The rest is GNS's: nagle_time of 5 ms saves two thirds of the packets of frequent small messages; timeouts of
+        10 s outlast a change of the Wi-Fi cell.
+        """
+        return cls(
+            send_rate_min=512_000,
+            send_rate_max=512_000,
+            send_buffer_size=1 << 20,
+            max_unacked_segments=4096,
+        )
+
+    @classmethod
+    def server(cls) -> Config:
+        """For the server's end of hundreds of connections across the internet: internet(), and tight bounds.
+
+        Measured by benchmarks/presets.py; docs/presets.md has the tables.
+
+        - send_rate_min=512,000, send_rate_max=512,000 bytes/s, send_buffer_size=1,048,576 bytes: as internet().
+        - max_unacked_segments=2,048: a client that stops acknowledging costs at most 2 MiB and no noticeable time.
+        - recv_queue_bytes=1,048,576 bytes, recv_queue_messages=4,096: a client whose messages are not read, because it
+          floods or the program hangs, costs at most 2.6 MiB instead of 40 before it is closed with
+          MESSAGE_QUEUE_LIMIT_REACHED. A client that sends 60 small messages a second gets there after a minute.
+        """
+        return cls.internet() | cls(
+            max_unacked_segments=2048,
+            recv_queue_bytes=1 << 20,
+            recv_queue_messages=4096,
+        )
+
     def options(self) -> list[tuple[ConfigValue, OptionValue]]:
         """The options that are given, with their values."""
         return [(ConfigValue[name.upper()], value) for name, value in self._given().items()]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gns_py.sync as gns
 from gns_py.config import Config, check_value
 from gns_py.enums import ConfigScope, ConfigType, ConfigValue, LogLevel
 
@@ -213,3 +216,60 @@ def test_process_wide_options_are_refused_on_smaller_things(option: ConfigValue)
 def test_the_scope_that_is_not_offered() -> None:
     with pytest.raises(ValueError, match="options cannot be set at the scope SOCKETS_INTERFACE: use GLOBAL"):
         Config().options_for(ConfigScope.SOCKETS_INTERFACE)
+
+
+# ---- presets --------------------------------------------------------------------------------------------------------
+
+PRESETS = {"lan": Config.lan, "internet": Config.internet, "server": Config.server}
+
+
+@pytest.mark.parametrize("make", PRESETS.values(), ids=PRESETS)
+def test_presets_are_for_connections_and_say_what_they_set(make: Callable[[], Config]) -> None:
+    preset = make()
+    assert preset == make()
+    assert preset.options_for(ConfigScope.CONNECTION)
+    assert preset.options_for(ConfigScope.LISTEN_SOCKET)
+    assert preset.send_rate_min == preset.send_rate_max  # GNS does not look for the rate between them
+    for option, value in preset.options():
+        assert f"{option.option_name}={value:,}" in (make.__doc__ or "")
+
+
+def test_presets_can_be_changed() -> None:
+    config = Config.lan() | Config(nagle_time=1000)
+    assert config.nagle_time == 1000
+    assert config.send_rate_max == Config.lan().send_rate_max
+
+
+@pytest.mark.parametrize("make", PRESETS.values(), ids=PRESETS)
+def test_presets_move_the_largest_message_and_many_small_ones(make: Callable[[], Config]) -> None:
+    with (
+        gns.serve(count_bytes, "127.0.0.1", 0, config=make()) as server,
+        gns.connect(*server.address, config=make()) as client,
+    ):
+        client.send(bytes(512 * 1024))
+        client.send_many([bytes(10)] * 500)
+        client.send(b"")
+        assert int(client.recv(timeout=20.0)) == 512 * 1024 + 5000
+
+
+def count_bytes(connection: gns.Connection) -> None:
+    total = 0
+    while data := connection.recv(timeout=20.0):
+        total += len(data)
+    connection.send(str(total).encode())
+    connection.wait_closed(timeout=20.0)
+
+
+def test_what_a_server_does_not_read_is_bounded() -> None:
+    with (
+        gns.listen("127.0.0.1", 0, config=Config.server()) as socket,
+        gns.connect(*socket.address, config=Config.internet(), wait=False) as client,
+        socket.accept(timeout=5.0) as connection,
+    ):
+        limit = connection.get_config(ConfigValue.RECV_QUEUE_MESSAGES)
+        with contextlib.suppress(gns.ConnectionClosed):
+            for _ in range(20):
+                client.send_many([b"x"] * 500)
+                client.drain(timeout=5.0)
+        assert connection.wait_closed(timeout=5.0).code == gns.EndReason.MESSAGE_QUEUE_LIMIT_REACHED
+        assert len(connection.recv_many()) <= int(limit)
