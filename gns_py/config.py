@@ -85,8 +85,8 @@ class Config(ConfigFields):
         - max_unacked_segments=4,096: far more than the rate needs, and a peer that stops acknowledging holds up the
           process for less than 10 ms.
 
-        The rest is GNS's: nagle_time of 5 ms saves two thirds of the packets of frequent small messages; timeouts of
-        10 s outlast a change of the Wi-Fi cell.
+        The rest is GNS's: its nagle_time of 5 ms saves two thirds of the packets of frequent small messages, and how
+        long an outage shall be outlasted is for the game to say.
         """
         return cls(
             send_rate_min=512_000,
