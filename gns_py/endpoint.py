@@ -440,7 +440,7 @@ class Endpoint:
         if self._closed_here:
             return
         if self._events is not None:
-            self._events.append(MessageReceived(self, with_bytes(message)))
+            self._events.append(MessageReceived(self, message if type(message) is Message else with_bytes(message)))
         else:
             self._inbox.append(message)
 

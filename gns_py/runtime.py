@@ -324,10 +324,11 @@ class Mailbox:
         known = self._endpoints
         reader = self._reader
         payloads = reader.payloads
+        new = tuple.__new__  # what Message() ends in, without a call on the way
         handle = 0
         endpoint: Endpoint | None = None
         while backlog:
-            connection, number, when, offset, size, kind, old, new, code, lane, flags = backlog[0]
+            connection, number, when, offset, size, kind, old_state, new_state, code, lane, flags = backlog[0]
             if connection != handle:
                 handle = connection
                 get = known.get(connection)
@@ -338,12 +339,13 @@ class Mailbox:
                         view = reader.lend(offset, size)
                         endpoint._on_message(MessageView(view, number, lane, flags != 0, when))
                     else:
-                        endpoint._on_message(Message(payloads[offset : offset + size], number, lane, flags != 0, when))
+                        data = payloads[offset : offset + size]
+                        endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)))
             elif kind == _native.EVENT_STATUS:
                 info, listen_socket = _native.read_info(payloads[offset : offset + size])
                 if endpoint is not None:
-                    endpoint._on_status(ConnectionState(old), ConnectionState(new), info, when)
-                elif old == ConnectionState.NONE:
+                    endpoint._on_status(ConnectionState(old_state), ConnectionState(new_state), info, when)
+                elif old_state == ConnectionState.NONE:
                     get_listener = self._listeners.get(listen_socket)
                     listener = get_listener() if get_listener else None
                     endpoint = listener._add_inbound(connection, info, when) if listener else None

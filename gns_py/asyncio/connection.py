@@ -183,7 +183,8 @@ class Connection(Endpoint):
 
     def _on_message(self, message: Message | MessageView) -> None:
         super()._on_message(message)
-        self._readers.wake()
+        if self._readers:
+            self._readers.wake()
 
     def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
         super()._on_status(old, new, info, time_us)

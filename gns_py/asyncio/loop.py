@@ -105,28 +105,22 @@ class LoopMailbox(Mailbox):
                 self._reader.destroy()
 
 
-class Waiters:
+class Waiters(set["asyncio.Future[None]"]):
     """Tasks of one loop that wait for something to change."""
 
-    __slots__ = ("_futures",)
-
-    def __init__(self) -> None:
-        self._futures: set[asyncio.Future[None]] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._futures)
+    __slots__ = ()
 
     async def wait(self) -> None:
         """Waits for the next wake()."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._futures.add(future)
+        self.add(future)
         try:
             await future
         finally:
-            self._futures.discard(future)
+            self.discard(future)
 
     def wake(self) -> None:
         """Ends all waits. On the loop's thread only."""
-        for future in self._futures:
+        for future in self:
             if not future.done():
                 future.set_result(None)

@@ -61,17 +61,15 @@ class PollGroup(BasePollGroup[Connection]):
         if self._waiters:
             raise ConcurrencyError("two tasks poll the same group at once")
         events: list[Event] = []
-        sizes: dict[int, list[int]] = {}
         while not events:
             while not self._events:
                 await self._waiters.wait()
             for event in take(self._events):
-                if isinstance(event, MessageReceived):
-                    if event.connection._closed_here:  # what was not read when this end closed it is gone
+                if type(event) is MessageReceived:
+                    connection = event.connection
+                    if connection._closed_here:  # what was not read when this end closed it is gone
                         continue
-                    sizes.setdefault(event.connection.handle, []).append(len(event.message.data))
+                    _native.handled(connection.handle, 1, len(event.message.data))
                 events.append(event)
-        for handle, each in sizes.items():
-            _native.handled(handle, len(each), sum(each))
         self._forget_ended(events)
         return events
