@@ -41,6 +41,7 @@ class BlockingAsyncio:
         self._loop.set_exception_handler(lambda _, context: self._complaints.append(str(context)))
         self._handlers = ThreadPoolExecutor(_HANDLERS, "handler")
         self._shown: WeakValueDictionary[int, _Shown] = WeakValueDictionary()
+        self._showing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=f"{self._loop}")
         self._thread.start()
 
@@ -146,10 +147,11 @@ class BlockingAsyncio:
         """A connection, or what holds one, as the test is to see it; the same one for the same one."""
         match thing:
             case gns.Connection() | gns.ListenSocket() | gns.Server() | gns.PollGroup():
-                shown = self._shown.get(id(thing))
-                if shown is None:
-                    kind = _ShownPollGroup if isinstance(thing, gns.PollGroup) else _Shown
-                    shown = self._shown[id(thing)] = kind(self, thing)
+                with self._showing:
+                    shown = self._shown.get(id(thing))
+                    if shown is None:
+                        kind = _ShownPollGroup if isinstance(thing, gns.PollGroup) else _Shown
+                        shown = self._shown[id(thing)] = kind(self, thing)
                 return shown
             case gns.StatusChanged() | gns.ConnectionRequest() | gns.MessageReceived() | gns.SendFailed():
                 return replace(thing, connection=self.show(thing.connection))
