@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from support.loops import LOOPS, Runner, new_loop, run_in
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _loops_warmed_up() -> None:
-    """What a kind of loop opens once per process is open before anything is counted."""
-    for kind in LOOPS:
-        loop = new_loop(kind)
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
 
 
 @pytest.fixture(params=LOOPS)
