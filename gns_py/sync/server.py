@@ -43,7 +43,6 @@ class ListenSocket(Listener[Connection]):
         """
         deadline = Deadline(timeout)
         for request in self._requests(deadline):
-            request.connection._collect(None)
             connection = self._take(request, Mailbox())
             if connection is not None:
                 return connection
@@ -58,9 +57,8 @@ class ListenSocket(Listener[Connection]):
     def _requests(self, deadline: Deadline) -> Iterator[ConnectionRequest[Connection]]:
         while True:
             for request in take_wanted(self._mailbox.events, lambda event: isinstance(event, ConnectionRequest), 1):
+                request.connection._collect(None)  # nobody polls for what happens to it
                 yield request
-                if request.connection._closed_here:  # refused: nobody polls for the event that says so
-                    request.connection._collect(None)
                 break
             else:
                 if self._closed or (not self._mailbox.receive(deadline.remaining()) and deadline.is_over()):
@@ -170,7 +168,6 @@ class Server(BaseServer[Connection]):
             for request in listener:
                 if self._refuses(request):
                     continue
-                request.connection._collect(None)
                 connection = listener._take(request, Mailbox())
                 if connection is None:
                     continue
