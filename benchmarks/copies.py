@@ -16,7 +16,7 @@ from common import CONFIG
 
 import gns_py.sync as gns
 
-ROUNDS = 7
+ROUNDS = 21
 MOST = 1000  # messages in a round
 RECIPIENTS = 50
 
