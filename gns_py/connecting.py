@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 from . import _native, runtime
+from .address import Address
 from .config import Config
 from .deadline import Deadline
-from .endpoint import Endpoint, StatusCallback, check_options
+from .endpoint import C, Endpoint, StatusCallback, check_options
 from .enums import EndReason
 from .errors import ConnectFailed, ConnectionClosed, ConnectTimeout, connect_failed
 from .events import ClosedBy, ConnectionEnd
 from .identity import Identity
 from .runtime import Mailbox
+from .stats import ConnectionInfo
+
+M = TypeVar("M", bound=Mailbox)
 
 NEXT_ADDRESS = 0.25
 """A name's next address is tried when the one before has not answered for so long (RFC 8305 says 0.25 s)."""
@@ -36,6 +42,21 @@ def connect_options(
         milliseconds = _MAX_TIMEOUT_MS if timeout is None else math.ceil(min(timeout * 1000, _MAX_TIMEOUT_MS))
         options = Config(timeout_initial=milliseconds) | options
     return options
+
+
+def begin(
+    make: Callable[[M, int, ConnectionInfo | None, StatusCallback | None], C],
+    mailbox: M,
+    address: Address,
+    options: Config,
+    on_status_changed: StatusCallback | None,
+) -> C:
+    """A connection that has begun to connect. Errors: ConnectionLimitError, for a while (LIMIT_RETRY)."""
+    handle = _native.connect(mailbox.handle, address, options)
+    info = _native.info(handle)
+    connection = make(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)
+    mailbox.add(connection)
+    return connection
 
 
 def not_connected(last_attempt: Endpoint) -> ConnectFailed:

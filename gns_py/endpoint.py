@@ -490,25 +490,6 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     return Config() if config is None else config
 
 
-def broadcast(
-    connections: list[C], data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0
-) -> list[C]:
-    """Sends one message to those of the connections that are connected, in one native call and with one copy.
-
-    Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
-    have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
-    """
-    check_lane(lane)
-    flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
-    targets = [each for each in connections if each._established and each._end is None]
-    with _native.readable(data) as native_data:
-        size = len(native_data)
-        if size > _native.MAX_MESSAGE_SIZE:
-            raise MessageTooLarge(f"a message may have {_native.MAX_MESSAGE_SIZE} bytes, not {size}")
-        results = _native.broadcast([each.handle for each in targets], native_data, size, flags, lane)
-    return [each for each, result in zip(targets, results, strict=True) if result in _native.NOT_TAKEN]
-
-
 def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
     batch: list[Any] = list(cast("Iterable[Buffer]", messages))
     for message in batch:

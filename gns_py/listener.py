@@ -7,27 +7,25 @@ import socket
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any
 
 from . import _native
 from .address import Address
+from .broadcaster import Broadcaster
 from .config import Config, OptionValue
-from .endpoint import C, StatusCallback, broadcast, check_goodbye
+from .endpoint import C, StatusCallback, check_goodbye
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason
 from .errors import ConnectionClosed, ForkedError, GNSError, ListenError, NotRunningError
 from .events import ClosedBy, ConnectionRequest, StatusChanged
 from .runtime import Mailbox
 from .stats import ConnectionInfo
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
 _log = logging.getLogger("gns_py")
 # Between asking the system for a free port and taking it somebody else may have taken it.
 _PORT_TRIES = 20
 
 
-class Listener(Generic[C]):
+class Listener(Broadcaster[C]):
     """An open port."""
 
     def __init__(
@@ -50,14 +48,6 @@ class Listener(Generic[C]):
     def connections(self) -> list[C]:
         """Those that are connected, or being so, and not closed; accepted by whatever means."""
         return [connection for connection in list(self._connections.values()) if not connection._closed_here]
-
-    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[C]:
-        """Sends one message to all its connections that are connected, in one native call and with one copy.
-
-        Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
-        have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
-        """
-        return broadcast(self.connections, data, reliable=reliable, nagle=nagle, lane=lane)
 
     def set_config(self, config: Config) -> None:
         """Sets options for its connections that have no value of their own.
@@ -147,7 +137,7 @@ class Listener(Generic[C]):
             self._on_status_changed(event)
 
 
-class BaseServer(Generic[C]):
+class BaseServer(Broadcaster[C]):
     """A listen socket whose connections each have a handler."""
 
     def __init__(self, listener: Listener[C]) -> None:
@@ -168,10 +158,6 @@ class BaseServer(Generic[C]):
     def is_serving(self) -> bool:
         """Whether it is open."""
         return not self._listener._closed
-
-    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[C]:
-        """As ListenSocket.broadcast()."""
-        return self._listener.broadcast(data, reliable=reliable, nagle=nagle, lane=lane)
 
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
         """Closes the port and each connection, as ListenSocket.close() does; handlers that wait are ended by it.

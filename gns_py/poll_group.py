@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from .endpoint import C, broadcast
+from .broadcaster import Broadcaster
+from .endpoint import C
 from .events import StatusChanged
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 G = TypeVar("G", bound="BasePollGroup[Any]")
 
 
-class BasePollGroup(Generic[C]):
+class BasePollGroup(Broadcaster[C]):
     """Many connections, one place to read them."""
 
     def __init__(self) -> None:
@@ -31,14 +29,6 @@ class BasePollGroup(Generic[C]):
     def connections(self) -> list[C]:
         """Its members that have not ended."""
         return [each for each in list(self._members.values()) if each._end is None and not each._closed_here]
-
-    def broadcast(self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0) -> list[C]:
-        """Sends one message to all its members that are connected, in one native call and with one copy.
-
-        Returns those that did not take it: their send queue is full, or was configured too small for it, or they do not
-        have that lane. Errors: TypeError, MessageTooLarge, ValueError. Any thread. Native: SendMessages.
-        """
-        return broadcast(self.connections, data, reliable=reliable, nagle=nagle, lane=lane)
 
     @abstractmethod
     def remove(self, connection: C) -> None:

@@ -7,16 +7,14 @@ import logging
 import random
 from collections.abc import AsyncIterator
 
-from .. import _native
 from ..address import Address
 from ..config import Config
-from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, connect_options, make_pair, not_connected
+from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, begin, connect_options, make_pair, not_connected
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
 from ..errors import ConnectFailed, ConnectionLimitError
 from ..identity import Identity
-from ..stats import ConnectionInfo
 from .connection import Connection
 from .lookup import lookup
 from .loop import loop_mailbox
@@ -121,8 +119,7 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
         while True:
             mailbox = loop_mailbox()
             try:
-                handle = _native.connect(mailbox.handle, address, self._options)
-                break
+                return begin(Connection, mailbox, address, self._options, self._on_status_changed)
             except ConnectionLimitError:
                 mailbox.settle()
                 if deadline.is_over():
@@ -131,12 +128,6 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
             except BaseException:
                 mailbox.settle()
                 raise
-        info = _native.info(handle)
-        connection = Connection(
-            mailbox, handle, info if isinstance(info, ConnectionInfo) else None, self._on_status_changed
-        )
-        mailbox.add(connection)
-        return connection
 
 
 async def _first_change(attempts: list[Connection], timeout: float | None) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from .. import _native
 from ..address import Address, resolve
 from ..config import Config
-from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, connect_options, make_pair, not_connected
+from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, begin, connect_options, make_pair, not_connected
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
 from ..errors import ConnectionLimitError
 from ..identity import Identity
 from ..runtime import Mailbox
-from ..stats import ConnectionInfo
 from .connection import Connection
 
 
@@ -83,16 +81,13 @@ def _begin(
 ) -> Connection:
     while True:
         try:
-            handle = _native.connect(mailbox.handle, address, options)
+            connection = begin(Connection, mailbox, address, options, on_status_changed)
             break
         except ConnectionLimitError:
             # Closed connections count for 5 s: many short ones one after another can get here.
             if deadline.is_over():
                 raise
             mailbox.receive(LIMIT_RETRY)
-    info = _native.info(handle)
-    connection = Connection(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)
-    mailbox.add(connection)
     return connection
 
 
