@@ -7,7 +7,6 @@ import contextlib
 import errno
 import gc
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-from support import Api, Peer, eventually
+from support import Api, Peer, eventually, open_descriptors
 from support.loops import LOOPS, new_loop
 
 import gns_py
@@ -48,14 +47,6 @@ class _Errors(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def _descriptors() -> int:
-    if hasattr(_PROCESS, "num_handles"):
-        return int(_PROCESS.num_handles())
-    # GNS on Linux opens this when it first warns of having been slow, and keeps it for good.
-    kept = f"/proc/{_PROCESS.pid}/status"
-    return int(_PROCESS.num_fds()) - sum(os.path.realpath(each) == kept for each in Path("/proc/self/fd").glob("*"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _warmed_up() -> None:
     """What is opened once per process is open before anything is counted; what is old is not looked through again."""
@@ -83,7 +74,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     log.addHandler(errors)
     threads = set(threading.enumerate())
     native_threads = _PROCESS.num_threads()
-    descriptors = _descriptors()
+    descriptors = open_descriptors()
     yield
     problems: list[str] = []
     gc.collect()
@@ -109,7 +100,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     try:
         eventually(lambda: set(threading.enumerate()) <= threads, 2.0, "the end of the test's threads")
         eventually(lambda: _PROCESS.num_threads() <= native_threads, 2.0, "the end of native threads")
-        eventually(lambda: _descriptors() <= descriptors, 2.0, "the closing of the test's descriptors")
+        eventually(lambda: open_descriptors() <= descriptors, 2.0, "the closing of the test's descriptors")
     except AssertionError as error:
         problems.append(str(error))
     if problems:

@@ -30,7 +30,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **environment},
             cwd=tmp_path,  # -c has the current folder on its path: not that of the sources
         )
         started.append(process)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import psutil
+from support import open_descriptors
 
 import gns_py
 import gns_py.sync as gns
@@ -31,7 +32,7 @@ def measure() -> dict[str, int]:
     gc.collect()
     return {
         "rss": PROCESS.memory_info().rss,
-        "descriptors": getattr(PROCESS, "num_handles", PROCESS.num_fds)(),
+        "descriptors": open_descriptors(),
         "threads": PROCESS.num_threads(),
         "objects": sum(isinstance(each, gns.Connection | gns.ListenSocket) for each in gc.get_objects()),
     }

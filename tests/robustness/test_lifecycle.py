@@ -20,6 +20,7 @@ Process = subprocess.Popen[str]
 TWENTY_TIMES = """
 import json, sys, threading, time
 import psutil
+from support import open_descriptors
 import gns_py
 import gns_py.sync as gns
 
@@ -71,7 +72,7 @@ for round in range(20):
     deadline = time.monotonic() + 5
     while process.num_threads() > 1 and time.monotonic() < deadline:  # a joined thread may still be on its way out
         time.sleep(0.001)
-    measured.append((process.memory_info().rss, process.num_fds(), process.num_threads()))
+    measured.append((process.memory_info().rss, open_descriptors(), process.num_threads()))
 print(json.dumps(measured))
 """
 

@@ -3,6 +3,7 @@
 from .api import Api, once
 from .blocking import BlockingAsyncio
 from .deadline import eventually
+from .descriptors import open_descriptors
 from .events import next_event, next_request, poll_until, until_connected, until_ended
 from .peer import Peer
 
@@ -14,6 +15,7 @@ __all__ = [
     "next_event",
     "next_request",
     "once",
+    "open_descriptors",
     "poll_until",
     "until_connected",
     "until_ended",
