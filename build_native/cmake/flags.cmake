@@ -12,7 +12,19 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 if(NOT MSVC)
   add_compile_options(-ffunction-sections -fdata-sections)
   # __FILE__ stands in GNS's asserts: no path of the build machine in the binary.
-  add_compile_options(-fmacro-prefix-map=${GNS_PY_ROOT}/=)
+  set(GNS_PY_PREFIX_MAP -ffile-prefix-map=${GNS_PY_ROOT}/=)
+  add_compile_options(${GNS_PY_PREFIX_MAP})
+endif()
+
+if(MINGW)
+  # Windows 10, but not its newest: for that abseil includes headers of WinRT, which mingw-w64 does not have.
+  add_compile_definitions(_WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000)
+  include_directories(SYSTEM ${CMAKE_CURRENT_LIST_DIR}/mingw)
+endif()
+if(APPLE AND GNS_PY_ZIG_TARGET)
+  # zig has no frameworks; abseil asks CoreFoundation for the time zone.
+  include_directories(SYSTEM ${CMAKE_CURRENT_LIST_DIR}/macos/include)
+  add_link_options(-F${CMAKE_CURRENT_LIST_DIR}/macos)
 endif()
 
 if(GNS_PY_SANITIZE)

@@ -29,6 +29,18 @@ include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
 
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
+# GNS's version texts carry the time of the compilation: two builds would differ.
+set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/csteamnetworkingsockets.cpp
+  TARGET_DIRECTORY GameNetworkingSockets_s
+  PROPERTIES COMPILE_OPTIONS "-Wno-builtin-macro-redefined;-D__DATE__=\"reproducible\";-D__TIME__=\"build\"")
+if(MINGW)
+  # Where file names are case-sensitive, this library's is in lower case.
+  foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+    get_target_property(libraries GameNetworkingSockets_s ${property})
+    list(TRANSFORM libraries REPLACE "^Iphlpapi$" iphlpapi)
+    set_target_properties(GameNetworkingSockets_s PROPERTIES ${property} "${libraries}")
+  endforeach()
+endif()
 
 if(GNS_PY_MODE STREQUAL "vendored")
   if(NOT WIN32)

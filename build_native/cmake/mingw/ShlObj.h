@@ -1,0 +1,2 @@
+// As Windows.h.
+#include <shlobj.h>

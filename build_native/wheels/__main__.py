@@ -1,0 +1,55 @@
+"""Builds, checks and tries wheels. Run it from the root of the clone: python3 -m build_native.wheels COMMAND"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from build_native.wheels import tools
+from build_native.wheels.targets import TARGETS
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m build_native.wheels", description=__doc__.split(". ")[0] + ".")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="build wheels into dist/")
+    build.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; none means all")
+
+    commands.add_parser("sdist", help="build the source distribution into dist/")
+
+    check = commands.add_parser("check", help="check wheels without running them")
+    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="none means all in dist/")
+
+    test = commands.add_parser("test", help="run the quick tests with the wheels of dist/")
+    test.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help="see --list; none means all")
+    test.add_argument("--list", action="store_true", help="tell which environments there are")
+
+    arguments = parser.parse_args()
+    for name in getattr(arguments, "targets", ()):
+        if name not in TARGETS:
+            build.error(f"unknown target {name!r}: choose from {', '.join(TARGETS)}")
+    return arguments
+
+
+def main() -> int:
+    arguments = _parse()
+    if not tools.are_running():
+        tools.install()
+        tools.rerun()
+    # What they import is in that environment only.
+    match arguments.command:
+        case "build":
+            from build_native.wheels import build
+
+            return build.main(arguments.targets)
+        case "check":
+            from build_native.wheels import check
+
+            return check.main(arguments.files or sorted(tools.DIST.glob("*.whl")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

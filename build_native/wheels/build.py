@@ -1,0 +1,59 @@
+"""Builds wheels, for all platforms on this one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from build_native.wheels import tools, zig
+from build_native.wheels.targets import TARGETS, Target, target_of
+
+
+def main(names: list[str]) -> int:
+    """The wheels of these targets into dist/; prints what each took."""
+    failed = []
+    for name in names or list(TARGETS):
+        began = time.monotonic()
+        print(f"==> {name}", flush=True)
+        wheel = build(TARGETS[name], tools.DIST)
+        seconds = time.monotonic() - began
+        if wheel is None:
+            failed.append(name)
+            print(f"==> {name}: FAILED after {seconds:.0f} s", flush=True)
+        else:
+            print(f"==> {name}: {wheel.name}, {wheel.stat().st_size:,} bytes, in {seconds:.0f} s", flush=True)
+    if failed:
+        print(f"not built: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def build(target: Target, dist: Path) -> Path | None:
+    """The wheel of this target, in place of an older one; None if it could not be built, for a reason it has printed."""
+    dist.mkdir(parents=True, exist_ok=True)
+    for old in dist.glob("*.whl"):
+        if target_of(old.name) is target:
+            old.unlink()
+    settings = {
+        "build-dir": str(tools.BUILD / target.name),
+        "cmake.toolchain-file": str(zig.write_toolchain(target)),
+        "wheel.tags": ";".join(f"py3-none-{platform}" for platform in target.platform.split(".")),
+    }
+    # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
+    hook = "import sys; from scikit_build_core.build import build_wheel; build_wheel(sys.argv[1], dict(zip(*[iter(sys.argv[2:])] * 2)))"
+    arguments = [each for setting in settings.items() for each in setting]
+    environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
+    done = subprocess.run([sys.executable, "-c", hook, str(dist), *arguments], cwd=tools.ROOT, env=environment)
+    if done.returncode != 0:
+        return None
+    return next(each for each in dist.glob("*.whl") if target_of(each.name) is target)
+
+
+def source_date() -> int:
+    """When this commit was made, in seconds since 1970; outside of a clone, when pyproject.toml was last changed."""
+    command = ["git", "log", "-1", "--format=%ct"]
+    done = subprocess.run(command, cwd=tools.ROOT, capture_output=True, text=True)
+    if done.returncode == 0:
+        return int(done.stdout)
+    return int((tools.ROOT / "pyproject.toml").stat().st_mtime)

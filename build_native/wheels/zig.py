@@ -1,0 +1,72 @@
+"""zig as a compiler: one folder of commands for each target, and the toolchain file by which CMake finds them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+from pathlib import Path
+
+from build_native.wheels.targets import Target
+from build_native.wheels.tools import BUILD
+
+_FOLDER = BUILD / "zig"
+
+
+def compiler() -> Path:
+    """The zig that pip has installed."""
+    package = importlib.util.find_spec("ziglang")
+    assert package is not None, "requirements.txt"
+    assert package.origin is not None
+    return Path(package.origin).with_name("zig")
+
+
+def write_toolchain(target: Target) -> Path:
+    """The toolchain file; what has not changed is not written, since CMake would build all of it again."""
+    folder = _FOLDER / target.name
+    # -g0: zig makes debug information unless told otherwise.
+    compile_for = f"-target {target.zig} -g0"
+    commands = {
+        "cc": f"cc {compile_for}",
+        "c++": f"c++ {compile_for}",
+        "ar": "ar",
+        "ranlib": "ranlib",
+        "rc": "rc",
+        "dlltool": "dlltool",
+    }
+    for name, command in commands.items():
+        _write(
+            folder / name,
+            "#!/bin/sh\n"
+            f"export ZIG_GLOBAL_CACHE_DIR={shlex.quote(str(_FOLDER / 'cache'))}\n"
+            'export ZIG_LOCAL_CACHE_DIR="$ZIG_GLOBAL_CACHE_DIR"\n'
+            f'exec {shlex.quote(str(compiler()))} {command} "$@"\n',
+        )
+        (folder / name).chmod(0o755)
+    toolchain = folder / "toolchain.cmake"
+    _write(
+        toolchain,
+        f"""set(CMAKE_SYSTEM_NAME {target.system})
+set(CMAKE_SYSTEM_PROCESSOR {target.processor})
+set(CMAKE_C_COMPILER "{folder}/cc")
+set(CMAKE_CXX_COMPILER "{folder}/c++")
+set(CMAKE_ASM_COMPILER "{folder}/cc")
+set(CMAKE_RC_COMPILER "{folder}/rc")
+set(CMAKE_AR "{folder}/ar" CACHE FILEPATH "")
+set(CMAKE_RANLIB "{folder}/ranlib" CACHE FILEPATH "")
+set(CMAKE_DLLTOOL "{folder}/dlltool" CACHE FILEPATH "")
+set(CMAKE_OSX_SYSROOT "")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(GNS_PY_ZIG_TARGET {target.zig})
+""",
+    )
+    return toolchain
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
