@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+pytestmark = pytest.mark.clone
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 DOCS = BENCHMARKS.parent / "docs"
 KINDS = {"C++", "sync", "asyncio", "uvloop"}

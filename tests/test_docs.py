@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from support.markdown import python_blocks
 
+pytestmark = pytest.mark.clone
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if python_blocks(page.read_text(encoding="utf-8"))]
 

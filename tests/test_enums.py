@@ -153,12 +153,14 @@ def own_source(tmp_path: Path) -> Path:
     return tmp_path / "gns"
 
 
+@pytest.mark.clone
 @needs_source
 def test_the_generated_files_are_up_to_date() -> None:
     done = run_generator(ROOT, "--check")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.clone
 @needs_source
 @pytest.mark.parametrize("name", ["gns_py/enums.py", "gns_py/_config_fields.py"])
 def test_a_stale_file_is_noticed_and_written_anew(tree: Path, name: str) -> None:
@@ -172,6 +174,7 @@ def test_a_stale_file_is_noticed_and_written_anew(tree: Path, name: str) -> None
     assert file.read_bytes() == fresh
 
 
+@pytest.mark.clone
 def test_without_the_sources_the_generator_says_what_to_do(tmp_path: Path) -> None:
     done = run_generator(ROOT, "--check", source=tmp_path / "nowhere")
     assert done.returncode == 1

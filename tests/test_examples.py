@@ -14,6 +14,8 @@ from support import Peer, eventually
 
 import gns_py.sync as gns
 
+pytestmark = pytest.mark.clone
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 RUN = 'import runpy, sys\nrunpy.run_path(sys.argv.pop(1), run_name="__main__")\n'
 

@@ -17,6 +17,8 @@ from support import eventually
 import gns_py.sync as gns
 from gns_py.events import ClosedBy
 
+pytestmark = pytest.mark.clone
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "tests/native/gns_peer.cpp"
 _TIMEOUT = 60.0

@@ -42,6 +42,7 @@ def until_handed_over(sender: gns.Connection, size: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_queue_and_drain(pair: tuple[gns.Connection, gns.Connection]) -> None:
     bytes_per_second = 128 * 1024
     tolerance_us = 50_000
@@ -100,6 +101,7 @@ def test_queue_and_drain(pair: tuple[gns.Connection, gns.Connection]) -> None:
 GAMEPLAY, URGENT, BACKGROUND = range(3)
 
 
+@pytest.mark.slow
 def test_priority_and_background(
     pair: tuple[gns.Connection, gns.Connection], process_config: Callable[[Config], None]
 ) -> None:

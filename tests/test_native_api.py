@@ -26,6 +26,8 @@ import gns_py.sync as gns
 from gns_py import ConfigValue, _native
 from gns_py._native.library import ffi, lib
 
+pytestmark = pytest.mark.clone
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/native-api.md"
 GNS = Path(os.environ.get("GNS_PY_GNS_SOURCE") or ROOT / "vendor/src/gns")

@@ -12,6 +12,8 @@ from support.markdown import python_blocks
 
 import gns_py.sync as gns
 
+pytestmark = pytest.mark.clone
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 *PROGRAMS, TICK_LOOP = [block.source for block in python_blocks(README)]
 

@@ -14,7 +14,7 @@ import gns_py._native
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads ELF")
+pytestmark = [pytest.mark.clone, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads ELF")]
 
 DT_NEEDED, DT_STRTAB, DT_FLAGS, DT_FLAGS_1 = 1, 5, 30, 0x6FFFFFFB
 DF_BIND_NOW, DF_1_NODELETE = 8, 8

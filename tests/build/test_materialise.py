@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.clone
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path("build_native") / "materialise.py"
 CARGO_HOME = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")

@@ -1,9 +1,10 @@
 """Ten thousand connections one after another, a thousand at once: afterwards nothing is left of them.
 
 Each measurement is taken once GNS has forgotten the closed connections (5 s), and the last two are compared. They come
-after a warm-up with as many at the same time as later, since malloc keeps what a peak has taken from the system; a thousand
-at once need two rounds of it, since pieces that are left here and there let the second peak reach higher. And malloc gets
-one arena: with one for each thread it fills them one after another for many rounds, without anything being left behind.
+after a warm-up with as many at the same time as later, since malloc keeps what a peak has taken from the system; a
+thousand at once need two rounds of it, since pieces that are left here and there let the second peak reach higher. And
+malloc gets one arena: with one for each thread it fills them one after another for many rounds, without anything being
+left behind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import time
 from collections.abc import Callable
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 Process = subprocess.Popen[str]
 MIB = 1 << 20

@@ -19,6 +19,8 @@ import pytest
 
 import gns_py.sync as gns
 
+pytestmark = pytest.mark.slow
+
 Process = subprocess.Popen[str]
 INDEX = struct.Struct("<q")
 PADDING = bytes(24)

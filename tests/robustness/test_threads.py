@@ -16,6 +16,8 @@ import gns_py
 import gns_py.sync as gns
 from gns_py.sync.connection import Connection
 
+pytestmark = pytest.mark.slow
+
 Process = subprocess.Popen[str]
 PairMaker = Callable[..., tuple[Connection, Connection]]
 SENDERS = 6

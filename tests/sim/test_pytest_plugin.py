@@ -256,6 +256,7 @@ def test_clients_that_vanish_are_no_failure_of_the_handler(run: Run) -> None:
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.clone
 def test_the_example_s_tests_pass(run: Run) -> None:
     result = run((ROOT / "examples" / "test_my_netcode.py").read_text())
     result.assert_outcomes(passed=6)
@@ -283,6 +284,7 @@ def test_loading_it_starts_nothing(peer: Callable[..., Peer]) -> None:
     assert [program.line() for _ in range(3)] == ["False", "False 1", "[]"]
 
 
+@pytest.mark.clone
 def test_pytest_is_told_where_it_is() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert re.search(rf'^\[project.entry-points.pytest11\]\ngns_py = "{re.escape(PLUGIN)}"$', text, re.MULTILINE)

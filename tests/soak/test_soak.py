@@ -16,6 +16,8 @@ import pytest
 from soak.peer import FULL, Report, Round, Task
 from support import Peer
 
+pytestmark = pytest.mark.slow
+
 SEND_BUFFER = 512 * 1024  # GNS's default
 _SOURCE = Path(__file__).with_name("peer.py").read_text()
 

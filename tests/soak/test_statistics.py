@@ -13,6 +13,8 @@ from support import eventually
 from gns_py import Config, ConnectionState, runtime
 from gns_py.sync import Connection, ConnectionClosed, ConnectionClosedOK
 
+pytestmark = pytest.mark.slow
+
 RATE = 100_000
 PairMaker = Callable[..., tuple[Connection, Connection]]
 

@@ -10,6 +10,8 @@ import pytest
 
 import gns_py.sync as gns
 
+pytestmark = pytest.mark.slow
+
 QUEUED = 0.2
 MIB = 1024 * 1024
 
