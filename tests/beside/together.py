@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
-ROUNDS = 20
+ROUNDS = 10
 TIMEOUT = 30.0
 PAYLOAD = bytes(range(256)) * 80
 # Bytes a second, so that GNS's own limit does not set the pace.
