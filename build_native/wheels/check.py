@@ -1,0 +1,271 @@
+"""Checks wheels without running them: what is inside, what the library needs and exports, and how it is hardened."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import csv
+import datetime
+import email
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from build_native.sbom import LICENSE_FILE
+from build_native.wheels.binaries import elf, macho, pe
+from build_native.wheels.binaries.findings import Findings
+from build_native.wheels.targets import TARGETS, Target, target_of
+from build_native.wheels.tools import ROOT
+
+MOST_BYTES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One that is read in."""
+
+    path: Path
+    target: Target
+    files: dict[str, bytes]
+    names: list[str]
+    """Of the archive: one that stands there twice is here twice."""
+    times: set[datetime.datetime]
+
+    @property
+    def dist_info(self) -> str:
+        name, version, *_ = self.path.name.split("-")
+        return f"{name}-{version}.dist-info/"
+
+    @property
+    def library_name(self) -> str:
+        return f"gns_py/_native/{self.target.library}"
+
+    @property
+    def library(self) -> bytes:
+        return self.files[self.library_name]
+
+    def headers(self, name: str) -> email.message.Message:
+        """The lines "Name: value" of a file in the .dist-info folder."""
+        return email.message_from_bytes(self.files[self.dist_info + name])
+
+    def bill(self) -> dict[str, dict[str, object]]:
+        """The components of the bill of materials, by name."""
+        read = json.loads(self.files[f"{self.dist_info}sboms/gns-py.cdx.json"])
+        return {str(each["name"]): each for each in read["components"]}
+
+
+def main(files: list[Path]) -> int:
+    """Prints what each wheel is like; 1 if one of them has a problem, or there is none."""
+    broken = 0
+    for file in files:
+        found = examine(file)
+        broken += bool(found.problems)
+        print(file.name)
+        for fact in found.facts:
+            print(f"  {fact}")
+        for problem in found.problems:
+            print(f"  PROBLEM: {problem}")
+        print(f"  {'NOT good' if found.problems else 'good'}", flush=True)
+    print(f"{len(files)} wheels checked, {broken} with problems")
+    return 0 if files and not broken else 1
+
+
+def check(wheel: Path) -> list[str]:
+    """The problems of a wheel; none if it is good."""
+    return examine(wheel).problems
+
+
+def examine(path: Path) -> Findings:
+    found = Findings()
+    target = target_of(path.name)
+    if target is None:
+        found.problems.append(f"the file name has no tag of a known target: {', '.join(TARGETS)}")
+        return found
+    found.facts.append(f"{target.name}, {path.stat().st_size:,} bytes")
+    found.expect(path.stat().st_size <= MOST_BYTES, f"larger than {MOST_BYTES:,} bytes")
+    try:
+        wheel = _read(path, target)
+    except zipfile.BadZipFile as problem:
+        found.problems.append(f"cannot be unpacked: {problem}")
+        return found
+
+    if not _check_files(wheel, found):
+        return found
+    _check_record(wheel, found)
+    _check_tags(wheel, found)
+    _check_bill(wheel, found)
+    _check_versions(wheel, found)
+    _check_machine(wheel, found)
+    _check_times(wheel, found)
+    api = functions_of_api(wheel.files["gns_py/_native/_ffi.py"])
+    {"Linux": elf, "Darwin": macho, "Windows": pe}[target.system].examine(wheel.library, target, api, found)
+    if target.system == "Linux" and not target.is_musl:
+        _check_policy(wheel, found)
+    return found
+
+
+def _read(path: Path, target: Target) -> Wheel:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        files = {each.filename: archive.read(each) for each in members}
+        times = {datetime.datetime(*each.date_time) for each in members}
+    return Wheel(path, target, files, [each.filename for each in members], times)
+
+
+def functions_of_api(ffi_module: bytes) -> set[str]:
+    """What Python calls: cffi's module names it, each name after four bytes that tell its kind."""
+    for node in ast.walk(ast.parse(ffi_module)):
+        if isinstance(node, ast.keyword) and node.arg == "_globals":
+            names = (each for each in ast.literal_eval(node.value) if isinstance(each, bytes))
+            return {name for each in names if (name := each[4:].decode()).startswith("gns_")}
+    return set()
+
+
+def _check_files(wheel: Wheel, found: Findings) -> bool:
+    """Only the package, one library, and what the .dist-info folder is to have; whether what is read later is there."""
+    expected = {
+        wheel.library_name,
+        "gns_py/__init__.py",
+        "gns_py/py.typed",
+        "gns_py/_native/_ffi.py",
+        *(
+            wheel.dist_info + name
+            for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "sboms/gns-py.cdx.json")
+        ),
+    }
+    licenses = f"{wheel.dist_info}licenses/"
+    others = {
+        name
+        for name in wheel.files.keys() - expected
+        if not (name.startswith("gns_py/") and PurePosixPath(name).suffix in (".py", ".pyi"))
+        and not (name.startswith(licenses) and name.endswith(".txt"))
+    }
+    found.expect_only("has no business in the wheel", others, set())
+    found.expect_only("not in the wheel", expected, set(wheel.files))
+    found.expect(len(wheel.names) == len(set(wheel.names)), "a file is in the archive twice")
+    found.facts.append(f"{len(wheel.files)} files")
+    return expected <= wheel.files.keys()
+
+
+def _check_record(wheel: Wheel, found: Findings) -> None:
+    name = f"{wheel.dist_info}RECORD"
+    rows = {row[0]: row[1:] for row in csv.reader(wheel.files[name].decode().splitlines())}
+    found.expect_same("RECORD", set(rows), set(wheel.files))
+    wrong = set()
+    for file, content in wheel.files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        right = ["", ""] if file == name else [f"sha256={digest}", str(len(content))]
+        if rows.get(file, right) != right:
+            wrong.add(file)
+    found.expect_only("not as RECORD says", wrong, set())
+
+
+def _check_tags(wheel: Wheel, found: Findings) -> None:
+    """One platform in the file's name, in the file WHEEL and in the table of targets."""
+    tags = {f"py3-none-{each}" for each in wheel.target.platform.split(".")}
+    header = wheel.headers("WHEEL")
+    found.expect_same("tags in WHEEL", set(header.get_all("Tag", [])), tags)
+    found.expect(header["Root-Is-Purelib"] == "false", "WHEEL calls it a wheel without a library")
+    version = wheel.headers("METADATA")["Version"]
+    name = f"gns_py-{version}-py3-none-{wheel.target.platform}.whl"
+    found.expect(wheel.path.name == name, f"the file is to be named {name}")
+
+
+def _check_bill(wheel: Wheel, found: Findings) -> None:
+    """The bill of materials names all that is inside, and the licence of each is there."""
+    expected = {"GameNetworkingSockets", "protobuf", "abseil", "utf8_range", "libc++", "libc++abi", "zig"}
+    match wheel.target.system:
+        case "Windows":
+            expected |= {"libunwind", "mingw-w64", "curve25519-donna", "ed25519-donna"}
+        case "Darwin":
+            expected |= {"OpenSSL"}
+        case _:
+            expected |= {"OpenSSL", "libunwind"} | (set() if wheel.target.is_musl else {"glibc"})
+    components = wheel.bill()
+    found.expect_same("bill of materials", set(components), expected)
+
+    folder = ROOT / "vendor" / "licenses"
+    licensed = wheel.headers("METADATA").get_all("License-File", [])
+    found.expect_same(
+        "licences in METADATA",
+        {f"{wheel.dist_info}licenses/{each}" for each in licensed},
+        {name for name in wheel.files if name.startswith(f"{wheel.dist_info}licenses/")},
+    )
+    for component in components.values():
+        properties = component["properties"]
+        assert isinstance(properties, list)
+        for file in (each["value"] for each in properties if each["name"] == LICENSE_FILE):
+            text = wheel.files.get(f"{wheel.dist_info}licenses/vendor/licenses/{file}")
+            found.expect(text == (folder / file).read_bytes(), f"the licence of {component['name']} is missing: {file}")
+    contents = ", ".join(f"{name} {component['version']}" for name, component in components.items())
+    found.facts.append(f"contains, with licences: {contents}")
+
+
+def _check_versions(wheel: Wheel, found: Findings) -> None:
+    """What the library tells about itself, which gns-py doctor prints, is what the wheel says."""
+    components = wheel.bill()
+
+    def version(name: str) -> str:
+        return str(components[name]["version"]) if name in components else "in no bill of materials"
+
+    crypto = "BCrypt" if wheel.target.system == "Windows" else f"OpenSSL {version('OpenSSL')}"
+    told = {
+        "gns_py's version": wheel.headers("METADATA")["Version"],
+        "GNS's version": version("GameNetworkingSockets"),
+        "protobuf's version": version("protobuf"),
+        "the crypto library": crypto,
+        "the mode": "vendored",
+        "the build type": "Release",
+        "the platform": f"{wheel.target.system} {wheel.target.processor}",
+    }
+    for what, text in told.items():
+        found.expect(text.encode() + b"\0" in wheel.library, f"{what} is not in the library: {text}")
+
+
+def _check_machine(wheel: Wheel, found: Findings) -> None:
+    """Nothing in the wheel tells where it was built."""
+    this_machines = {str(ROOT), str(Path.home()), sys.prefix, sys.base_prefix, os.environ.get("CARGO_HOME", "")}
+    known = "|".join(re.escape(each) for each in sorted(this_machines - {"", "/", "/usr"}))
+    folders = "home|root|tmp|work|build|builds|Users|__w|opt|mnt"
+    # Below such a folder, but not in a web address; in the library also after an option: -I/...
+    usual = rf"(?:/(?:{folders})/|[A-Z]:\\)[\w.+-]+"
+    inside = r"(?:site|dist)-packages/|\.cargo/|\.cache/"
+    in_text = re.compile(rf"(?:{known})\b|(?<![\w.:/-]){usual}|{inside}".encode())
+    in_library = re.compile(rf"(?:{known})\b|{usual}|{inside}".encode())
+    for name, content in wheel.files.items():
+        pattern = in_library if name == wheel.library_name else in_text
+        paths = {each.decode() for each in pattern.findall(content)}
+        found.expect_only(f"{name} holds paths of a machine", paths, set())
+
+
+def _check_times(wheel: Wheel, found: Findings) -> None:
+    """One time for all files, that of SOURCE_DATE_EPOCH; the library holds no other."""
+    found.expect(len(wheel.times) == 1, f"files of {len(wheel.times)} different times: not SOURCE_DATE_EPOCH's")
+    stamp = min(wheel.times)
+    months = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+    # As compilers write __DATE__, and as C's ctime() and OpenSSL's build do.
+    pattern = re.compile(rf"\b(?:{months}) [ 0-3]\d (?:\d\d:\d\d:\d\d )?20\d\d\b".encode())
+    for text in sorted({" ".join(each.decode().split()) for each in pattern.findall(wheel.library)}):
+        form = "%b %d %H:%M:%S %Y" if ":" in text else "%b %d %Y"
+        held = datetime.datetime.strptime(text, form)
+        near = stamp.replace(second=0) if ":" in text else stamp.replace(hour=0, minute=0, second=0)
+        found.expect(held.replace(second=0) == near, f"the library holds a time of the build: {text}")
+    found.facts.append(f"no path of the build machine, no time but {stamp:%Y-%m-%d %H:%M:%S}")
+
+
+def _check_policy(wheel: Wheel, found: Findings) -> None:
+    """auditwheel's judgement, which is what installers trust."""
+    command = [sys.executable, "-m", "auditwheel", "show", str(wheel.path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    told = " ".join(done.stdout.split())
+    policy = re.search(r'following platform tag: "(\w+)"', told)
+    promised = wheel.target.platform.split(".")
+    found.expect(policy and policy[1] in promised, f"auditwheel: {policy[1] if policy else done.stderr[-300:] or told}")
+    if policy:
+        found.facts.append(f"auditwheel: {policy[1]}")
