@@ -16,6 +16,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from build_native.sbom import LICENSE_FILE
 from build_native.wheels.binaries import elf, macho, pe
@@ -54,10 +55,16 @@ class Wheel:
         """The lines "Name: value" of a file in the .dist-info folder."""
         return email.message_from_bytes(self.files[self.dist_info + name])
 
-    def bill(self) -> dict[str, dict[str, object]]:
-        """The components of the bill of materials, by name."""
-        read = json.loads(self.files[f"{self.dist_info}sboms/gns-py.cdx.json"])
-        return {str(each["name"]): each for each in read["components"]}
+    def bill(self) -> dict[str, Any]:
+        """The bill of materials."""
+        bill: dict[str, Any] = json.loads(self.files[f"{self.dist_info}sboms/gns-py.cdx.json"])
+        if (bill["bomFormat"], bill["specVersion"]) != ("CycloneDX", "1.6"):
+            raise ValueError(f"{bill['bomFormat']} {bill['specVersion']}")
+        return bill
+
+    def components(self) -> dict[str, Any]:
+        """What the bill of materials lists, by name."""
+        return {each["name"]: each for each in self.bill()["components"]}
 
 
 def main(files: list[Path]) -> int:
@@ -96,6 +103,11 @@ def examine(path: Path) -> Findings:
         return found
 
     if not _check_files(wheel, found):
+        return found
+    try:
+        wheel.components()
+    except (ValueError, LookupError) as problem:
+        found.problems.append(f"the bill of materials cannot be read: {problem!r}")
         return found
     _check_record(wheel, found)
     _check_tags(wheel, found)
@@ -187,7 +199,7 @@ def _check_bill(wheel: Wheel, found: Findings) -> None:
             expected |= {"OpenSSL"}
         case _:
             expected |= {"OpenSSL", "libunwind"} | (set() if wheel.target.is_musl else {"glibc"})
-    components = wheel.bill()
+    components = wheel.components()
     found.expect_same("bill of materials", set(components), expected)
 
     folder = ROOT / "vendor" / "licenses"
@@ -198,9 +210,7 @@ def _check_bill(wheel: Wheel, found: Findings) -> None:
         {name for name in wheel.files if name.startswith(f"{wheel.dist_info}licenses/")},
     )
     for component in components.values():
-        properties = component["properties"]
-        assert isinstance(properties, list)
-        for file in (each["value"] for each in properties if each["name"] == LICENSE_FILE):
+        for file in (each["value"] for each in component["properties"] if each["name"] == LICENSE_FILE):
             text = wheel.files.get(f"{wheel.dist_info}licenses/vendor/licenses/{file}")
             found.expect(text == (folder / file).read_bytes(), f"the licence of {component['name']} is missing: {file}")
     contents = ", ".join(f"{name} {component['version']}" for name, component in components.items())
@@ -209,7 +219,7 @@ def _check_bill(wheel: Wheel, found: Findings) -> None:
 
 def _check_versions(wheel: Wheel, found: Findings) -> None:
     """What the library tells about itself, which gns-py doctor prints, is what the wheel says."""
-    components = wheel.bill()
+    components = wheel.components()
 
     def version(name: str) -> str:
         return str(components[name]["version"]) if name in components else "in no bill of materials"
@@ -236,8 +246,8 @@ def _check_machine(wheel: Wheel, found: Findings) -> None:
     # Below such a folder, but not in a web address; in the library also after an option: -I/...
     usual = rf"(?:/(?:{folders})/|[A-Z]:\\)[\w.+-]+"
     inside = r"(?:site|dist)-packages/|\.cargo/|\.cache/"
-    in_text = re.compile(rf"(?:{known})\b|(?<![\w.:/-]){usual}|{inside}".encode())
-    in_library = re.compile(rf"(?:{known})\b|{usual}|{inside}".encode())
+    in_text = re.compile(rf"(?:{known})\b[\w./-]*|(?<![\w.:/-]){usual}|{inside}".encode())
+    in_library = re.compile(rf"(?:{known})\b[\w./-]*|{usual}|{inside}".encode())
     for name, content in wheel.files.items():
         pattern = in_library if name == wheel.library_name else in_text
         paths = {each.decode() for each in pattern.findall(content)}
@@ -248,15 +258,20 @@ def _check_times(wheel: Wheel, found: Findings) -> None:
     """One time for all files, that of SOURCE_DATE_EPOCH; the library holds no other."""
     found.expect(len(wheel.times) == 1, f"files of {len(wheel.times)} different times: not SOURCE_DATE_EPOCH's")
     stamp = min(wheel.times)
+    told = wheel.bill()["metadata"].get("timestamp", "")
+    steps = (datetime.timedelta(seconds=0), datetime.timedelta(seconds=1))  # an archive knows every second one only
+    same = {f"{(stamp + more).isoformat()}+00:00" for more in steps}
+    found.expect(told in same, f"the bill of materials is of another time: {told or 'none'}")
     months = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
     # As compilers write __DATE__, and as C's ctime() and OpenSSL's build do.
     pattern = re.compile(rf"\b(?:{months}) [ 0-3]\d (?:\d\d:\d\d:\d\d )?20\d\d\b".encode())
     for text in sorted({" ".join(each.decode().split()) for each in pattern.findall(wheel.library)}):
-        form = "%b %d %H:%M:%S %Y" if ":" in text else "%b %d %Y"
-        held = datetime.datetime.strptime(text, form)
-        near = stamp.replace(second=0) if ":" in text else stamp.replace(hour=0, minute=0, second=0)
-        found.expect(held.replace(second=0) == near, f"the library holds a time of the build: {text}")
-    found.facts.append(f"no path of the build machine, no time but {stamp:%Y-%m-%d %H:%M:%S}")
+        held = datetime.datetime.strptime(text, "%b %d %H:%M:%S %Y" if ":" in text else "%b %d %Y")
+        if ":" in text:
+            found.expect(held - stamp in steps, f"the library holds a time of the build: {text}")
+        else:
+            found.expect(held.date() == stamp.date(), f"the library holds a day of the build: {text}")
+    found.facts.append(f"all times are {stamp:%Y-%m-%d %H:%M:%S}")
 
 
 def _check_policy(wheel: Wheel, found: Findings) -> None:

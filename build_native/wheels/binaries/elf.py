@@ -39,7 +39,7 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
     alignment = min(segment.alignment for segment in library.segments if segment.type == _SEGMENT.LOAD)
     needed_alignment = 0x10000 if target.processor == "aarch64" else 0x1000
     found.expect(alignment >= needed_alignment, f"segments aligned to {alignment}, pages can have {needed_alignment}")
-    found.facts.append(f"ELF {target.processor}, exports the {len(exported)} functions of the API and nothing else")
+    found.facts.append(f"ELF {target.processor}, {len(exported)} functions exported")
 
 
 def _examine_needs(library: lief.ELF.Binary, target: Target, found: Findings) -> None:
@@ -48,9 +48,8 @@ def _examine_needs(library: lief.ELF.Binary, target: Target, found: Findings) ->
     if target.is_musl:
         found.expect_same("needs", needed, {f"libc.musl-{target.processor}.so.1"})
         names = {str(symbol.name) for symbol in undefined}
-        found.expect_only(
-            "not in musl 1.2.0", {name for name in names if name.startswith("_Z")} | names & _NEW_IN_MUSL, set()
-        )
+        strange = {name for name in names if name.startswith("_Z") or name in _NEW_IN_MUSL}
+        found.expect_only("undefined, and not in musl 1.2.0", strange, set())
         found.facts.append(f"needs {', '.join(sorted(needed))}")
         return
 
@@ -66,9 +65,8 @@ def _examine_needs(library: lief.ELF.Binary, target: Target, found: Findings) ->
             newest = max(newest, (int(version[1]), int(version[2])))
         elif symbol.binding != lief.ELF.Symbol.BINDING.WEAK:
             found.problems.append(f"undefined, and not glibc's: {symbol.name!s}")
-    found.expect(
-        newest <= (int(oldest[1]), int(oldest[2])), f"needs glibc {newest[0]}.{newest[1]}, {oldest[0]} is older"
-    )
+    promised = (int(oldest[1]), int(oldest[2]))
+    found.expect(newest <= promised, f"needs glibc {newest[0]}.{newest[1]}, the tag promises {oldest[1]}.{oldest[2]}")
     found.facts.append(f"needs glibc {newest[0]}.{newest[1]}: {', '.join(sorted(needed))}")
 
 
@@ -77,6 +75,7 @@ def _examine_hardening(library: lief.ELF.Binary, found: Findings) -> None:
         entry = library.get(tag)
         return entry.value if entry else 0
 
+    before = len(found.problems)
     flags, flags_1 = value(_TAG.FLAGS), value(_TAG.FLAGS_1)
     segments = {segment.type: segment for segment in library.segments}
     found.expect(flags & _BIND_NOW and flags_1 & _NOW, "not BIND_NOW: its jump table stays writable")
@@ -93,4 +92,5 @@ def _examine_hardening(library: lief.ELF.Binary, found: Findings) -> None:
     )
     found.expect(not flags & _STATIC_TLS, "STATIC_TLS: cannot always be loaded by a running process")
     found.expect(not library.has(_TAG.RPATH) and not library.has(_TAG.RUNPATH), "has a path to search for libraries")
-    found.facts.append("relro, bind now, nodelete, no executable stack, no text relocation, no library path")
+    if len(found.problems) == before:
+        found.facts.append("relro, bind now, nodelete, no executable stack, no text relocation, no library path")

@@ -34,7 +34,7 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
     found.expect_same("exports", exported, api)
     name = str(table.name) if table else ""
     found.expect(name == target.library, f"calls itself {name}")
-    found.facts.append(f"PE {target.processor}, exports the {len(exported)} functions of the API and nothing else")
+    found.facts.append(f"PE {target.processor}, {len(exported)} functions exported")
 
     _examine_hardening(library, found)
     found.expect(not list(library.symbols), "not stripped: it has a symbol table")
@@ -43,20 +43,16 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
 
 def _examine_hardening(library: lief.PE.Binary, found: Findings) -> None:
     flags = library.optional_header.dll_characteristics
-    for flag, meaning in {
-        _FLAG.DYNAMIC_BASE: "ASLR",
-        _FLAG.HIGH_ENTROPY_VA: "ASLR with 64 bits",
-        _FLAG.NX_COMPAT: "DEP",
-    }.items():
-        found.expect(flags & int(flag), f"no {flag.name}: {meaning} is off")
+    for flag in (_FLAG.DYNAMIC_BASE, _FLAG.HIGH_ENTROPY_VA, _FLAG.NX_COMPAT):
+        found.expect(flags & int(flag), f"no {flag.name}")
     found.expect(library.has_relocations, "no relocations: it cannot be loaded at another address")
     for section in library.sections:
         both = section.has_characteristic(_SECTION.MEM_WRITE) and section.has_characteristic(_SECTION.MEM_EXECUTE)
         found.expect(not both, f"the section {section.name!s} is writable and executable")
     # No problem, since it cannot be had: zig 0.17 hands no option for it to its linker, and its mingw-w64 lacks the
     # functions that guarded calls go through.
-    guarded = bool(flags & int(_FLAG.GUARD_CF))
-    found.facts.append(f"ASLR with 64 bits, DEP; control flow guard: {'yes' if guarded else 'no'}")
+    names = ", ".join(str(flag.name) for flag in _FLAG if flags & int(flag))
+    found.facts.append(f"{names}; control flow guard: {'yes' if flags & int(_FLAG.GUARD_CF) else 'no'}")
 
 
 def _examine_time(library: lief.PE.Binary, found: Findings) -> None:
