@@ -210,7 +210,9 @@ def _check_bill(wheel: Wheel, found: Findings) -> None:
         {name for name in wheel.files if name.startswith(f"{wheel.dist_info}licenses/")},
     )
     for component in components.values():
-        for file in (each["value"] for each in component["properties"] if each["name"] == LICENSE_FILE):
+        files = [each["value"] for each in component["properties"] if each["name"] == LICENSE_FILE]
+        found.expect(files, f"the bill of materials names no licence file of {component['name']}")
+        for file in files:
             text = wheel.files.get(f"{wheel.dist_info}licenses/vendor/licenses/{file}")
             found.expect(text == (folder / file).read_bytes(), f"the licence of {component['name']} is missing: {file}")
     contents = ", ".join(f"{name} {component['version']}" for name, component in components.items())
@@ -240,7 +242,7 @@ def _check_versions(wheel: Wheel, found: Findings) -> None:
 
 def _check_machine(wheel: Wheel, found: Findings) -> None:
     """Nothing in the wheel tells where it was built."""
-    this_machines = {str(ROOT), str(Path.home()), sys.prefix, sys.base_prefix, os.environ.get("CARGO_HOME", "")}
+    this_machines = {str(ROOT), str(Path.home()), os.environ.get("CARGO_HOME", "")}
     known = "|".join(re.escape(each) for each in sorted(this_machines - {"", "/", "/usr"}))
     folders = "home|root|tmp|work|build|builds|Users|__w|opt|mnt"
     # Below such a folder, but not in a web address; in the library also after an option: -I/...
