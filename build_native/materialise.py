@@ -10,6 +10,7 @@ one line on stderr and exit code 1. Needs nothing beyond Python's standard libra
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import os
 import re
@@ -33,48 +34,74 @@ CARGO_TARGET = "x86_64-unknown-linux-gnu"
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of one crate, and the paths below it that the build reads (a trailing slash means a folder)."""
+    """A folder of one crate, and the files below it that some build reads. In a pattern, * stands for slashes too."""
 
     crate: str
     folder: str
     keep: tuple[str, ...]
-    drop: tuple[str, ...] = ()
-    drop_endings: tuple[str, ...] = ()
+    drop: tuple[str, ...]
 
     def wants(self, path: str) -> bool:
-        return (
-            path.startswith(self.keep)
-            and not path.startswith(self.drop or ("\0",))
-            and not path.endswith(self.drop_endings or ("\0",))
-        )
+        return matches(path, self.keep) and not matches(path, self.drop)
 
 
+def matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def each(names: str, pattern: str = "{}") -> tuple[str, ...]:
+    """The pattern with each of these words in the place of {}."""
+    return tuple(pattern.replace("{}", name) for name in names.split())
+
+
+# The sdist carries what is kept here, so it is little; but the sdist is also for platforms that have no wheel: whatever
+# a Unix on a processor of today compiles stays.
 PARTS = {
     "gns": Part(
         crate="game-networking-sockets-sys",
         folder="thirdparty/GameNetworkingSockets/",
-        keep=("CMakeLists.txt", "LICENSE", "cmake/", "examples/CMakeLists.txt", "include/", "src/"),
-        drop=("src/external/vjson/", "src/external/sha1-wpa/"),
+        keep=each("CMakeLists.txt LICENSE cmake/* examples/CMakeLists.txt include/* src/*"),
+        drop=each("*.md cmake/apple/* src/external/vjson/* src/external/sha1-wpa/* */certtool/*"),
     ),
+    # The lite runtime: nothing of descriptors, reflection, text and JSON.
     "protobuf": Part(
         crate="protobuf-src",
         folder="protobuf/",
         keep=(
-            "LICENSE",
-            "version.json",
-            "src/file_lists.cmake",
-            "src/google/protobuf/",
-            "third_party/abseil-cpp/CMake",
-            "third_party/abseil-cpp/LICENSE",
-            "third_party/abseil-cpp/absl/",
-            "third_party/utf8_range/LICENSE",
-            "third_party/utf8_range/utf8_range",
-            "third_party/utf8_range/utf8_validity",
+            *each("LICENSE version.json src/file_lists.cmake"),
+            *each("*.cc *.h port_*def.inc", "src/google/protobuf/{}"),
+            *each("CMake* LICENSE absl/*", "third_party/abseil-cpp/{}"),
+            *each("LICENSE utf8_range* utf8_validity*", "third_party/utf8_range/{}"),
         ),
-        drop=("src/google/protobuf/compiler/", "src/google/protobuf/testdata/", "src/google/protobuf/util/internal/"),
-        drop_endings=("_test.cc", "_unittest.cc", "_benchmark.cc", "_test.proto", ".bazel"),
+        drop=(
+            *each("*.bazel *.md *.pb.cc *.pb.h */testdata/* */testing/* */install_test_project/*"),
+            *each("*_benchmark*.cc *_test.cc *_test_common.* *_test_impl.inc *_unittest.cc */protobuf/*test_util*"),
+            *each("compiler/ dynamic_message descriptor feature_resolver", "src/google/protobuf/{}*"),
+            *each("generated_message_reflection generated_message_tctable_gen", "src/google/protobuf/{}*"),
+            *each("io/printer io/tokenizer json/ map_field message. reflection", "src/google/protobuf/{}*"),
+            *each("text_format util/", "src/google/protobuf/{}*"),
+        ),
     ),
-    "openssl": Part(crate="openssl-src", folder="openssl/", keep=("",)),
+    # Configure wants each build.info, whatever it is told to leave out, and all sources of libssl, which nobody builds.
+    "openssl": Part(
+        crate="openssl-src",
+        folder="openssl/",
+        keep=(
+            *each("Configure LICENSE.txt VERSION.dat config configdata.pm.in *build.info ssl/*.c"),
+            *each("Configurations crypto exporters external/perl include providers util", "{}/*"),
+        ),
+        drop=(
+            # Algorithms and protocols that cmake/openssl leaves out.
+            *each("aria bf camellia cast chacha cmac cmp cms comp crmf ct des dh dsa idea lms md2 md4", "crypto/{}/*"),
+            *each("mdc2 ocsp poly1305 rc2 rc4 rc5 ripemd seed siphash sm2 sm3 sm4 srp ts whrlpool", "crypto/{}/*"),
+            *each("ml_*.[ch] slh_dsa/*.[ch] ec/*sm2p256* ec/ecp_nistp[2-5]*.c", "crypto/{}"),
+            *each("include/internal/quic_[!v]* providers/fips/self_test* providers/fips/fipsprov.c"),
+            # Processors of the past.
+            *each("alpha c64x ia64 parisc sparc vis3", "crypto/*{}*"),
+            # Examples, tests, and what looks after OpenSSL's own sources.
+            *each("demos/* external/perl/*/t/* test/* util/perl/OpenSSL/ParseC.pm util/perl/OpenSSL/Test*"),
+        ),
+    ),
 }
 
 

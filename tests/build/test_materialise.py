@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path("build_native") / "materialise.py"
 CARGO_HOME = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
 GNS_ARCHIVE = "game-networking-sockets-sys-0.3.0.crate"
+OPENSSL_ARCHIVE = "openssl-src-400.0.2+4.0.3.crate"
+PROTOBUF_ARCHIVE = "protobuf-src-2.1.1+27.1.crate"
 
 
 @pytest.fixture
@@ -42,13 +44,17 @@ def cargo_home(tmp_path: Path) -> Path:
 @pytest.fixture
 def cached_home(cargo_home: Path) -> Path:
     """A cargo home that has already downloaded the archive with GNS."""
-    found = sorted((CARGO_HOME / "registry" / "cache").glob(f"*/{GNS_ARCHIVE}"))
+    put_archive(GNS_ARCHIVE, cargo_home)
+    return cargo_home
+
+
+def put_archive(name: str, cargo_home: Path) -> None:
+    found = sorted((CARGO_HOME / "registry" / "cache").glob(f"*/{name}"))
     if not found:
         pytest.skip("cargo has not downloaded the pinned sources: build once")
     cache = cargo_home / "registry" / "cache" / "some-registry"
     cache.mkdir(parents=True)
-    shutil.copy(found[0], cache / GNS_ARCHIVE)
-    return cargo_home
+    shutil.copy(found[0], cache / name)
 
 
 def run(clone: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -82,6 +88,35 @@ def test_unpacks_from_the_cache_without_cargo(clone: Path, cached_home: Path) ->
     assert (gns / "include" / "steam" / "steamnetworkingtypes.h").is_file()
     assert (gns / "LICENSE").read_bytes() == (ROOT / "vendor" / "licenses" / "GameNetworkingSockets.txt").read_bytes()
     assert leftovers(clone) == ["gns"]
+
+
+@pytest.mark.parametrize(
+    ("part", "archive", "read", "unread"),
+    [
+        ("gns", GNS_ARCHIVE, ["src/CMakeLists.txt", "src/common/crypto_bcrypt.cpp"], ["src/external/vjson", "tests"]),
+        (
+            "protobuf",
+            PROTOBUF_ARCHIVE,
+            ["src/google/protobuf/message_lite.cc", "third_party/abseil-cpp/absl/time/time.cc"],
+            ["src/google/protobuf/descriptor.cc", "third_party/abseil-cpp/absl/time/internal/cctz/testdata"],
+        ),
+        (
+            "openssl",
+            OPENSSL_ARCHIVE,
+            ["Configure", "crypto/aes/asm/aesv8-armx.pl", "ssl/quic/build.info"],
+            ["crypto/aes/asm/aes-ia64.S", "crypto/camellia", "demos", "doc/man3", "test"],
+        ),
+    ],
+)
+def test_takes_only_what_builds_read(
+    clone: Path, cargo_home: Path, part: str, archive: str, read: list[str], unread: list[str]
+) -> None:
+    put_archive(archive, cargo_home)
+    done = run(clone, part, CARGO_HOME=str(cargo_home), PATH="/nonexistent")
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = clone / "vendor" / "src" / part
+    assert [path for path in read if not (folder / path).is_file()] == []
+    assert [path for path in unread if (folder / path).exists()] == []
 
 
 def test_second_run_does_nothing_and_is_instant(clone: Path, cached_home: Path) -> None:
