@@ -18,13 +18,7 @@ endif()
 
 if(MINGW)
   # Windows 10, but not its newest: for that abseil includes headers of WinRT, which mingw-w64 does not have.
-  add_compile_definitions(_WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000)
-  include_directories(SYSTEM ${CMAKE_CURRENT_LIST_DIR}/mingw)
-endif()
-if(APPLE AND GNS_PY_ZIG_TARGET)
-  # zig has no frameworks; abseil asks CoreFoundation for the time zone.
-  include_directories(SYSTEM ${CMAKE_CURRENT_LIST_DIR}/macos/include)
-  add_link_options(-F${CMAKE_CURRENT_LIST_DIR}/macos)
+  add_compile_definitions(_WIN32_WINNT=0x0a00 NTDDI_VERSION=0x0a000000)
 endif()
 
 if(GNS_PY_SANITIZE)

@@ -17,6 +17,9 @@ def _parse() -> argparse.Namespace:
     build = commands.add_parser("build", help="build wheels into dist/")
     build.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; none means all")
 
+    reproduce = commands.add_parser("reproduce", help="build this commit's wheels again, elsewhere, and compare the bytes")
+    reproduce.add_argument("targets", nargs="*", metavar="TARGET", help="none means all that are in dist/")
+
     commands.add_parser("sdist", help="build the source distribution into dist/")
 
     check = commands.add_parser("check", help="check wheels without running them")
@@ -29,7 +32,7 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     for name in getattr(arguments, "targets", ()):
         if name not in TARGETS:
-            build.error(f"unknown target {name!r}: choose from {', '.join(TARGETS)}")
+            parser.error(f"unknown target {name!r}: choose from {', '.join(TARGETS)}")
     return arguments
 
 
@@ -44,11 +47,23 @@ def main() -> int:
             from build_native.wheels import build
 
             return build.main(arguments.targets)
+        case "reproduce":
+            from build_native.wheels import build
+
+            return build.reproduce(arguments.targets)
+        case "sdist":
+            from build_native.wheels import sdist
+
+            return sdist.main()
         case "check":
             from build_native.wheels import check
 
             return check.main(arguments.files or sorted(tools.DIST.glob("*.whl")))
-    return 0
+        case "test":
+            from build_native.wheels import run
+
+            return run.main(arguments.environments, list_only=arguments.list)
+    raise AssertionError(arguments.command)
 
 
 if __name__ == "__main__":

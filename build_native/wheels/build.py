@@ -1,9 +1,12 @@
-"""Builds wheels, for all platforms on this one."""
+"""Builds wheels, for all platforms on this one; and builds them again elsewhere, to see that the same bytes come out."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,13 +44,32 @@ def build(target: Target, dist: Path) -> Path | None:
         "wheel.tags": ";".join(f"py3-none-{platform}" for platform in target.platform.split(".")),
     }
     # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
-    hook = "import sys; from scikit_build_core.build import build_wheel; build_wheel(sys.argv[1], dict(zip(*[iter(sys.argv[2:])] * 2)))"
-    arguments = [each for setting in settings.items() for each in setting]
+    call = "from scikit_build_core.build import build_wheel; import json, sys; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
     environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
-    done = subprocess.run([sys.executable, "-c", hook, str(dist), *arguments], cwd=tools.ROOT, env=environment)
-    if done.returncode != 0:
+    command = [sys.executable, "-c", call, str(dist), json.dumps(settings)]
+    if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
         return None
     return next(each for each in dist.glob("*.whl") if target_of(each.name) is target)
+
+
+def reproduce(names: list[str]) -> int:
+    """Builds the wheels of this commit again, in a clone elsewhere with tools of its own; 1 if one is not as in dist/."""
+    wheels = {target_of(each.name): each for each in tools.DIST.glob("*.whl")}
+    chosen = [TARGETS[name] for name in names] or [each for each in TARGETS.values() if each in wheels]
+    different = []
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", str(tools.ROOT), folder], check=True)
+        for target in chosen:
+            command = ["python3", "-m", "build_native.wheels", "build", target.name]
+            subprocess.run(command, cwd=folder, check=True)
+            again = next(Path(folder, "dist").glob(f"*{target.platform.split('.')[0]}*.whl"))
+            digests = [hashlib.sha256(each.read_bytes()).hexdigest() for each in (wheels[target], again)]
+            if digests[0] != digests[1] or wheels[target].name != again.name:
+                different.append(target.name)
+            print(f"==> {target.name}: {' and '.join(dict.fromkeys(digests))}", flush=True)
+    if different:
+        print(f"not the same bytes: {', '.join(different)}", file=sys.stderr)
+    return 1 if different else 0
 
 
 def source_date() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import shlex
 from pathlib import Path
@@ -10,6 +11,8 @@ from build_native.wheels.targets import Target
 from build_native.wheels.tools import BUILD
 
 _FOLDER = BUILD / "zig"
+_SDK = Path(__file__).with_name("sdk")
+"""What zig's own headers and libraries lack."""
 
 
 def compiler() -> Path:
@@ -43,6 +46,8 @@ def write_toolchain(target: Target) -> Path:
         )
         (folder / name).chmod(0o755)
     toolchain = folder / "toolchain.cmake"
+    includes = {"Windows": f"-isystem {_SDK}/windows", "Darwin": f"-isystem {_SDK}/macos/include"}.get(target.system, "")
+    links = f"-F{_SDK}/macos" if target.system == "Darwin" else ""
     _write(
         toolchain,
         f"""set(CMAKE_SYSTEM_NAME {target.system})
@@ -54,12 +59,16 @@ set(CMAKE_RC_COMPILER "{folder}/rc")
 set(CMAKE_AR "{folder}/ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "{folder}/ranlib" CACHE FILEPATH "")
 set(CMAKE_DLLTOOL "{folder}/dlltool" CACHE FILEPATH "")
+set(CMAKE_C_FLAGS_INIT "{includes}")
+set(CMAKE_CXX_FLAGS_INIT "{includes}")
+set(CMAKE_SHARED_LINKER_FLAGS_INIT "{links}")
 set(CMAKE_OSX_SYSROOT "")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(GNS_PY_ZIG_TARGET {target.zig})
+set(GNS_PY_ZIG_VERSION {importlib.metadata.version("ziglang")})
 """,
     )
     return toolchain
