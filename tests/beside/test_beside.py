@@ -80,7 +80,8 @@ def use_together(folder: Path, certificate: tuple[Path, Path], *modules: str, **
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "error", str(PROGRAM), *map(str, certificate), *modules],
         cwd=folder,
-        env={**os.environ, **environment},
+        # Else grpc may tell that its channel ends.
+        env={**os.environ, "GRPC_VERBOSITY": "ERROR", **environment},
         capture_output=True,
         text=True,
         timeout=110,
