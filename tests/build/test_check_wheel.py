@@ -343,7 +343,16 @@ def test_windows_headers() -> None:
     [
         (b"@rpath/libgns_core.dylib\0", b"@rpath/libgns_cor2.dylib\0", "calls itself .*cor2"),
         (b"/usr/lib/libSystem.B.dylib\0", b"/opt/lib/libSystem.B.dylib\0", "not every system has: /opt/lib"),
-        (struct.pack("<III", 0x32, 32, 1), struct.pack("<III", 0x32, 32, 2), "."),
+        (
+            struct.pack("<4I", 0x32, 32, 1, 11 << 16),
+            struct.pack("<4I", 0x32, 32, 2, 11 << 16),
+            r"made for \['IOS', 11, 0\]",
+        ),
+        (
+            struct.pack("<4I", 0x32, 32, 1, 11 << 16),
+            struct.pack("<4I", 0x32, 32, 1, 12 << 16),
+            r"made for \['MACOS', 12, 0\]",
+        ),
         (b"\xfa\xde\x0c\x02", b"\xfa\xde\x0c\x03", "has no code directory"),
     ],
 )
@@ -360,8 +369,8 @@ def test_macos_signature_and_versions() -> None:
     middle[len(library) // 2] ^= 1
     assert_finds(problems_of(macho, "macos-arm64", bytes(middle), api), "the signature is broken: 1 of")
     assert_finds(problems_of(macho, "macos-arm64", library, {*api, "gns_more"}), "exports: missing: gns_more")
-    assert_finds(problems_of(macho, "macos-x86_64", library, api), "built for .*ARM64", r"made for macOS \[11, 0\]")
+    assert_finds(problems_of(macho, "macos-x86_64", library, api), "built for .*ARM64", r"made for \['MACOS', 11, 0\]")
 
     intel, api = library_of("macos-x86_64")
     problems = problems_of(macho, "macos-arm64", intel, api)
-    assert_finds(problems, "built for .*X86_64", r"made for macOS \[10, 15\]", "no signature: arm64 needs one")
+    assert_finds(problems, "built for .*X86_64", r"made for \['MACOS', 10, 15\]", "no signature: arm64 needs one")

@@ -37,10 +37,8 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
     tag = re.fullmatch(r"macosx_(\d+)_(\d+)_\w+", target.platform)
     assert tag is not None
     command = library.build_version
-    oldest = command.minos[:2] if command else []
-    found.expect(
-        oldest == [int(tag[1]), int(tag[2])], f"made for macOS {oldest}, the wheel's tag says {target.platform}"
-    )
+    made_for = [command.platform.name, *command.minos[:2]] if command else []
+    found.expect(made_for == ["MACOS", int(tag[1]), int(tag[2])], f"made for {made_for}, the tag says {tag[0]}")
     found.facts.append(f"Mach-O {target.processor} for macOS {tag[1]}.{tag[2]}")
 
     kinds = lief.MachO.LoadCommand.TYPE
