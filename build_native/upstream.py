@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,7 +203,8 @@ def main() -> int:
     parser.add_argument("--issue", action="store_true", help="keep one issue on the forge that tells it; needs gh")
     arguments = parser.parse_args()
     try:
-        findings = [look(each) for each in UPSTREAMS]
+        with ThreadPoolExecutor() as threads:
+            findings = list(threads.map(look, UPSTREAMS))
         is_newer = any(each.newer for each in findings)
         print(report(findings))
         if arguments.issue:
