@@ -240,7 +240,7 @@ int32_t gns_mailbox_destroy(uint64_t mailbox);
 int64_t gns_mailbox_fd(uint64_t mailbox);
 /* For event loops that cannot watch a descriptor, instead of it: from now on the mailbox sends a byte to this socket when
    events begin to wait, and the next one not before a receive has left nothing waiting. The caller's, to be closed after
-   the mailbox is destroyed. */
+   the mailbox is destroyed, or after gns_mailbox_fd, which takes its place. */
 int32_t gns_mailbox_notify(uint64_t mailbox, int64_t socket);
 /* Makes one waiting, or the next, receive return at once, with no events if there are none. */
 int32_t gns_mailbox_wake(uint64_t mailbox);

@@ -114,7 +114,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
 
 int64_t Mailbox::descriptor() {
     std::lock_guard lock(mutex_);
-    if (!waker_) attach_locked(std::make_unique<Waker>());
+    if (!waker_ || waker_->is_borrowed()) attach_locked(std::make_unique<Waker>());
     return waker_->descriptor();
 }
 

@@ -16,6 +16,7 @@ public:
     void set() noexcept;
     void clear() noexcept;
     int64_t descriptor() const noexcept { return read_; }
+    bool is_borrowed() const noexcept { return is_borrowed_; }
 
 private:
     int64_t read_ = -1;

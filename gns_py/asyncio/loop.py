@@ -11,6 +11,8 @@ from collections.abc import Callable
 from ..errors import ForkedError, NotRunningError
 from ..runtime import Mailbox
 
+# Seconds between two looks for events, while a loop that cannot watch descriptors ends.
+_LAST_EVENTS = 0.005
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopMailbox] = weakref.WeakKeyDictionary()
 
 
@@ -40,6 +42,7 @@ class LoopMailbox(Mailbox):
             loop.add_reader(self._reader.descriptor(), self._on_readable)
         except NotImplementedError:  # Windows' Proactor loop
             self._watcher = loop.create_task(self._watch(loop), name="gns_py mailbox")
+            self._watcher.add_done_callback(self._on_watched)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Hands out what waits; not in other threads, and not inside of itself: then the loop does."""
@@ -62,12 +65,12 @@ class LoopMailbox(Mailbox):
 
     def _detach(self) -> None:
         self.is_attached = False
-        if self._watcher is not None:
-            self._watcher.cancel()
-            return
         loop = self._loop()
         if loop is not None and not loop.is_closed():
-            loop.remove_reader(self._reader.descriptor())
+            if self._watcher is None:
+                loop.remove_reader(self._reader.descriptor())
+            elif self._watcher.cancel():
+                return  # it still has its socket
         self._reader.destroy()
 
     def _on_readable(self) -> None:
@@ -98,11 +101,21 @@ class LoopMailbox(Mailbox):
                     while self.is_attached and self._reader.more:  # the byte that tells of them is gone
                         await asyncio.sleep(0)
                         self._on_readable()
-            except asyncio.CancelledError:
+            finally:  # before the core's socket is closed, the core must let it go
                 if self.is_attached:
-                    raise
-            finally:
-                self._reader.destroy()
+                    self._reader.descriptor()
+                else:
+                    self._reader.destroy()
+
+    def _on_watched(self, _: object = None) -> None:
+        """Nobody watches any more. If that is too early, somebody has cancelled all tasks, as asyncio.run() does.
+
+        They may still wait for events until they have ended, so those are looked for.
+        """
+        loop = self._loop()
+        if self.is_attached and loop is not None:
+            self._on_readable()
+            loop.call_later(_LAST_EVENTS, self._on_watched)
 
 
 class Waiters(set["asyncio.Future[None]"]):

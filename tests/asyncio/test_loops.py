@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -160,6 +161,42 @@ def test_a_loop_without_add_reader() -> None:
         await echo_some(10)
 
     run_in(NoReaders(), main)
+
+
+@pytest.mark.parametrize("kind", [asyncio.new_event_loop, NoReaders])
+def test_what_cancelled_tasks_still_wait_for_comes(kind: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """asyncio.run() cancels all tasks that are left, gns_py's own too, and waits for them."""
+    answers: list[bytes] = []
+
+    async def ask(connection: gns.Connection) -> None:
+        try:
+            await connection.recv()
+        finally:
+            connection.send(b"one thing more")
+            answers.append(await connection.recv())
+            connection.close()
+
+    async def answer(connection: gns.Connection) -> None:
+        try:
+            await connection.recv()
+        finally:
+            await echo(connection)
+            connection.close()
+
+    async def main() -> list[asyncio.Task[None]]:
+        asking, answering = gns.socket_pair(network=True)
+        tasks = [asyncio.create_task(ask(asking)), asyncio.create_task(answer(answering))]
+        await asyncio.sleep(0.01)
+        return tasks
+
+    loop = kind()
+    tasks = loop.run_until_complete(main())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(tasks, timeout=5.0))
+    assert all(task.done() for task in tasks)
+    loop.close()
+    assert answers == [b"one thing more"]
 
 
 @pytest.mark.parametrize("debug", [False, True])

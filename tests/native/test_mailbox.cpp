@@ -70,6 +70,13 @@ TEST(mailbox, sends_a_byte_where_it_is_told_to) {
         CHECK(taken >= 1 && taken <= 10);
         CHECK(!readable(pair[0]));
     }
+    const int64_t fd = OK(gns_mailbox_fd(link.server.handle)); // instead of it
+    OK(send(link.outbound, "x"));
+    CHECK(readable(fd, 10'000));
+    CHECK(!readable(pair[0]));
+    link.server.message();
+    CHECK(!readable(fd));
+    OK(gns_mailbox_notify(link.server.handle, pair[1])); // and again
     OK(close(link.inbound));
     OK(gns_mailbox_destroy(link.server.handle)); // before the socket goes
     ::close(pair[0]);
