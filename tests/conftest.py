@@ -57,7 +57,8 @@ def _warmed_up() -> None:
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

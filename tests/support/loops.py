@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 LOOPS = ["asyncio"]
-if sys.platform != "win32":
+if sys.platform != "win32" and sys.implementation.name == "cpython":  # uvloop is for these
     LOOPS.append("uvloop")
 if sys.version_info >= (3, 12):
     LOOPS.append("eager")
