@@ -246,7 +246,8 @@ def _check_machine(wheel: Wheel, found: Findings) -> None:
     known = "|".join(re.escape(each) for each in sorted(this_machines - {"", "/", "/usr"}))
     folders = "home|root|tmp|work|build|builds|Users|__w|opt|mnt"
     # Below such a folder, but not in a web address; in the library also after an option: -I/...
-    usual = rf"(?:/(?:{folders})/|[A-Z]:\\)[\w.+-]+"
+    # Of Windows' paths some length, since among machine code "B:\\Y" comes by chance.
+    usual = rf"(?:/(?:{folders})/[\w.+-]+|[A-Z]:\\[\w.+\\-]{{4,}})"
     inside = r"(?:site|dist)-packages/|\.cargo/|\.cache/"
     in_text = re.compile(rf"(?:{known})\b[\w./-]*|(?<![\w.:/-]){usual}|{inside}".encode())
     in_library = re.compile(rf"(?:{known})\b[\w./-]*|{usual}|{inside}".encode())
