@@ -1,0 +1,89 @@
+"""A system without glibc: CPython compiled for musl, in a root with musl's loader, busybox and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from build_native.wheels.environments.compiled import VERSION, configure_and_install
+from build_native.wheels.environments.debian import Root, mirror
+from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
+
+_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_LOADER = Path("/lib/ld-musl-x86_64.so.1")
+
+
+class MuslEnvironment(Environment):
+    """CPython has no OpenSSL here, hence no pip: this machine's pip installs for it."""
+
+    name = "musl"
+    target = "musl-x86_64"
+
+    def __init__(self) -> None:
+        self._folder = FOLDER / self.name
+        self._root = Root(self._folder / "root")
+        self._installed = self._folder / "installed"
+        self._packages = self._folder / "packages"
+
+    def is_possible(self) -> bool:
+        return mirror() is not None
+
+    def prepare(self) -> None:
+        apt_install("bubblewrap", "busybox-static", "make", "musl")
+        if not self._installed.is_dir():
+            # zig, as for the wheels: Debian's musl-gcc has neither libffi nor zlib, but nor are they needed.
+            zig = f"{sys.executable} -m ziglang"
+            configure_and_install(
+                self._folder,
+                *("--without-ensurepip", "--build=x86_64-pc-linux-gnu", "--host=x86_64-pc-linux-musl"),
+                CC=f"{zig} cc -target x86_64-linux-musl -dynamic",
+            )
+        self._make_root()
+        requirements = _REQUIREMENTS.read_text(encoding="utf-8")
+        stamp = self._folder / "prepared.txt"
+        if not stamp.is_file() or stamp.read_text(encoding="utf-8") != requirements:
+            shutil.rmtree(self._packages, ignore_errors=True)
+            self._pip_install("--requirement", str(_REQUIREMENTS))
+            stamp.write_text(requirements, encoding="utf-8")
+
+    def install(self, wheel: Path) -> None:
+        for old in self._packages.glob("gns_py*"):
+            shutil.rmtree(old)
+        self._pip_install(str(wheel))
+        copy_suite(self._folder / "suite")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        python = self._installed / "bin" / f"python{VERSION}"
+        return subprocess.Popen(
+            self._root.command(self._folder, str(python), *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=self._folder / "suite",
+            env={**self._root.environment(), "PYTHONPATH": str(self._packages)},
+        )
+
+    def _make_root(self) -> None:
+        root = self._root.folder
+        shutil.rmtree(root, ignore_errors=True)
+        for name in ("bin", "dev", "etc", "lib", "proc", "tmp", "usr"):
+            (root / name).mkdir(parents=True)
+        shutil.copy(_LOADER.resolve(), root / _LOADER.relative_to("/"))
+        shutil.copy("/bin/busybox", root / "bin")
+        subprocess.run(["/bin/busybox", "--install", "-s", str(root / "bin")], check=True)
+
+    def _pip_install(self, *what: str) -> None:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"),
+                *("--platform", "musllinux_1_2_x86_64", "--platform", "musllinux_1_1_x86_64"),
+                *("--python-version", VERSION, "--only-binary", ":all:", "--upgrade", "--target", str(self._packages)),
+                *what,
+            ],
+            check=True,
+        )

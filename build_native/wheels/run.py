@@ -1,0 +1,167 @@
+"""Tries wheels: the quick suite and the demo with each, in every environment; exit codes count."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from build_native.wheels.environments.environment import Environment
+from build_native.wheels.environments.every import environments
+from build_native.wheels.targets import target_of
+from build_native.wheels.tools import BUILD, DIST, ROOT
+
+_REPORTS = BUILD / "reports"
+_MARKS = "not soak and not slow and not clone"
+_TEST_TIMEOUT = 120  # pyproject's, for one test
+_SUITE_TIMEOUT = 3600
+_DESCRIBE = """
+import platform, sys
+gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+print(platform.python_implementation(), platform.python_version(), "" if gil else "without GIL")
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of one environment."""
+
+    environment: str
+    wheel: str
+    python: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: int
+    suite: int | None
+    """The exit code of the quick suite; None: only the demo is tried here."""
+    demo: int
+    """The demo's exit code."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.suite in (0, None) and self.demo == 0
+
+    @property
+    def result(self) -> str:
+        codes = "" if self.suite is None else f"suite {self.suite}, "
+        return "passed" if self.is_good else f"FAILED: {codes}demo {self.demo}"
+
+
+def main(names: list[str], *, list_only: bool = False) -> int:
+    """Tries the wheels of dist/ in these environments, none meaning all that can run here; writes reports."""
+    known = environments()
+    wheels = {target.name: path for path in DIST.glob("*.whl") if (target := target_of(path.name))}
+    if list_only:
+        for name, each in known.items():
+            print(f"{name:<14} {each.target:<16} {wheels[each.target].name if each.target in wheels else 'no wheel'}")
+        return 0
+    chosen = names or [name for name, each in known.items() if each.target in wheels]
+    if unknown := set(chosen) - known.keys():
+        print(f"unknown or not to be had here: {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
+        return 2
+    if missing := {known[name].target for name in chosen} - wheels.keys():
+        print(f"dist/ has no wheel for {', '.join(sorted(missing))}", file=sys.stderr)
+        return 2
+    if not chosen:
+        print("dist/ has no wheel that can run here", file=sys.stderr)
+        return 2
+    reports = [_try(known[name], wheels[known[name].target]) for name in chosen]
+    _write_table()
+    return 0 if all(each.is_good for each in reports) else 1
+
+
+def run(environment: Environment, log: Path, *arguments: str, timeout: float) -> int:
+    """Its exit code; all that it prints goes into the log, as it comes. Killed after so many seconds."""
+    process = environment.start(*arguments)
+    with log.open("a", encoding="utf-8") as file:
+        print(f"$ python {' '.join(arguments)}", file=file, flush=True)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        readers = [threading.Thread(target=_copy, args=(stream, file)) for stream in (process.stdout, process.stderr)]
+        for reader in readers:
+            reader.start()
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+            print(f"killed after {timeout:.0f} s", file=file)
+        for reader in readers:
+            reader.join()
+        print(f"exit code {code}", file=file)
+    return code
+
+
+def _try(environment: Environment, wheel: Path) -> Report:
+    name = environment.name
+    print(f"==> {name}: {wheel.name}", flush=True)
+    environment.prepare()
+    environment.install(wheel)
+    log = _REPORTS / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    run(environment, log, "-c", _DESCRIBE, timeout=60 * environment.patience)
+    python = log.read_text(encoding="utf-8").splitlines()[-2].strip()
+    began = time.monotonic()
+    suite = None
+    if environment.has_suite:
+        timeout = f"--timeout={_TEST_TIMEOUT * environment.patience}"
+        arguments = ["-m", "pytest", "-v", "-p", "no:cacheprovider", timeout, "-m", _MARKS, "tests"]
+        suite = run(environment, log, *arguments, timeout=_SUITE_TIMEOUT * environment.patience)
+    text = log.read_text(encoding="utf-8")
+    demo = run(environment, log, "-m", "gns_py", "demo", timeout=60 * environment.patience)
+    report = Report(
+        environment=name,
+        wheel=environment.target,
+        python=python,
+        passed=_count("passed", text),
+        failed=_count("failed", text) + _count("error", text),
+        skipped=_count("skipped", text),
+        seconds=round(time.monotonic() - began),
+        suite=suite,
+        demo=demo,
+    )
+    (_REPORTS / f"{name}.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    print(
+        f"==> {name}: {report.python}: {report.passed} passed, {report.failed} failed, {report.skipped} skipped "
+        f"in {report.seconds} s: {report.result}; {log.relative_to(ROOT)}",
+        flush=True,
+    )
+    return report
+
+
+def _copy(stream: IO[str], file: IO[str]) -> None:
+    for line in stream:
+        file.write(line)
+        file.flush()
+
+
+def _count(what: str, text: str) -> int:
+    """From pytest's last line."""
+    last = next((line for line in reversed(text.splitlines()) if re.search(r"=+ .* in [\d.]+s", line)), "")
+    found = re.search(rf"(\d+) {what}", last)
+    return int(found[1]) if found else 0
+
+
+def _write_table() -> None:
+    """All reports that there are, those of earlier runs too, as one table."""
+    reports = [Report(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_REPORTS.glob("*.json"))]
+    lines = [
+        "| environment | wheel | Python | passed | failed | skipped | seconds | result |",
+        "|---|---|---|---:|---:|---:|---:|---|",
+        *(
+            f"| {each.environment} | {each.wheel} | {each.python} | {each.passed} | {each.failed} | {each.skipped} "
+            f"| {each.seconds} | {each.result} |"
+            for each in reports
+        ),
+    ]
+    table = _REPORTS / "table.md"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"\n{table.read_text(encoding='utf-8')}\n{table.relative_to(ROOT)}", flush=True)
