@@ -1,4 +1,4 @@
-"""CPython from source, for a C library that this machine's has none for."""
+"""CPython from source, for a C library that this machine has no Python for."""
 
 from __future__ import annotations
 
@@ -12,33 +12,39 @@ from build_native.wheels.environments.debian import KEYRING, UNCHECKED, mirror
 from build_native.wheels.environments.environment import FOLDER, apt_install
 from build_native.wheels.environments.interpreters import Here
 
-_SUITE = "trixie"
 VERSION = "3.13"
-_PACKAGE = f"python{VERSION}"
+_SUITE = "trixie"
 
 
-def configure_and_install(folder: Path, *options: str, **environment: str) -> None:
-    """Compiles CPython in folder/build, and installs it into folder/installed."""
-    build = folder / "build"
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir(parents=True)
+def compile_python(folder: Path, compiler: str) -> None:
+    """CPython in folder/installed, with zlib, which the tests' tools import, but without what needs other libraries."""
+    prefix = folder / "installed"
+    partial = folder / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     print(f"{folder.name}: compiling CPython, which takes minutes", flush=True)
-    variables = {**Here().environment(), **environment}
-    with (folder / "build.log").open("w") as log:
-        for command in (
-            [str(source() / "configure"), f"--prefix={folder / 'installed'}", "--disable-test-modules", *options],
-            ["make", f"-j{os.cpu_count()}"],
-            ["make", "install"],
+    # No pkg-config: it would tell of this machine's libraries.
+    variables = {**Here().environment(), "CC": compiler, "PKG_CONFIG": "false"}
+    with_zlib = {"CPPFLAGS": f"-I{partial}/include", "LDFLAGS": f"-L{partial}/lib"}
+    python = [f"--prefix={prefix}", "--disable-test-modules", "--without-ensurepip"]
+    with (folder / "compile.log").open("w") as log:
+        for source, options, more in (
+            (_source("zlib"), [f"--prefix={partial}", "--static"], {"CFLAGS": "-O2 -fPIC"}),
+            (_source(f"python{VERSION}"), python, with_zlib),
         ):
-            done = subprocess.run(command, cwd=build, env=variables, stdout=log, stderr=log)
-            if done.returncode != 0:
-                raise RuntimeError(f"{command[0]} failed, see {log.name}")
-    shutil.rmtree(build)
+            build = partial / source.name
+            # zlib cannot be built elsewhere than in its source.
+            shutil.copytree(source, build)
+            for command in (["./configure", *options], ["make", f"-j{os.cpu_count()}"], ["make", "install"]):
+                done = subprocess.run(command, cwd=build, env={**variables, **more}, stdout=log, stderr=log)
+                if done.returncode != 0:
+                    raise RuntimeError(f"{command[0]} failed, see {log.name}")
+    shutil.rmtree(partial)
 
 
-def source() -> Path:
-    """CPython's source as Debian has it, without Debian's changes; apt checks where it is from."""
-    unpacked = FOLDER / "source" / _PACKAGE
+def _source(package: str) -> Path:
+    """Its source as Debian has it, without Debian's changes; apt checks where it is from."""
+    unpacked = FOLDER / "source" / package
     if unpacked.is_dir():
         return unpacked
     apt = FOLDER / "source" / "apt"
@@ -57,11 +63,11 @@ def source() -> Path:
         "APT::Sandbox::User": "root",  # its user may not see this folder
     }
     options = [f"-o{name}={value}" for name, value in settings.items()]
-    apt_install("debian-archive-keyring", "xz-utils")
+    apt_install("debian-archive-keyring", "dpkg-dev", "xz-utils")
     subprocess.run(["apt-get", "--quiet=2", *options, "update"], check=True)
-    get = ["apt-get", "--quiet=2", *options, "source", "--download-only", "--tar-only", _PACKAGE]
+    get = ["apt-get", "--quiet=2", *options, "source", "--download-only", "--tar-only", package]
     subprocess.run(get, cwd=apt, check=True)
-    (archive,) = apt.glob(f"{_PACKAGE}_*.orig.tar.xz")
+    (archive,) = apt.glob(f"{package}_*.orig.tar.*[!c]")
     with tarfile.open(archive) as files:
         files.extractall(apt / "unpacked")
     (top,) = (apt / "unpacked").iterdir()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_native.wheels.environments.compiled import VERSION, configure_and_install
+from build_native.wheels.environments.compiled import VERSION, compile_python
 from build_native.wheels.environments.debian import Root, mirror
 from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
 
@@ -33,13 +33,7 @@ class MuslEnvironment(Environment):
     def prepare(self) -> None:
         apt_install("bubblewrap", "busybox-static", "make", "musl")
         if not self._installed.is_dir():
-            # zig, as for the wheels: Debian's musl-gcc has neither libffi nor zlib, but nor are they needed.
-            zig = f"{sys.executable} -m ziglang"
-            configure_and_install(
-                self._folder,
-                *("--without-ensurepip", "--build=x86_64-pc-linux-gnu", "--host=x86_64-pc-linux-musl"),
-                CC=f"{zig} cc -target x86_64-linux-musl -dynamic",
-            )
+            compile_python(self._folder, f"{sys.executable} -m ziglang cc -target x86_64-linux-musl -dynamic")
         self._make_root()
         requirements = _REQUIREMENTS.read_text(encoding="utf-8")
         stamp = self._folder / "prepared.txt"

@@ -71,7 +71,7 @@ class VenvEnvironment(Environment):
         return str(windows if windows.exists() else self._venv / "bin" / "python")
 
     def _pip(self, *arguments: str) -> None:
-        self._run(self._python(), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments)
+        self._run(self._python(), "-m", "pip", "--disable-pip-version-check", "-qq", *arguments)
 
     def _run(self, *command: str) -> None:
         subprocess.run(
