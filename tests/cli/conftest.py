@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support import Peer
+from support import PATIENCE, Peer
 
 # With a guard, as a spawned process imports it again.
 _GNS_PY = """
@@ -49,7 +49,7 @@ def run(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess
             env=environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             check=False,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 import gns_py
 
@@ -87,7 +88,13 @@ def test_a_closed_pipe_ends_a_command_quietly(
     try:
         command = [sys.executable, "-m", "gns_py", *arguments]
         result = subprocess.run(
-            command, cwd=tmp_path, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=20, check=False
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=20 * PATIENCE,
+            check=False,
         )
     finally:
         os.close(writer)
@@ -113,7 +120,7 @@ def doctor_in_a_terminal(directory: Path, environment: dict[str, str]) -> str:
             if not some:
                 break
             output += some
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=5 * PATIENCE) == 0
     finally:
         os.close(leader)
     return output.decode().replace("\r\n", "\n")

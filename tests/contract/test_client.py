@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import Api, next_request
+from support import PATIENCE, Api, next_request
 
 from gns_py import (
     ClosedBy,
@@ -97,7 +97,7 @@ def test_the_next_address_of_a_name_is_tried_when_the_first_does_not_answer(
     with api.serve(echo, "::1", 0) as server:
         began = time.monotonic()
         with api.connect("localhost", server.address.port, timeout=5.0) as connection:
-            assert 0.2 < time.monotonic() - began < 4.0
+            assert 0.2 < time.monotonic() - began < 4.0 * PATIENCE
             assert connection.remote_address == ("::1", server.address.port)
             connection.send(b"hello")
             assert connection.recv(timeout=5.0) == b"hello"
@@ -120,7 +120,7 @@ def test_a_timeout_in_the_config_is_kept_and_counts_if_it_is_shorter(api: Api) -
     began = time.monotonic()
     with pytest.raises(ConnectTimeout):
         api.connect("127.0.0.1", 9, timeout=5.0, config=Config(timeout_initial=200))
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 3.0 * PATIENCE
 
 
 @pytest.mark.parametrize("timeout", [0, 0.2])
@@ -128,7 +128,7 @@ def test_nobody_there(api: Api, timeout: float) -> None:
     began = time.monotonic()
     with pytest.raises(ConnectTimeout, match=r"^ended by a problem, 5003 MISC_TIMEOUT: Timed out") as failed:
         api.connect("127.0.0.1", 9, timeout=timeout)
-    assert timeout <= time.monotonic() - began < timeout + 3.0
+    assert timeout <= time.monotonic() - began < (timeout + 3.0) * PATIENCE
     assert isinstance(failed.value, TimeoutError)
     assert isinstance(failed.value, ConnectionError)
     assert failed.value.end.can_retry

@@ -2,12 +2,13 @@
 
 from .api import Api, once
 from .blocking import BlockingAsyncio
-from .deadline import eventually
+from .deadline import PATIENCE, eventually
 from .descriptors import open_descriptors
 from .events import next_event, next_request, poll_until, until_connected, until_ended
 from .peer import Peer
 
 __all__ = [
+    "PATIENCE",
     "Api",
     "BlockingAsyncio",
     "Peer",

@@ -10,6 +10,8 @@ from gns_py import ConnectionRequest, ConnectionState, StatusChanged
 from gns_py.sync import Connection, ListenSocket
 from gns_py.sync.connection import Event
 
+from .deadline import PATIENCE
+
 E = TypeVar("E")
 
 
@@ -21,6 +23,7 @@ class Polled(Protocol):
 
 def poll_until(polled: Polled, done: Callable[[Event], object], timeout: float = 5.0) -> list[Event]:
     """All events up to the batch with the one that is waited for; AssertionError without it."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     events: list[Event] = []
     while time.monotonic() < end:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import eventually, next_event, poll_until, until_connected, until_ended
+from support import PATIENCE, eventually, next_event, poll_until, until_connected, until_ended
 
 import gns_py.sync as gns
 from gns_py import ClosedBy, Config, EndReason, runtime
@@ -62,9 +62,9 @@ def test_poll_tells_of_requests_messages_and_changes_in_order(listener: ListenSo
 def test_poll_returns_at_once_without_a_timeout_and_after_it_with_one(listener: ListenSocket) -> None:
     began = time.monotonic()
     assert listener.poll() == []
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 1.0 * PATIENCE
     assert listener.poll(timeout=0.2) == []
-    assert 0.2 <= time.monotonic() - began < 2.0
+    assert 0.2 <= time.monotonic() - began < 2.0 * PATIENCE
 
 
 def test_poll_wakes_at_the_first_event(listener: ListenSocket, connect: Connect) -> None:
@@ -72,7 +72,7 @@ def test_poll_wakes_at_the_first_event(listener: ListenSocket, connect: Connect)
     timer = threading.Timer(0.1, connect)
     timer.start()
     assert [type(event) for event in listener.poll(timeout=10.0)] == [ConnectionRequest]
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 2.0 * PATIENCE
     timer.join()
 
 
@@ -117,7 +117,7 @@ def test_polling_a_closed_listen_socket_gives_what_was_left_and_then_nothing(
     assert event.end == gns.ConnectionEnd(ClosedBy.LOCAL, EndReason.GOING_AWAY, "")
     began = time.monotonic()
     assert listener.poll(timeout=5.0) == []
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 2.5 * PATIENCE
     assert client.wait_closed(timeout=5.0).code == EndReason.GOING_AWAY
 
 
@@ -149,7 +149,7 @@ def test_accept_times_out(listener: ListenSocket) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"^nobody connected within 0.2 s$"):
         listener.accept(timeout=0.2)
-    assert 0.2 <= time.monotonic() - began < 2.0
+    assert 0.2 <= time.monotonic() - began < 2.0 * PATIENCE
     with pytest.raises(TimeoutError, match=r"^nobody connected within 0 s$"):
         listener.accept(timeout=0)
 
