@@ -27,6 +27,8 @@ endif()
 add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
 include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
 
+# Its interface is for the core only: on Windows it would be exported, and then nothing else.
+target_compile_definitions(GameNetworkingSockets_s PRIVATE STEAMNETWORKINGSOCKETS_STATIC_LINK)
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
 # GNS's version texts carry the time of the compilation: two builds would differ.

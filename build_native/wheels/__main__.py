@@ -38,10 +38,10 @@ def _parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = _parse()
-    if not tools.are_running():
+    # What the Python that runs this tries by itself needs no tools, and not every platform has them.
+    if getattr(arguments, "environments", None) != ["this-python"] and not tools.are_running():
         tools.install()
         tools.rerun()
-    # What they import is in that environment only.
     match arguments.command:
         case "build":
             from build_native.wheels import build

@@ -26,8 +26,9 @@ def compiler() -> Path:
 def write_toolchain(target: Target) -> Path:
     """The toolchain file; what has not changed is not written, since CMake would build all of it again."""
     folder = _FOLDER / target.name
-    # -g0: zig makes debug information unless told otherwise.
-    compile_for = f"-target {target.zig} -g0"
+    # -g0: zig makes debug information unless told otherwise. -O3 and -s also for CMake's trials, since zig compiles its
+    # C++ library once for each combination of them.
+    compile_for = f"-target {target.zig} -g0 -O3 -s"
     commands = {
         "cc": f"cc {compile_for}",
         "c++": f"c++ {compile_for}",
