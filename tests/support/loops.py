@@ -10,6 +10,8 @@ from typing import Any, Protocol
 LOOPS = ["asyncio"]
 if sys.platform != "win32" and sys.implementation.name == "cpython":  # uvloop is for these
     LOOPS.append("uvloop")
+if sys.platform == "win32":  # where asyncio's own is the Proactor loop
+    LOOPS.append("selector")
 if sys.version_info >= (3, 12):
     LOOPS.append("eager")
 
@@ -26,7 +28,7 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
         import uvloop
 
         return uvloop.new_event_loop()
-    loop = asyncio.new_event_loop()
+    loop = asyncio.SelectorEventLoop() if kind == "selector" else asyncio.new_event_loop()
     if kind == "eager":
         loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
     return loop

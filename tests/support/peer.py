@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,19 @@ from pathlib import Path
 from types import TracebackType
 
 _DONE = None
+# On Windows, Ctrl-C is for all programs of a console. There, a thread of the program raises the signal itself, as the
+# thread does that Windows starts for Ctrl-C, at each byte it is sent. With a guard: spawned processes import it again.
+_INTERRUPTIBLE = """
+    if __name__ == "__main__":
+        import signal, socket, threading
+
+        def raise_signals():
+            with socket.create_connection(("127.0.0.1", {port})) as told:
+                while told.recv(1):
+                    signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=raise_signals, daemon=True).start()
+"""
 
 
 class Peer:
@@ -21,7 +35,14 @@ class Peer:
     def __init__(self, source: str, directory: Path, *arguments: object) -> None:
         # A file, not -c: so the current folder, which may hold gns_py's sources, is not on its path.
         script = directory / f"peer_{len(list(directory.iterdir()))}.py"
-        script.write_text(textwrap.dedent(source))
+        self._interrupts: socket.socket | None = None
+        self._interrupter: socket.socket | None = None
+        text = textwrap.dedent(source)
+        if sys.platform == "win32":
+            self._interrupts = socket.create_server(("127.0.0.1", 0))
+            port = self._interrupts.getsockname()[1]
+            text = textwrap.dedent(_INTERRUPTIBLE).format(port=port) + text
+        script.write_text(text, encoding="utf-8")
         self._errors = script.with_suffix(".stderr")
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -53,7 +74,12 @@ class Peer:
 
     def interrupt(self) -> None:
         """Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+        if self._interrupts is None:
+            self.process.send_signal(signal.SIGINT)
+            return
+        if self._interrupter is None:
+            self._interrupter = self._interrupts.accept()[0]
+        self._interrupter.send(b"!")
 
     def kill(self) -> None:
         """It vanishes without a word."""
@@ -77,6 +103,9 @@ class Peer:
     ) -> None:
         self.kill()
         self._reader.join()
+        for each in (self._interrupter, self._interrupts):
+            if each is not None:
+                each.close()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
