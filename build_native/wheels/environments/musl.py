@@ -31,9 +31,9 @@ class MuslEnvironment(Environment):
         return mirror() is not None
 
     def prepare(self) -> None:
-        apt_install("bubblewrap", "busybox-static", "make", "musl")
+        apt_install("bubblewrap", "busybox-static", "gcc", "make", "musl-tools")
         if not self._installed.is_dir():
-            compile_python(self._folder, f"{sys.executable} -m ziglang cc -target x86_64-linux-musl -dynamic")
+            compile_python(self._folder, str(self._make_compiler()))
         self._make_root()
         requirements = _REQUIREMENTS.read_text(encoding="utf-8")
         stamp = self._folder / "prepared.txt"
@@ -61,6 +61,17 @@ class MuslEnvironment(Environment):
             cwd=self._folder / "suite",
             env={**self._root.environment(), "PYTHONPATH": str(self._packages)},
         )
+
+    def _make_compiler(self) -> Path:
+        """musl-gcc, which otherwise says that it compiles for glibc, what configure then does not understand."""
+        compiler = self._folder / "cc"
+        compiler.parent.mkdir(parents=True, exist_ok=True)
+        compiler.write_text(
+            '#!/bin/sh\n[ "$1" = --print-multiarch ] && exec echo x86_64-linux-musl\nexec musl-gcc "$@"\n',
+            encoding="utf-8",
+        )
+        compiler.chmod(0o755)
+        return compiler
 
     def _make_root(self) -> None:
         root = self._root.folder
