@@ -181,7 +181,7 @@ def test_too_many_small_messages_are_refused_too(make_pair: PairMaker) -> None:
     with pytest.raises(SendQueueFull):  # noqa: PT012
         while True:
             taken = client.send(b"")
-    assert 32 <= taken <= 64 + 32  # some may have been acknowledged meanwhile
+    assert taken >= 32  # and more, if some have been acknowledged meanwhile
     assert client.send_queue().segments <= client.send_queue().max_segments == 64
     assert [server.recv(timeout=5.0) for _ in range(taken)] == [b""] * taken
 
