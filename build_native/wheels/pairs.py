@@ -8,9 +8,6 @@ from itertools import permutations
 from pathlib import Path
 
 from build_native.wheels.environments.environment import Environment
-from build_native.wheels.environments.every import environments
-from build_native.wheels.targets import target_of
-from build_native.wheels.tools import DIST
 
 _PROGRAM = Path(__file__).with_name("pair.py").read_text(encoding="utf-8")
 _ONE = "this-python"
@@ -18,21 +15,15 @@ _OTHERS = ("aarch64", "musl", "wine")
 _TIMEOUT = 300
 
 
-def main() -> int:
-    """This Python with each of the others that can be had here; prints how each end ended."""
-    known = environments()
-    wheels = {target.name: path for path in DIST.glob("*.whl") if (target := target_of(path.name))}
+def talk(known: dict[str, Environment], wheels: dict[str, Path]) -> bool:
+    """This Python with each of the others that can be had here; prints how each end ended, true if all is well."""
     ready = [known[name] for name in (_ONE, *_OTHERS) if name in known and known[name].target in wheels]
     for each in ready:
-        print(f"==> {each.name}: {wheels[each.target].name}", flush=True)
         each.prepare()
         each.install(wheels[each.target])
     pairs = [pair for pair in permutations(ready, 2) if _ONE in (pair[0].name, pair[1].name)]
-    if not pairs:
-        print("dist/ has no two wheels that can run here", file=sys.stderr)
-        return 2
     failed = [pair for pair in pairs if not _talk(*pair)]
-    return 1 if failed else 0
+    return bool(pairs) and not failed
 
 
 def _talk(server: Environment, client: Environment) -> bool:

@@ -14,10 +14,12 @@ from typing import IO
 
 from build_native.wheels.environments.environment import Environment
 from build_native.wheels.environments.every import environments
+from build_native.wheels.pairs import talk
 from build_native.wheels.targets import target_of
 from build_native.wheels.tools import BUILD, DIST, ROOT
 
 _REPORTS = BUILD / "reports"
+_PAIRS = "pairs"
 _MARKS = "not soak and not slow and not clone"
 _TEST_TIMEOUT = 120  # pyproject's, for one test
 _SUITE_TIMEOUT = 3600
@@ -61,20 +63,30 @@ def main(names: list[str], *, list_only: bool = False) -> int:
     if list_only:
         for name, each in known.items():
             print(f"{name:<14} {each.target:<16} {wheels[each.target].name if each.target in wheels else 'no wheel'}")
+        print(f"{_PAIRS:<14} {'':<16} this Python with others, both ways")
         return 0
-    chosen = names or [name for name, each in known.items() if each.target in wheels]
-    if unknown := set(chosen) - known.keys():
+    chosen = names or [*(name for name, each in known.items() if each.target in wheels), _PAIRS]
+    if unknown := set(chosen) - known.keys() - {_PAIRS}:
         print(f"unknown or not to be had here: {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
         return 2
-    if missing := {known[name].target for name in chosen} - wheels.keys():
+    if missing := {known[name].target for name in chosen if name in known} - wheels.keys():
         print(f"dist/ has no wheel for {', '.join(sorted(missing))}", file=sys.stderr)
         return 2
-    if not chosen:
-        print("dist/ has no wheel that can run here", file=sys.stderr)
-        return 2
-    reports = [_try(known[name], wheels[known[name].target]) for name in chosen]
+    failed = []
+    for name in chosen:
+        print(f"==> {name}", flush=True)
+        try:
+            good = talk(known, wheels) if name == _PAIRS else _try(known[name], wheels[known[name].target]).is_good
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            # The others can still be tried.
+            print(f"==> {name}: FAILED: {error}", file=sys.stderr, flush=True)
+            good = False
+        if not good:
+            failed.append(name)
     _write_table()
-    return 0 if all(each.is_good for each in reports) else 1
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def run(environment: Environment, log: Path, *arguments: str, timeout: float) -> int:
@@ -101,7 +113,7 @@ def run(environment: Environment, log: Path, *arguments: str, timeout: float) ->
 
 def _try(environment: Environment, wheel: Path) -> Report:
     name = environment.name
-    print(f"==> {name}: {wheel.name}", flush=True)
+    print(wheel.name, flush=True)
     environment.prepare()
     environment.install(wheel)
     log = _REPORTS / f"{name}.log"
