@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 LOOPS = ["asyncio"]
-if sys.platform != "win32" and sys.implementation.name == "cpython":  # uvloop is for these
+# uvloop is for these; it imports ssl, which a Python without OpenSSL does not have.
+if sys.platform != "win32" and sys.implementation.name == "cpython" and importlib.util.find_spec("_ssl"):
     LOOPS.append("uvloop")
 if sys.platform == "win32":  # where asyncio's own is the Proactor loop
     LOOPS.append("selector")
