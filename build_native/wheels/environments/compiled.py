@@ -17,9 +17,12 @@ _SUITE = "trixie"
 
 
 def compile_python(folder: Path, compiler: str) -> None:
-    """CPython in folder/installed, with zlib, which the tests' tools import, but without what needs other libraries."""
+    """CPython in folder/installed, once; with zlib, which the tests' tools import, and nothing else from elsewhere."""
     prefix = folder / "installed"
     partial = folder / "partial"
+    if prefix.is_dir() and not partial.is_dir():  # which is there until all is done
+        return
+    shutil.rmtree(prefix, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     print(f"{folder.name}: compiling CPython, which takes minutes", flush=True)

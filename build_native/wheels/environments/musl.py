@@ -32,8 +32,7 @@ class MuslEnvironment(Environment):
 
     def prepare(self) -> None:
         apt_install("bubblewrap", "busybox-static", "gcc", "make", "musl-tools")
-        if not self._installed.is_dir():
-            compile_python(self._folder, str(self._make_compiler()))
+        compile_python(self._folder, str(self._make_compiler()))
         self._make_root()
         requirements = _REQUIREMENTS.read_text(encoding="utf-8")
         stamp = self._folder / "prepared.txt"
@@ -63,7 +62,7 @@ class MuslEnvironment(Environment):
         )
 
     def _make_compiler(self) -> Path:
-        """musl-gcc, which otherwise says that it compiles for glibc, what configure then does not understand."""
+        """musl-gcc, and what it compiles for: it says glibc, as it is gcc, and configure believes neither then."""
         compiler = self._folder / "cc"
         compiler.parent.mkdir(parents=True, exist_ok=True)
         compiler.write_text(
