@@ -17,7 +17,7 @@ def _parse() -> argparse.Namespace:
     build = commands.add_parser("build", help="build wheels into dist/")
     build.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; none means all")
 
-    reproduce = commands.add_parser("reproduce", help="build this commit's wheels again, elsewhere, and compare the bytes")
+    reproduce = commands.add_parser("reproduce", help="build wheels again, elsewhere, and compare the bytes")
     reproduce.add_argument("targets", nargs="*", metavar="TARGET", help="none means all that are in dist/")
 
     commands.add_parser("sdist", help="build the source distribution into dist/")

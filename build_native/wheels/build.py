@@ -1,4 +1,4 @@
-"""Builds wheels, for all platforms on this one; and builds them again elsewhere, to see that the same bytes come out."""
+"""Builds wheels, for all platforms on this one; and again elsewhere, to see that the same bytes come out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(names: list[str]) -> int:
 
 
 def build(target: Target, dist: Path) -> Path | None:
-    """The wheel of this target, in place of an older one; None if it could not be built, for a reason it has printed."""
+    """The wheel of this target, in place of an older one; None if it could not be built: the reason has been printed."""
     dist.mkdir(parents=True, exist_ok=True)
     for old in dist.glob("*.whl"):
         if target_of(old.name) is target:
@@ -45,7 +45,7 @@ def build(target: Target, dist: Path) -> Path | None:
         "wheel.tags": ";".join(f"py3-none-{platform}" for platform in target.platform.split(".")),
     }
     # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
-    call = "from scikit_build_core.build import build_wheel; import json, sys; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
+    call = "import json, sys; from build_native.backend import *; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
     environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
     command = [sys.executable, "-c", call, str(dist), json.dumps(settings)]
     if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
@@ -54,7 +54,7 @@ def build(target: Target, dist: Path) -> Path | None:
 
 
 def reproduce(names: list[str]) -> int:
-    """Builds the wheels of this commit again, in a clone elsewhere with tools of its own; 1 if one is not as in dist/."""
+    """Builds this commit's wheels again, in a clone elsewhere with tools of its own; 1 if one is not as in dist/."""
     wheels = {target_of(each.name): each for each in tools.DIST.glob("*.whl")}
     chosen = [TARGETS[name] for name in names] or [each for each in TARGETS.values() if each in wheels]
     different = []

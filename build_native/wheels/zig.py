@@ -47,8 +47,8 @@ def write_toolchain(target: Target) -> Path:
         )
         (folder / name).chmod(0o755)
     toolchain = folder / "toolchain.cmake"
-    includes = {"Windows": f"-isystem {_SDK}/windows", "Darwin": f"-isystem {_SDK}/macos/include"}.get(target.system, "")
-    links = f"-F{_SDK}/macos" if target.system == "Darwin" else ""
+    includes = {"Windows": f"-isystem {_SDK}/windows", "Darwin": f"-isystem {_SDK}/macos/include"}
+    links = {"Darwin": f"-F{_SDK}/macos"}
     _write(
         toolchain,
         f"""set(CMAKE_SYSTEM_NAME {target.system})
@@ -60,9 +60,9 @@ set(CMAKE_RC_COMPILER "{folder}/rc")
 set(CMAKE_AR "{folder}/ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "{folder}/ranlib" CACHE FILEPATH "")
 set(CMAKE_DLLTOOL "{folder}/dlltool" CACHE FILEPATH "")
-set(CMAKE_C_FLAGS_INIT "{includes}")
-set(CMAKE_CXX_FLAGS_INIT "{includes}")
-set(CMAKE_SHARED_LINKER_FLAGS_INIT "{links}")
+set(CMAKE_C_FLAGS_INIT "{includes.get(target.system, "")}")
+set(CMAKE_CXX_FLAGS_INIT "{includes.get(target.system, "")}")
+set(CMAKE_SHARED_LINKER_FLAGS_INIT "{links.get(target.system, "")}")
 set(CMAKE_OSX_SYSROOT "")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
