@@ -37,6 +37,7 @@ class LoopMailbox(Mailbox):
         self._thread = threading.get_ident()
         self._loop = weakref.ref(loop)
         self._watcher: asyncio.Task[None] | None = None
+        self._was_watched = False
         self.is_attached = True
         try:
             loop.add_reader(self._reader.descriptor(), self._on_readable)
@@ -67,10 +68,11 @@ class LoopMailbox(Mailbox):
         self.is_attached = False
         loop = self._loop()
         if loop is not None and not loop.is_closed():
-            if self._watcher is None:
-                loop.remove_reader(self._reader.descriptor())
-            elif self._watcher.cancel():
+            if self._watcher is not None:
+                self._watcher.cancel()
                 return  # it still has its socket
+            if not self._was_watched:
+                loop.remove_reader(self._reader.descriptor())
         self._reader.destroy()
 
     def _on_readable(self) -> None:
@@ -112,6 +114,8 @@ class LoopMailbox(Mailbox):
 
         They may still wait for events until they have ended, so those are looked for.
         """
+        self._watcher = None  # a task keeps its loop
+        self._was_watched = True
         loop = self._loop()
         if self.is_attached and loop is not None:
             self._on_readable()

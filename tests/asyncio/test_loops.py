@@ -161,6 +161,8 @@ def test_a_loop_without_add_reader() -> None:
         await echo_some(10)
 
     run_in(NoReaders(), main)
+    gc.collect()
+    assert not _mailboxes
 
 
 @pytest.mark.parametrize("kind", [asyncio.new_event_loop, NoReaders])
