@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support import counts_references
 from support.loops import Runner, run_in
 
 import gns_py.asyncio as gns
@@ -33,6 +34,7 @@ def test_loops_one_after_another(run: Runner) -> None:
     run(echo_some)
 
 
+@counts_references
 def test_runners_one_after_another() -> None:
     for _ in range(5):
         asyncio.run(echo_some(10))
@@ -155,6 +157,7 @@ class NoReaders(asyncio.SelectorEventLoop):
         raise NotImplementedError
 
 
+@counts_references
 def test_a_loop_without_add_reader() -> None:
     async def main() -> None:
         await echo_some(3000)
@@ -206,6 +209,7 @@ def test_debug_mode(run: Runner, debug: bool) -> None:
     run(echo_some, debug=debug)
 
 
+@counts_references
 def test_a_loop_that_is_closed_with_connections_open_warns_of_them() -> None:
     async def main() -> None:
         kept.extend(gns.socket_pair())
@@ -217,6 +221,7 @@ def test_a_loop_that_is_closed_with_connections_open_warns_of_them() -> None:
         kept.clear()
 
 
+@counts_references
 def test_a_forgotten_connection_warns_and_leaves_the_loop(run: Runner) -> None:
     async def main() -> None:
         a, b = gns.socket_pair()

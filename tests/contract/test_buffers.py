@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import eventually
+from support import counts_references, eventually
 
 from gns_py import Config, Message, MessageTooLarge, MessageView, SendQueueFull
 from gns_py.sync import Connection
@@ -87,6 +87,7 @@ def test_what_does_not_fit_is_told_as_without_offsets(make_pair: PairMaker) -> N
     assert server.recv(timeout=5.0) == b"\0"
 
 
+@counts_references
 @pytest.mark.parametrize(
     ("send", "error"),
     [

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, eventually, once
+from support import PATIENCE, Api, counts_references, eventually, once
 
 import gns_py
 from gns_py import (
@@ -509,6 +509,7 @@ def test_a_sender_in_another_thread_learns_who_closed(make_pair: PairMaker) -> N
         assert learned == ["closed by this end, 1444 APP_1444: from outside"]
 
 
+@counts_references
 def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
     forgotten, other = api.socket_pair(network=True)
     text = rf"^unclosed connection <{api.__name__}.connection.Connection 127\.0\.0\.1:"
@@ -519,6 +520,7 @@ def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
     other.close()
 
 
+@counts_references
 def test_one_that_is_forgotten_closes_itself_even_if_the_warning_is_an_exception(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

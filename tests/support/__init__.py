@@ -6,12 +6,14 @@ from .deadline import PATIENCE, eventually
 from .descriptors import open_descriptors
 from .events import next_event, next_request, poll_until, until_connected, until_ended
 from .peer import Peer
+from .references import counts_references
 
 __all__ = [
     "PATIENCE",
     "Api",
     "BlockingAsyncio",
     "Peer",
+    "counts_references",
     "eventually",
     "next_event",
     "next_request",
