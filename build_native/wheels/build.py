@@ -34,7 +34,7 @@ def main(names: list[str]) -> int:
 
 
 def build(target: Target, dist: Path) -> Path | None:
-    """The wheel of this target, in place of an older one; None if it could not be built: the reason has been printed."""
+    """The wheel of this target, in place of an older one; None if that failed, for a reason that was printed."""
     dist.mkdir(parents=True, exist_ok=True)
     for old in dist.glob("*.whl"):
         if target_of(old.name) is target:
