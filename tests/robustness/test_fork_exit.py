@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
+from support.platforms import IS_WINE
 
 import gns_py.sync as gns
 
 Process = subprocess.Popen[str]
-DEADLINE = 20
-REPEATS = 10
+DEADLINE = 20 * PATIENCE
+REPEATS = 2 if IS_WINE else 10
 
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
@@ -29,7 +31,8 @@ import multiprocessing, os, sys, threading, time
 import gns_py
 import gns_py.sync as gns
 
-fast = gns.Config(send_rate_min=20_000_000, send_rate_max=20_000_000)
+rate = RATE
+fast = gns.Config(send_rate_min=rate, send_rate_max=rate)
 
 def echo(connection):
     for data in connection:
@@ -66,7 +69,7 @@ listener = gns.listen("127.0.0.1", 0)
 pending = gns.connect(*listener.address, wait=False)
 while not arrived:
     time.sleep(0.001)
-"""
+""".replace("RATE", "100_000" if IS_WINE else "20_000_000")  # wine takes a hundred times as long for each packet
 
 ENDINGS = {
     "end of the program": ("", 0),
