@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -39,17 +40,20 @@ def build(target: Target, dist: Path) -> Path | None:
     for old in dist.glob("*.whl"):
         if target_of(old.name) is target:
             old.unlink()
+    toolchain = zig.write_toolchain(target)
     settings = {
         "build-dir": str(tools.BUILD / target.name),
-        "cmake.toolchain-file": str(zig.write_toolchain(target)),
+        "cmake.toolchain-file": str(toolchain),
         "wheel.tags": ";".join(f"py3-none-{platform}" for platform in target.platform.split(".")),
     }
     # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
     call = "import json, sys; from build_native.backend import *; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
     environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
     command = [sys.executable, "-c", call, str(dist), json.dumps(settings)]
-    if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
-        return None
+    with toolchain.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds in one folder break each other
+        if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
+            return None
     return next(each for each in dist.glob("*.whl") if target_of(each.name) is target)
 
 
