@@ -7,6 +7,7 @@ import random
 import sys
 
 import pytest
+from support import PATIENCE
 from support.loops import Runner
 
 import gns_py.asyncio as gns
@@ -20,7 +21,9 @@ def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> N
         random.seed(4)
         received: list[int] = []
         count = 200
-        pause = 0.1 if sys.platform == "win32" else 0.006  # longer than that of a wait, whatever a clock's tick is
+        pause = PATIENCE * (
+            0.1 if sys.platform == "win32" else 0.006
+        )  # longer than that of a wait, whatever a clock's tick is
 
         async def send() -> None:
             for number in range(count):
