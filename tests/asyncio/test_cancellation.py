@@ -21,9 +21,8 @@ def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> N
         random.seed(4)
         received: list[int] = []
         count = 200
-        pause = PATIENCE * (
-            0.1 if sys.platform == "win32" else 0.006
-        )  # longer than that of a wait, whatever a clock's tick is
+        # Longer than that of a wait, whatever a clock's tick is.
+        pause = PATIENCE * (0.1 if sys.platform == "win32" else 0.006)
 
         async def send() -> None:
             for number in range(count):
