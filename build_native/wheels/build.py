@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,10 +37,6 @@ def main(names: list[str]) -> int:
 
 def build(target: Target, dist: Path) -> Path | None:
     """The wheel of this target, in place of an older one; None if that failed, for a reason that was printed."""
-    dist.mkdir(parents=True, exist_ok=True)
-    for old in dist.glob("*.whl"):
-        if target_of(old.name) is target:
-            old.unlink()
     toolchain = zig.write_toolchain(target)
     settings = {
         "build-dir": str(tools.BUILD / target.name),
@@ -49,12 +46,17 @@ def build(target: Target, dist: Path) -> Path | None:
     # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
     call = "import json, sys; from build_native.backend import *; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
     environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
-    command = [sys.executable, "-c", call, str(dist), json.dumps(settings)]
-    with toolchain.open() as lock:
+    with toolchain.open() as lock, tempfile.TemporaryDirectory(dir=tools.BUILD) as folder:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two builds in one folder break each other
+        command = [sys.executable, "-c", call, folder, json.dumps(settings)]
         if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
             return None
-    return next(each for each in dist.glob("*.whl") if target_of(each.name) is target)
+        dist.mkdir(parents=True, exist_ok=True)
+        for old in dist.glob("*.whl"):
+            if target_of(old.name) is target:
+                old.unlink()
+        (wheel,) = Path(folder).glob("*.whl")
+        return Path(shutil.move(wheel, dist))
 
 
 def reproduce(names: list[str]) -> int:
