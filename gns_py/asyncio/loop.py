@@ -100,7 +100,8 @@ class LoopMailbox(Mailbox):
                 while self.is_attached:
                     await loop.sock_recv(ours, 1)
                     self._on_readable()
-                    while self.is_attached and self._reader.more:  # the byte that tells of them is gone
+                    # The byte that tells of more, or that the runtime was stopped, is gone: so until nothing is left.
+                    while self.is_attached and self._reader.events:
                         await asyncio.sleep(0)
                         self._on_readable()
             finally:  # before the core's socket is closed, the core must let it go

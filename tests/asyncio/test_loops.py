@@ -127,27 +127,32 @@ def test_a_listen_socket_and_a_waiting_connection_closed_from_another_thread(run
 
 
 def test_the_runtime_stopped_ends_all_that_waits(run: Runner) -> None:
-    async def main() -> None:
-        listener = await gns.listen("127.0.0.1", 0)
-        server = await gns.serve(echo, "127.0.0.1", 0)
-        client = await gns.connect(*server.address)
-        waiting = [
-            asyncio.ensure_future(each)
-            for each in (client.recv(), client.wait_closed(), listener.accept(), server.serve_forever())
-        ]
-        await asyncio.sleep(0.01)
-        await asyncio.get_running_loop().run_in_executor(None, runtime.stop)
-        received, ended, accepted, served = await asyncio.gather(*waiting, return_exceptions=True)
-        assert isinstance(received, gns.ConnectionClosedError)
-        assert isinstance(ended, gns.ConnectionEnd)
-        assert ended.code == gns.EndReason.SHUTDOWN
-        assert isinstance(accepted, NotRunningError)
-        assert served is None
-        listener.close()
-        server.close()
-        await echo_some(10)  # and it starts again
+    run(stopped_while_all_wait)
 
-    run(main)
+
+def test_the_runtime_stopped_in_a_loop_without_add_reader() -> None:
+    run_in(NoReaders(), stopped_while_all_wait)
+
+
+async def stopped_while_all_wait() -> None:
+    listener = await gns.listen("127.0.0.1", 0)
+    server = await gns.serve(echo, "127.0.0.1", 0)
+    client = await gns.connect(*server.address)
+    waiting = [
+        asyncio.ensure_future(each)
+        for each in (client.recv(), client.wait_closed(), listener.accept(), server.serve_forever())
+    ]
+    await asyncio.sleep(0.01)
+    await asyncio.get_running_loop().run_in_executor(None, runtime.stop)
+    received, ended, accepted, served = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(received, gns.ConnectionClosedError)
+    assert isinstance(ended, gns.ConnectionEnd)
+    assert ended.code == gns.EndReason.SHUTDOWN
+    assert isinstance(accepted, NotRunningError)
+    assert served is None
+    listener.close()
+    server.close()
+    await echo_some(10)  # and it starts again
 
 
 class NoReaders(asyncio.SelectorEventLoop):
