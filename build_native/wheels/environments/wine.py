@@ -32,6 +32,7 @@ class Wine(Environment):
 
     name = "wine"
     target = "windows-x86_64"
+    patience = 10.0  # wine 8 takes some hundred times as long for a packet
 
     def __init__(self) -> None:
         self._folder = FOLDER / self.name
