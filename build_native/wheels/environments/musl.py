@@ -33,6 +33,9 @@ class MuslEnvironment(Environment):
     def prepare(self) -> None:
         apt_install("bubblewrap", "busybox-static", "gcc", "make", "musl-tools")
         compile_python(self._folder, str(self._make_compiler()))
+        # Not PYTHONPATH: programs that tests start do not get all variables.
+        site = self._installed / "lib" / f"python{VERSION}" / "site-packages"
+        (site / "packages.pth").write_text(f"{self._packages}\n", encoding="utf-8")
         self._make_root()
         requirements = _REQUIREMENTS.read_text(encoding="utf-8")
         stamp = self._folder / "prepared.txt"
@@ -58,7 +61,7 @@ class MuslEnvironment(Environment):
             encoding="utf-8",
             errors="replace",
             cwd=self._folder / "suite",
-            env={**self._root.environment(), "PYTHONPATH": str(self._packages)},
+            env=self._root.environment(),
         )
 
     def _make_compiler(self) -> Path:
