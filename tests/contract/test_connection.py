@@ -752,6 +752,7 @@ def test_wrong_options_change_nothing(pair: Pair) -> None:
     assert server.recv(timeout=5.0) == b"all is well"
 
 
+@counts_references
 def test_a_context_manager_inside_a_generator_closes_when_that_is_closed(pair: Pair) -> None:
     client, server = pair
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, eventually, next_request
+from support import PATIENCE, Api, counts_references, eventually, next_request
 from support.platforms import IS_WINE
 
 from gns_py import (
@@ -474,6 +474,7 @@ def test_a_listen_socket_can_be_closed_after_the_runtime(listener: ListenSocket,
         listener.broadcast(b"x")
 
 
+@counts_references
 def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
     forgotten = api.listen("127.0.0.1", 0)
     address = forgotten.address
