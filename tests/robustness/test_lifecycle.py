@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import PATIENCE, eventually, until_connected
+from support import PATIENCE, counts_references, eventually, until_connected
 
 import gns_py
 import gns_py.sync as gns
@@ -77,6 +77,7 @@ print(json.dumps(measured))
 """
 
 
+@counts_references  # and whose memory does not grow with what it compiles
 def test_twenty_starts_and_stops_in_one_process_leak_nothing(spawn: Callable[..., Process]) -> None:
     process = spawn(TWENTY_TIMES)
     output, errors = process.communicate(timeout=60)
