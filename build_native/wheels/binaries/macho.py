@@ -16,8 +16,9 @@ _SYSTEM = {
     "/usr/lib/libSystem.B.dylib",
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
 }
-# Where the library begins; zig's linker exports it from all libraries.
-_LINKERS_OWN = {"_mh_dylib_header", "__dso_handle"}
+# What zig's linker exports whatever it is told: where the library begins, and common symbols, of which OpenSSL's assembly
+# for x86_64 has one. Nobody binds to it: on macOS a symbol is looked up in the library that it was linked from.
+_LINKERS_OWN = {"_mh_dylib_header", "__dso_handle", "OPENSSL_ia32cap_P"}
 
 _EMBEDDED_SIGNATURE, _CODE_DIRECTORY = 0xFADE0CC0, 0xFADE0C02
 _AD_HOC = 0x2
