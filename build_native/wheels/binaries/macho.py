@@ -16,8 +16,8 @@ _SYSTEM = {
     "/usr/lib/libSystem.B.dylib",
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
 }
-# What zig's linker exports whatever it is told: where the library begins, and common symbols, of which OpenSSL's assembly
-# for x86_64 has one. Nobody binds to it: on macOS a symbol is looked up in the library that it was linked from.
+# What zig's linker exports whatever it is told: where the library begins, and common symbols, of which OpenSSL's
+# assembly for x86_64 has one. Nobody binds to it: macOS looks a symbol up in the library that it was linked from.
 _LINKERS_OWN = {"_mh_dylib_header", "__dso_handle", "OPENSSL_ia32cap_P"}
 
 _EMBEDDED_SIGNATURE, _CODE_DIRECTORY = 0xFADE0CC0, 0xFADE0C02
