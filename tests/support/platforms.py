@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 
 
 def _is_wine() -> bool:
     if sys.platform != "win32":
         return False
+    import ctypes  # not every Python elsewhere has it
+
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
