@@ -10,6 +10,8 @@ from pathlib import Path
 from build_native.wheels.tools import BUILD, ROOT
 
 FOLDER = BUILD / "environments"
+# What the quick suite needs besides the package.
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 # Some modules of tests read documents of the clone before it is known that none of their tests is to run.
 _SUITE = ("tests", "docs", "README.md", "pyproject.toml")
 
@@ -37,9 +39,35 @@ class Environment(ABC):
     def install(self, wheel: Path) -> None:
         """The wheel, in place of the one that was there, and the tests of this clone, as they are now."""
 
-    @abstractmethod
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """``python ARGUMENTS`` there, its current folder the one that holds tests/; text pipes for what it prints."""
+        return subprocess.Popen(
+            self._command(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=self._suite,
+            env={**self._variables(), "GNS_PY_TEST_PATIENCE": str(self.patience)},
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def _suite(self) -> Path:
+        return self._folder / "suite"
+
+    @abstractmethod
+    def _command(self, *arguments: str) -> list[str]:
+        """What runs ``python ARGUMENTS`` there."""
+
+    @abstractmethod
+    def _variables(self) -> dict[str, str]:
+        """The environment variables of what runs there."""
 
 
 def copy_suite(folder: Path) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from build_native.wheels.environments.compiled import VERSION, compile_python
 from build_native.wheels.environments.debian import Root, mirror
-from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
+from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
 
-_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 _LOADER = Path("/lib/ld-musl-x86_64.so.1")
 
 
@@ -22,7 +21,6 @@ class MuslEnvironment(Environment):
     target = "musl-x86_64"
 
     def __init__(self) -> None:
-        self._folder = FOLDER / self.name
         self._root = Root(self._folder / "root")
         self._installed = self._folder / "installed"
         self._packages = self._folder / "packages"
@@ -37,32 +35,25 @@ class MuslEnvironment(Environment):
         site = self._installed / "lib" / f"python{VERSION}" / "site-packages"
         (site / "packages.pth").write_text(f"{self._packages}\n", encoding="utf-8")
         self._make_root()
-        requirements = _REQUIREMENTS.read_text(encoding="utf-8")
+        requirements = REQUIREMENTS.read_text(encoding="utf-8")
         stamp = self._folder / "prepared.txt"
         if not stamp.is_file() or stamp.read_text(encoding="utf-8") != requirements:
             shutil.rmtree(self._packages, ignore_errors=True)
-            self._pip_install("--requirement", str(_REQUIREMENTS))
+            self._pip_install("--requirement", str(REQUIREMENTS))
             stamp.write_text(requirements, encoding="utf-8")
 
     def install(self, wheel: Path) -> None:
         for old in self._packages.glob("gns_py*"):
             shutil.rmtree(old)
         self._pip_install(str(wheel))
-        copy_suite(self._folder / "suite")
+        copy_suite(self._suite)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def _command(self, *arguments: str) -> list[str]:
         python = self._installed / "bin" / f"python{VERSION}"
-        return subprocess.Popen(
-            self._root.command(self._folder, str(python), *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            cwd=self._folder / "suite",
-            env=self._root.environment(),
-        )
+        return self._root.command(self._folder, str(python), *arguments)
+
+    def _variables(self) -> dict[str, str]:
+        return self._root.environment()
 
     def _make_compiler(self) -> Path:
         """musl-gcc, and what it compiles for: it says glibc, as it is gcc, and configure believes neither then."""

