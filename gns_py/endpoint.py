@@ -335,7 +335,7 @@ class Endpoint:
         with self._closing:
             if self._closed_here:
                 return
-            self._said = self._native_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
+            self._say(code, text)
             self._closed_here = True
         _native.close(self.handle, code, goodbye, linger)
         self._inbox.clear()
@@ -344,6 +344,10 @@ class Endpoint:
         # thread's to read.
         with self._closing:
             self._end = self._end or self._said
+
+    def _say(self, code: int, text: str) -> None:
+        """Notes the end that this side is about to make: what other threads are told until its event has been read."""
+        self._said = self._said or self._native_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
 
     def _native_end(self) -> ConnectionEnd | None:
         """The end that the core knows of and nobody has read yet."""

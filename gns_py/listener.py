@@ -81,6 +81,8 @@ class Listener(Broadcaster[C]):
         if self._closed:
             return
         self._closed = True
+        for connection in self.connections:
+            connection._say(code, text)
         result = _native.listen_close(self._handle, code, goodbye, linger)
         self._mailbox.receive_if_idle()
         for connection in self.connections:

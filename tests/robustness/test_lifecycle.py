@@ -172,8 +172,9 @@ def test_everything_after_close_says_who_closed_it(
     assert (server.end.code, server.end.text) == expected
 
 
+@pytest.mark.parametrize("is_read", [False, True])
 def test_sending_while_the_listen_socket_closes_tells_the_right_end(
-    ends: tuple[gns.Connection, gns.Connection], listener: gns.ListenSocket
+    ends: tuple[gns.Connection, gns.Connection], listener: gns.ListenSocket, is_read: bool
 ) -> None:
     _, server = ends
     told: list[gns.ConnectionClosed] = []
@@ -190,12 +191,21 @@ def test_sending_while_the_listen_socket_closes_tells_the_right_end(
         except gns.ConnectionClosed as error:
             told.append(error)
 
-    thread = threading.Thread(target=pour)
-    thread.start()
+    def read() -> None:
+        try:
+            while True:
+                server.recv()
+        except gns.ConnectionClosed as error:
+            told.append(error)
+
+    threads = [threading.Thread(target=each) for each in ([pour, read] if is_read else [pour])]
+    for thread in threads:
+        thread.start()
     assert sending.wait(5)
     listener.close(1700, "moving", linger=False)
-    thread.join(10)
-    assert [(error.code, error.text) for error in told] == [(1700, "moving")]
+    for thread in threads:
+        thread.join(10)
+    assert [(error.code, error.text) for error in told] == [(1700, "moving")] * len(threads)
 
 
 @pytest.mark.parametrize("what", ["connection", "listener", "both"])
