@@ -56,6 +56,15 @@ def assert_drawn(results: Path, docs: Path) -> None:
         assert ElementTree.parse(docs / f"benchmarks/{part}.svg").getroot().tag.endswith("svg")
 
 
+def test_calls_are_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "calls.py"], capture_output=True, text=True, timeout=60, check=True
+    )
+    rows = dict(line.strip("| ").split(" | ") for line in run.stdout.splitlines()[2:])
+    assert set(rows) == {"stats()", "lane_stats()", "send_queue()", "info()", "state", "end"}
+    assert all(float(us) > 0 for us in rows.values())
+
+
 def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert_drawn(BENCHMARKS / "results.json", tmp_path)
     assert (tmp_path / "benchmarks.md").read_text() == (DOCS / "benchmarks.md").read_text()

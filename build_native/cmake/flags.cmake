@@ -19,6 +19,9 @@ endif()
 if(MINGW)
   # Windows 10, but not its newest: for that abseil includes headers of WinRT, which mingw-w64 does not have.
   add_compile_definitions(_WIN32_WINNT=0x0a00 NTDDI_VERSION=0x0a000000)
+  # At the exit of a process a library's destructors run when all other threads have been ended, wherever they were: one that
+  # waits for a lock of theirs waits for ever. Nothing that the process will not free anyway needs them.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fc++-static-destructors=thread-local>)
 endif()
 
 if(GNS_PY_SANITIZE)

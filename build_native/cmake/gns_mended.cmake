@@ -29,7 +29,12 @@ endfunction()
 
 # The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first looked after when they
 # are empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
-gns_mend(steamnetworkingsockets_socketthread.cpp "_tokens = (double)INT_MAX;" "_tokens = 0.0;")
+set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
+# On Windows its exit handler would run too late, and might wait for ever for a lock: see flags.cmake.
+if(WIN32)
+  list(APPEND socketthread "atexit( []{" "(void)( []{")
+endif()
+gns_mend(steamnetworkingsockets_socketthread.cpp ${socketthread})
 
 # When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
 # that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as

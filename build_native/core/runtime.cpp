@@ -24,9 +24,9 @@ constexpr int64_t lock_warning_us = 1'000'000;
 
 void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) { runtime().pump.on_status_changed(*change); }
 
-void stop_at_exit() { gns_stop(0); }
-
 #if !defined(_WIN32)
+
+void stop_at_exit() { gns_stop(0); }
 
 // A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: nobody may hold it at the fork, for
 // the child has no thread that would give it back. What the parent locks here the child never touches again.
@@ -44,19 +44,22 @@ void after_fork_in_parent() {
 
 void after_fork_in_child() { forked.store(true); }
 
-#endif
-
 void guard_process() {
     static const bool done = [] {
-#if !defined(_WIN32)
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-#endif
         // Registered after GNS's own exit handlers are, so it runs before them.
         std::atexit(stop_at_exit);
         return true;
     }();
     (void)done;
 }
+
+#else
+
+// A library's exit handlers run there when all other threads have been ended, wherever they were: one may have held any lock.
+void guard_process() {}
+
+#endif
 
 int32_t start(const std::string &text, const SteamNetworkingIdentity &identity) {
     Runtime &state = runtime();

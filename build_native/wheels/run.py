@@ -129,7 +129,7 @@ def _try(environment: Environment, wheel: Path, jobs: int) -> Report:
     suite = None
     if environment.has_suite:
         timeout = f"--timeout={_TEST_TIMEOUT * environment.patience}"
-        parallel = ["-n", str(jobs)] if jobs > 1 else []
+        parallel = ["-n", str(jobs), "--dist", "worksteal"] if jobs > 1 else []
         arguments = ["-m", "pytest", "-v", "-p", "no:cacheprovider", timeout, *parallel, "-m", _MARKS, "tests"]
         suite = run(environment, log, *arguments, timeout=_SUITE_TIMEOUT * environment.patience)
     text = log.read_text(encoding="utf-8")
