@@ -22,7 +22,7 @@ def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> N
         received: list[int] = []
         count = 200
         # Longer than that of a wait, whatever a clock's tick is.
-        pause = PATIENCE * (0.1 if sys.platform == "win32" else 0.006)
+        pause = 0.1 if sys.platform == "win32" else 0.006 * PATIENCE
 
         async def send() -> None:
             for number in range(count):

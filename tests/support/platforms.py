@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 
@@ -14,3 +15,14 @@ def _is_wine() -> bool:
 
 
 IS_WINE = _is_wine()
+
+
+def text_of_a_taken_port() -> str:
+    """What the system says to who binds a port that another socket has."""
+    with socket.socket(type=socket.SOCK_DGRAM) as first, socket.socket(type=socket.SOCK_DGRAM) as second:
+        first.bind(("127.0.0.1", 0))
+        try:
+            second.bind(first.getsockname())
+        except OSError as error:
+            return error.strerror or str(error)
+    raise AssertionError("two sockets have one port")
