@@ -33,8 +33,9 @@ def public_classes_and_functions() -> Iterator[tuple[str, Any]]:
 def public_members() -> Iterator[tuple[str, Any]]:
     for name, thing in public_classes_and_functions():
         if inspect.isclass(thing):
+            fields = getattr(thing, "_fields", ())  # of a NamedTuple: properties, on PyPy
             for member_name, member in vars(thing).items():
-                if not member_name.startswith("_") and (
+                if not (member_name.startswith("_") or member_name in fields) and (
                     inspect.isroutine(member) or isinstance(member, property | classmethod | staticmethod)
                 ):
                     yield f"{name}.{member_name}", member
