@@ -69,9 +69,9 @@ def test_the_queue_time_of_a_single_lane(make_pair: PairMaker) -> None:
     client, _ = make_pair(Config(send_rate_min=10_000, send_rate_max=10_000))
     for _ in range(10):
         client.send(bytes(1000))
-    queue_time = eventually(lambda: client.stats().queue_time_us)
-    assert queue_time is not None
-    assert 500_000 < queue_time < 2_000_000
+    # The pump may have taken some of them only.
+    queue_time = eventually(lambda: (found := client.stats().queue_time_us or 0) > 500_000 and found)
+    assert queue_time < 2_000_000
     client.close(linger=False)
 
 
