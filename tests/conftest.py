@@ -20,7 +20,7 @@ import psutil
 import pytest
 from support import Api, Peer, eventually, open_descriptors
 from support.loops import LOOPS, new_loop
-from support.platforms import IS_WINE
+from support.platforms import RATE
 
 import gns_py
 import gns_py.sync
@@ -32,8 +32,6 @@ from gns_py.sync import Connection, ListenSocket
 
 # GNS's log when a program elsewhere was first to take the port that was free: listen() tries another.
 _PORT_TAKEN = rf"Failed to bind socket\. +Error code 0x{errno.EADDRINUSE:08x}"
-# As fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow.
-RATE = 1_000_000 if IS_WINE else 30_000_000  # wine takes a hundred times as long for each packet
 _PROCESS = psutil.Process()
 # Elsewhere, on PyPy, it takes up to a second to look through all objects, which is too long for each test.
 _IS_CPYTHON = sys.implementation.name == "cpython"

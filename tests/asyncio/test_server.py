@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from support.platforms import RATE
 
 import gns_py.asyncio as gns
 from gns_py import Config, ConnectionState
@@ -14,7 +15,6 @@ from gns_py import Config, ConnectionState
 if TYPE_CHECKING:
     from support.loops import Runner
 
-RATE = 30_000_000
 FAST = Config(send_rate_min=RATE, send_rate_max=RATE)
 
 

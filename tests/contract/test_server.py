@@ -353,10 +353,11 @@ def test_broadcast_reaches_all_that_are_connected(listener: ListenSocket, connec
     assert listener.broadcast(b"nobody is there") == []
 
 
-def test_broadcast_tells_who_has_no_room(api: Api) -> None:
+def test_broadcast_tells_who_has_no_room(api: Api, process_config: Callable[[Config], None]) -> None:
     with api.listen("127.0.0.1", 0, config=Config(send_buffer_size=10_000)) as listener:
         clients = [api.connect("127.0.0.1", listener.address.port, wait=False) for _ in range(2)]
         full, free = listener.accept(timeout=5.0), listener.accept(timeout=5.0)
+        process_config(Config(fake_packet_lag_send=int(50 * PATIENCE)))  # nothing is acknowledged meanwhile
         while full.send_queue().bytes < 9000:
             full.send(bytes(1000))
         assert listener.broadcast(bytes(5000)) == [full]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 
+from .deadline import PATIENCE
+
 
 def _is_wine() -> bool:
     if sys.platform != "win32":
@@ -15,6 +17,8 @@ def _is_wine() -> bool:
 
 
 IS_WINE = _is_wine()
+# Bytes a second, as fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow. Emulators are slower.
+RATE = 30_000_000 if PATIENCE == 1 else 1_000_000
 
 
 def text_of_a_taken_port() -> str:
