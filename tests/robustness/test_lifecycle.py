@@ -21,6 +21,7 @@ TWENTY_TIMES = """
 import json, sys, threading, time
 import psutil
 from support import open_descriptors
+from support.platforms import RATE
 import gns_py
 import gns_py.sync as gns
 
@@ -31,7 +32,7 @@ for round in range(20):
     name = f"str:round {round}"
     gns_py.start(name)
     assert gns_py.runtime.is_running()
-    fast = gns.Config(send_rate_min=20_000_000, send_rate_max=20_000_000, send_buffer_size=1 << 20)
+    fast = gns.Config(send_rate_min=RATE, send_rate_max=RATE, send_buffer_size=1 << 20)
 
     def echo(connection):
         for data in connection:
@@ -80,7 +81,7 @@ print(json.dumps(measured))
 @counts_references  # and whose memory does not grow with what it compiles
 def test_twenty_starts_and_stops_in_one_process_leak_nothing(spawn: Callable[..., Process]) -> None:
     process = spawn(TWENTY_TIMES)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60 * PATIENCE)
     assert process.returncode == 0, errors
     measured = json.loads(output)
     memory, descriptors, threads = zip(*measured, strict=True)

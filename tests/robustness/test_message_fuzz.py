@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.platforms import RATE
 
 import gns_py.sync as gns
 from gns_py.sync.connection import Connection
@@ -36,7 +37,7 @@ def lanes(
     make_pair: Callable[..., tuple[Connection, Connection]], bulk: Callable[..., gns.Config]
 ) -> Callable[[], tuple[Connection, Connection]]:
     # 30 MB/s: faster, the two ends on one machine lose unreliable packets to full socket buffers.
-    config = bulk(send_rate_min=30_000_000, send_rate_max=30_000_000, recv_queue_bytes=256 << 20)
+    config = bulk(send_rate_min=RATE, send_rate_max=RATE, recv_queue_bytes=256 << 20)
     return lambda: make_pair(config)
 
 

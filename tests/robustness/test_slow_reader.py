@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from support.platforms import RATE
 
 import gns_py.sync as gns
 
@@ -18,7 +19,6 @@ Process = subprocess.Popen[str]
 INDEX = struct.Struct("<q")
 COUNT = 20_000
 SIZE = 1000
-RATE = 20_000_000
 TOO_SLOW = "the reader was too slow: its receive queue is full"
 MIB = 1 << 20
 
