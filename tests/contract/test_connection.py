@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Api, counts_references, eventually, once
-from support.platforms import RATE
+from support.platforms import LATE_ACKS, RATE
 
 import gns_py
 from gns_py import (
@@ -40,8 +40,6 @@ PairMaker = Callable[..., Pair]
 
 # Up to 1 MiB waiting at a rate that the machine takes.
 ROOMY = Config(send_rate_min=RATE, send_rate_max=RATE, send_buffer_size=1 << 20)
-# For queues that are to be full: what was sent is not acknowledged before the sender has filled them.
-LATE_ACKS = Config(fake_packet_lag_send=int(50 * PATIENCE))
 
 
 def wait_delivered(connection: Connection) -> None:

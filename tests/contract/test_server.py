@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Api, counts_references, eventually, next_request
-from support.platforms import IS_WINE, text_of_a_taken_port
+from support.platforms import IS_WINE, LATE_ACKS, text_of_a_taken_port
 
 from gns_py import (
     Address,
@@ -357,7 +357,7 @@ def test_broadcast_tells_who_has_no_room(api: Api, process_config: Callable[[Con
     with api.listen("127.0.0.1", 0, config=Config(send_buffer_size=10_000)) as listener:
         clients = [api.connect("127.0.0.1", listener.address.port, wait=False) for _ in range(2)]
         full, free = listener.accept(timeout=5.0), listener.accept(timeout=5.0)
-        process_config(Config(fake_packet_lag_send=int(50 * PATIENCE)))  # nothing is acknowledged meanwhile
+        process_config(LATE_ACKS)
         while full.send_queue().bytes < 9000:
             full.send(bytes(1000))
         assert listener.broadcast(bytes(5000)) == [full]

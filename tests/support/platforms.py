@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 
+from gns_py import Config
+
 from .deadline import PATIENCE
 
 
@@ -19,6 +21,8 @@ def _is_wine() -> bool:
 IS_WINE = _is_wine()
 # Bytes a second, as fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow. Emulators are slower.
 RATE = 30_000_000 if PATIENCE == 1 else 1_000_000
+# For queues that are to be full: what was sent is not acknowledged before the sender has filled them.
+LATE_ACKS = Config(fake_packet_lag_send=int(50 * PATIENCE))
 
 
 def text_of_a_taken_port() -> str:
