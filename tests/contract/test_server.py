@@ -452,6 +452,7 @@ def test_closing_lingers_for_what_was_sent(listener: ListenSocket, connect: Conn
 def test_closing_without_linger_discards_what_was_sent(listener: ListenSocket, connect: Connect) -> None:
     client = connect()
     server = listener.accept(timeout=5.0)
+    server.set_config(Config(send_rate_min=50_000, send_rate_max=50_000))
     for _ in range(20):
         server.send(bytes(4096))
     listener.close(linger=False)
