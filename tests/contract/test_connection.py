@@ -267,13 +267,15 @@ def test_recv_many_takes_one_at_least(pair: Pair, limit: int) -> None:
 
 def test_a_recv_that_times_out_loses_no_message(pair: Pair) -> None:
     client, server = pair
-    pause = 0.002 if PATIENCE == 1 else 0.2  # longer than one try to receive
+    timed_out = threading.Event()
 
     def send() -> None:
         for number in range(500):
             client.send(b"%d" % number, nagle=False)
             if number % 10 == 0:
-                time.sleep(pause)
+                timed_out.clear()
+                timed_out.wait(5.0 * PATIENCE)
+                time.sleep(0.002)  # so that the next ones come at any moment of a wait
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -285,6 +287,7 @@ def test_a_recv_that_times_out_loses_no_message(pair: Pair) -> None:
             received.append(server.recv(timeout=0.0005))
             continue
         timeouts += 1
+        timed_out.set()
     thread.join()
     assert timeouts > 0
     assert received == [b"%d" % number for number in range(500)]

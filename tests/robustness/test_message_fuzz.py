@@ -36,7 +36,7 @@ def content(size: int, seed: int) -> bytes:
 def lanes(
     make_pair: Callable[..., tuple[Connection, Connection]], bulk: Callable[..., gns.Config]
 ) -> Callable[[], tuple[Connection, Connection]]:
-    # 30 MB/s: faster, the two ends on one machine lose unreliable packets to full socket buffers.
+    # Faster than RATE, the two ends on one machine lose unreliable packets to full socket buffers.
     config = bulk(send_rate_min=RATE, send_rate_max=RATE, recv_queue_bytes=256 << 20)
     return lambda: make_pair(config)
 
