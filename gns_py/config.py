@@ -56,8 +56,8 @@ class Config(ConfigFields):
           lost that the receiver has no time for, so that all takes longer than at 30.
         - send_buffer_size=4,194,304 bytes: acknowledgements come up to 50 ms late, so that with GNS's 512 KiB the same
           rate gives 5 MB/s, with 2 MiB 16 MB/s.
-        - max_unacked_segments=4,096: enough for that rate (at 2,048 it is 11 MB/s). A peer that stops acknowledging
-          small messages holds up the process for 50 ms then; for 500 ms at the default of 16,384.
+        - max_unacked_segments=4,096: enough for that rate (at 2,048 it is 11 MB/s), and it bounds the memory for small
+          messages that a peer does not acknowledge.
         - nagle_time=0 us: small messages arrive after 0.1 instead of 3 ms, for more packets, which are cheap here, and
           no more CPU.
         """
@@ -82,8 +82,8 @@ class Config(ConfigFields):
           less; one that is known to be faster bears more, up to four fifths of it.
         - send_buffer_size=1,048,576 bytes: two of the largest messages; 512 KiB suffice for the rate, at 256 KiB it
           falls by a fifth.
-        - max_unacked_segments=4,096: far more than the rate needs, and a peer that stops acknowledging holds up the
-          process for less than 10 ms.
+        - max_unacked_segments=4,096: far more than the rate needs, and it bounds the memory for small messages that a
+          peer does not acknowledge.
 
         The rest is GNS's: its nagle_time of 5 ms saves two thirds of the packets of frequent small messages, and how
         long an outage shall be outlasted is for the game to say.
@@ -102,7 +102,7 @@ class Config(ConfigFields):
         Measured by benchmarks/presets.py; docs/presets.md has the tables.
 
         - send_rate_min=512,000, send_rate_max=512,000 bytes/s, send_buffer_size=1,048,576 bytes: as internet().
-        - max_unacked_segments=2,048: a client that stops acknowledging costs at most 2 MiB and no noticeable time.
+        - max_unacked_segments=2,048: a client that stops acknowledging costs at most 2 MiB.
         - recv_queue_bytes=1,048,576 bytes, recv_queue_messages=4,096: a client whose messages are not read, because it
           floods or the program hangs, costs at most 2.6 MiB instead of 40 before it is closed with
           MESSAGE_QUEUE_LIMIT_REACHED. A client that sends 60 small messages a second gets there after a minute.

@@ -1,7 +1,7 @@
 # The mended places of GNS. A mended copy is compiled in place of the original, which stays as it was checked.
 # gns_mend(file original mended [original mended ...])
 function(gns_mend file)
-  set(source ${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/${file})
+  set(source ${GNS_SOURCE}/src/steamnetworkingsockets/${file})
   set(copy ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${file})
   file(READ ${source} text)
   foreach(index RANGE 1 ${ARGC} 2)
@@ -34,7 +34,7 @@ set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
-gns_mend(steamnetworkingsockets_socketthread.cpp ${socketthread})
+gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread})
 
 # When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
 # that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as
@@ -42,7 +42,34 @@ gns_mend(steamnetworkingsockets_socketthread.cpp ${socketthread})
 #
 # The choice of a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends
 # the connection.
+#
+# What is to be sent again is kept in order by going through all of it, from the beginning, for each piece: unmended, it takes
+# half a second each time that all of 16,384 pieces are late, and meanwhile nothing is sent or received on any connection of the
+# process. From both ends at once, the place is found at the first step in most cases: it is the end.
 set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
-gns_mend(steamnetworkingsockets_snp.cpp
+gns_mend(clientlib/steamnetworkingsockets_snp.cpp
   "${first_loop}" "m_senderState.m_vecLanes[ pPriorityClass[0].m_idxLane ].m_idxPriorityClass = 0;\n\t\t${first_loop}"
-  "m_cbHdr = p - &pNewLane->m_hdr[1]" "m_cbHdr = p - &pNewLane->m_hdr[0]")
+  "m_cbHdr = p - &pNewLane->m_hdr[1]" "m_cbHdr = p - &pNewLane->m_hdr[0]"
+  "while ( hLinkBefore != m_senderState.m_listReadyRetryReliableRange.InvalidIndex() )" [=[uint16 hNextFromBack = m_senderState.m_listReadyRetryReliableRange.InvalidIndex();
+		uint16 hFromBack = m_senderState.m_listReadyRetryReliableRange.Tail();
+		while ( hLinkBefore != m_senderState.m_listReadyRetryReliableRange.InvalidIndex() )]=]
+  "hLinkBefore = m_senderState.m_listReadyRetryReliableRange.Next( hLinkBefore );" [=[SNPSendReliableSegment_t &segFromBack = m_senderState.m_listSentReliableSegments[ m_senderState.m_listReadyRetryReliableRange[ hFromBack ] ];
+			if ( segFromBack.m_pMsg->m_idxLane == relSeg.m_pMsg->m_idxLane )
+			{
+				if ( segFromBack.begin() < relSeg.begin() )
+				{
+					hLinkBefore = hNextFromBack;
+					break;
+				}
+				hNextFromBack = hFromBack;
+			}
+			hFromBack = m_senderState.m_listReadyRetryReliableRange.Previous( hFromBack );
+
+			hLinkBefore = m_senderState.m_listReadyRetryReliableRange.Next( hLinkBefore );]=])
+
+# Between two looks at the sockets, what is due is done until nothing is due. A connection whose packets take longer to make
+# than its rate allows for each is always due: unmended, 10,000 packets are sent before the next is received, which takes up to
+# ten seconds on a busy machine, and what is acknowledged meanwhile is sent again. Now only that is done that was due before.
+gns_mend(steamnetworkingsockets_thinker.cpp
+  "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
+  "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")

@@ -18,6 +18,8 @@ INDEX = struct.Struct("<q")
 
 def receive(mode: str) -> None:
     config = gns.Config(timeout_connected=20_000)
+    if mode == "read":  # on a busy machine, it may fall behind
+        config |= gns.Config(recv_queue_messages=400_000, recv_queue_bytes=64 << 20)
     with gns.listen("127.0.0.1", 0, config=config) as listener:
         print(listener.address.port, flush=True)
         connection = listener.accept(timeout=20)

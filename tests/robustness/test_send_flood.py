@@ -6,6 +6,7 @@ some 330 bytes here, and as much at the peer while it is not read; the bounds be
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import struct
@@ -26,6 +27,8 @@ INDEX = struct.Struct("<q")
 PADDING = bytes(24)
 TOTAL = 400_000
 MIB = 1 << 20
+# GNS ends a connection that has lost some 16,384 packets in a row: at this rate, if the peer is stopped for 20 seconds.
+TO_STOPPED = gns.Config(send_rate_min=1_000_000, send_rate_max=1_000_000)
 
 stoppable = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
 
@@ -81,9 +84,7 @@ def test_connection_recovers_when_a_stopped_peer_goes_on(
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
-    with gns.connect(
-        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=30_000)
-    ) as connection:
+    with gns.connect("127.0.0.1", port, config=bulk(max_unacked_segments=segments) | TO_STOPPED) as connection:
         peer.send_signal(signal.SIGSTOP)
         before = rss()
         peer_before = rss(peer.pid)
@@ -95,6 +96,7 @@ def test_connection_recovers_when_a_stopped_peer_goes_on(
         assert connection.state is gns.ConnectionState.CONNECTED
         assert rss() - before < accepted * 1000 + 8 * MIB
         peer.send_signal(signal.SIGCONT)
+        connection.set_config(bulk())
         send_all(connection, accepted, accepted + more)
         assert rss() - before < segments * 1000 + 8 * MIB
         assert rss(peer.pid) - peer_before < 64 * MIB
@@ -123,7 +125,8 @@ def test_connection_to_a_peer_that_stays_stopped_ends_with_a_reason(
     ) as connection:
         peer.send_signal(signal.SIGSTOP)
         before = rss()
-        flood(connection)
+        with contextlib.suppress(gns.ConnectionClosedError):  # on a slow machine, before all was tried
+            flood(connection)
         end = connection.wait_closed(timeout=90)
         assert (end.closed_by.name, end.code) == ("PROBLEM", gns.EndReason.MISC_TIMEOUT)
         assert connection.state is gns.ConnectionState.PROBLEM_DETECTED_LOCALLY
@@ -176,9 +179,7 @@ def test_all_messages_arrive_in_order_at_a_peer_that_reads(
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
-    with gns.connect(
-        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=30_000)
-    ) as connection:
+    with gns.connect("127.0.0.1", port, config=bulk(max_unacked_segments=segments)) as connection:
         before = rss()
         send_all(connection, 0, count)
         assert rss() - before < segments * 1000 + 8 * MIB
@@ -189,18 +190,23 @@ def test_all_messages_arrive_in_order_at_a_peer_that_reads(
     assert (outcome["count"], outcome["broken"], outcome["code"]) == (count, None, 1000)
 
 
+@stoppable
 def test_flood_before_the_connection_is_established_is_bounded_and_delivered(
     spawn: Callable[..., Process], bulk: Callable[..., gns.Config]
 ) -> None:
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
+    peer.send_signal(signal.SIGSTOP)
     with gns.connect("127.0.0.1", port, config=bulk(), wait=False) as connection:
         accepted, refused = flood(connection)
-        assert refused > 0
-        connection.drain(timeout=20)
+        assert connection.state is gns.ConnectionState.CONNECTING
+        assert refused == TOTAL - accepted
+        assert connection.send_queue().segments <= 16_384
+        peer.send_signal(signal.SIGCONT)
+        connection.drain(timeout=40)
         send_all(connection, accepted, accepted + 1000)
         connection.close(1000, "all sent")
-    result, _ = peer.communicate(timeout=20)
+    result, _ = peer.communicate(timeout=40)
     outcome = json.loads(result)
     assert (outcome["count"], outcome["broken"], outcome["code"]) == (accepted + 1000, None, 1000)
