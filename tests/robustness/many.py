@@ -9,6 +9,7 @@ limit COUNT        more than GNS can have: connect() says so, or waits until clo
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import json
 import sys
@@ -26,11 +27,41 @@ PROCESS = psutil.Process()
 # GNS keeps closed connections for 5 s.
 FORGOTTEN = 5.5
 CONFIG = gns.Config(timeout_initial=30_000, timeout_connected=30_000)
+MALLOC_INFO = [
+    "arena",
+    "ordblks",
+    "smblks",
+    "hblks",
+    "hblkhd",
+    "usmblks",
+    "fsmblks",
+    "uordblks",
+    "fordblks",
+    "keepcost",
+]
+
+
+class MallocInfo(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in MALLOC_INFO)
+
+
+def allocated() -> int:
+    """Bytes that malloc has given out; 0 where malloc does not tell."""
+    try:
+        tell = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, TypeError, OSError):
+        return 0
+    tell.restype = MallocInfo
+    info = tell()
+    return int(info.uordblks + info.hblkhd)
 
 
 def measure() -> dict[str, int]:
     gc.collect()
     return {
+        "allocated": allocated(),
         "rss": PROCESS.memory_info().rss,
         "descriptors": open_descriptors(),
         "threads": PROCESS.num_threads(),
