@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import pytest
 from support import PATIENCE, Api, Peer, eventually, next_request, once
+from support.platforms import stoppable
 
 import gns_py
 from gns_py import (
@@ -930,6 +931,7 @@ def test_a_killed_peer_ends_a_connection_once(api: Api, peer: Callable[..., Peer
     assert changes == [(NONE, CONNECTING), (CONNECTING, CONNECTED), (CONNECTED, PROBLEM)]
 
 
+@stoppable
 @once("the core notices and waits, whatever the API")
 def test_a_stopped_peer_comes_back_without_an_end(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
     """A silence shorter than the timeout ends nothing."""

@@ -11,12 +11,12 @@ import json
 import signal
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import psutil
 import pytest
+from support.platforms import stoppable
 
 import gns_py.sync as gns
 
@@ -29,8 +29,6 @@ TOTAL = 400_000
 MIB = 1 << 20
 # GNS ends a connection that has lost some 16,384 packets in a row: at this rate, if the peer is stopped for 20 seconds.
 TO_STOPPED = gns.Config(send_rate_min=1_000_000, send_rate_max=1_000_000)
-
-stoppable = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
 
 
 def message(index: int) -> bytes:
