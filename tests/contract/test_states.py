@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import pickle
-import signal
 import threading
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 from support import PATIENCE, Api, Peer, eventually, next_request, once
-from support.platforms import stoppable
 
 import gns_py
 from gns_py import (
@@ -931,18 +930,18 @@ def test_a_killed_peer_ends_a_connection_once(api: Api, peer: Callable[..., Peer
     assert changes == [(NONE, CONNECTING), (CONNECTING, CONNECTED), (CONNECTED, PROBLEM)]
 
 
-@stoppable
 @once("the core notices and waits, whatever the API")
 def test_a_stopped_peer_comes_back_without_an_end(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
     """A silence shorter than the timeout ends nothing."""
     client = peer(CLIENT + "    print(connection.recv(10).decode())\n    connection.close()\n", listener.address.port)
     server = listener.accept(timeout=10.0)
     eventually(lambda: server.state is CONNECTED)
-    client.process.send_signal(signal.SIGSTOP)
+    stopped = psutil.Process(client.process.pid)
+    stopped.suspend()
     server.send(b"are you there?")
     time.sleep(0.5)
     assert server.state is CONNECTED
-    client.process.send_signal(signal.SIGCONT)
+    stopped.resume()
     assert client.line() == "are you there?"
     assert server.wait_closed(timeout=5.0).ok
     server.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import struct
 import subprocess
 import time
@@ -16,7 +15,6 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from support.platforms import stoppable
 
 import gns_py.sync as gns
 
@@ -65,7 +63,6 @@ def flood(connection: gns.Connection) -> tuple[int, int]:
     return accepted, refused
 
 
-@stoppable
 @pytest.mark.parametrize(
     ("segments", "loss", "more"), [(16_384, 0, 384_000), (16_384, 5, 100_000), (60_000, 0, 30_000)]
 )
@@ -82,8 +79,10 @@ def test_connection_recovers_when_a_stopped_peer_goes_on(
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
-    with gns.connect("127.0.0.1", port, config=bulk(max_unacked_segments=segments) | TO_STOPPED) as connection:
-        peer.send_signal(signal.SIGSTOP)
+    stopped = psutil.Process(peer.pid)
+    config = bulk(max_unacked_segments=segments, timeout_connected=30_000) | TO_STOPPED
+    with gns.connect("127.0.0.1", port, config=config) as connection:
+        stopped.suspend()
         before = rss()
         peer_before = rss(peer.pid)
         accepted, refused = flood(connection)
@@ -93,7 +92,7 @@ def test_connection_recovers_when_a_stopped_peer_goes_on(
         time.sleep(1.5)  # unacknowledged, GNS tries again and again
         assert connection.state is gns.ConnectionState.CONNECTED
         assert rss() - before < accepted * 1000 + 8 * MIB
-        peer.send_signal(signal.SIGCONT)
+        stopped.resume()
         connection.set_config(bulk())
         send_all(connection, accepted, accepted + more)
         assert rss() - before < segments * 1000 + 8 * MIB
@@ -110,7 +109,6 @@ def test_connection_recovers_when_a_stopped_peer_goes_on(
     }
 
 
-@stoppable
 @pytest.mark.parametrize("segments", [16_384, 60_000])
 def test_connection_to_a_peer_that_stays_stopped_ends_with_a_reason(
     spawn: Callable[..., Process], bulk: Callable[..., gns.Config], segments: int
@@ -118,10 +116,11 @@ def test_connection_to_a_peer_that_stays_stopped_ends_with_a_reason(
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
+    stopped = psutil.Process(peer.pid)
     with gns.connect(
         "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=1000)
     ) as connection:
-        peer.send_signal(signal.SIGSTOP)
+        stopped.suspend()
         before = rss()
         with contextlib.suppress(gns.ConnectionClosedError):  # on a slow machine, before all was tried
             flood(connection)
@@ -177,7 +176,9 @@ def test_all_messages_arrive_in_order_at_a_peer_that_reads(
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
-    with gns.connect("127.0.0.1", port, config=bulk(max_unacked_segments=segments)) as connection:
+    with gns.connect(
+        "127.0.0.1", port, config=bulk(max_unacked_segments=segments, timeout_connected=30_000)
+    ) as connection:
         before = rss()
         send_all(connection, 0, count)
         assert rss() - before < segments * 1000 + 8 * MIB
@@ -188,23 +189,23 @@ def test_all_messages_arrive_in_order_at_a_peer_that_reads(
     assert (outcome["count"], outcome["broken"], outcome["code"]) == (count, None, 1000)
 
 
-@stoppable
 def test_flood_before_the_connection_is_established_is_bounded_and_delivered(
     spawn: Callable[..., Process], bulk: Callable[..., gns.Config]
 ) -> None:
     peer = spawn("peer.py", "read")
     assert peer.stdout is not None
     port = int(peer.stdout.readline())
-    peer.send_signal(signal.SIGSTOP)
-    with gns.connect("127.0.0.1", port, config=bulk(), wait=False) as connection:
+    stopped = psutil.Process(peer.pid)
+    stopped.suspend()
+    with gns.connect("127.0.0.1", port, config=bulk(timeout_initial=30_000), wait=False) as connection:
         accepted, refused = flood(connection)
         assert connection.state is gns.ConnectionState.CONNECTING
         assert refused == TOTAL - accepted
         assert connection.send_queue().segments <= 16_384
-        peer.send_signal(signal.SIGCONT)
-        connection.drain(timeout=40)
+        stopped.resume()
+        connection.drain(timeout=20)
         send_all(connection, accepted, accepted + 1000)
         connection.close(1000, "all sent")
-    result, _ = peer.communicate(timeout=40)
+    result, _ = peer.communicate(timeout=20)
     outcome = json.loads(result)
     assert (outcome["count"], outcome["broken"], outcome["code"]) == (accepted + 1000, None, 1000)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 import sys
 
-import pytest
-
 from gns_py import Config
 
 from .deadline import PATIENCE
@@ -25,9 +23,6 @@ IS_WINE = _is_wine()
 RATE = 30_000_000 if PATIENCE == 1 else 1_000_000
 # For queues that are to be full: what was sent is not acknowledged before the sender has filled them.
 LATE_ACKS = Config(fake_packet_lag_send=int(50 * PATIENCE))
-
-# For tests that stop a process, and let it go on.
-stoppable = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be stopped there")
 
 
 def text_of_a_taken_port() -> str:
