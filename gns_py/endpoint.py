@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from . import _native
 from .address import Address
@@ -30,6 +30,21 @@ _ENDED = (_native.BAD_HANDLE, _native.NOT_RUNNING, _native.NO_CONNECTION)
 _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
 C = TypeVar("C", bound="Endpoint")
+
+
+class Sink(Protocol):
+    """Who takes what happens to a connection over from it: a layer above. On the thread that reads the mailbox."""
+
+    def on_message(self, message: Message) -> None:
+        """A message has arrived."""
+
+    def on_end(self, end: ConnectionEnd) -> None:
+        """The connection has ended."""
+
+    def on_room(self) -> None:
+        """What notify_drained() asked for has come."""
+
+
 StatusCallback = Callable[[StatusChanged[Any]], object]
 
 
@@ -45,6 +60,7 @@ class Endpoint:
         self._inbox: deque[Message | MessageView] = deque()
         self._events: deque[Any] | None = None  # where messages and changes go instead, for a poll()
         self._group: BasePollGroup[Any] | None = None  # that reads it
+        self._sink: Sink | None = None  # that has taken it over
         self._views = False  # messages come without a copy
         self._established = False
         self._closing = threading.Lock()
@@ -384,6 +400,16 @@ class Endpoint:
         else:
             self._inbox.extend(event.message for event in waiting if isinstance(event, MessageReceived))
 
+    def _attach(self, sink: Sink) -> None:
+        """Hands it over to a layer above, with what has happened already. On the thread that reads the mailbox."""
+        self._collect(None)
+        self._sink = sink
+        for message in take(self._inbox):
+            sink.on_message(with_bytes(message))
+        if self._end is not None:
+            self._sink = None
+            sink.on_end(self._end)
+
     def _check_own_reader(self) -> None:
         """InvalidStateError if a poll group reads it."""
         if self._group is not None:
@@ -443,7 +469,9 @@ class Endpoint:
     def _on_message(self, message: Message | MessageView) -> None:
         if self._closed_here:
             return
-        if self._events is not None:
+        if self._sink is not None:
+            self._sink.on_message(with_bytes(message))
+        elif self._events is not None:
             self._events.append(MessageReceived(self, message if type(message) is Message else with_bytes(message)))
         else:
             self._inbox.append(message)
@@ -453,6 +481,8 @@ class Endpoint:
 
     def _on_drained(self) -> None:
         """What notify_drained() asked for has come."""
+        if self._sink is not None:
+            self._sink.on_room()
 
     def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
         self._last_info = info
@@ -469,6 +499,9 @@ class Endpoint:
         self._notify(event)
         if self._events is not None:
             self._events.append(event)
+        if end is not None and self._sink is not None:
+            sink, self._sink = self._sink, None
+            sink.on_end(end)
 
     def _notify(self, event: StatusChanged[Any]) -> None:
         if self._on_status_changed is None:

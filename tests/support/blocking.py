@@ -40,7 +40,7 @@ class BlockingAsyncio:
         self._complaints: list[str] = []
         self._loop.set_exception_handler(lambda _, context: self._complaints.append(str(context)))
         self._handlers = ThreadPoolExecutor(_HANDLERS, "handler")
-        self._shown: WeakValueDictionary[int, _Shown] = WeakValueDictionary()
+        self._shown: WeakValueDictionary[int, Shown] = WeakValueDictionary()
         self._showing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=f"{self._loop}")
         self._thread.start()
@@ -127,7 +127,7 @@ class BlockingAsyncio:
         waits = inspect.iscoroutinefunction(function)
         limited = waits and "timeout" not in inspect.signature(function).parameters
         timeout = named.pop("timeout", None) if limited else None
-        given = [each._inner if isinstance(each, _Shown) else each for each in arguments]
+        given = [each._inner if isinstance(each, Shown) else each for each in arguments]
 
         async def calling() -> Any:
             if not waits:
@@ -147,12 +147,7 @@ class BlockingAsyncio:
         """A connection, or what holds one, as the test is to see it; the same one for the same one."""
         match thing:
             case gns.Connection() | gns.ListenSocket() | gns.Server() | gns.PollGroup():
-                with self._showing:
-                    shown = self._shown.get(id(thing))
-                    if shown is None:
-                        kind = _ShownPollGroup if isinstance(thing, gns.PollGroup) else _Shown
-                        shown = self._shown[id(thing)] = kind(self, thing)
-                return shown
+                return self.shown(thing, _ShownPollGroup if isinstance(thing, gns.PollGroup) else Shown)
             case gns.StatusChanged() | gns.ConnectionRequest() | gns.MessageReceived() | gns.SendFailed():
                 return replace(thing, connection=self.show(thing.connection))
             case list():
@@ -160,6 +155,14 @@ class BlockingAsyncio:
             case (gns.Connection(), gns.Connection()):
                 return tuple(self.show(each) for each in thing)
         return thing
+
+    def shown(self, thing: object, kind: type[Shown]) -> Shown:
+        """The one that stands for it."""
+        with self._showing:
+            shown = self._shown.get(id(thing))
+            if shown is None:
+                shown = self._shown[id(thing)] = kind(self, thing)
+        return shown
 
     def close(self) -> list[str]:
         """Ends the loop; returns what is wrong with how the test has left it."""
@@ -209,7 +212,7 @@ def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:
         future.set_exception(error)
 
 
-class _Shown:
+class Shown:
     """Something of gns_py.asyncio: all that is asked of it is asked in the loop's thread."""
 
     __slots__ = ("__weakref__", "_api", "_inner")
@@ -251,7 +254,7 @@ class _Shown:
         self._api.call(self._inner.__aexit__, kind, value, traceback)
 
 
-class _ShownPollGroup(_Shown):
+class _ShownPollGroup(Shown):
     """A plain context manager in both APIs; poll() gets the time limit that it has in gns_py.sync."""
 
     __slots__ = ()

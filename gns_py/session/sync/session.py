@@ -1,0 +1,205 @@
+"""The blocking session."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from ...deadline import Deadline
+from ...enums import EndReason
+from ...errors import ConcurrencyError, ConnectionClosed, NotRunningError
+from ...message import Message
+from ...sync import Connection
+from ..engine import Engine, Phase, Wire
+from ..errors import SessionClosedOK, closed
+from ..reasons import SessionEnd
+from ..session import BaseSession
+from ..wire import ConnectionWire
+from .keeper import keeper
+
+# Who waits while another thread reads looks this often for what needs no reading; changes wake it at once.
+_LOOK = 0.1
+
+
+class Session(BaseSession[Connection]):
+    """One end of a session, for threads. Iterating over it receives until it is closed normally.
+
+    As a context manager it is closed at the end, and the other end's answer waited for: with 1000; if the block raises,
+    it is closed in the background, with 2001, INTERNAL_ERROR.
+    One thread at a time reads, others get ConcurrencyError; all the rest works from any thread, also while one reads.
+    A thread of the package's own answers pings, and keeps the time limits, while nobody reads.
+    """
+
+    def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
+        super().__init__(connection)
+        self._condition = threading.Condition(self._lock)
+        self._watcher: Callable[[Session], None] | None = None
+        self._engine = make_engine(ConnectionWire(connection))
+        connection._attach(self)
+        keeper.add(self)
+
+    def recv(self, timeout: float | None = None) -> bytes:
+        """Waits for the next message and returns its data, which counts as handled with that.
+
+        timeout: seconds; None waits without a limit. No message is lost by a timeout or by Ctrl-C.
+        Errors: TimeoutError; once all messages before the end have been taken, SessionClosedOK or SessionClosedError;
+        ConcurrencyError.
+        """
+        return self.recv_message(timeout).data
+
+    def recv_message(self, timeout: float | None = None) -> Message:
+        """As recv(), with number, lane, reliability and time of arrival.
+
+        number: of a reliable message the session's number on its lane, of others GNS's.
+        """
+        message = self._take()
+        if message is not None:
+            return message
+        deadline = Deadline(timeout)
+        while True:
+            end = self.end
+            if end is not None:
+                raise closed(end)
+            has_come = self._read(deadline)
+            message = self._take()
+            if message is not None:
+                return message
+            if not has_come and deadline.is_over() and self.end is None:
+                raise TimeoutError(f"no message within {timeout} s")
+
+    def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
+        """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}: it must be at least 1")
+        messages = [self.recv_message(timeout)]
+        while len(messages) != limit and (message := self._take()) is not None:
+            messages.append(message)
+        return messages
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The messages' data, until the session is closed normally; SessionClosedError if it ends otherwise."""
+        try:
+            while True:
+                yield self.recv()
+        except SessionClosedOK:
+            return
+
+    def drain(self, timeout: float | None = None) -> None:
+        """Waits until at most half of the send queue is in use: until the peer has read, and the network has taken.
+
+        Any thread. Errors: TimeoutError, SessionClosed.
+        """
+        deadline = Deadline(timeout)
+        while True:
+            with contextlib.suppress(ConnectionClosed):  # the session tells the end
+                self.connection.drain(deadline.remaining())
+            if self._is_drained():
+                return
+            if deadline.is_over():
+                raise TimeoutError(f"the send queue did not drain within {timeout} s")
+            self._wait(deadline)
+
+    def ping(self, timeout: float | None = None) -> float:
+        """As Connection.ping(): the peer's GNS answers, not its program. Errors: TimeoutError, SessionClosed."""
+        try:
+            return self.connection.ping(timeout)
+        except ConnectionClosed:
+            self._read(Deadline(0.0))
+            raise self._closed() from None
+
+    def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> bytes:
+        """Says goodbye, after all that was sent, and returns what the other application gives its own close().
+
+        code: 1000 to 1899 for a normal end, 2000 to 2899 for a fault. text: up to 1,024 bytes, for people. data: up to
+        64 KiB. Messages that come from now on are dropped. After close_timeout without an answer the connection is
+        closed, and the result is empty. Where the other end has said goodbye first, code and text are not told: its own
+        hold. Closing again returns the same.
+        Errors: TypeError, ValueError. Any thread.
+        """
+        self._begin_close(code, text, data)
+        return self.wait_closed().data
+
+    def wait_closed(self, timeout: float | None = None) -> SessionEnd:
+        """Waits until the session has ended, by whomever, and returns why. What had come before can still be read.
+
+        Any thread. Errors: TimeoutError.
+        """
+        deadline = Deadline(timeout)
+        while (end := self._engine.end) is None:
+            if deadline.is_over():
+                raise TimeoutError(f"the session did not end within {timeout} s")
+            self._wait(deadline)
+        return end
+
+    def wait_established(self, timeout: float | None = None) -> None:
+        """Waits until both ends know that they have the session. Errors: SessionFailed, TimeoutError."""
+        deadline = Deadline(timeout)
+        while self._engine.phase is Phase.SETTING_UP:
+            if deadline.is_over():
+                raise TimeoutError(f"the session was not established within {timeout} s")
+            self._wait(deadline)
+        if self._engine.phase is Phase.ENDED:
+            raise self._failed()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        keeper.hold(self)
+        if issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+            self._begin_close(EndReason.APP_GENERIC, "", b"")
+        else:
+            self._begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
+
+    def _read(self, deadline: Deadline) -> bool:
+        """Waits for something to come in, whatever it is. Errors: ConcurrencyError."""
+        try:
+            return self.connection._mailbox.receive(self._until_tick(deadline))
+        except NotRunningError:
+            if self._engine.end is None:
+                raise
+            return True
+        finally:
+            self._tick_if_due()
+
+    def _wait(self, deadline: Deadline) -> None:
+        """Waits for a change, by reading or, if another thread reads, beside it."""
+        try:
+            self._read(deadline)
+        except ConcurrencyError:
+            with self._condition:
+                remaining = deadline.remaining()
+                self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+
+    def _until_tick(self, deadline: Deadline) -> float | None:
+        remaining = deadline.remaining()
+        at = self._engine.next_tick
+        if at is None:
+            return remaining
+        left = max(0.0, at - time.monotonic())
+        return left if remaining is None else min(left, remaining)
+
+    def _tick_if_due(self) -> None:
+        at = self._engine.next_tick
+        if at is not None and at <= time.monotonic():
+            self._tick()
+
+    def _keep(self) -> bool:
+        """What the keeper does; whether there is more to come."""
+        self.connection._mailbox.receive_if_idle()
+        self._tick_if_due()
+        return self._engine.phase is not Phase.ENDED
+
+    def _changed(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+        if self._watcher is not None:
+            self._watcher(self)
