@@ -379,9 +379,10 @@ class Engine(ABC):
         return SessionEnd(ClosedBy.LOCAL, reason_of(ours.reason), ours.code, ours.text, theirs.data)
 
     def _on_close_timeout(self) -> None:
-        goodbye = self._goodbye
-        assert goodbye is not None
-        self._abort(ClosedBy.LOCAL, reason_of(goodbye.reason), goodbye.code, goodbye.text, linger=True)
+        end = self.coming_end
+        assert end is not None  # there was a goodbye, this end's or the peer's
+        self._wire.close(end.reason.native_code, native_text(end.code, end.text), True)
+        self._finish(end)
 
     def _abort(
         self, closed_by: ClosedBy, reason: CloseReason, code: int | None, text: str, *, linger: bool = False

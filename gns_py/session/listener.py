@@ -54,7 +54,8 @@ class Lobby(Generic[S]):
 
     def add(self, session: S, engine: ServerEngine) -> None:
         """A set-up has begun."""
-        self._settingup[session] = engine
+        with self._lock:
+            self._settingup[session] = engine
 
     def look(self, session: S) -> ServerStep | None:
         """After a change: DECISION once it is to be decided, NOTHING once it is established, None otherwise."""
@@ -88,12 +89,14 @@ class Lobby(Generic[S]):
     @property
     def settingup(self) -> list[S]:
         """Those whose set-up is not over, or is over and not looked at yet."""
-        return list(self._settingup)
+        with self._lock:
+            return list(self._settingup)
 
     @property
     def sessions(self) -> list[S]:
         """Those that are established, and not ended: each from before its client knows."""
-        known = [*list(self._settingup), *list(self._sessions)]
+        with self._lock:
+            known = [*self._settingup, *self._sessions]
         return [each for each in known if each._engine.phase in (Phase.ESTABLISHED, Phase.CLOSING)]
 
     def close_settingup(self) -> None:

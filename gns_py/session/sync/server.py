@@ -286,8 +286,9 @@ class Server:
         self.wait_closed()
 
     def _join_handlers(self, deadline: Deadline) -> None:
-        for thread in list(self._handlers):
-            self._join(thread, deadline)
+        while self._handlers and not deadline.is_over():  # one whose set-up was under way may just begin
+            for thread in list(self._handlers):
+                self._join(thread, deadline)
 
     @staticmethod
     def _join(thread: threading.Thread, deadline: Deadline) -> None:
