@@ -12,6 +12,7 @@ import inspect
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -38,7 +39,7 @@ class BlockingAsyncio:
         self._loop.set_debug(True)
         self._loop.slow_callback_duration = 5.0  # other work on the machine is not our fault
         self._complaints: list[str] = []
-        self._loop.set_exception_handler(lambda _, context: self._complaints.append(str(context)))
+        self._loop.set_exception_handler(lambda _, context: self._complaints.append(_complaint(context)))
         self._handlers = ThreadPoolExecutor(_HANDLERS, "handler")
         self._shown: WeakValueDictionary[int, Shown] = WeakValueDictionary()
         self._showing = threading.RLock()
@@ -202,6 +203,12 @@ class BlockingAsyncio:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
+
+
+def _complaint(context: dict[str, Any]) -> str:
+    """What a loop tells its exception handler."""
+    error = context.get("exception")
+    return f"{context}\n{''.join(traceback.format_exception(error)) if error is not None else ''}"
 
 
 def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:

@@ -37,7 +37,8 @@ class Session(BaseSession[Connection]):
         self._thread = threading.get_ident()
         self._receiver = Waiters()
         self._waiters = Waiters()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._watcher: Callable[[Session], None] | None = None
         self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
@@ -163,20 +164,12 @@ class Session(BaseSession[Connection]):
         if self._watcher is not None:
             self._watcher(self)
         at = self._engine.next_tick
-        timer = self._timer
-        if at is None:
-            if timer is not None:
-                timer.cancel()
-                self._timer = None
-        elif timer is None or at < timer.when() - self._offset:
-            if timer is not None:
-                timer.cancel()
-            self._timer = self._loop.call_at(at + self._offset, self._on_timer)
-
-    @property
-    def _offset(self) -> float:
-        """From time.monotonic(), the engine's clock, to the loop's."""
-        return self._loop.time() - time.monotonic()
+        if self._timer is not None and (at is None or at < self._timer_at):
+            self._timer.cancel()
+            self._timer = None
+        if at is not None and self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._on_timer)
+            self._timer_at = at
 
     def _on_timer(self) -> None:
         self._timer = None
