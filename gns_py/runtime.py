@@ -248,17 +248,21 @@ class Mailbox:
         if not self._reading.acquire(blocking=False):
             self._refuse_reader()
         try:
-            if not self._dispatching.acquire(blocking=False):
-                if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
-                    self._refuse_reader()
-                _native.is_running()
-                self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
+            self._begin_dispatching()
             try:
                 return self._receive(timeout)
             finally:
                 self._dispatching.release()
         finally:
             self._reading.release()
+
+    def _begin_dispatching(self) -> None:
+        """As the reader."""
+        if not self._dispatching.acquire(blocking=False):
+            if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
+                self._refuse_reader()
+            _native.is_running()
+            self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here.
@@ -286,17 +290,21 @@ class Mailbox:
         ConcurrencyError if that mailbox is being read.
         """
         source = endpoint._mailbox
-        if not source._dispatching.acquire(blocking=False):
+        if not source._reading.acquire(blocking=False):
             self._refuse_reader()
         try:
-            source._dispatch()  # what an interrupted reader has left
-            endpoint._collect(events)
-            self.add(endpoint)  # first: a reader here may get its events at once
-            endpoint._check(_native.move(endpoint.handle, self.handle))
-            source.remove(endpoint.handle)
-            endpoint._mailbox = self
+            source._begin_dispatching()
+            try:
+                source._dispatch()  # what an interrupted reader has left
+                endpoint._collect(events)
+                self.add(endpoint)  # first: a reader here may get its events at once
+                endpoint._check(_native.move(endpoint.handle, self.handle))
+                source.remove(endpoint.handle)
+                endpoint._mailbox = self
+            finally:
+                source._dispatching.release()
         finally:
-            source._dispatching.release()
+            source._reading.release()
 
     @staticmethod
     def _refuse_reader() -> NoReturn:

@@ -26,7 +26,7 @@ class AdmissionRules:
     deny: tuple[Network, ...] = ()
     """Not from these networks."""
     max_pending: int | None = 1_024
-    """Set-ups at once, of all addresses."""
+    """Set-ups at once, of all addresses. Beyond it, the oldest one that waits for its client gives way to a new one."""
     max_pending_per_address: int | None = 32
     """Set-ups at once of one address; here and below, all of an IPv6 network of 64 bits count as one."""
     max_sessions: int | None = None
@@ -53,13 +53,15 @@ class AdmissionCounters:
     denied: int = 0
     """Refused: not from a network that is allowed."""
     too_many_pending: int = 0
-    """Refused: too many set-ups at once, of all or of the address."""
+    """Refused: too many set-ups at once, of the address, or of all, and these wait for the application."""
     too_many_sessions: int = 0
     """Refused: too many sessions at once, of all or of the address."""
     too_fast: int = 0
     """Refused: too many set-ups of the address within a short time."""
     draining: int = 0
     """Refused: the server ends."""
+    gave_way: int = 0
+    """Let in, but its place went to a newer one before it had said enough."""
     failed: int = 0
     """Let in, but the set-up was not completed: too slow, gone, not the protocol."""
     rejected: int = 0
@@ -108,7 +110,7 @@ class Admission:
             counters.denied += 1
             return Refusal(CloseReason.REJECTED, "this address is not allowed here")
         caller = self._caller(_host(address), now)
-        if _reaches(rules.max_pending, self.pending):
+        if self.is_full:
             counters.too_many_pending += 1
             return Refusal(CloseReason.RATE_LIMITED, "too many are just connecting")
         if _reaches(rules.max_pending_per_address, caller.pending):
@@ -128,6 +130,11 @@ class Admission:
         self.pending += 1
         caller.pending += 1
         return None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a place has to be made for one more set-up."""
+        return _reaches(self.rules.max_pending, self.pending)
 
     def settle(self, address: Address | None, *, established: bool) -> None:
         """A set-up is over."""

@@ -42,11 +42,23 @@ class Lobby(Generic[S]):
 
     def admits(self, request: ConnectionRequest[Any]) -> bool:
         """Whether the rules let it in; else it is refused, natively."""
+        if self._admission.is_full:
+            self._make_place()
         refusal = self._admission.request(request.connection.remote_address, time.monotonic())
         if refusal is None:
             return True
         request.connection._close(refusal.reason.native_code, native_text(0, refusal.text), linger=False)
         return False
+
+    def _make_place(self) -> None:
+        """The oldest set-up that waits for its client gives way: a crowd of them keeps nobody out who is quick."""
+        with self._lock:
+            oldest = next((each for each in self._settingup.items() if each[1].waits_for_client), None)
+        if oldest is not None:
+            session, engine = oldest
+            with session._lock:
+                engine.give_way(time.monotonic())
+            session._changed()
 
     def give_up(self, request: ConnectionRequest[Any]) -> None:
         """It was let in, but is gone already."""
@@ -72,9 +84,12 @@ class Lobby(Generic[S]):
         if engine.phase is Phase.ENDED:
             del self._settingup[session]
             self._admission.settle(session.remote_address, established=False)
-            rejected = engine.step is ServerStep.REJECTED
-            self.counters.rejected += rejected
-            self.counters.failed += not rejected
+            if engine.step is ServerStep.REJECTED:
+                self.counters.rejected += 1
+            elif engine.step is ServerStep.GAVE_WAY:
+                self.counters.gave_way += 1
+            else:
+                self.counters.failed += 1
             return None
         if engine.phase is not Phase.SETTING_UP:
             del self._settingup[session]

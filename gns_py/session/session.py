@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..address import Address
 from ..config import Config, OptionValue
@@ -38,6 +38,8 @@ class BaseSession(ABC, Generic[C]):
         self.connection = connection
         """The native connection that carries it: for all that is not said here, and not for messages."""
         self._lock = threading.RLock()  # taken after the mailbox's, never before
+        self._watcher: Callable[[Any], None] | None = None  # of the phase, and of each change before it is established
+        self._watched: Phase | None = None
         self._engine: Engine
 
     def __repr__(self) -> str:
@@ -232,6 +234,12 @@ class BaseSession(ABC, Generic[C]):
         self._changed()
 
     # ---- for the APIs ----
+
+    def _tell_watcher(self) -> None:
+        phase = self._engine.phase
+        if self._watcher is not None and (phase is Phase.SETTING_UP or phase is not self._watched):
+            self._watched = phase
+            self._watcher(self)
 
     @abstractmethod
     def _changed(self) -> None:

@@ -100,6 +100,7 @@ class ServerStep(Enum):
     CONFIRM = auto()
     NOTHING = auto()
     REJECTED = auto()
+    GAVE_WAY = auto()
 
 
 class ServerEngine(Engine):
@@ -140,6 +141,18 @@ class ServerEngine(Engine):
             )
             return
         super().receive(message, now)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the set-up goes on when the client says something."""
+        return self.step in (ServerStep.HELLO, ServerStep.CONFIRM) and self.phase is Phase.SETTING_UP
+
+    def give_way(self, now: float) -> None:
+        """Another client gets its place, if the set-up still waits for this one."""
+        if self.waits_for_client:
+            self._now = now
+            self.step = ServerStep.GAVE_WAY
+            self._abort(ClosedBy.LOCAL, CloseReason.RATE_LIMITED, None, "too many are just connecting")
 
     def accept(self, data: bytes, now: float) -> None:
         """The application wants the session. Errors: InvalidStateError."""

@@ -16,7 +16,12 @@ from gns_py.session import sync
 from gns_py.session.sync import ListenSocket, Session, SessionConfig
 
 
-@pytest.fixture(params=["sync", *(loop for loop in LOOPS if loop != "eager")])
+@pytest.fixture(
+    params=[
+        "sync",
+        *(pytest.param(loop, marks=[pytest.mark.slow] * (loop != "asyncio")) for loop in LOOPS if loop != "eager"),
+    ]
+)
 def sessions(request: pytest.FixtureRequest) -> Iterator[SessionApi]:
     """Each API, with the names of gns_py.session.sync."""
     if request.param == "sync":

@@ -39,7 +39,6 @@ class Session(BaseSession[Connection]):
         self._waiters = Waiters()
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
-        self._watcher: Callable[[Session], None] | None = None
         self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
         self._changed()
@@ -161,8 +160,7 @@ class Session(BaseSession[Connection]):
             return
         self._receiver.wake()
         self._waiters.wake()
-        if self._watcher is not None:
-            self._watcher(self)
+        self._tell_watcher()
         at = self._engine.next_tick
         if self._timer is not None and (at is None or at < self._timer_at):
             self._timer.cancel()

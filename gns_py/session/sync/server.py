@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -54,6 +55,7 @@ class ListenSocket:
         self._requests: deque[Request] = deque()
         self._established: deque[Session] = deque()
         self._on_established: Callable[[Session], None] | None = None
+        self._due = math.inf  # no set-up has anything to do before
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__name__} {self.address}>"
@@ -129,18 +131,20 @@ class ListenSocket:
     def _look(self, deadline: Deadline) -> None:
         """Waits for something to come in, and deals with it."""
         mailbox = self._native._mailbox
-        dues = [at for session in self._lobby.settingup if (at := session._engine.next_tick) is not None]
         remaining = deadline.remaining()
-        if dues:
-            left = max(0.0, min(dues) - time.monotonic())
+        if self._due < math.inf:
+            left = max(0.0, self._due - time.monotonic())
             remaining = left if remaining is None else min(left, remaining)
         with contextlib.suppress(NotRunningError):  # stopped: the events before that are there
             mailbox.receive(remaining)
         for request in take_wanted(mailbox.events, lambda event: isinstance(event, ConnectionRequest)):
             if self._lobby.admits(request):
                 self._begin(request)
-        for session in self._lobby.settingup:
-            session._tick_if_due()
+        if time.monotonic() >= self._due:
+            self._due = math.inf
+            for session in self._lobby.settingup:
+                session._tick_if_due()
+                self._note_due(session)
         while self._established:
             session = self._established.popleft()
             with contextlib.suppress(GNSError):  # it has ended
@@ -172,6 +176,13 @@ class ListenSocket:
             self._requests.append(SessionRequest(session, engine))
         elif step is ServerStep.NOTHING:
             self._established.append(session)
+        else:
+            self._note_due(session)
+
+    def _note_due(self, session: Session) -> None:
+        at = session._engine.next_tick
+        if at is not None and at < self._due:
+            self._due = at
 
 
 def listen(

@@ -36,7 +36,6 @@ class Session(BaseSession[Connection]):
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
         super().__init__(connection)
         self._condition = threading.Condition(self._lock)
-        self._watcher: Callable[[Session], None] | None = None
         self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
         keeper.add(self)
@@ -194,12 +193,14 @@ class Session(BaseSession[Connection]):
 
     def _keep(self) -> bool:
         """What the keeper does; whether there is more to come."""
-        self.connection._mailbox.receive_if_idle()
+        if (
+            self._engine.is_client or self._engine.phase is not Phase.SETTING_UP
+        ):  # else it is the listen socket's to read
+            self.connection._mailbox.receive_if_idle()
         self._tick_if_due()
         return self._engine.phase is not Phase.ENDED
 
     def _changed(self) -> None:
         with self._condition:
             self._condition.notify_all()
-        if self._watcher is not None:
-            self._watcher(self)
+        self._tell_watcher()
