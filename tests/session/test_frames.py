@@ -11,13 +11,13 @@ import independent_decoder
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.frames import assert_decoders_agree, assert_is_written_as, fields_of, message_of, name_of
 
 from gns_py.session import frames
-from gns_py.session.frames import Frame, Hello, Resume, decode
+from gns_py.session.frames import Frame, decode
 from gns_py.session.parts import FrameError
 
 VECTORS = json.loads(Path(__file__).parent.with_name("vectors").joinpath("session-1.json").read_text("utf-8"))
-NAMES = {"GOAWAY": "GoAway", "RESUME_FAILED": "ResumeFailed", "BYE_ACK": "ByeAck"}
 KINDS = [frames._KINDS[number] for number in sorted(frames._KINDS)]
 
 numbers = st.integers(0, 2**64 - 1)
@@ -56,28 +56,12 @@ def frame_of(kind: type[Frame]) -> st.SearchStrategy[Frame]:
 any_frame = st.one_of([frame_of(kind) for kind in KINDS])
 
 
-def shown(value: Any) -> Any:
-    """As the vectors have it."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(lane): number for lane, number in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def message_of(vector: dict[str, Any]) -> bytes:
-    return bytes.fromhex(vector["bytes"]) + bytes(vector.get("zeros", 0))
-
-
 @pytest.mark.parametrize("vector", VECTORS["frames"], ids=lambda vector: vector["name"])
 def test_vectors_are_read_and_written(vector: dict[str, Any]) -> None:
     frame = decode(message_of(vector))
-    assert type(frame).__name__ == NAMES.get(vector["frame"], vector["frame"].title())
-    fields = {each.name: shown(getattr(frame, each.name)) for each in dataclasses.fields(frame)}  # type: ignore[arg-type]
-    assert fields == vector["fields"]
-    written = frame.encode()
-    assert written == message_of(vector)[: len(written)]
-    assert len(written) == len(message_of(vector)) or frame.IS_OPEN
+    assert type(frame).__name__ == name_of(vector["frame"])
+    assert fields_of(frame) == vector["fields"]
+    assert_is_written_as(frame, message_of(vector))
 
 
 @pytest.mark.parametrize("vector", VECTORS["malformed"], ids=lambda vector: vector["name"])
@@ -87,7 +71,7 @@ def test_malformed_vectors_are_refused(vector: dict[str, Any]) -> None:
 
 
 def test_there_are_vectors_of_every_frame() -> None:
-    shown_frames = {NAMES.get(vector["frame"], vector["frame"].title()) for vector in VECTORS["frames"]}
+    shown_frames = {name_of(vector["frame"]) for vector in VECTORS["frames"]}
     assert shown_frames == {kind.__name__ for kind in KINDS}
 
 
@@ -104,25 +88,10 @@ def test_what_was_written_is_read(frame: Frame) -> None:
     assert decode(frame.encode()) == frame
 
 
-def agree(message: bytes) -> None:
-    """This decoder and the other one take and refuse the same, and read the same out of it."""
-    try:
-        frame = decode(message)
-    except FrameError:
-        with pytest.raises(ValueError, match=r"."):
-            independent_decoder.decode(message)
-        return
-    name, fields = independent_decoder.decode(message)
-    assert type(frame).__name__ == NAMES.get(name, name.title())
-    assert {each.name: shown(getattr(frame, each.name)) for each in dataclasses.fields(frame)} == fields  # type: ignore[arg-type]
-    if not isinstance(frame, Hello | Resume):
-        assert frame.encode() == message
-
-
 @given(st.binary(max_size=200))
 @example(b"")
 def test_any_message_is_a_frame_or_refused(message: bytes) -> None:
-    agree(message)
+    assert_decoders_agree(message)
 
 
 @given(any_frame, st.data())
@@ -138,7 +107,7 @@ def test_a_frame_with_a_fault_is_a_frame_or_refused(frame: Frame, choose: st.Dat
             message.insert(at, choose.draw(st.integers(0, 255)))
         case _:
             message += choose.draw(st.binary(min_size=1, max_size=5))
-    agree(bytes(message))
+    assert_decoders_agree(bytes(message))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE, eventually
+from support.frames import message_of
 from support.sessions import SessionApi
 
 import gns_py.sync as gns
@@ -16,7 +17,7 @@ from gns_py.session import CloseReason, frames
 from gns_py.session.frames import Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked
 from gns_py.session.sync import Session, SessionClosed, SessionConfig
 
-from .test_frames import VECTORS, message_of
+from .test_frames import VECTORS
 
 SMALL = SessionConfig(credit_bytes=1000, credit_messages=3, max_message=500, close_timeout=1.0 * PATIENCE)
 INVALID = CloseReason.INVALID_INBOUND_MESSAGE
