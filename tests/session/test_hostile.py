@@ -98,12 +98,14 @@ def test_malformed_frames(hostile: Hostile, vector: dict[str, str]) -> None:
     ],
 )
 def test_frames_that_are_not_allowed(sessions: SessionApi, wrong: list[Frame], reason: CloseReason) -> None:
+    seen: list[CloseReason] = []
+
     def keep(session: Session) -> None:
         """Answers no goodbye soon, so that there is time for more after it."""
         if session.peer_data == b"good":
             echo(session)
         else:
-            session.wait_closed()
+            seen.append(session.wait_closed().reason)
 
     with (
         sessions.serve(keep, "127.0.0.1", 0, session_config=SMALL) as server,
@@ -114,17 +116,21 @@ def test_frames_that_are_not_allowed(sessions: SessionApi, wrong: list[Frame], r
         for frame in wrong:
             hostile.say(frame, reliable=not isinstance(frame, Untracked | Keyed))
         hostile.check_ends_with(reason)
+        eventually(lambda: seen == [reason])
 
 
 def test_messages_without_credit(sessions: SessionApi) -> None:
+    seen: list[CloseReason] = []
+
     def keep(session: Session) -> None:
-        session.wait_closed()
+        seen.append(session.wait_closed().reason)
 
     with sessions.serve(keep, "127.0.0.1", 0, session_config=SMALL) as server, establish(server.address) as raw:
         for number in range(4):
             raw.send(Data(number + 1, b"x").encode())
         end = raw.wait_closed(timeout=5.0)
         assert end.code == CloseReason.MESSAGE_QUEUE_LIMIT_REACHED.native_code
+        eventually(lambda: seen == [CloseReason.MESSAGE_QUEUE_LIMIT_REACHED])
 
 
 def test_control_frames_on_another_lane(hostile: Hostile) -> None:
