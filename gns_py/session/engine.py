@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
+from math import inf
 from typing import Protocol
 
 from ..enums import EndReason
@@ -72,10 +73,10 @@ class Engine(ABC):
         self._ping_timeout = 0.0
         self._pings = 0
         self._ping_is_out = False
-        self._setup_deadline: float | None = None
-        self._ack_at: float | None = None
-        self._close_at: float | None = None
-        self._answer_at: float | None = None
+        self._setup_deadline = inf
+        self._ack_at = inf
+        self._close_at = inf
+        self._answer_at = inf
         self._goodbye: Bye | None = None  # this end's; its last is known when it is said
         self._has_said_goodbye = False
         self._said_bye = False  # and it was a BYE, not the answer to one
@@ -96,7 +97,9 @@ class Engine(ABC):
                 sequence = reader.varint()
                 if not sequence:
                     raise FrameError("0 is no sequence number")
-                self._on_data(Message(data[len(data) - reader.left :], sequence, *message[2:]))
+                self._on_data(Message(data[reader.at :], sequence, *message[2:]))
+                if self.phase is Phase.ESTABLISHED:
+                    return  # a message alone lets nothing go on
             else:
                 self._on_frame(decode(data), message)
             self._progress()
@@ -119,9 +122,9 @@ class Engine(ABC):
         if self.phase is Phase.ENDED:
             return
         self._now = now
-        if self._setup_deadline is not None and now >= self._setup_deadline:
+        if now >= self._setup_deadline:
             self._on_setup_timeout()
-        elif self._close_at is not None and now >= self._close_at:
+        elif now >= self._close_at:
             self._on_close_timeout()
         elif self._pings_run and now >= self._heard + self._ping_timeout:
             self._abort(ClosedBy.PROBLEM, CloseReason.CLIENT_UNRESPONSIVE, None, "the peer's program does not answer")
@@ -130,21 +133,21 @@ class Engine(ABC):
                 self._ping_is_out = True
                 self._pings += 1
                 self._say(Ping(self._pings))
-            if self._answer_at is not None and now >= self._answer_at:
+            if now >= self._answer_at:
                 self._say_goodbye_with(Bye(CloseReason.ABORTED, EndReason.APP_GENERIC, "", {}, b""))
-            if self._ack_at is not None and now >= self._ack_at:
+            if now >= self._ack_at:
                 self._acknowledge()
             self._progress()
 
     @property
-    def next_tick(self) -> float | None:
-        """When tick() is to be called, at the latest."""
+    def next_tick(self) -> float:
+        """When tick() is to be called, at the latest; infinite: never."""
         if self.phase is Phase.ENDED:
-            return None
-        times = [self._setup_deadline, self._close_at, self._answer_at, self._ack_at]
+            return inf
+        ping_at = inf
         if self._pings_run:
-            times.append(self._heard + self._ping_timeout / (1 if self._ping_is_out else _PING_PART))
-        return min((time for time in times if time is not None), default=None)
+            ping_at = self._heard + (self._ping_timeout if self._ping_is_out else self._ping_timeout / _PING_PART)
+        return min(self._setup_deadline, self._close_at, self._answer_at, self._ack_at, ping_at)
 
     # ---- what goes out ----
 
@@ -240,7 +243,7 @@ class Engine(ABC):
     def _establish(self, credit_bytes: int, credit_messages: int) -> None:
         self.phase = Phase.ESTABLISHED
         self.outbox.open(credit_bytes, credit_messages)
-        self._setup_deadline = None
+        self._setup_deadline = inf
         self._heard = self._now
 
     @property
@@ -341,18 +344,18 @@ class Engine(ABC):
     def _say_goodbye_with(self, goodbye: Bye) -> None:
         self.phase = Phase.CLOSING
         self._goodbye = goodbye
-        self._answer_at = None
+        self._answer_at = inf
         self._close_at = self._now + self.config.close_timeout
 
     def _on_handled(self) -> None:
         if self.inbox.is_ack_due:
             self._acknowledge()
             self._progress()
-        elif self._ack_at is None:
+        elif self._ack_at == inf:
             self._ack_at = self._now + _ACK_DELAY
 
     def _acknowledge(self) -> None:
-        self._ack_at = None
+        self._ack_at = inf
         if self.inbox.is_ack_pending:
             self._say(self.inbox.ack())
 

@@ -19,29 +19,34 @@ class FrameError(ValueError):
 class Reader:
     """Reads one message from its beginning to its end."""
 
-    __slots__ = ("_at", "_data")
+    __slots__ = ("_data", "at")
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
-        self._at = at
+        self.at = at
+        """So many bytes have been read."""
 
     @property
     def left(self) -> int:
         """Bytes that are left."""
-        return len(self._data) - self._at
+        return len(self._data) - self.at
 
     def take(self, size: int) -> bytes:
         """So many bytes. Errors: FrameError."""
         if size > self.left:
             raise FrameError(f"the frame ends {size - self.left} bytes too early")
-        self._at += size
-        return self._data[self._at - size : self._at]
+        self.at += size
+        return self._data[self.at - size : self.at]
 
     def varint(self) -> int:
         """Errors: FrameError."""
+        data, at = self._data, self.at
         value = shift = 0
         while True:
-            byte = self.take(1)[0]
+            if at == len(data):
+                raise FrameError("the frame ends in a number")
+            byte = data[at]
+            at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 break
@@ -52,6 +57,7 @@ class Reader:
             raise FrameError("a number has more than 64 bits")
         if shift and byte == 0:
             raise FrameError("a number is longer than it needs to be")
+        self.at = at
         return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from enum import Enum, auto
+from math import inf
 
 from ..enums import EndReason
 from ..errors import InvalidStateError
@@ -26,7 +27,7 @@ class ClientEngine(Engine):
 
     def __init__(self, wire: Wire, config: SessionConfig, data: bytes, deadline: float | None, now: float) -> None:
         super().__init__(wire, config, now)
-        self._setup_deadline = deadline
+        self._setup_deadline = inf if deadline is None else deadline
         self._welcome: Welcome | None = None
         self._say(
             Hello(

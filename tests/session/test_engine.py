@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 import pytest
 from hypothesis import settings
@@ -132,7 +133,7 @@ class Sessions(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
         for engine in self.engines:
-            if engine.next_tick is not None and engine.next_tick <= self.now:
+            if engine.next_tick <= self.now:
                 engine.tick(self.now)
 
     @precondition(lambda self: not self.is_cut)
@@ -231,7 +232,7 @@ class Sessions(RuleBasedStateMachine):
     def ends_stay(self) -> None:
         for engine in self.engines:
             assert (engine.phase is Phase.ENDED) == (engine.end is not None)
-            assert engine.phase is not Phase.ENDED or engine.next_tick is None
+            assert engine.phase is not Phase.ENDED or engine.next_tick == inf
 
     def teardown(self) -> None:
         """Whatever has happened: if nothing happens any more but reading, both ends agree in the end."""

@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
+from math import inf
 from types import TracebackType
 from typing import Any
 
@@ -161,11 +162,21 @@ class Session(BaseSession[Connection]):
         self._receiver.wake()
         self._waiters.wake()
         self._tell_watcher()
+        self._set_timer()
+
+    def _take(self) -> Message | None:
+        message = super()._take()
+        if message is not None:
+            self._set_timer()  # an ack may be due earlier than anything else
+        return message
+
+    def _set_timer(self) -> None:
+        """A timer that is too early does no harm, and is not changed for each message."""
         at = self._engine.next_tick
-        if self._timer is not None and (at is None or at < self._timer_at):
+        if self._timer is not None and (at == inf or at < self._timer_at):
             self._timer.cancel()
             self._timer = None
-        if at is not None and self._timer is None:
+        if at != inf and self._timer is None:
             self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._on_timer)
             self._timer_at = at
 

@@ -180,9 +180,7 @@ class ListenSocket:
             self._note_due(session)
 
     def _note_due(self, session: Session) -> None:
-        at = session._engine.next_tick
-        if at is not None and at < self._due:
-            self._due = at
+        self._due = min(self._due, session._engine.next_tick)
 
 
 def listen(

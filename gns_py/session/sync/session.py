@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from math import inf
 from types import TracebackType
 
 from ...deadline import Deadline
@@ -36,6 +37,7 @@ class Session(BaseSession[Connection]):
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
         super().__init__(connection)
         self._condition = threading.Condition(self._lock)
+        self._waiting = 0
         self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
         keeper.add(self)
@@ -176,19 +178,22 @@ class Session(BaseSession[Connection]):
         except ConcurrencyError:
             with self._condition:
                 remaining = deadline.remaining()
-                self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+                self._waiting += 1
+                try:
+                    self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+                finally:
+                    self._waiting -= 1
 
     def _until_tick(self, deadline: Deadline) -> float | None:
         remaining = deadline.remaining()
         at = self._engine.next_tick
-        if at is None:
+        if at == inf:
             return remaining
         left = max(0.0, at - time.monotonic())
         return left if remaining is None else min(left, remaining)
 
     def _tick_if_due(self) -> None:
-        at = self._engine.next_tick
-        if at is not None and at <= time.monotonic():
+        if self._engine.next_tick <= time.monotonic():
             self._tick()
 
     def _keep(self) -> bool:
@@ -201,6 +206,7 @@ class Session(BaseSession[Connection]):
         return self._engine.phase is not Phase.ENDED
 
     def _changed(self) -> None:
-        with self._condition:
-            self._condition.notify_all()
+        if self._waiting:
+            with self._condition:
+                self._condition.notify_all()
         self._tell_watcher()
