@@ -18,11 +18,11 @@ from .config import SessionConfig
 from .frames import Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked, decode
 from .inbox import Inbox
 from .outbox import Outbox
-from .parts import FrameError, Reader
+from .parts import FrameError, number_at
 from .reasons import CloseReason, SessionEnd, cut, end_of_native, native_text, reason_of
 from .violation import Violation
 
-_ACK_DELAY = 0.2
+_ACK_DELAY = 1.0
 _PING_PART = 3
 # Of the close timeout: who is asked answers before who asked gives up.
 _ANSWER_PART = 0.8
@@ -67,14 +67,15 @@ class Engine(ABC):
         """What the server has said of its end."""
         self.inbox = Inbox(config.max_message, config.credit_bytes, config.credit_messages, config.unreliable_queue)
         self.outbox = Outbox(wire.send, config.send_queue_bytes, config.send_queue_messages, config.unreliable_queue)
-        self._control: deque[bytes] = deque()
+        self._control: deque[tuple[bytes, bool]] = deque()
         self._now = now
         self._heard = now
         self._ping_timeout = 0.0
         self._pings = 0
         self._ping_is_out = False
         self._setup_deadline = inf
-        self._ack_at = inf
+        self.ack_at = inf
+        """When the peer is to be told what was handled."""
         self._close_at = inf
         self._answer_at = inf
         self._goodbye: Bye | None = None  # this end's; its last is known when it is said
@@ -85,26 +86,24 @@ class Engine(ABC):
 
     # ---- what comes in ----
 
-    def receive(self, message: Message, now: float) -> None:
-        """A message of the native connection."""
+    def receive(self, message: Message, now: float) -> bool:
+        """A message of the native connection; whether more than the inbox has changed."""
         if self.phase is Phase.ENDED:
-            return
+            return False
         self._now = self._heard = now
         try:
-            data = message.data
-            if data[:1] == Data.PREFIX and self._takes_data():
-                reader = Reader(data, 1)
-                sequence = reader.varint()
-                if not sequence:
-                    raise FrameError("0 is no sequence number")
-                self._on_data(Message(data[reader.at :], sequence, *message[2:]))
+            if self.phase is Phase.SETTING_UP:
+                self._check_speaks(message)
+            if message.data[:1] == Data.PREFIX and self._takes_data():
+                self._on_data(message)
                 if self.phase is Phase.ESTABLISHED:
-                    return  # a message alone lets nothing go on
+                    return False
             else:
-                self._on_frame(decode(data), message)
+                self._on_frame(decode(message.data), message)
             self._progress()
         except (FrameError, Violation) as error:
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
+        return True
 
     def native_ended(self, end: ConnectionEnd, now: float) -> None:
         """The native connection has ended."""
@@ -135,8 +134,8 @@ class Engine(ABC):
                 self._say(Ping(self._pings))
             if now >= self._answer_at:
                 self._say_goodbye_with(Bye(CloseReason.ABORTED, EndReason.APP_GENERIC, "", {}, b""))
-            if now >= self._ack_at:
-                self._acknowledge()
+            if now >= self.ack_at:
+                self._acknowledge(nagle=True)  # nobody waits for it
             self._progress()
 
     @property
@@ -147,7 +146,7 @@ class Engine(ABC):
         ping_at = inf
         if self._pings_run:
             ping_at = self._heard + (self._ping_timeout if self._ping_is_out else self._ping_timeout / _PING_PART)
-        return min(self._setup_deadline, self._close_at, self._answer_at, self._ack_at, ping_at)
+        return min(self._setup_deadline, self._close_at, self._answer_at, self.ack_at, ping_at)
 
     # ---- what goes out ----
 
@@ -167,8 +166,12 @@ class Engine(ABC):
         """The next message for the application, which has handled it with that; None: there is none."""
         message = self.inbox.take()
         if message is not None and message.reliable and self.phase is not Phase.ENDED:
-            self._now = now
-            self._on_handled()
+            if self.inbox.is_ack_due:
+                self._now = now
+                self._acknowledge()
+                self._progress()
+            elif self.ack_at == inf:
+                self.ack_at = now + _ACK_DELAY
         return message
 
     @property
@@ -233,6 +236,10 @@ class Engine(ABC):
         """Whether it was one of the set-up, and right now. Errors: Violation."""
 
     @abstractmethod
+    def _check_speaks(self, message: Message) -> None:
+        """Whether that can come from one who speaks the protocol. Errors: Violation."""
+
+    @abstractmethod
     def _takes_data(self) -> bool:
         """Whether messages of the application may come now."""
 
@@ -259,7 +266,8 @@ class Engine(ABC):
             key = frame.key if isinstance(frame, Keyed) else None
             # GNS sends long ones reliably, whatever they are sent as.
             self.inbox.add_unreliable(message._replace(data=frame.payload, reliable=False), key)
-            self._discard()
+            if not self._is_read:
+                self._discard()
             return
         if not message.reliable or message.lane != 0:
             raise Violation(f"{type(frame).__name__} came unreliably, or on lane {message.lane}")
@@ -286,13 +294,18 @@ class Engine(ABC):
             raise Violation(f"{name} came where it is not allowed")
 
     def _on_data(self, message: Message) -> None:
-        if not message.reliable:
+        data, _, lane, reliable, received_us = message
+        if not reliable:
             raise Violation("Data came unreliably")
+        sequence, begin = number_at(data, len(Data.PREFIX))
+        if not sequence:
+            raise FrameError("0 is no sequence number")
         goodbye = self._peers_goodbye
-        if goodbye is not None and message.number > goodbye.last.get(message.lane, 0):
+        if goodbye is not None and sequence > goodbye.last.get(lane, 0):
             raise Violation("Data came after the last one", CloseReason.LOST_MESSAGES)
-        self.inbox.add_data(message)
-        self._discard()
+        self.inbox.add_data(Message(data[begin:], sequence, lane, True, received_us))
+        if not self._is_read:
+            self._discard()
 
     def _on_goodbye(self, goodbye: Bye | ByeAck) -> None:
         self._peers_goodbye = goodbye
@@ -329,7 +342,8 @@ class Engine(ABC):
     def _flush(self) -> None:
         try:
             while self._control:
-                self._wire.send(self._control[0], 0, True, False)
+                message, nagle = self._control[0]
+                self._wire.send(message, 0, True, nagle)
                 self._control.popleft()
         except SendQueueFull:
             self._wire.tell_room()
@@ -338,8 +352,8 @@ class Engine(ABC):
             self.outbox.flush()
             self.ask_for_room()
 
-    def _say(self, frame: Frame) -> None:
-        self._control.append(frame.encode())
+    def _say(self, frame: Frame, *, nagle: bool = False) -> None:
+        self._control.append((frame.encode(), nagle))
 
     def _say_goodbye_with(self, goodbye: Bye) -> None:
         self.phase = Phase.CLOSING
@@ -347,22 +361,13 @@ class Engine(ABC):
         self._answer_at = inf
         self._close_at = self._now + self.config.close_timeout
 
-    def _on_handled(self) -> None:
-        if self.inbox.is_ack_due:
-            self._acknowledge()
-            self._progress()
-        elif self._ack_at == inf:
-            self._ack_at = self._now + _ACK_DELAY
-
-    def _acknowledge(self) -> None:
-        self._ack_at = inf
+    def _acknowledge(self, *, nagle: bool = False) -> None:
+        self.ack_at = inf
         if self.inbox.is_ack_pending:
-            self._say(self.inbox.ack())
+            self._say(self.inbox.ack(), nagle=nagle)
 
     def _discard(self) -> None:
         """Where nobody reads any more, what has come counts as handled, so that the peer gets to its end."""
-        if self._is_read:
-            return
         while self.inbox.take() is not None:
             pass
         if self.inbox.is_ack_due:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from ..errors import MessageTooLarge, SendQueueFull
 from .frames import Ack, Keyed, Untracked, data_prefix
@@ -66,7 +67,8 @@ class Outbox:
 
     def put(self, payload: bytes, lane: int, nagle: bool) -> int:
         """Takes a reliable message; returns its sequence number. Errors: SendQueueFull, MessageTooLarge."""
-        self._check_size(len(payload))
+        if len(payload) > self._max_message:
+            self._refuse_size(len(payload))
         sequence = self._numbers.get(lane, 0) + 1
         if not self._waiting and self._has_credit and self._put_below(sequence, payload, lane, nagle):
             self._numbers[lane] = sequence
@@ -84,7 +86,8 @@ class Outbox:
 
     def put_unreliable(self, payload: bytes, lane: int, nagle: bool, key: bytes | None) -> int:
         """Takes an unreliable message; returns GNS's number of it, 0 while it waits. Errors: MessageTooLarge."""
-        self._check_size(len(payload) + len(key or b""))
+        if len(payload) + len(key or b"") > self._max_message:
+            self._refuse_size(len(payload) + len(key or b""))
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
         if key is not None:
             self._unreliable.pop(key, None)
@@ -153,6 +156,5 @@ class Outbox:
         self._sent_messages += 1
         return True
 
-    def _check_size(self, size: int) -> None:
-        if size > self._max_message:
-            raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")
+    def _refuse_size(self, size: int) -> NoReturn:
+        raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")

@@ -9,6 +9,8 @@ T = TypeVar("T")
 
 _BITS = 64
 _LARGEST = (1 << _BITS) - 1
+_LAST = [bytes((value,)) for value in range(0x80)]
+_MORE = [bytes((value | 0x80,)) for value in range(0x80)]
 MAX_LANE = 254
 
 
@@ -16,61 +18,57 @@ class FrameError(ValueError):
     """A frame is malformed, or a value does not fit into one."""
 
 
+def number_at(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins there, and where it ends. Errors: FrameError."""
+    value = shift = 0
+    while True:
+        if at == len(data):
+            raise FrameError("the frame ends in a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > _BITS:
+            raise FrameError("a number has more than ten bytes")
+    if value > _LARGEST:
+        raise FrameError("a number has more than 64 bits")
+    if shift and byte == 0:
+        raise FrameError("a number is longer than it needs to be")
+    return value, at
+
+
 class Reader:
     """Reads one message from its beginning to its end."""
 
-    __slots__ = ("_data", "at")
+    __slots__ = ("_at", "_data")
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
-        self.at = at
-        """So many bytes have been read."""
+        self._at = at
 
     @property
     def left(self) -> int:
         """Bytes that are left."""
-        return len(self._data) - self.at
+        return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
         """So many bytes. Errors: FrameError."""
         if size > self.left:
             raise FrameError(f"the frame ends {size - self.left} bytes too early")
-        self.at += size
-        return self._data[self.at - size : self.at]
+        self._at += size
+        return self._data[self._at - size : self._at]
 
     def varint(self) -> int:
         """Errors: FrameError."""
-        data, at = self._data, self.at
-        value = shift = 0
-        while True:
-            if at == len(data):
-                raise FrameError("the frame ends in a number")
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-            shift += 7
-            if shift > _BITS:
-                raise FrameError("a number has more than ten bytes")
-        if value > _LARGEST:
-            raise FrameError("a number has more than 64 bits")
-        if shift and byte == 0:
-            raise FrameError("a number is longer than it needs to be")
-        self.at = at
+        value, self._at = number_at(self._data, self._at)
         return value
 
 
 def varint(value: int) -> bytes:
     """The number, below 2^64, as bytes."""
-    if value < 0x80:
-        return bytes((value,))
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return _LAST[value] if value < 0x80 else _MORE[value & 0x7F] + varint(value >> 7)
 
 
 class Part(Protocol[T]):

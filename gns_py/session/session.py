@@ -218,8 +218,11 @@ class BaseSession(ABC, Generic[C]):
     def on_message(self, message: Message) -> None:
         """Endpoint's Sink."""
         with self._lock:
-            self._engine.receive(message, time.monotonic())
-        self._changed()
+            has_changed = self._engine.receive(message, time.monotonic())
+        if has_changed:
+            self._changed()
+        else:
+            self._arrived()
 
     def on_end(self, end: ConnectionEnd) -> None:
         """Endpoint's Sink."""
@@ -244,6 +247,10 @@ class BaseSession(ABC, Generic[C]):
     @abstractmethod
     def _changed(self) -> None:
         """Something may be different: a message, the phase, room, a time to tick."""
+
+    @abstractmethod
+    def _arrived(self) -> None:
+        """There is one message more, and nothing else is different."""
 
     def _tick(self) -> None:
         with self._lock:

@@ -54,13 +54,9 @@ class ClientEngine(Engine):
         """16 bytes, chosen by the server."""
         return self._welcome.session_id if self._welcome else b""
 
-    def receive(self, message: Message, now: float) -> None:
-        """A message of the native connection."""
-        if self.phase is Phase.SETTING_UP and self._welcome is None and not _is_answer(message):
-            self._now = now
-            self._on_violation(Violation("the server does not speak the session protocol", CloseReason.PROTOCOL_ERROR))
-            return
-        super().receive(message, now)
+    def _check_speaks(self, message: Message) -> None:
+        if self._welcome is None and not _is_answer(message):
+            raise Violation("the server does not speak the session protocol", CloseReason.PROTOCOL_ERROR)
 
     def _on_setup_frame(self, frame: Frame) -> bool:
         if self.phase is not Phase.SETTING_UP:
@@ -133,15 +129,9 @@ class ServerEngine(Engine):
         """Whether the application is to accept or to reject."""
         return self.step is ServerStep.DECISION and self.phase is Phase.SETTING_UP
 
-    def receive(self, message: Message, now: float) -> None:
-        """A message of the native connection."""
+    def _check_speaks(self, message: Message) -> None:
         if self.step is ServerStep.HELLO and not message.data.startswith((Hello.PREFIX, Resume.PREFIX)):
-            self._now = now
-            self._on_violation(
-                Violation("this is a server of gns_py sessions: say HELLO first", CloseReason.PROTOCOL_ERROR)
-            )
-            return
-        super().receive(message, now)
+            raise Violation("this is a server of gns_py sessions: say HELLO first", CloseReason.PROTOCOL_ERROR)
 
     @property
     def waits_for_client(self) -> bool:

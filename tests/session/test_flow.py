@@ -164,6 +164,22 @@ class TestCredit:
                 assert int(ends.server.recv(timeout=20.0)[:6]) == number
             pouring.result()
 
+    def test_who_waits_for_something_else_does_not_disturb_the_reader(self, make_ends: EndsMaker) -> None:
+        ends = make_ends(TIGHT)
+        for _ in range(20):  # nobody reads them
+            ends.client.send(bytes(1000))
+        with ThreadPoolExecutor(2) as beside:
+            draining = beside.submit(ends.client.drain, timeout=20.0)
+            closing = beside.submit(ends.client.wait_closed, timeout=20.0)
+            for number in range(20):
+                ends.server.send(b"%d" % number, nagle=False)
+                assert ends.client.recv(timeout=5.0) == b"%d" % number
+            assert not draining.done()
+            assert not closing.done()
+            ends.server.close()
+            assert ends.client.wait_closed(timeout=5.0) == closing.result()
+            draining.result()
+
     def test_a_connection_with_a_slow_reader_lives(self, make_ends: EndsMaker) -> None:
         """Ten times what GNS and the core would hold for a connection that nobody reads."""
         ends = make_ends(TIGHT)

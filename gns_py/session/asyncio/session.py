@@ -164,10 +164,14 @@ class Session(BaseSession[Connection]):
         self._tell_watcher()
         self._set_timer()
 
+    def _arrived(self) -> None:
+        self._receiver.wake()
+
     def _take(self) -> Message | None:
+        ack_at = self._engine.ack_at
         message = super()._take()
-        if message is not None:
-            self._set_timer()  # an ack may be due earlier than anything else
+        if self._engine.ack_at < ack_at:
+            self._set_timer()
         return message
 
     def _set_timer(self) -> None:

@@ -37,7 +37,8 @@ class Session(BaseSession[Connection]):
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
         super().__init__(connection)
         self._condition = threading.Condition(self._lock)
-        self._waiting = 0
+        self._waiting = 0  # threads, for the condition
+        self._receiving = threading.Lock()
         self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
         keeper.add(self)
@@ -59,17 +60,27 @@ class Session(BaseSession[Connection]):
         message = self._take()
         if message is not None:
             return message
-        deadline = Deadline(timeout)
+        if not self._receiving.acquire(blocking=False):
+            raise ConcurrencyError("two threads receive from the same session at once")
+        try:
+            message = self._next(Deadline(timeout))
+        finally:
+            self._receiving.release()
+        if message is None:
+            raise TimeoutError(f"no message within {timeout} s")
+        return message
+
+    def _next(self, deadline: Deadline) -> Message | None:
         while True:
             end = self.end
             if end is not None:
                 raise closed(end)
-            has_come = self._read(deadline)
+            has_come = self._wait(deadline)
             message = self._take()
             if message is not None:
                 return message
             if not has_come and deadline.is_over() and self.end is None:
-                raise TimeoutError(f"no message within {timeout} s")
+                return None
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
@@ -171,10 +182,10 @@ class Session(BaseSession[Connection]):
         finally:
             self._tick_if_due()
 
-    def _wait(self, deadline: Deadline) -> None:
-        """Waits for a change, by reading or, if another thread reads, beside it."""
+    def _wait(self, deadline: Deadline) -> bool:
+        """Waits for a change, by reading or, if another thread reads, beside it. False if nothing came."""
         try:
-            self._read(deadline)
+            return self._read(deadline)
         except ConcurrencyError:
             with self._condition:
                 remaining = deadline.remaining()
@@ -183,6 +194,7 @@ class Session(BaseSession[Connection]):
                     self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
                 finally:
                     self._waiting -= 1
+            return False
 
     def _until_tick(self, deadline: Deadline) -> float | None:
         remaining = deadline.remaining()
@@ -206,7 +218,10 @@ class Session(BaseSession[Connection]):
         return self._engine.phase is not Phase.ENDED
 
     def _changed(self) -> None:
+        self._arrived()
+        self._tell_watcher()
+
+    def _arrived(self) -> None:
         if self._waiting:
             with self._condition:
                 self._condition.notify_all()
-        self._tell_watcher()
