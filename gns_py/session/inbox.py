@@ -37,6 +37,8 @@ class Inbox:
         self._limit_messages = credit_messages
         self._ack_at_bytes = credit_bytes / _ACK_PART
         self._ack_at_messages = credit_messages / _ACK_PART
+        self.is_ack_due = False
+        """Whether so much was handled that the peer must know."""
         self.dropped = 0
         """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
 
@@ -93,6 +95,9 @@ class Inbox:
             self._handled[message.lane] = message.number
             self._handled_bytes += len(message.data)
             self._handled_messages += 1
+            self.is_ack_due = (
+                self._handled_messages >= self._ack_at_messages or self._handled_bytes >= self._ack_at_bytes
+            )
         else:
             self._forget(arrival)
         return message
@@ -115,13 +120,9 @@ class Inbox:
         """Whether something was handled that the peer does not know of."""
         return self._handled_messages > self._acked_messages
 
-    @property
-    def is_ack_due(self) -> bool:
-        """Whether so much was handled that the peer must know."""
-        return self._handled_messages >= self._ack_at_messages or self._handled_bytes >= self._ack_at_bytes
-
     def ack(self) -> Ack:
         """What the peer is to know; it counts as known from now on."""
+        self.is_ack_due = False
         self._acked_messages = self._handled_messages
         self._limit_bytes = self._handled_bytes + self._window_bytes
         self._limit_messages = self._handled_messages + self._window_messages

@@ -248,6 +248,9 @@ class BaseSession(ABC, Generic[C]):
     def _changed(self) -> None:
         """Something may be different: a message, the phase, room, a time to tick."""
 
+    def _set_timer(self) -> None:
+        """A time to tick may be earlier than before."""
+
     @abstractmethod
     def _arrived(self) -> None:
         """There is one message more, and nothing else is different."""
@@ -258,8 +261,13 @@ class BaseSession(ABC, Generic[C]):
         self._changed()
 
     def _take(self) -> Message | None:
+        engine = self._engine
         with self._lock:
-            return self._engine.take(time.monotonic())
+            ack_at = engine.ack_at
+            message = engine.take(time.monotonic())
+        if engine.ack_at < ack_at:
+            self._set_timer()
+        return message
 
     def _is_drained(self) -> bool:
         """Whether at most half of the send queue is in use. Errors: SessionClosed."""

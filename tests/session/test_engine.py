@@ -299,6 +299,6 @@ def test_credit_comes_back_without_anything_to_say(who: int) -> None:
     assert len(reader.inbox) == CONFIG.credit_messages
     assert reader.take(0.0) is not None
     assert sender.outbox.waiting == (5, 1)
-    wait(0.3)
+    wait(1.1)
     deliver()
     assert sender.outbox.waiting == (0, 0)

@@ -51,15 +51,14 @@ class Session(BaseSession[Connection]):
         Errors: once all messages before the end have been taken, SessionClosedOK or SessionClosedError;
         ConcurrencyError.
         """
-        return (await self.recv_message()).data
+        return (await self._next()).data
 
     async def recv_message(self) -> Message:
         """As recv(), with number, lane, reliability and time of arrival.
 
         number: of a reliable message the session's number on its lane, of others GNS's.
         """
-        message = self._take()
-        return message if message is not None else await self._next()
+        return await self._next()
 
     async def recv_many(self, limit: int | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
@@ -71,6 +70,9 @@ class Session(BaseSession[Connection]):
         return messages
 
     async def _next(self) -> Message:
+        message = self._take()
+        if message is not None:
+            return message
         if self._receiver:
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
@@ -166,13 +168,6 @@ class Session(BaseSession[Connection]):
 
     def _arrived(self) -> None:
         self._receiver.wake()
-
-    def _take(self) -> Message | None:
-        ack_at = self._engine.ack_at
-        message = super()._take()
-        if self._engine.ack_at < ack_at:
-            self._set_timer()
-        return message
 
     def _set_timer(self) -> None:
         """A timer that is too early does no harm, and is not changed for each message."""
