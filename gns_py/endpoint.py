@@ -36,7 +36,10 @@ class Sink(Protocol):
     """Who takes what happens to a connection over from it: a layer above. On the thread that reads the mailbox."""
 
     def on_message(self, message: Message) -> None:
-        """A message has arrived."""
+        """A message has arrived, that is none of the next ones."""
+
+    def on_data(self, message: Message) -> None:
+        """What a DATA or UNTRACKED frame brings has arrived: after _native.framing_begin()."""
 
     def on_end(self, end: ConnectionEnd) -> None:
         """The connection has ended."""
@@ -278,11 +281,11 @@ class Endpoint:
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
         if offsets is None:
-            joined, sizes = _joined(messages)
+            joined, sizes = joined(messages)
             taken, first, failed = _native.send_many(self.handle, joined, sizes, flags, lane)
         else:
             with _native.readable(messages) as data:
-                begin, sizes = _cut(len(data), offsets)
+                begin, sizes = cut(len(data), offsets)
                 taken, first, failed = _native.send_many(self.handle, data + begin, sizes, flags, lane)
         self._check(taken)
         if failed:
@@ -437,16 +440,18 @@ class Endpoint:
         if code == -Result.INVALID_PARAM and lane:
             raise ValueError(f"lane {lane} is not configured: this connection has {self._lanes}")
         if size and code == _native.TOO_LARGE:
-            self._raise_too_large(size)
+            self._raise_too_large(size, sent)
         raise error
 
-    def _raise_too_large(self, size: int) -> NoReturn:
+    def _raise_too_large(self, size: int, sent: int = 0) -> NoReturn:
         queue = _native.send_queue(self.handle)
         limit = _native.MAX_MESSAGE_SIZE
         name = "a message"
         if isinstance(queue, SendQueue) and queue.max_bytes < limit:
             limit, name = queue.max_bytes, "with this send_buffer_size a message"
-        raise MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
+        error = MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
+        error.sent = sent
+        raise error
 
     def _check(self, result: int) -> None:
         if result < 0:
@@ -527,7 +532,8 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     return Config() if config is None else config
 
 
-def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
+def joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
+    """Messages one after another, and their sizes. Errors: TypeError."""
     batch: list[Any] = list(cast("Iterable[Buffer]", messages))
     for message in batch:
         if type(message) is not bytes:
@@ -535,8 +541,8 @@ def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
     return b"".join(batch), [memoryview(message).nbytes for message in batch]
 
 
-def _cut(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
-    """Where the first message begins, and the sizes of all."""
+def cut(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
+    """Where the first message begins, and the sizes of all. Errors: TypeError, ValueError."""
     ends = [*offsets[1:], size] if offsets else []
     for begin, end in zip(offsets, ends, strict=True):
         if not isinstance(begin, int) or isinstance(begin, bool):

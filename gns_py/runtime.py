@@ -213,6 +213,11 @@ class Mailbox:
         """The core's."""
         return self._reader.handle
 
+    @property
+    def is_read(self) -> bool:
+        """Whether a thread waits for events, or hands some out."""
+        return self._reading.locked()
+
     def add(self, endpoint: Endpoint) -> None:
         """From now on the endpoint gets its events, as long as somebody else keeps it alive."""
         self._endpoints[endpoint.handle] = weakref.ref(endpoint)
@@ -349,6 +354,11 @@ class Mailbox:
                     else:
                         data = payloads[offset : offset + size]
                         endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)))
+            elif kind == _native.EVENT_DATA:
+                sink = endpoint._sink if endpoint is not None else None
+                if sink is not None:
+                    data = payloads[offset : offset + size]
+                    sink.on_data(new(Message, (data, number, lane, flags != 0, when)))
             elif kind == _native.EVENT_STATUS:
                 info, listen_socket = _native.read_info(payloads[offset : offset + size])
                 if endpoint is not None:

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from math import inf
 from typing import Protocol
 
 from ..enums import EndReason
-from ..errors import SendQueueFull
+from ..errors import MessageTooLarge, SendQueueFull
 from ..events import ClosedBy, ConnectionEnd
 from ..message import Message
 from .config import SessionConfig
 from .frames import Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked, decode
 from .inbox import Inbox
 from .outbox import Outbox
-from .parts import FrameError, number_at
+from .outbox import Wire as OutboxWire
+from .parts import FrameError
 from .reasons import CloseReason, SessionEnd, cut, end_of_native, native_text, reason_of
 from .violation import Violation
 
-_ACK_DELAY = 1.0
+_ACK_DELAY = 5.0
 _PING_PART = 3
 # Of the close timeout: who is asked answers before who asked gives up.
 _ANSWER_PART = 0.8
 
 
-class Wire(Protocol):
-    """The native connection, as far as an engine needs it."""
+class Wire(OutboxWire, Protocol):
+    """The native connection, as far as an engine needs it. It takes DATA and UNTRACKED out of their frames."""
 
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
-        """Errors: SendQueueFull."""
+    def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
+        """The session begins: what this end takes."""
+
+    def grant(self, credit_bytes: int, credit_messages: int) -> None:
+        """What this end takes now."""
+
+    def silence(self) -> float:
+        """Seconds since the last message came."""
 
     def tell_room(self) -> None:
         """Asks for Engine.flush() once there is room for what send() has refused."""
@@ -65,8 +71,8 @@ class Engine(ABC):
         """Whether the server has said that it does not want a session."""
         self.going_away: GoAway | None = None
         """What the server has said of its end."""
-        self.inbox = Inbox(config.max_message, config.credit_bytes, config.credit_messages, config.unreliable_queue)
-        self.outbox = Outbox(wire.send, config.send_queue_bytes, config.send_queue_messages, config.unreliable_queue)
+        self.inbox = Inbox(config.credit_bytes, config.credit_messages, config.unreliable_queue)
+        self.outbox = Outbox(wire, config.send_queue_bytes, config.send_queue_messages, config.unreliable_queue)
         self._control: deque[tuple[bytes, bool]] = deque()
         self._now = now
         self._heard = now
@@ -83,27 +89,44 @@ class Engine(ABC):
         self._said_bye = False  # and it was a BYE, not the answer to one
         self._peers_goodbye: Bye | ByeAck | None = None
         self._is_read = True  # by the application
+        self.watches_data = True
+        """Whether receive_data() must see what comes: before it is established, and from the first goodbye on."""
+        wire.begin(config.max_message, config.credit_bytes, config.credit_messages)
 
     # ---- what comes in ----
 
-    def receive(self, message: Message, now: float) -> bool:
-        """A message of the native connection; whether more than the inbox has changed."""
+    def receive(self, message: Message, now: float) -> None:
+        """A frame that is not the wire's to take."""
         if self.phase is Phase.ENDED:
-            return False
+            return
         self._now = self._heard = now
         try:
             if self.phase is Phase.SETTING_UP:
-                self._check_speaks(message)
-            if message.data[:1] == Data.PREFIX and self._takes_data():
-                self._on_data(message)
-                if self.phase is Phase.ESTABLISHED:
-                    return False
-            else:
-                self._on_frame(decode(message.data), message)
+                self._check_speaks(message.data)
+            self._on_frame(decode(message.data), message)
             self._progress()
         except (FrameError, Violation) as error:
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
-        return True
+
+    def receive_data(self, message: Message, now: float) -> None:
+        """What has come in DATA or UNTRACKED, while watches_data."""
+        if self.phase is Phase.ENDED:
+            return
+        self._now = now
+        try:
+            if self.phase is Phase.SETTING_UP:
+                self._check_speaks(b"")
+            self._check_takes_data()
+            goodbye = self._peers_goodbye
+            if goodbye is not None and message.reliable and message.number > goodbye.last.get(message.lane, 0):
+                raise Violation("Data came after the last one", CloseReason.LOST_MESSAGES)
+            if message.reliable:
+                self.inbox.add(message)
+            else:
+                self.inbox.add_unreliable(message)
+            self._progress()
+        except Violation as violation:
+            self._on_violation(violation)
 
     def native_ended(self, end: ConnectionEnd, now: float) -> None:
         """The native connection has ended."""
@@ -111,7 +134,7 @@ class Engine(ABC):
             return
         self._now = now
         goodbye = self._peers_goodbye
-        if goodbye is not None and end.closed_by is ClosedBy.PEER and self._has_all(goodbye.last):
+        if goodbye is not None and end.closed_by is ClosedBy.PEER and self.inbox.received() == goodbye.last:
             self._finish(self._agreed_end(goodbye))
         else:
             self._finish(end_of_native(end, here_is_client=self.is_client))
@@ -121,6 +144,8 @@ class Engine(ABC):
         if self.phase is Phase.ENDED:
             return
         self._now = now
+        if self._pings_run:
+            self._heard = max(self._heard, now - self._wire.silence())
         if now >= self._setup_deadline:
             self._on_setup_timeout()
         elif now >= self._close_at:
@@ -140,7 +165,7 @@ class Engine(ABC):
 
     @property
     def next_tick(self) -> float:
-        """When tick() is to be called, at the latest; infinite: never."""
+        """When tick() is to be called, at the latest; infinite: never. What comes may put it off."""
         if self.phase is Phase.ENDED:
             return inf
         ping_at = inf
@@ -165,14 +190,19 @@ class Engine(ABC):
     def take(self, now: float) -> Message | None:
         """The next message for the application, which has handled it with that; None: there is none."""
         message = self.inbox.take()
-        if message is not None and message.reliable and self.phase is not Phase.ENDED:
-            if self.inbox.is_ack_due:
-                self._now = now
-                self._acknowledge()
-                self._progress()
-            elif self.ack_at == inf:
-                self.ack_at = now + _ACK_DELAY
+        if self.inbox.has_news:
+            self.handled(now)
         return message
+
+    def handled(self, now: float) -> None:
+        """The inbox has news."""
+        self._now = now
+        if self.phase is Phase.ENDED or not self.inbox.is_ack_due:
+            self.inbox.expect_news()
+            self.ack_at = min(self.ack_at, now + _ACK_DELAY)
+        else:
+            self._acknowledge()
+            self._progress()
 
     @property
     def told_end(self) -> SessionEnd | None:
@@ -180,7 +210,9 @@ class Engine(ABC):
         if self.end is not None:
             return self.end
         goodbye = self._peers_goodbye
-        return self._agreed_end(goodbye) if goodbye is not None and self._has_all(goodbye.last) else None
+        if goodbye is None or len(self.inbox) or self.inbox.handled != goodbye.last:
+            return None
+        return self._agreed_end(goodbye)
 
     @property
     def coming_end(self) -> SessionEnd | None:
@@ -213,10 +245,10 @@ class Engine(ABC):
             return
         self._now = now
         self._is_read = False
+        self.watches_data = True
         if self.phase is Phase.SETTING_UP:
             self._abort(ClosedBy.LOCAL, reason, code, text)
             return
-        self._discard()
         if self._goodbye is None:
             self._say_goodbye_with(Bye(reason, code, text, {}, data))
         self._progress()
@@ -236,8 +268,8 @@ class Engine(ABC):
         """Whether it was one of the set-up, and right now. Errors: Violation."""
 
     @abstractmethod
-    def _check_speaks(self, message: Message) -> None:
-        """Whether that can come from one who speaks the protocol. Errors: Violation."""
+    def _check_speaks(self, message: bytes) -> None:
+        """Whether that, empty for data, can come from one who speaks the protocol. Errors: Violation."""
 
     @abstractmethod
     def _takes_data(self) -> bool:
@@ -252,6 +284,7 @@ class Engine(ABC):
         self.outbox.open(credit_bytes, credit_messages)
         self._setup_deadline = inf
         self._heard = self._now
+        self.watches_data = False
 
     @property
     def _pings_run(self) -> bool:
@@ -260,14 +293,9 @@ class Engine(ABC):
     # ---- frames ----
 
     def _on_frame(self, frame: Frame, message: Message) -> None:
-        if isinstance(frame, Untracked | Keyed):
-            if not self._takes_data():
-                raise Violation("a message came before the session was established")
-            key = frame.key if isinstance(frame, Keyed) else None
-            # GNS sends long ones reliably, whatever they are sent as.
-            self.inbox.add_unreliable(message._replace(data=frame.payload, reliable=False), key)
-            if not self._is_read:
-                self._discard()
+        if isinstance(frame, Data | Untracked | Keyed):
+            self._check_takes_data()
+            self._on_data_frame(frame, message)
             return
         if not message.reliable or message.lane != 0:
             raise Violation(f"{type(frame).__name__} came unreliably, or on lane {message.lane}")
@@ -293,23 +321,36 @@ class Engine(ABC):
         else:
             raise Violation(f"{name} came where it is not allowed")
 
-    def _on_data(self, message: Message) -> None:
-        data, _, lane, reliable, received_us = message
-        if not reliable:
+    def _check_takes_data(self) -> None:
+        if not self._takes_data():
+            raise Violation("a message came before the session was established")
+
+    def _on_data_frame(self, frame: Data | Untracked | Keyed, message: Message) -> None:
+        key = frame.key if isinstance(frame, Keyed) else b""
+        size, most = len(key) + len(frame.payload), self.config.max_message
+        if isinstance(frame, Data) and not message.reliable:
             raise Violation("Data came unreliably")
-        sequence, begin = number_at(data, len(Data.PREFIX))
-        if not sequence:
-            raise FrameError("0 is no sequence number")
-        goodbye = self._peers_goodbye
-        if goodbye is not None and sequence > goodbye.last.get(lane, 0):
-            raise Violation("Data came after the last one", CloseReason.LOST_MESSAGES)
-        self.inbox.add_data(Message(data[begin:], sequence, lane, True, received_us))
-        if not self._is_read:
-            self._discard()
+        if size > most:
+            raise Violation(f"a message of {size} bytes came, {most} are the most", CloseReason.MESSAGE_TOO_LARGE)
+        if isinstance(frame, Keyed):
+            # GNS sends long ones reliably, whatever they are sent as.
+            self.inbox.add_unreliable(message._replace(data=frame.payload, reliable=False), key)
+            return
+        # The wire has left it, so it must not come now.
+        lane = message.lane
+        expected = self.inbox.received().get(lane, 0) + 1
+        if isinstance(frame, Data) and frame.sequence != expected:
+            raise Violation(
+                f"message {frame.sequence} of lane {lane} came where {expected} was expected", CloseReason.LOST_MESSAGES
+            )
+        raise Violation("a message came without credit", CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)
 
     def _on_goodbye(self, goodbye: Bye | ByeAck) -> None:
+        for lane, number in self.inbox.received().items():
+            if number > goodbye.last.get(lane, 0):
+                raise Violation(f"message {number} of lane {lane} came after the last one", CloseReason.LOST_MESSAGES)
         self._peers_goodbye = goodbye
-        self.inbox.has_all(goodbye.last)
+        self.watches_data = True
         self.phase = Phase.CLOSING
         if self._goodbye is None:
             self._answer_at = self._now + self.config.close_timeout * _ANSWER_PART
@@ -323,18 +364,20 @@ class Engine(ABC):
         """All that can be done now."""
         if self.phase is Phase.ENDED:
             return
+        if not self._is_read:
+            self._discard()
         self._flush()
         goodbye = self._goodbye
         if goodbye is None or self._control or not self.outbox.is_empty:
             return
         if not self._has_said_goodbye:
             self._has_said_goodbye = True
-            last = dict(self.outbox.last)
+            last = self._wire.sent()
             self._said_bye = self._peers_goodbye is None
             self._say(replace(goodbye, last=last) if self._said_bye else ByeAck(last, goodbye.data))
             self._flush()
         theirs = self._peers_goodbye
-        if theirs is not None and not self._control and self.inbox.has_all(theirs.last):
+        if theirs is not None and not self._control and self.inbox.received() == theirs.last:
             end = self._agreed_end(theirs)
             self._wire.close(end.code, cut(end.text), True)
             self._finish(end)
@@ -349,7 +392,11 @@ class Engine(ABC):
             self._wire.tell_room()
             return
         if self.phase is not Phase.SETTING_UP:
-            self.outbox.flush()
+            try:
+                self.outbox.flush()
+            except MessageTooLarge as error:  # send_buffer_size was lowered since it was taken
+                self._abort(ClosedBy.LOCAL, CloseReason.MESSAGE_TOO_LARGE, None, str(error))
+                return
             self.ask_for_room()
 
     def _say(self, frame: Frame, *, nagle: bool = False) -> None:
@@ -358,13 +405,17 @@ class Engine(ABC):
     def _say_goodbye_with(self, goodbye: Bye) -> None:
         self.phase = Phase.CLOSING
         self._goodbye = goodbye
+        self.watches_data = True
+        self.outbox.close()
         self._answer_at = inf
         self._close_at = self._now + self.config.close_timeout
 
     def _acknowledge(self, *, nagle: bool = False) -> None:
         self.ack_at = inf
         if self.inbox.is_ack_pending:
-            self._say(self.inbox.ack(), nagle=nagle)
+            ack = self.inbox.ack()
+            self._wire.grant(ack.credit_bytes, ack.credit_messages)
+            self._say(ack, nagle=nagle)
 
     def _discard(self) -> None:
         """Where nobody reads any more, what has come counts as handled, so that the peer gets to its end."""
@@ -374,9 +425,6 @@ class Engine(ABC):
             self._acknowledge()
 
     # ---- the end ----
-
-    def _has_all(self, last: Mapping[int, int]) -> bool:
-        return not len(self.inbox) and self.inbox.has_all(last)
 
     def _agreed_end(self, theirs: Bye | ByeAck) -> SessionEnd:
         """Once both goodbyes are known, or the peer's, which was first."""
@@ -400,6 +448,7 @@ class Engine(ABC):
 
     def _finish(self, end: SessionEnd) -> None:
         self.phase = Phase.ENDED
+        self.watches_data = True
         self.end = end
         self._control.clear()
         self.outbox.clear()

@@ -6,41 +6,47 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from .. import _native
 from ..address import Address
 from ..config import Config, OptionValue
-from ..endpoint import Endpoint, check_lane
+from ..endpoint import Endpoint, check_lane, cut, joined
 from ..enums import ConfigValue, ConnectionState, EndReason
-from ..errors import SendQueueFull
+from ..errors import MessageTooLarge, SendQueueFull
 from ..events import ConnectionEnd
 from ..identity import Identity
 from ..message import Message
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from .config import SessionConfig
-from .engine import Engine, Phase
+from .engine import Engine, Phase, Wire
 from .errors import SessionClosed, SessionFailed, closed, failed
-from .frames import CODES, MAX_DATA, MAX_KEY, MAX_TEXT
+from .frames import CODES, MAX_DATA, MAX_KEY, MAX_MESSAGE, MAX_TEXT
 from .parts import Text
 from .reasons import CloseReason, SessionEnd
+from .wire import ConnectionWire
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 C = TypeVar("C", bound=Endpoint)
 _TEXT = Text(MAX_TEXT)
+_RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 
 
 class BaseSession(ABC, Generic[C]):
     """One end of a session. Sending and closing: any thread. Reading: one thread, or task, at a time."""
 
-    def __init__(self, connection: C) -> None:
+    def __init__(self, connection: C, make_engine: Callable[[Wire], Engine]) -> None:
         self.connection = connection
         """The native connection that carries it: for all that is not said here, and not for messages."""
+        self._handle = connection.handle
         self._lock = threading.RLock()  # taken after the mailbox's, never before
         self._watcher: Callable[[Any], None] | None = None  # of the phase, and of each change before it is established
         self._watched: Phase | None = None
-        self._engine: Engine
+        self._engine = make_engine(ConnectionWire(connection))
+        self._inbox = self._engine.inbox
+        self._outbox = self._engine.outbox
 
     def __repr__(self) -> str:
         state = self._engine.told_end or self._engine.phase.value
@@ -73,12 +79,12 @@ class BaseSession(ABC, Generic[C]):
     @property
     def dropped(self) -> tuple[int, int]:
         """Unreliable messages that newer ones have pushed out: before they were sent, and before they were read."""
-        return self._engine.outbox.dropped, self._engine.inbox.dropped
+        return self._outbox.dropped, self._inbox.dropped
 
     @property
     def queued(self) -> tuple[int, int]:
         """Bytes and reliable messages that wait here until the peer reads, or the network takes them."""
-        return self._engine.outbox.waiting
+        return self._outbox.waiting
 
     @property
     def remote_address(self) -> Address | None:
@@ -181,35 +187,63 @@ class BaseSession(ABC, Generic[C]):
         payload = data if type(data) is bytes else bytes(memoryview(data))
         if lane:
             check_lane(lane)
-            if lane >= self.connection._lanes:
-                raise ValueError(f"lane {lane} is not configured: this connection has {self.connection._lanes}")
         if key is not None:
             _check_key(key, reliable)
+        elif len(payload) <= MAX_MESSAGE and (reliable or not self._outbox.has_unreliable):
+            flags = (_RELIABLE if reliable else _native.SEND_FRAMED) | (0 if nagle else _native.SEND_NO_NAGLE)
+            number: int = _native.send(self._handle, payload, len(payload), flags, lane)
+            if number > 0:
+                return number
+        return self._queue(payload, reliable, nagle, lane, key)
+
+    def _queue(self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None) -> int:
+        """What the core has not taken at once: it waits, or is refused."""
+        if lane >= self.connection._lanes:
+            raise ValueError(f"lane {lane} is not configured: this connection has {self.connection._lanes}")
         with self._lock:
             engine = self._engine
             if not engine.may_send:
                 raise self._closed()
             if reliable:
-                number = engine.outbox.put(payload, lane, nagle)
+                number = self._outbox.put(payload, lane, nagle)
             else:
-                number = engine.outbox.put_unreliable(payload, lane, nagle, key)
+                number = self._outbox.put_unreliable(payload, lane, nagle, key)
             engine.ask_for_room()
             return number
 
     def send_many(
-        self, messages: Iterable[Buffer], *, reliable: bool = True, nagle: bool = True, lane: int = 0
+        self,
+        messages: Iterable[Buffer] | Buffer,
+        *,
+        offsets: Sequence[int] | None = None,
+        reliable: bool = True,
+        nagle: bool = True,
+        lane: int = 0,
     ) -> list[int]:
-        """Queues several messages, and returns their numbers.
+        """Queues several messages, in one native call as far as they need not wait, and returns their numbers.
 
-        Errors: as send(). With SendQueueFull and MessageTooLarge the messages before the refused one are on their way:
-        the exception's ``sent`` tells how many of them, in the case of SendQueueFull.
+        messages, offsets: as in Connection.send_many(). Errors: as send(). With SendQueueFull and MessageTooLarge the
+        messages before the refused one are on their way: the exception's ``sent`` tells how many.
         """
+        check_lane(lane)
+        if offsets is None:
+            data, sizes = joined(messages)
+        else:
+            data = bytes(memoryview(cast("Buffer", messages)))
+            begin, sizes = cut(len(data), offsets)
+            data = data[begin:]
         numbers: list[int] = []
+        if reliable or not self._outbox.has_unreliable:
+            flags = (_RELIABLE if reliable else _native.SEND_FRAMED) | (0 if nagle else _native.SEND_NO_NAGLE)
+            taken, first, _ = _native.send_many(self._handle, data, sizes, flags, lane)
+            numbers += range(first, first + taken)  # taken is negative once the connection has ended
+        begin = sum(sizes[: len(numbers)])
         try:
-            for message in messages:
-                numbers.append(self.send(message, reliable=reliable, nagle=nagle, lane=lane))  # noqa: PERF401 - counted
-        except SendQueueFull as full:
-            full.sent = len(numbers)
+            for size in sizes[len(numbers) :]:
+                numbers.append(self._queue(data[begin : begin + size], reliable, nagle, lane, None))
+                begin += size
+        except (SendQueueFull, MessageTooLarge) as error:
+            error.sent = len(numbers)
             raise
         return numbers
 
@@ -218,11 +252,17 @@ class BaseSession(ABC, Generic[C]):
     def on_message(self, message: Message) -> None:
         """Endpoint's Sink."""
         with self._lock:
-            has_changed = self._engine.receive(message, time.monotonic())
-        if has_changed:
-            self._changed()
-        else:
-            self._arrived()
+            self._engine.receive(message, time.monotonic())
+        self._changed()
+
+    def _on_watched_data(self, message: Message) -> None:
+        with self._lock:
+            self._engine.receive_data(message, time.monotonic())
+        self._changed()
+
+    @abstractmethod
+    def on_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
 
     def on_end(self, end: ConnectionEnd) -> None:
         """Endpoint's Sink."""
@@ -248,25 +288,25 @@ class BaseSession(ABC, Generic[C]):
     def _changed(self) -> None:
         """Something may be different: a message, the phase, room, a time to tick."""
 
+    @abstractmethod
     def _set_timer(self) -> None:
         """A time to tick may be earlier than before."""
-
-    @abstractmethod
-    def _arrived(self) -> None:
-        """There is one message more, and nothing else is different."""
 
     def _tick(self) -> None:
         with self._lock:
             self._engine.tick(time.monotonic())
         self._changed()
 
-    def _take(self) -> Message | None:
-        engine = self._engine
+    def _on_news(self) -> None:
+        """Of the inbox."""
         with self._lock:
-            ack_at = engine.ack_at
-            message = engine.take(time.monotonic())
-        if engine.ack_at < ack_at:
-            self._set_timer()
+            self._engine.handled(time.monotonic())
+        self._set_timer()
+
+    def _take(self) -> Message | None:
+        message = self._inbox.take()
+        if self._inbox.has_news:
+            self._on_news()
         return message
 
     def _is_drained(self) -> bool:
@@ -274,7 +314,7 @@ class BaseSession(ABC, Generic[C]):
         with self._lock:
             if not self._engine.may_send:
                 raise self._closed()
-            waiting_bytes, waiting = self._engine.outbox.waiting
+            waiting_bytes, waiting = self._outbox.waiting
             config = self._engine.config
             return waiting_bytes <= config.send_queue_bytes // 2 and waiting <= config.send_queue_messages // 2
 

@@ -9,7 +9,6 @@ from math import inf
 from ..enums import EndReason
 from ..errors import InvalidStateError
 from ..events import ClosedBy
-from ..message import Message
 from .config import SessionConfig
 from .engine import Engine, Phase, Wire
 from .frames import VERSION, Confirm, Frame, Hello, Ready, Reject, Resume, ResumeFailed, Welcome, decode
@@ -54,7 +53,7 @@ class ClientEngine(Engine):
         """16 bytes, chosen by the server."""
         return self._welcome.session_id if self._welcome else b""
 
-    def _check_speaks(self, message: Message) -> None:
+    def _check_speaks(self, message: bytes) -> None:
         if self._welcome is None and not _is_answer(message):
             raise Violation("the server does not speak the session protocol", CloseReason.PROTOCOL_ERROR)
 
@@ -129,8 +128,8 @@ class ServerEngine(Engine):
         """Whether the application is to accept or to reject."""
         return self.step is ServerStep.DECISION and self.phase is Phase.SETTING_UP
 
-    def _check_speaks(self, message: Message) -> None:
-        if self.step is ServerStep.HELLO and not message.data.startswith((Hello.PREFIX, Resume.PREFIX)):
+    def _check_speaks(self, message: bytes) -> None:
+        if self.step is ServerStep.HELLO and not message.startswith((Hello.PREFIX, Resume.PREFIX)):
             raise Violation("this is a server of gns_py sessions: say HELLO first", CloseReason.PROTOCOL_ERROR)
 
     @property
@@ -227,8 +226,8 @@ class ServerEngine(Engine):
         self._setup_deadline = deadline
 
 
-def _is_answer(message: Message) -> bool:
+def _is_answer(message: bytes) -> bool:
     try:
-        return isinstance(decode(message.data), Welcome | Reject | ResumeFailed)
+        return isinstance(decode(message), Welcome | Reject | ResumeFailed)
     except FrameError:
         return False

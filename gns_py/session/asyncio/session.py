@@ -21,7 +21,6 @@ from ..engine import Engine, Phase, Wire
 from ..errors import SessionClosedOK, closed
 from ..reasons import SessionEnd
 from ..session import BaseSession
-from ..wire import ConnectionWire
 
 
 class Session(BaseSession[Connection]):
@@ -33,14 +32,13 @@ class Session(BaseSession[Connection]):
     """
 
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
-        super().__init__(connection)
+        super().__init__(connection, make_engine)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._receiver = Waiters()
         self._waiters = Waiters()
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
-        self._engine = make_engine(ConnectionWire(connection))
         connection._attach(self)
         self._changed()
 
@@ -70,17 +68,22 @@ class Session(BaseSession[Connection]):
         return messages
 
     async def _next(self) -> Message:
-        message = self._take()
-        if message is not None:
-            return message
+        inbox = self._inbox
+        message = inbox.take()
+        if message is None:
+            message = await self._wait_for_message()
+        if inbox.has_news:
+            self._on_news()
+        return message
+
+    async def _wait_for_message(self) -> Message:
         if self._receiver:
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
-            end = self.end
-            if end is not None:
+            if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
                 raise closed(end)
             await self._receiver.wait()
-            message = self._take()
+            message = self._inbox.take()
             if message is not None:
                 return message
 
@@ -153,8 +156,20 @@ class Session(BaseSession[Connection]):
 
     def on_message(self, message: Message) -> None:
         """Endpoint's Sink."""
-        _native.handled(self.connection.handle, 1, len(message.data))
+        _native.handled(self._handle, 1, len(message.data))
         super().on_message(message)
+
+    def on_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
+        if self._engine.watches_data:
+            self._on_watched_data(message)
+            return
+        if message.reliable:
+            self._inbox.add(message)
+        else:
+            self._inbox.add_unreliable(message)
+        if self._receiver:
+            self._receiver.wake()
 
     def _changed(self) -> None:
         if threading.get_ident() != self._thread:
@@ -165,9 +180,6 @@ class Session(BaseSession[Connection]):
         self._waiters.wake()
         self._tell_watcher()
         self._set_timer()
-
-    def _arrived(self) -> None:
-        self._receiver.wake()
 
     def _set_timer(self) -> None:
         """A timer that is too early does no harm, and is not changed for each message."""

@@ -18,7 +18,6 @@ from ..engine import Engine, Phase, Wire
 from ..errors import SessionClosedOK, closed
 from ..reasons import SessionEnd
 from ..session import BaseSession
-from ..wire import ConnectionWire
 from .keeper import keeper
 
 # Who waits while another thread reads looks this often for what needs no reading; changes wake it at once.
@@ -35,12 +34,13 @@ class Session(BaseSession[Connection]):
     """
 
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
-        super().__init__(connection)
+        super().__init__(connection, make_engine)
         self._condition = threading.Condition(self._lock)
         self._waiting = 0  # threads, for the condition
         self._receiving = threading.Lock()
-        self._engine = make_engine(ConnectionWire(connection))
+        self._due = inf  # when to tick
         connection._attach(self)
+        self._set_timer()
         keeper.add(self)
 
     def recv(self, timeout: float | None = None) -> bytes:
@@ -50,37 +50,40 @@ class Session(BaseSession[Connection]):
         Errors: TimeoutError; once all messages before the end have been taken, SessionClosedOK or SessionClosedError;
         ConcurrencyError.
         """
-        return self.recv_message(timeout).data
+        return self._next(timeout).data
 
     def recv_message(self, timeout: float | None = None) -> Message:
         """As recv(), with number, lane, reliability and time of arrival.
 
         number: of a reliable message the session's number on its lane, of others GNS's.
         """
-        message = self._take()
-        if message is not None:
-            return message
+        return self._next(timeout)
+
+    def _next(self, timeout: float | None) -> Message:
+        inbox = self._inbox
+        message = inbox.take()
+        if message is None:
+            return self._wait_for_message(timeout)
+        if inbox.has_news:
+            self._on_news()
+        return message
+
+    def _wait_for_message(self, timeout: float | None) -> Message:
         if not self._receiving.acquire(blocking=False):
             raise ConcurrencyError("two threads receive from the same session at once")
         try:
-            message = self._next(Deadline(timeout))
+            deadline = Deadline(timeout)
+            while True:
+                if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
+                    raise closed(end)
+                has_come = self._wait(deadline)
+                message = self._take()
+                if message is not None:
+                    return message
+                if not has_come and deadline.is_over() and self.end is None:
+                    raise TimeoutError(f"no message within {timeout} s")
         finally:
             self._receiving.release()
-        if message is None:
-            raise TimeoutError(f"no message within {timeout} s")
-        return message
-
-    def _next(self, deadline: Deadline) -> Message | None:
-        while True:
-            end = self.end
-            if end is not None:
-                raise closed(end)
-            has_come = self._wait(deadline)
-            message = self._take()
-            if message is not None:
-                return message
-            if not has_come and deadline.is_over() and self.end is None:
-                return None
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
@@ -198,30 +201,44 @@ class Session(BaseSession[Connection]):
 
     def _until_tick(self, deadline: Deadline) -> float | None:
         remaining = deadline.remaining()
-        at = self._engine.next_tick
-        if at == inf:
+        if self._due == inf:
             return remaining
-        left = max(0.0, at - time.monotonic())
+        left = max(0.0, self._due - time.monotonic())
         return left if remaining is None else min(left, remaining)
 
     def _tick_if_due(self) -> None:
-        if self._engine.next_tick <= time.monotonic():
+        if self._due <= time.monotonic():
             self._tick()
+
+    def _set_timer(self) -> None:
+        self._due = self._engine.next_tick
 
     def _keep(self) -> bool:
         """What the keeper does; whether there is more to come."""
-        if (
-            self._engine.is_client or self._engine.phase is not Phase.SETTING_UP
-        ):  # else it is the listen socket's to read
-            self.connection._mailbox.receive_if_idle()
-        self._tick_if_due()
+        mailbox = self.connection._mailbox
+        if not mailbox.is_read:  # else whoever reads deals with all this
+            if self._engine.is_client or self._engine.phase is not Phase.SETTING_UP:  # else the listen socket reads
+                mailbox.receive_if_idle()
+            self._tick_if_due()
         return self._engine.phase is not Phase.ENDED
 
+    def on_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
+        if self._engine.watches_data:
+            self._on_watched_data(message)
+        elif message.reliable:
+            self._inbox.add(message)
+        else:
+            self._inbox.add_unreliable(message)
+        if self._waiting:
+            self._notify()
+
     def _changed(self) -> None:
-        self._arrived()
+        self._set_timer()
+        self._notify()
         self._tell_watcher()
 
-    def _arrived(self) -> None:
+    def _notify(self) -> None:
         if self._waiting:
             with self._condition:
                 self._condition.notify_all()
