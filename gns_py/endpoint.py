@@ -41,6 +41,9 @@ class Sink(Protocol):
     def on_data(self, message: Message) -> None:
         """What a DATA or UNTRACKED frame brings has arrived: after _native.framing_begin()."""
 
+    def on_due_data(self, message: Message) -> None:
+        """The same, and once it is handled _native.framing_grant() is due."""
+
     def on_end(self, end: ConnectionEnd) -> None:
         """The connection has ended."""
 
@@ -281,8 +284,8 @@ class Endpoint:
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
         if offsets is None:
-            joined, sizes = joined(messages)
-            taken, first, failed = _native.send_many(self.handle, joined, sizes, flags, lane)
+            batch, sizes = joined(messages)
+            taken, first, failed = _native.send_many(self.handle, batch, sizes, flags, lane)
         else:
             with _native.readable(messages) as data:
                 begin, sizes = cut(len(data), offsets)

@@ -338,6 +338,7 @@ class Mailbox:
         reader = self._reader
         payloads = reader.payloads
         new = tuple.__new__  # what Message() ends in, without a call on the way
+        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
         handle = 0
         endpoint: Endpoint | None = None
         while backlog:
@@ -346,7 +347,7 @@ class Mailbox:
                 handle = connection
                 get = known.get(connection)
                 endpoint = get() if get else None
-            if kind == _native.EVENT_MESSAGE:
+            if kind == event_message:
                 if endpoint is not None:
                     if endpoint._views:
                         view = reader.lend(offset, size)
@@ -354,11 +355,14 @@ class Mailbox:
                     else:
                         data = payloads[offset : offset + size]
                         endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)))
-            elif kind == _native.EVENT_DATA:
-                sink = endpoint._sink if endpoint is not None else None
-                if sink is not None:
+            elif kind == event_data:
+                if endpoint is not None and (sink := endpoint._sink) is not None:
                     data = payloads[offset : offset + size]
                     sink.on_data(new(Message, (data, number, lane, flags != 0, when)))
+            elif kind == _native.EVENT_DUE_DATA:
+                if endpoint is not None and (sink := endpoint._sink) is not None:
+                    data = payloads[offset : offset + size]
+                    sink.on_due_data(Message(data, number, lane, True, when))
             elif kind == _native.EVENT_STATUS:
                 info, listen_socket = _native.read_info(payloads[offset : offset + size])
                 if endpoint is not None:

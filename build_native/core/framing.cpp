@@ -9,6 +9,8 @@ namespace gns_core {
 namespace {
 
 constexpr uint8_t type_data = 0x10, type_untracked = 0x11;
+// The peer is told when so large a part of the first credit was handled since it was told last.
+constexpr int64_t due_part = 4;
 
 // Seven bits a byte, the least significant first; the high bit says that another byte follows.
 uint32_t write_varint(uint64_t number, uint8_t *out) {
@@ -39,18 +41,17 @@ int64_t &of_lane(std::vector<int64_t> &numbers, uint16_t lane) {
 
 } // namespace
 
-void FramedSends::allow(uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
+void FramedSends::allow(uint32_t max_message, Credit credit) {
     allowed_ = true;
     max_message_ = max_message;
-    credit_bytes_ = credit_bytes;
-    credit_messages_ = credit_messages;
+    credit_ = credit;
 }
 
 int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
     if (!allowed_) return GNS_ERROR_HELD;
     if (!waited && (held_ == held_all || (reliable && held_ == held_data))) return GNS_ERROR_HELD;
     if (size > max_message_) return GNS_ERROR_TOO_LARGE;
-    return reliable && (bytes_ >= credit_bytes_ || messages_ >= credit_messages_) ? GNS_ERROR_HELD : 0;
+    return reliable && (sent_.bytes >= credit_.bytes || sent_.messages >= credit_.messages) ? GNS_ERROR_HELD : 0;
 }
 
 uint32_t FramedSends::write_prefix(char *end, uint32_t size, bool reliable, uint16_t lane, int64_t *number) {
@@ -61,23 +62,40 @@ uint32_t FramedSends::write_prefix(char *end, uint32_t size, bool reliable, uint
         prefix[0] = type_data;
         *number = ++of_lane(numbers_, lane);
         length += write_varint(static_cast<uint64_t>(*number), prefix + 1);
-        bytes_ += size;
-        ++messages_;
+        sent_.bytes += size;
+        ++sent_.messages;
     }
     std::memcpy(end - length, prefix, length);
     return length;
 }
 
-void FramedReceives::begin(uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
+void FramedReceives::begin(uint32_t max_message, Credit first) {
     max_message_ = max_message;
-    grant(credit_bytes, credit_messages);
+    first_ = first;
+    credit_bytes_.store(first.bytes, std::memory_order_relaxed);
+    credit_messages_.store(first.messages, std::memory_order_relaxed);
     heard_us_.store(SteamNetworkingUtils()->GetLocalTimestamp(), std::memory_order_relaxed);
     on_.store(true, std::memory_order_release);
 }
 
-void FramedReceives::grant(int64_t credit_bytes, int64_t credit_messages) {
-    credit_bytes_.store(credit_bytes, std::memory_order_relaxed);
-    credit_messages_.store(credit_messages, std::memory_order_relaxed);
+Credit FramedReceives::grant() {
+    std::lock_guard lock(mutex_);
+    if (!ungranted_.empty()) {
+        const Credit handled = ungranted_.front();
+        ungranted_.pop_front();
+        credit_bytes_.store(first_.bytes + handled.bytes, std::memory_order_relaxed);
+        credit_messages_.store(first_.messages + handled.messages, std::memory_order_relaxed);
+    }
+    return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
+}
+
+bool FramedReceives::note_due() {
+    if ((came_.bytes - due_.bytes) * due_part < first_.bytes && (came_.messages - due_.messages) * due_part < first_.messages)
+        return false;
+    due_ = came_;
+    std::lock_guard lock(mutex_);
+    ungranted_.push_back(came_);
+    return true;
 }
 
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
@@ -87,7 +105,7 @@ std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingM
     case type_data: return take_data(message);
     case type_untracked:
         if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
-        return Taken{message.m_nMessageNumber, 1, false}; // GNS sends long ones reliably, whatever they are sent as
+        return Taken{message.m_nMessageNumber, 1, false, false}; // GNS sends long ones reliably, whatever they are sent as
     default: return std::nullopt;
     }
 }
@@ -102,13 +120,13 @@ std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetwor
     int64_t &last = of_lane(numbers_, message.m_idxLane);
     if (number != last + 1 || payload > max_message_) return std::nullopt;
     // The last one may go over the credit; and lanes overtake each other, so it need not be the last one to come.
-    if (bytes_ + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
-        messages_ >= credit_messages_.load(std::memory_order_relaxed))
+    if (came_.bytes + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
+        came_.messages >= credit_messages_.load(std::memory_order_relaxed))
         return std::nullopt;
     last = number;
-    bytes_ += payload;
-    ++messages_;
-    return Taken{number, 1 + length, true};
+    came_.bytes += payload;
+    ++came_.messages;
+    return Taken{number, 1 + length, true, note_due()};
 }
 
 } // namespace gns_core
@@ -120,16 +138,18 @@ int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t cre
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
         if (found->framed_receives.on()) return fail(-k_EResultInvalidState, "it has begun");
-        found->framed_receives.begin(max_message, credit_bytes, credit_messages);
+        found->framed_receives.begin(max_message, {credit_bytes, credit_messages});
         return 0;
     });
 }
 
-int32_t gns_framing_grant(uint64_t connection, int64_t credit_bytes, int64_t credit_messages) {
+int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
-        found->framed_receives.grant(credit_bytes, credit_messages);
+        const Credit credit = found->framed_receives.grant();
+        *credit_bytes = credit.bytes;
+        *credit_messages = credit.messages;
         return 0;
     });
 }
@@ -146,7 +166,7 @@ int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t cre
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
         std::lock_guard lock(runtime().pump.queue_mutex());
-        found->framed_sends.allow(max_message, credit_bytes, credit_messages);
+        found->framed_sends.allow(max_message, {credit_bytes, credit_messages});
         return 0;
     });
 }

@@ -65,6 +65,7 @@
 #define GNS_EVENT_SEND_FAILED 4 /* GNS refused message `number` after gns_send had taken it; code: the result */
 #define GNS_EVENT_PONG 5      /* what gns_connection_ping asked for has come; number: the round trip, microseconds */
 #define GNS_EVENT_DATA 6      /* after gns_framing_begin: a DATA or UNTRACKED frame's payload; number: DATA's own */
+#define GNS_EVENT_DUE_DATA 7  /* the same, of a message after which gns_framing_grant is due, once it is handled */
 
 #define GNS_END_GOING_AWAY 1001                    /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001                /* the program that owned this connection failed */
@@ -320,8 +321,9 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
    as GNS_EVENT_MESSAGE, unchanged. Once. Credit, here and below: bytes and messages in the life of the session. DATA does
    not count for a mailbox that holds. Errors: InvalidState. */
 int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
-/* How much DATA may come. */
-int32_t gns_framing_grant(uint64_t connection, int64_t credit_bytes, int64_t credit_messages);
+/* All up to the next GNS_EVENT_DUE_DATA, for which this was not called yet, has been handled; they come each time that a
+   quarter of the first credit has. Tells how much may come now. */
+int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages);
 /* When the last message came, of whatever kind. */
 int64_t gns_framing_heard(uint64_t connection);
 /* How much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD. gns_send

@@ -97,7 +97,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
             out->lane = event.message->m_idxLane;
             out->flags = event.flags;
             if (out->size > 0) std::memcpy(target, static_cast<const char *>(event.message->m_pData) + event.prefix, out->size);
-            if (!holds || event.kind == GNS_EVENT_DATA) handled(*event.connection, 1, out->size);
+            if (!holds || event.kind != GNS_EVENT_MESSAGE) handled(*event.connection, 1, out->size);
         } else {
             out->time_us = event.time_us;
             if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));

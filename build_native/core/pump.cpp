@@ -259,7 +259,7 @@ void Pump::deliver(SteamNetworkingMessage_t *received) {
     event.flags = static_cast<uint16_t>(message->m_nFlags & k_nSteamNetworkingSend_Reliable);
     if (connection->framed_receives.on()) {
         if (const auto taken = connection->framed_receives.take(*message)) {
-            event.kind = GNS_EVENT_DATA;
+            event.kind = taken->due ? GNS_EVENT_DUE_DATA : GNS_EVENT_DATA;
             event.number = taken->number;
             event.prefix = taken->prefix;
             event.flags = taken->reliable ? GNS_SEND_RELIABLE : 0;

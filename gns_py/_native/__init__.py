@@ -35,6 +35,7 @@ EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
 EVENT_PONG: int = lib.GNS_EVENT_PONG
 EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
 EVENT_DATA: int = lib.GNS_EVENT_DATA
+EVENT_DUE_DATA: int = lib.GNS_EVENT_DUE_DATA
 SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
 SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
 SEND_NO_DELAY: int = lib.GNS_SEND_NO_DELAY
@@ -331,12 +332,17 @@ def send_many(connection: int, data: Any, sizes: Sequence[int], flags: int, lane
 # (connection, max_message, credit_bytes, credit_messages)
 framing_begin = lib.gns_framing_begin
 framing_allow = lib.gns_framing_allow
-# (connection, credit_bytes, credit_messages)
-framing_grant = lib.gns_framing_grant
 # (connection, held)
 framing_hold = lib.gns_framing_hold
 # (connection) -> time_us or error
 framing_heard = lib.gns_framing_heard
+
+
+def framing_grant(connection: int) -> tuple[int, int]:
+    """Bytes and messages that may come now."""
+    credit = ffi.new("int64_t[2]")
+    lib.gns_framing_grant(connection, credit, credit + 1)
+    return credit[0], credit[1]
 
 
 def framing_sent(connection: int, lanes: int) -> list[int] | None:

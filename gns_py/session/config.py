@@ -20,7 +20,7 @@ class SessionConfig:
     credit_messages: int = 16_384
     """How many messages the peer may send before this end has read them."""
     send_queue_bytes: int = 4 << 20
-    """How much may wait here for the peer to read; drain() waits from the half on, send() beyond it is refused."""
+    """How much may wait here for the peer to read, which drain() waits for; send() beyond it is refused."""
     send_queue_messages: int = 16_384
     """How many messages may wait here for the peer to read."""
     unreliable_queue: int = 1_024

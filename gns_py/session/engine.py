@@ -22,7 +22,6 @@ from .parts import FrameError
 from .reasons import CloseReason, SessionEnd, cut, end_of_native, native_text, reason_of
 from .violation import Violation
 
-_ACK_DELAY = 5.0
 _PING_PART = 3
 # Of the close timeout: who is asked answers before who asked gives up.
 _ANSWER_PART = 0.8
@@ -34,8 +33,8 @@ class Wire(OutboxWire, Protocol):
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         """The session begins: what this end takes."""
 
-    def grant(self, credit_bytes: int, credit_messages: int) -> None:
-        """What this end takes now."""
+    def grant(self) -> tuple[int, int]:
+        """Bytes and messages that this end takes now: a message after which an ack is due has been handled."""
 
     def silence(self) -> float:
         """Seconds since the last message came."""
@@ -71,17 +70,15 @@ class Engine(ABC):
         """Whether the server has said that it does not want a session."""
         self.going_away: GoAway | None = None
         """What the server has said of its end."""
-        self.inbox = Inbox(config.credit_bytes, config.credit_messages, config.unreliable_queue)
+        self.inbox = Inbox(config.unreliable_queue)
         self.outbox = Outbox(wire, config.send_queue_bytes, config.send_queue_messages, config.unreliable_queue)
-        self._control: deque[tuple[bytes, bool]] = deque()
+        self._control: deque[bytes] = deque()
         self._now = now
         self._heard = now
         self._ping_timeout = 0.0
         self._pings = 0
         self._ping_is_out = False
         self._setup_deadline = inf
-        self.ack_at = inf
-        """When the peer is to be told what was handled."""
         self._close_at = inf
         self._answer_at = inf
         self._goodbye: Bye | None = None  # this end's; its last is known when it is said
@@ -108,7 +105,7 @@ class Engine(ABC):
         except (FrameError, Violation) as error:
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
 
-    def receive_data(self, message: Message, now: float) -> None:
+    def receive_data(self, message: Message, now: float, *, is_ack_due: bool = False) -> None:
         """What has come in DATA or UNTRACKED, while watches_data."""
         if self.phase is Phase.ENDED:
             return
@@ -120,7 +117,9 @@ class Engine(ABC):
             goodbye = self._peers_goodbye
             if goodbye is not None and message.reliable and message.number > goodbye.last.get(message.lane, 0):
                 raise Violation("Data came after the last one", CloseReason.LOST_MESSAGES)
-            if message.reliable:
+            if is_ack_due:
+                self.inbox.add_due(message)
+            elif message.reliable:
                 self.inbox.add(message)
             else:
                 self.inbox.add_unreliable(message)
@@ -159,8 +158,6 @@ class Engine(ABC):
                 self._say(Ping(self._pings))
             if now >= self._answer_at:
                 self._say_goodbye_with(Bye(CloseReason.ABORTED, EndReason.APP_GENERIC, "", {}, b""))
-            if now >= self.ack_at:
-                self._acknowledge(nagle=True)  # nobody waits for it
             self._progress()
 
     @property
@@ -171,7 +168,7 @@ class Engine(ABC):
         ping_at = inf
         if self._pings_run:
             ping_at = self._heard + (self._ping_timeout if self._ping_is_out else self._ping_timeout / _PING_PART)
-        return min(self._setup_deadline, self._close_at, self._answer_at, self.ack_at, ping_at)
+        return min(self._setup_deadline, self._close_at, self._answer_at, ping_at)
 
     # ---- what goes out ----
 
@@ -190,19 +187,15 @@ class Engine(ABC):
     def take(self, now: float) -> Message | None:
         """The next message for the application, which has handled it with that; None: there is none."""
         message = self.inbox.take()
-        if self.inbox.has_news:
-            self.handled(now)
+        if self.inbox.acks_due:
+            self.acknowledge(now)
         return message
 
-    def handled(self, now: float) -> None:
-        """The inbox has news."""
+    def acknowledge(self, now: float) -> None:
+        """Once Inbox.acks_due."""
         self._now = now
-        if self.phase is Phase.ENDED or not self.inbox.is_ack_due:
-            self.inbox.expect_news()
-            self.ack_at = min(self.ack_at, now + _ACK_DELAY)
-        else:
-            self._acknowledge()
-            self._progress()
+        self._acknowledge()
+        self._progress()
 
     @property
     def told_end(self) -> SessionEnd | None:
@@ -385,8 +378,7 @@ class Engine(ABC):
     def _flush(self) -> None:
         try:
             while self._control:
-                message, nagle = self._control[0]
-                self._wire.send(message, 0, True, nagle)
+                self._wire.send(self._control[0], 0, True, False)
                 self._control.popleft()
         except SendQueueFull:
             self._wire.tell_room()
@@ -399,8 +391,8 @@ class Engine(ABC):
                 return
             self.ask_for_room()
 
-    def _say(self, frame: Frame, *, nagle: bool = False) -> None:
-        self._control.append((frame.encode(), nagle))
+    def _say(self, frame: Frame) -> None:
+        self._control.append(frame.encode())
 
     def _say_goodbye_with(self, goodbye: Bye) -> None:
         self.phase = Phase.CLOSING
@@ -410,18 +402,18 @@ class Engine(ABC):
         self._answer_at = inf
         self._close_at = self._now + self.config.close_timeout
 
-    def _acknowledge(self, *, nagle: bool = False) -> None:
-        self.ack_at = inf
-        if self.inbox.is_ack_pending:
-            ack = self.inbox.ack()
-            self._wire.grant(ack.credit_bytes, ack.credit_messages)
-            self._say(ack, nagle=nagle)
+    def _acknowledge(self) -> None:
+        due, self.inbox.acks_due = self.inbox.acks_due, 0
+        if self.phase is not Phase.ENDED:
+            for _ in range(due):
+                credit_bytes, credit_messages = self._wire.grant()
+            self._say(Ack(self.inbox.handled.copy(), credit_bytes, credit_messages))
 
     def _discard(self) -> None:
         """Where nobody reads any more, what has come counts as handled, so that the peer gets to its end."""
         while self.inbox.take() is not None:
             pass
-        if self.inbox.is_ack_due:
+        if self.inbox.acks_due:
             self._acknowledge()
 
     # ---- the end ----

@@ -124,14 +124,12 @@ class Outbox:
         if len(payload) + len(key or b"") > self._max_message:
             self._refuse_size(len(payload) + len(key or b""))
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
-        if key is not None:
-            self._unreliable.pop(key, None)
         if self._is_open and not self._unreliable:
             try:
                 return self._wire.send(message, lane, False, nagle)
             except SendQueueFull:
                 self._is_full_below = True
-        elif len(self._unreliable) >= self._max_unreliable:
+        elif len(self._unreliable) >= self._max_unreliable and key not in self._unreliable:
             self._unreliable.popitem(last=False)
             self.dropped += 1
         self._unreliable_count += 1

@@ -46,6 +46,7 @@ class BaseSession(ABC, Generic[C]):
         self._watched: Phase | None = None
         self._engine = make_engine(ConnectionWire(connection))
         self._inbox = self._engine.inbox
+        self._add = self._inbox.add
         self._outbox = self._engine.outbox
 
     def __repr__(self) -> str:
@@ -255,13 +256,17 @@ class BaseSession(ABC, Generic[C]):
             self._engine.receive(message, time.monotonic())
         self._changed()
 
-    def _on_watched_data(self, message: Message) -> None:
+    def _on_watched_data(self, message: Message, *, is_ack_due: bool = False) -> None:
         with self._lock:
-            self._engine.receive_data(message, time.monotonic())
+            self._engine.receive_data(message, time.monotonic(), is_ack_due=is_ack_due)
         self._changed()
 
     @abstractmethod
     def on_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
+
+    @abstractmethod
+    def on_due_data(self, message: Message) -> None:
         """Endpoint's Sink."""
 
     def on_end(self, end: ConnectionEnd) -> None:
@@ -288,35 +293,27 @@ class BaseSession(ABC, Generic[C]):
     def _changed(self) -> None:
         """Something may be different: a message, the phase, room, a time to tick."""
 
-    @abstractmethod
-    def _set_timer(self) -> None:
-        """A time to tick may be earlier than before."""
-
     def _tick(self) -> None:
         with self._lock:
             self._engine.tick(time.monotonic())
         self._changed()
 
-    def _on_news(self) -> None:
-        """Of the inbox."""
+    def _acknowledge(self) -> None:
         with self._lock:
-            self._engine.handled(time.monotonic())
-        self._set_timer()
+            self._engine.acknowledge(time.monotonic())
 
     def _take(self) -> Message | None:
         message = self._inbox.take()
-        if self._inbox.has_news:
-            self._on_news()
+        if self._inbox.acks_due:
+            self._acknowledge()
         return message
 
     def _is_drained(self) -> bool:
-        """Whether at most half of the send queue is in use. Errors: SessionClosed."""
+        """Whether nothing waits for the peer to read. Errors: SessionClosed."""
         with self._lock:
             if not self._engine.may_send:
                 raise self._closed()
-            waiting_bytes, waiting = self._outbox.waiting
-            config = self._engine.config
-            return waiting_bytes <= config.send_queue_bytes // 2 and waiting <= config.send_queue_messages // 2
+            return self._outbox.is_empty
 
     def _begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
         """Errors: TypeError, ValueError."""

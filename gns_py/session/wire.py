@@ -22,9 +22,9 @@ class ConnectionWire:
         """DATA and UNTRACKED come to Sink.on_data() from now on."""
         _native.framing_begin(self._handle, max_message, credit_bytes, credit_messages)
 
-    def grant(self, credit_bytes: int, credit_messages: int) -> None:
-        """What this end takes now."""
-        _native.framing_grant(self._handle, credit_bytes, credit_messages)
+    def grant(self) -> tuple[int, int]:
+        """Bytes and messages that this end takes now."""
+        return _native.framing_grant(self._handle)
 
     def silence(self) -> float:
         """Seconds since the last message came."""

@@ -22,6 +22,7 @@ import gns_py  # noqa: E402 - before the block: of it, only what the block impor
 
 with atheris.instrument_imports(include=["gns_py.session", "independent_decoder"]):
     from support.frames import assert_decoders_agree, message_of
+    from support.framing import Framing
 
     from gns_py.session.config import SessionConfig
     from gns_py.session.engine import Engine, Phase
@@ -36,7 +37,7 @@ WELCOME = Welcome(1, 0, bytes(16), 1, b"", 100, 200, 2, 0, 1000, b"")
 BYE = Bye(CloseReason.CLOSED_BY_CLIENT, 1000, "", {0: 2}, b"")
 
 
-class Nowhere:
+class Nowhere(Framing):
     """A Wire that takes everything."""
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
@@ -50,7 +51,9 @@ class Nowhere:
 
 
 def receive(engine: Engine, message: bytes) -> None:
-    engine.receive(gns_py.Message(message, 1, 0, True, 0), 0.0)
+    wire = engine._wire
+    assert isinstance(wire, Nowhere)
+    wire.deliver(engine, gns_py.Message(message, 1, 0, True, 0), 0.0)
 
 
 def client(*frames: Frame) -> Engine:

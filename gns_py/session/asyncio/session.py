@@ -72,8 +72,8 @@ class Session(BaseSession[Connection]):
         message = inbox.take()
         if message is None:
             message = await self._wait_for_message()
-        if inbox.has_news:
-            self._on_news()
+        if inbox.acks_due:
+            self._acknowledge()
         return message
 
     async def _wait_for_message(self) -> Message:
@@ -93,12 +93,12 @@ class Session(BaseSession[Connection]):
 
     async def __anext__(self) -> bytes:
         try:
-            return await self.recv()
+            return (await self._next()).data
         except SessionClosedOK:
             raise StopAsyncIteration from None
 
     async def drain(self) -> None:
-        """Waits until at most half of the send queue is in use: until the peer has read, and the network has taken.
+        """Waits until nothing waits for the peer to read, and, as Connection.drain(), until the network has taken half.
 
         Any number of tasks. Errors: SessionClosed.
         """
@@ -165,11 +165,19 @@ class Session(BaseSession[Connection]):
             self._on_watched_data(message)
             return
         if message.reliable:
-            self._inbox.add(message)
+            self._add(message)
         else:
             self._inbox.add_unreliable(message)
         if self._receiver:
             self._receiver.wake()
+
+    def on_due_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
+        if self._engine.watches_data:
+            self._on_watched_data(message, is_ack_due=True)
+            return
+        self._inbox.add_due(message)
+        self._receiver.wake()
 
     def _changed(self) -> None:
         if threading.get_ident() != self._thread:

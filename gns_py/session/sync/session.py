@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ...deadline import Deadline
 from ...enums import EndReason
-from ...errors import ConcurrencyError, ConnectionClosed, NotRunningError
+from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningError
 from ...message import Message
 from ...sync import Connection
 from ..engine import Engine, Phase, Wire
@@ -22,6 +22,8 @@ from .keeper import keeper
 
 # Who waits while another thread reads looks this often for what needs no reading; changes wake it at once.
 _LOOK = 0.1
+# Who reads leaves times so far away to the keeper: a native wait with a limit costs more than one without.
+_LONG = 1.0
 
 
 class Session(BaseSession[Connection]):
@@ -40,7 +42,7 @@ class Session(BaseSession[Connection]):
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
         connection._attach(self)
-        self._set_timer()
+        self._changed()
         keeper.add(self)
 
     def recv(self, timeout: float | None = None) -> bytes:
@@ -50,22 +52,25 @@ class Session(BaseSession[Connection]):
         Errors: TimeoutError; once all messages before the end have been taken, SessionClosedOK or SessionClosedError;
         ConcurrencyError.
         """
-        return self._next(timeout).data
+        inbox = self._inbox
+        message = inbox.take()
+        if message is None or inbox.acks_due:
+            message = self._settle(message, timeout)
+        return message.data
 
     def recv_message(self, timeout: float | None = None) -> Message:
         """As recv(), with number, lane, reliability and time of arrival.
 
         number: of a reliable message the session's number on its lane, of others GNS's.
         """
-        return self._next(timeout)
+        return self._settle(self._inbox.take(), timeout)
 
-    def _next(self, timeout: float | None) -> Message:
-        inbox = self._inbox
-        message = inbox.take()
+    def _settle(self, message: Message | None, timeout: float | None) -> Message:
+        """What Inbox.take() leaves to do."""
         if message is None:
             return self._wait_for_message(timeout)
-        if inbox.has_news:
-            self._on_news()
+        if self._inbox.acks_due:
+            self._acknowledge()
         return message
 
     def _wait_for_message(self, timeout: float | None) -> Message:
@@ -103,7 +108,7 @@ class Session(BaseSession[Connection]):
             return
 
     def drain(self, timeout: float | None = None) -> None:
-        """Waits until at most half of the send queue is in use: until the peer has read, and the network has taken.
+        """Waits until nothing waits for the peer to read, and, as Connection.drain(), until the network has taken half.
 
         Any thread. Errors: TimeoutError, SessionClosed.
         """
@@ -201,25 +206,26 @@ class Session(BaseSession[Connection]):
 
     def _until_tick(self, deadline: Deadline) -> float | None:
         remaining = deadline.remaining()
-        if self._due == inf:
+        left = self._due - time.monotonic()
+        if left > _LONG:
             return remaining
-        left = max(0.0, self._due - time.monotonic())
-        return left if remaining is None else min(left, remaining)
+        return max(0.0, left) if remaining is None else min(max(0.0, left), remaining)
 
-    def _tick_if_due(self) -> None:
-        if self._due <= time.monotonic():
-            self._tick()
-
-    def _set_timer(self) -> None:
-        self._due = self._engine.next_tick
+    def _tick_if_due(self) -> bool:
+        if self._due > time.monotonic():
+            return False
+        self._tick()
+        return True
 
     def _keep(self) -> bool:
         """What the keeper does; whether there is more to come."""
         mailbox = self.connection._mailbox
-        if not mailbox.is_read:  # else whoever reads deals with all this
-            if self._engine.is_client or self._engine.phase is not Phase.SETTING_UP:  # else the listen socket reads
+        if self._engine.is_client or self._engine.phase is not Phase.SETTING_UP:  # else it is the listen socket's to do
+            if not mailbox.is_read:
                 mailbox.receive_if_idle()
-            self._tick_if_due()
+            if self._tick_if_due():
+                with contextlib.suppress(GNSError):  # stopped
+                    mailbox.wake()
         return self._engine.phase is not Phase.ENDED
 
     def on_data(self, message: Message) -> None:
@@ -227,14 +233,22 @@ class Session(BaseSession[Connection]):
         if self._engine.watches_data:
             self._on_watched_data(message)
         elif message.reliable:
-            self._inbox.add(message)
+            self._add(message)
         else:
             self._inbox.add_unreliable(message)
         if self._waiting:
             self._notify()
 
+    def on_due_data(self, message: Message) -> None:
+        """Endpoint's Sink."""
+        if self._engine.watches_data:
+            self._on_watched_data(message, is_ack_due=True)
+        else:
+            self._inbox.add_due(message)
+        self._notify()
+
     def _changed(self) -> None:
-        self._set_timer()
+        self._due = self._engine.next_tick
         self._notify()
         self._tell_watcher()
 
