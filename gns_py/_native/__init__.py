@@ -71,6 +71,7 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
     lib.GNS_ERROR_BAD_REASON: ValueError,
     lib.GNS_ERROR_BAD_IDENTITY: ValueError,
     lib.GNS_ERROR_BAD_VALUE: ValueError,
+    lib.GNS_ERROR_HELD: SendQueueFull,
     -int(Result.INVALID_PARAM): ValueError,
     -int(Result.INVALID_STATE): InvalidStateError,
     LIMIT_EXCEEDED: SendQueueFull,

@@ -124,10 +124,10 @@ class TestCredit:
             ends.client.drain(timeout=0.3)
         with ThreadPoolExecutor(1) as beside:
             draining = beside.submit(ends.client.drain, timeout=5.0 * PATIENCE)
-            received = [int(ends.server.recv(timeout=5.0)) for _ in range(10)]
+            received = [int(ends.server.recv(timeout=5.0)) for _ in range(12)]
             draining.result()
             ends.client.send(b"%d" % sent)
-            received += [int(ends.server.recv(timeout=5.0)) for _ in range(11)]
+            received += [int(ends.server.recv(timeout=5.0)) for _ in range(9)]
         assert received == list(range(21))
         eventually(lambda: ends.client.queued == (0, 0))
 
