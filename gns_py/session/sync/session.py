@@ -81,7 +81,7 @@ class Session(BaseSession[Connection]):
             while True:
                 if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
                     raise closed(end)
-                has_come = self._wait(deadline)
+                has_come = self._wait(deadline, lambda: len(self._inbox) or self.end is not None)
                 message = self._take()
                 if message is not None:
                     return message
@@ -120,7 +120,7 @@ class Session(BaseSession[Connection]):
                 return
             if deadline.is_over():
                 raise TimeoutError(f"the send queue did not drain within {timeout} s")
-            self._wait(deadline)
+            self._wait(deadline, self._is_drained)
 
     def ping(self, timeout: float | None = None) -> float:
         """As Connection.ping(): the peer's GNS answers, not its program. Errors: TimeoutError, SessionClosed."""
@@ -151,7 +151,7 @@ class Session(BaseSession[Connection]):
         while (end := self._engine.end) is None:
             if deadline.is_over():
                 raise TimeoutError(f"the session did not end within {timeout} s")
-            self._wait(deadline)
+            self._wait(deadline, lambda: self._engine.end is not None)
         return end
 
     def wait_established(self, timeout: float | None = None) -> None:
@@ -160,7 +160,7 @@ class Session(BaseSession[Connection]):
         while self._engine.phase is Phase.SETTING_UP:
             if deadline.is_over():
                 raise TimeoutError(f"the session was not established within {timeout} s")
-            self._wait(deadline)
+            self._wait(deadline, lambda: self._engine.phase is not Phase.SETTING_UP)
         if self._engine.phase is Phase.ENDED:
             raise self._failed()
 
@@ -190,8 +190,11 @@ class Session(BaseSession[Connection]):
         finally:
             self._tick_if_due()
 
-    def _wait(self, deadline: Deadline) -> bool:
-        """Waits for a change, by reading or, if another thread reads, beside it. False if nothing came."""
+    def _wait(self, deadline: Deadline, ready: Callable[[], object]) -> bool:
+        """Waits for a change, by reading or, if another thread reads, beside it, unless it is ready.
+
+        False if nothing was read.
+        """
         try:
             return self._read(deadline)
         except ConcurrencyError:
@@ -199,7 +202,8 @@ class Session(BaseSession[Connection]):
                 remaining = deadline.remaining()
                 self._waiting += 1
                 try:
-                    self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+                    if not ready():  # who reads may have done it just before it could know that somebody waits
+                        self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
                 finally:
                     self._waiting -= 1
             return False
