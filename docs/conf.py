@@ -43,10 +43,10 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(int|float|str|bytes|bool|object|None|tuple|list|dict|set|type|memoryview|property)"),
     (r"py:.*", r"(collections|asyncio|contextlib|enum|ipaddress|threading|types|typing|typing_extensions)\..*"),
-    # TypeVars, which stand for the Connection of either API.
-    (r"py:(class|obj)", r"(gns_py\.\w+\.)?C"),
+    # TypeVars, which stand for the Connection or the Session of either API.
+    (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
     (
         r"py:(class|exc|obj)",
-        r"([A-Z]\w*(Error|Exception|Warning)|KeyboardInterrupt|Any|Buffer|Callable|StatusCallback|Generic|Enum|Int(Enum|Flag))",
+        r"([A-Z]\w*(Error|Exception|Warning)|KeyboardInterrupt|Any|Buffer|Callable|StatusCallback|OnRequest|Generic|Enum|Int(Enum|Flag))",
     ),
 ]

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from . import _native
 from .address import Address
@@ -30,6 +30,27 @@ _ENDED = (_native.BAD_HANDLE, _native.NOT_RUNNING, _native.NO_CONNECTION)
 _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
 C = TypeVar("C", bound="Endpoint")
+
+
+class Sink(Protocol):
+    """Who takes what happens to a connection over from it: a layer above. On the thread that reads the mailbox."""
+
+    def on_message(self, message: Message) -> None:
+        """A message has arrived, that is none of the next ones."""
+
+    def on_data(self, message: Message) -> None:
+        """What a DATA or UNTRACKED frame brings has arrived: after _native.framing_begin()."""
+
+    def on_due_data(self, message: Message) -> None:
+        """The same, and once it is handled _native.framing_grant() is due."""
+
+    def on_end(self, end: ConnectionEnd) -> None:
+        """The connection has ended."""
+
+    def on_room(self) -> None:
+        """What notify_drained() asked for has come."""
+
+
 StatusCallback = Callable[[StatusChanged[Any]], object]
 
 
@@ -45,6 +66,7 @@ class Endpoint:
         self._inbox: deque[Message | MessageView] = deque()
         self._events: deque[Any] | None = None  # where messages and changes go instead, for a poll()
         self._group: BasePollGroup[Any] | None = None  # that reads it
+        self._sink: Sink | None = None  # that has taken it over
         self._views = False  # messages come without a copy
         self._established = False
         self._closing = threading.Lock()
@@ -262,11 +284,11 @@ class Endpoint:
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)
         if offsets is None:
-            joined, sizes = _joined(messages)
-            taken, first, failed = _native.send_many(self.handle, joined, sizes, flags, lane)
+            batch, sizes = joined(messages)
+            taken, first, failed = _native.send_many(self.handle, batch, sizes, flags, lane)
         else:
             with _native.readable(messages) as data:
-                begin, sizes = _cut(len(data), offsets)
+                begin, sizes = cut(len(data), offsets)
                 taken, first, failed = _native.send_many(self.handle, data + begin, sizes, flags, lane)
         self._check(taken)
         if failed:
@@ -384,6 +406,16 @@ class Endpoint:
         else:
             self._inbox.extend(event.message for event in waiting if isinstance(event, MessageReceived))
 
+    def _attach(self, sink: Sink) -> None:
+        """Hands it over to a layer above, with what has happened already. On the thread that reads the mailbox."""
+        self._collect(None)
+        self._sink = sink
+        for message in take(self._inbox):
+            sink.on_message(with_bytes(message))
+        if self._end is not None:
+            self._sink = None
+            sink.on_end(self._end)
+
     def _check_own_reader(self) -> None:
         """InvalidStateError if a poll group reads it."""
         if self._group is not None:
@@ -411,16 +443,18 @@ class Endpoint:
         if code == -Result.INVALID_PARAM and lane:
             raise ValueError(f"lane {lane} is not configured: this connection has {self._lanes}")
         if size and code == _native.TOO_LARGE:
-            self._raise_too_large(size)
+            self._raise_too_large(size, sent)
         raise error
 
-    def _raise_too_large(self, size: int) -> NoReturn:
+    def _raise_too_large(self, size: int, sent: int = 0) -> NoReturn:
         queue = _native.send_queue(self.handle)
         limit = _native.MAX_MESSAGE_SIZE
         name = "a message"
         if isinstance(queue, SendQueue) and queue.max_bytes < limit:
             limit, name = queue.max_bytes, "with this send_buffer_size a message"
-        raise MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
+        error = MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
+        error.sent = sent
+        raise error
 
     def _check(self, result: int) -> None:
         if result < 0:
@@ -443,7 +477,9 @@ class Endpoint:
     def _on_message(self, message: Message | MessageView) -> None:
         if self._closed_here:
             return
-        if self._events is not None:
+        if self._sink is not None:
+            self._sink.on_message(with_bytes(message))
+        elif self._events is not None:
             self._events.append(MessageReceived(self, message if type(message) is Message else with_bytes(message)))
         else:
             self._inbox.append(message)
@@ -453,6 +489,8 @@ class Endpoint:
 
     def _on_drained(self) -> None:
         """What notify_drained() asked for has come."""
+        if self._sink is not None:
+            self._sink.on_room()
 
     def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
         self._last_info = info
@@ -469,6 +507,9 @@ class Endpoint:
         self._notify(event)
         if self._events is not None:
             self._events.append(event)
+        if end is not None and self._sink is not None:
+            sink, self._sink = self._sink, None
+            sink.on_end(end)
 
     def _notify(self, event: StatusChanged[Any]) -> None:
         if self._on_status_changed is None:
@@ -494,7 +535,8 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     return Config() if config is None else config
 
 
-def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
+def joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
+    """Messages one after another, and their sizes. Errors: TypeError."""
     batch: list[Any] = list(cast("Iterable[Buffer]", messages))
     for message in batch:
         if type(message) is not bytes:
@@ -502,8 +544,8 @@ def _joined(messages: Iterable[Buffer] | Buffer) -> tuple[bytes, list[int]]:
     return b"".join(batch), [memoryview(message).nbytes for message in batch]
 
 
-def _cut(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
-    """Where the first message begins, and the sizes of all."""
+def cut(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
+    """Where the first message begins, and the sizes of all. Errors: TypeError, ValueError."""
     ends = [*offsets[1:], size] if offsets else []
     for begin, end in zip(offsets, ends, strict=True):
         if not isinstance(begin, int) or isinstance(begin, bool):

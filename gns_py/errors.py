@@ -69,7 +69,12 @@ class ConfigError(GNSError, ValueError):
 
 
 class MessageTooLarge(GNSError, ValueError):
-    """The message can never be sent: it is over 512 KiB, or over the connection's send_buffer_size."""
+    """The message can never be sent: it is over 512 KiB, or over the connection's send_buffer_size.
+
+    ``sent`` tells how many messages of a send_many() were taken before; they are on their way.
+    """
+
+    sent: int = 0
 
 
 class SendQueueFull(GNSError):

@@ -213,6 +213,11 @@ class Mailbox:
         """The core's."""
         return self._reader.handle
 
+    @property
+    def is_read(self) -> bool:
+        """Whether a thread waits for events, or hands some out."""
+        return self._reading.locked()
+
     def add(self, endpoint: Endpoint) -> None:
         """From now on the endpoint gets its events, as long as somebody else keeps it alive."""
         self._endpoints[endpoint.handle] = weakref.ref(endpoint)
@@ -248,17 +253,21 @@ class Mailbox:
         if not self._reading.acquire(blocking=False):
             self._refuse_reader()
         try:
-            if not self._dispatching.acquire(blocking=False):
-                if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
-                    self._refuse_reader()
-                _native.is_running()
-                self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
+            self._begin_dispatching()
             try:
                 return self._receive(timeout)
             finally:
                 self._dispatching.release()
         finally:
             self._reading.release()
+
+    def _begin_dispatching(self) -> None:
+        """As the reader."""
+        if not self._dispatching.acquire(blocking=False):
+            if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
+                self._refuse_reader()
+            _native.is_running()
+            self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here.
@@ -286,17 +295,21 @@ class Mailbox:
         ConcurrencyError if that mailbox is being read.
         """
         source = endpoint._mailbox
-        if not source._dispatching.acquire(blocking=False):
+        if not source._reading.acquire(blocking=False):
             self._refuse_reader()
         try:
-            source._dispatch()  # what an interrupted reader has left
-            endpoint._collect(events)
-            self.add(endpoint)  # first: a reader here may get its events at once
-            endpoint._check(_native.move(endpoint.handle, self.handle))
-            source.remove(endpoint.handle)
-            endpoint._mailbox = self
+            source._begin_dispatching()
+            try:
+                source._dispatch()  # what an interrupted reader has left
+                endpoint._collect(events)
+                self.add(endpoint)  # first: a reader here may get its events at once
+                endpoint._check(_native.move(endpoint.handle, self.handle))
+                source.remove(endpoint.handle)
+                endpoint._mailbox = self
+            finally:
+                source._dispatching.release()
         finally:
-            source._dispatching.release()
+            source._reading.release()
 
     @staticmethod
     def _refuse_reader() -> NoReturn:
@@ -325,6 +338,7 @@ class Mailbox:
         reader = self._reader
         payloads = reader.payloads
         new = tuple.__new__  # what Message() ends in, without a call on the way
+        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
         handle = 0
         endpoint: Endpoint | None = None
         while backlog:
@@ -333,7 +347,7 @@ class Mailbox:
                 handle = connection
                 get = known.get(connection)
                 endpoint = get() if get else None
-            if kind == _native.EVENT_MESSAGE:
+            if kind == event_message:
                 if endpoint is not None:
                     if endpoint._views:
                         view = reader.lend(offset, size)
@@ -341,6 +355,14 @@ class Mailbox:
                     else:
                         data = payloads[offset : offset + size]
                         endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)))
+            elif kind == event_data:
+                if endpoint is not None and (sink := endpoint._sink) is not None:
+                    data = payloads[offset : offset + size]
+                    sink.on_data(new(Message, (data, number, lane, flags != 0, when)))
+            elif kind == _native.EVENT_DUE_DATA:
+                if endpoint is not None and (sink := endpoint._sink) is not None:
+                    data = payloads[offset : offset + size]
+                    sink.on_due_data(Message(data, number, lane, True, when))
             elif kind == _native.EVENT_STATUS:
                 info, listen_socket = _native.read_info(payloads[offset : offset + size])
                 if endpoint is not None:

@@ -67,9 +67,11 @@ def test_there_are_all() -> None:
         "chat.py",
         "echo_client.py",
         "echo_server.py",
+        "lobby.py",
         "ping_statistics.py",
         "test_my_netcode.py",
         "tick_server.py",
+        "transaction_totals.py",
     }
 
 
@@ -92,6 +94,36 @@ def test_echo_client_without_a_server(start: Start, listener: gns.ListenSocket) 
     listener.close()
     with start("echo_client.py", "127.0.0.1", port) as client:
         assert_failed(client, "failed: ")
+
+
+@pytest.mark.parametrize("loss", [0, 10])
+def test_transaction_totals(start: Start, loss: int) -> None:
+    with start("transaction_totals.py", "--port", 0, "--loss", loss) as server:
+        port = port_of(server)
+        in_all = 0
+        for count in (3, 0, 200):
+            in_all += count
+            with start("transaction_totals.py", count, "--port", port, "--loss", loss) as client:
+                assert client.line() == f"told {count}; in all there were {in_all}"
+                assert client.wait() == 0
+                assert_quiet(client)
+            assert server.line() == f"{count} transactions seen, {count} told, {in_all} in all"
+        assert_ends_with_ctrl_c(server)
+    with start("transaction_totals.py", 1, "--port", port) as client:
+        assert_failed(client, "CONNECTION_LOST")
+
+
+def test_lobby(start: Start) -> None:
+    with start("lobby.py", "--port", 0) as server:
+        port = port_of(server)
+        with start("lobby.py", "Ada", 42, "--port", port) as player:
+            assert player.line() == "with []"
+            assert player.wait() == 0
+            assert_quiet(player)
+        assert [server.line() for _ in range(3)] == ["Ada has joined", "Ada: 'jump'", "Ada has left with 42"]
+        with start("lobby.py", "Bob", 1, "--version", 6, "--port", port) as player:
+            assert_failed(player, "REJECTED, 1001: this is version 7, yours is 6: please update")
+        assert_ends_with_ctrl_c(server)
 
 
 def test_ping_statistics(start: Start) -> None:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core_api.hpp"
+#include "framing.hpp"
 #include "gns_native.hpp"
 
 namespace gns_core {
@@ -85,6 +86,10 @@ struct Connection {
     std::atomic<int32_t> max_segments{16384};
     std::atomic<int32_t> segment_size{1100};
     std::vector<int64_t> last_number{0}; // per lane; under the pump queue's lock
+
+    // Of sessions.
+    FramedSends framed_sends; // under the pump queue's lock
+    FramedReceives framed_receives;
 
     std::atomic<int32_t> drain_waiters{0}; // threads in gns_connection_wait_drained
 

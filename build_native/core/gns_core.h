@@ -42,6 +42,7 @@
 #define GNS_ERROR_BAD_REASON -1015       /* outside 1000..2999 */
 #define GNS_ERROR_BAD_IDENTITY -1016     /* no identity that GNS can parse */
 #define GNS_ERROR_BAD_VALUE -1017        /* out of the range that the option has */
+#define GNS_ERROR_HELD -1018             /* a framed message has no credit, or must wait for others */
 
 #define GNS_SCOPE_GLOBAL 1
 #define GNS_SCOPE_LISTEN_SOCKET 3
@@ -63,6 +64,8 @@
 #define GNS_EVENT_DRAINED 3   /* what gns_connection_notify_drained asked for has come */
 #define GNS_EVENT_SEND_FAILED 4 /* GNS refused message `number` after gns_send had taken it; code: the result */
 #define GNS_EVENT_PONG 5      /* what gns_connection_ping asked for has come; number: the round trip, microseconds */
+#define GNS_EVENT_DATA 6      /* after gns_framing_begin: a DATA or UNTRACKED frame's payload; number: DATA's own */
+#define GNS_EVENT_DUE_DATA 7  /* the same, of a message after which gns_framing_grant is due, once it is handled */
 
 #define GNS_END_GOING_AWAY 1001                    /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001                /* the program that owned this connection failed */
@@ -72,6 +75,8 @@
 #define GNS_SEND_NO_NAGLE 1
 #define GNS_SEND_NO_DELAY 4
 #define GNS_SEND_RELIABLE 8
+#define GNS_SEND_FRAMED 65536    /* the payload of a DATA frame if it is reliable, of UNTRACKED if not */
+#define GNS_SEND_WAITED 131072   /* framed, and one of those that gns_framing_hold is for */
 
 #define GNS_MAX_MESSAGE_SIZE 524288
 #define GNS_MAX_END_TEXT 127
@@ -105,7 +110,7 @@ typedef struct {
     int32_t new_state; /* status */
     int32_t code;      /* status: end reason or 0; send failed: the result */
     uint16_t lane;
-    uint16_t flags;    /* message: GNS_SEND_RELIABLE or 0 */
+    uint16_t flags;    /* message: GNS_SEND_RELIABLE or 0; data: GNS_SEND_RELIABLE for DATA */
 } gns_event;
 
 typedef struct {
@@ -307,6 +312,27 @@ int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, in
 /* The same for a thread that waits: 1, or 0 at the timeout. Errors: NoConnection (it has ended, or ends meanwhile). Any number
    of threads. */
 int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments);
+
+/* ---- sessions: messages in frames -------------------------------------------------------------------------------------
+
+   DATA and UNTRACKED of docs/session-protocol.md, on a connection that speaks it; all other frames are messages as any. */
+
+/* From now on what arrives as such a frame, within the limits, comes as GNS_EVENT_DATA; what is none, or must not come now,
+   as GNS_EVENT_MESSAGE, unchanged. Once. Credit, here and below: bytes and messages in the life of the session. DATA does
+   not count for a mailbox that holds. Errors: InvalidState. */
+int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
+/* All up to the next GNS_EVENT_DUE_DATA, for which this was not called yet, has been handled; they come each time that a
+   quarter of the first credit has. Tells how much may come now. */
+int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages);
+/* When the last message came, of whatever kind. */
+int64_t gns_framing_heard(uint64_t connection);
+/* How much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD. gns_send
+   returns DATA's own number; errors besides: HELD, TOO_LARGE. */
+int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
+/* From now on framed messages are HELD, but for those with GNS_SEND_WAITED. 1: DATA, 2: all, 0: none. */
+int32_t gns_framing_hold(uint64_t connection, int32_t held);
+/* The number of the last DATA that was sent on each lane, 0: none. */
+int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes);
 
 /* ---- about a connection ---------------------------------------------------------------------------------------------- */
 

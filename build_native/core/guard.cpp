@@ -53,6 +53,7 @@ const char *gns_error_text(int32_t code) {
     case GNS_ERROR_BAD_REASON: return "a close reason must be from 1000 to 2999";
     case GNS_ERROR_BAD_IDENTITY: return "not an identity";
     case GNS_ERROR_BAD_VALUE: return "the value is out of range";
+    case GNS_ERROR_HELD: return "the message has no credit, or must wait for others";
     case -2: return "failed";
     case -3: return "the connection has ended";
     case -8: return "invalid parameter";

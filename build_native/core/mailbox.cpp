@@ -15,7 +15,7 @@
 namespace gns_core {
 
 uint32_t Event::payload_size() const {
-    if (message) return static_cast<uint32_t>(message->m_cbSize);
+    if (message) return static_cast<uint32_t>(message->m_cbSize) - prefix;
     return info ? sizeof(gns_connection_info) : 0;
 }
 
@@ -93,12 +93,11 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
         out->size = event.payload_size();
         char *target = static_cast<char *>(payload) + offset;
         if (event.message) {
-            out->number = event.message->m_nMessageNumber;
             out->time_us = event.message->m_usecTimeReceived;
             out->lane = event.message->m_idxLane;
-            out->flags = static_cast<uint16_t>(event.message->m_nFlags & k_nSteamNetworkingSend_Reliable);
-            if (out->size > 0) std::memcpy(target, event.message->m_pData, out->size);
-            if (!holds) handled(*event.connection, 1, out->size);
+            out->flags = event.flags;
+            if (out->size > 0) std::memcpy(target, static_cast<const char *>(event.message->m_pData) + event.prefix, out->size);
+            if (!holds || event.kind != GNS_EVENT_MESSAGE) handled(*event.connection, 1, out->size);
         } else {
             out->time_us = event.time_us;
             if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));

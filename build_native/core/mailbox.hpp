@@ -21,6 +21,8 @@ struct Event {
     int64_t time_us = 0;
     std::shared_ptr<Connection> connection;
     MessagePtr message;
+    uint32_t prefix = 0; // so much of the message is not payload
+    uint16_t flags = 0;
     std::unique_ptr<gns_connection_info> info;
 
     uint32_t payload_size() const;

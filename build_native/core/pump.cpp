@@ -253,7 +253,19 @@ void Pump::deliver(SteamNetworkingMessage_t *received) {
     MessagePtr message(received);
     const std::shared_ptr<Connection> connection = find(message->m_conn);
     if (!connection) return;
-    const int64_t size = message->m_cbSize;
+    Event event;
+    event.kind = GNS_EVENT_MESSAGE;
+    event.number = message->m_nMessageNumber;
+    event.flags = static_cast<uint16_t>(message->m_nFlags & k_nSteamNetworkingSend_Reliable);
+    if (connection->framed_receives.on()) {
+        if (const auto taken = connection->framed_receives.take(*message)) {
+            event.kind = taken->due ? GNS_EVENT_DUE_DATA : GNS_EVENT_DATA;
+            event.number = taken->number;
+            event.prefix = taken->prefix;
+            event.flags = taken->reliable ? GNS_SEND_RELIABLE : 0;
+        }
+    }
+    const int64_t size = message->m_cbSize - event.prefix;
     const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
     if (waiting >= connection->recv_messages_limit.load(std::memory_order_relaxed) ||
         (waiting > 0 && connection->recv_bytes.load(std::memory_order_relaxed) + size >
@@ -263,8 +275,6 @@ void Pump::deliver(SteamNetworkingMessage_t *received) {
     }
     connection->recv_messages.fetch_add(1, std::memory_order_relaxed);
     connection->recv_bytes.fetch_add(size, std::memory_order_relaxed);
-    Event event;
-    event.kind = GNS_EVENT_MESSAGE;
     event.connection = connection;
     event.message = std::move(message);
     signal_later(push(*connection, std::move(event)));

@@ -17,13 +17,29 @@ from gns_py import Config
 
 logger = logging.getLogger(__name__)
 
-MODULES = ["gns_py", "gns_py.sync", "gns_py.asyncio", "gns_py.sim"]
+MODULES = [
+    "gns_py",
+    "gns_py.sync",
+    "gns_py.asyncio",
+    "gns_py.session",
+    "gns_py.session.sync",
+    "gns_py.session.asyncio",
+    "gns_py.sim",
+]
+# Where what nobody makes himself is defined.
+_MADE_ELSEWHERE = (
+    "gns_py.sync.",
+    "gns_py.asyncio.",
+    "gns_py.session.sync.",
+    "gns_py.session.asyncio.",
+    "gns_py.session.request",
+)
 # What a docstring's last lines tell, each with a line of its own in the reference.
 _FACTS = re.compile(r"(?<!\S)(Errors(?: as .*?| when set)?|Native):\s")
 _ANY_THREAD = re.compile(r"(?:(?<=\.)\s+|^)Any thread\.", re.MULTILINE)
 # fake_... is no link in reStructuredText's sense.
 _ELLIPSIS = re.compile(r"(?<=\w)_(?=\.\.\.)")
-_EXCEPTION = re.compile(r"(?<![`.\w])([A-Z]\w*(?:Error|OK|Failed|Timeout|Closed|Full|Dropped|TooLarge))\b")
+_EXCEPTION = re.compile(r"(?<![`.\w])([A-Z]\w*(?:Error|OK|Failed|Timeout|Closed|Rejected|Full|Dropped|TooLarge))\b")
 
 
 def public_names() -> dict[str, str]:
@@ -67,7 +83,7 @@ def drop_signature(
         return None
     if what == "function":  # connect() and the like in asyncio: used as functions
         return signature, ""
-    made_elsewhere = thing.__module__.startswith(("gns_py.sync.", "gns_py.asyncio.")) and thing.__name__ != "PollGroup"
+    made_elsewhere = thing.__module__.startswith(_MADE_ELSEWHERE) and thing.__name__ != "PollGroup"
     return ("", "") if made_elsewhere or thing is Config or issubclass(thing, Enum) else None
 
 

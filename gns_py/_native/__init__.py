@@ -34,9 +34,14 @@ EVENT_MESSAGE: int = lib.GNS_EVENT_MESSAGE
 EVENT_DRAINED: int = lib.GNS_EVENT_DRAINED
 EVENT_PONG: int = lib.GNS_EVENT_PONG
 EVENT_SEND_FAILED: int = lib.GNS_EVENT_SEND_FAILED
+EVENT_DATA: int = lib.GNS_EVENT_DATA
+EVENT_DUE_DATA: int = lib.GNS_EVENT_DUE_DATA
 SEND_RELIABLE: int = lib.GNS_SEND_RELIABLE
 SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
 SEND_NO_DELAY: int = lib.GNS_SEND_NO_DELAY
+SEND_FRAMED: int = lib.GNS_SEND_FRAMED
+SEND_WAITED: int = lib.GNS_SEND_WAITED
+HELD: int = lib.GNS_ERROR_HELD
 TOO_LARGE: int = lib.GNS_ERROR_TOO_LARGE
 BAD_HANDLE: int = lib.GNS_ERROR_BAD_HANDLE
 NOT_RUNNING: int = lib.GNS_ERROR_NOT_RUNNING
@@ -66,6 +71,7 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
     lib.GNS_ERROR_BAD_REASON: ValueError,
     lib.GNS_ERROR_BAD_IDENTITY: ValueError,
     lib.GNS_ERROR_BAD_VALUE: ValueError,
+    lib.GNS_ERROR_HELD: SendQueueFull,
     -int(Result.INVALID_PARAM): ValueError,
     -int(Result.INVALID_STATE): InvalidStateError,
     LIMIT_EXCEEDED: SendQueueFull,
@@ -320,6 +326,30 @@ def send_many(connection: int, data: Any, sizes: Sequence[int], flags: int, lane
     first, failed = ffi.new("int64_t *"), ffi.new("int32_t *")
     taken: int = lib.gns_send_many(connection, data, sizes, len(sizes), flags, lane, first, failed)
     return taken, first[0], failed[0]
+
+
+# ---- sessions: messages in frames; of a connection that has ended, nothing matters any more ----
+
+# (connection, max_message, credit_bytes, credit_messages)
+framing_begin = lib.gns_framing_begin
+framing_allow = lib.gns_framing_allow
+# (connection, held)
+framing_hold = lib.gns_framing_hold
+# (connection) -> time_us or error
+framing_heard = lib.gns_framing_heard
+
+
+def framing_grant(connection: int) -> tuple[int, int]:
+    """Bytes and messages that may come now."""
+    credit = ffi.new("int64_t[2]")
+    lib.gns_framing_grant(connection, credit, credit + 1)
+    return credit[0], credit[1]
+
+
+def framing_sent(connection: int, lanes: int) -> list[int] | None:
+    """Each lane's last number; None once the connection has ended."""
+    numbers = ffi.new("int64_t[]", lanes)
+    return list(ffi.unpack(numbers, lanes)) if lib.gns_framing_sent(connection, numbers, lanes) >= 0 else None
 
 
 def broadcast(connections: Sequence[int], data: Any, size: int, flags: int, lane: int) -> list[int]:

@@ -197,6 +197,7 @@ class Connection(Endpoint):
         self._changed.wake()
 
     def _on_drained(self) -> None:
+        super()._on_drained()
         self._changed.wake()
 
 

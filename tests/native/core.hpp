@@ -72,6 +72,7 @@ struct Event : gns_event {
     gns_connection_info info{}; // of a status event
     bool is_end() const { return kind == GNS_EVENT_STATUS && new_state != connecting && new_state != connected; }
     bool is_message() const { return kind == GNS_EVENT_MESSAGE; }
+    bool is_data() const { return kind == GNS_EVENT_DATA || kind == GNS_EVENT_DUE_DATA; }
 };
 
 // What a mailbox has waiting, at most max_events, after waiting up to timeout_us. -> the result of the call.

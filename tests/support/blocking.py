@@ -12,6 +12,7 @@ import inspect
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -38,9 +39,9 @@ class BlockingAsyncio:
         self._loop.set_debug(True)
         self._loop.slow_callback_duration = 5.0  # other work on the machine is not our fault
         self._complaints: list[str] = []
-        self._loop.set_exception_handler(lambda _, context: self._complaints.append(str(context)))
+        self._loop.set_exception_handler(lambda _, context: self._complaints.append(_complaint(context)))
         self._handlers = ThreadPoolExecutor(_HANDLERS, "handler")
-        self._shown: WeakValueDictionary[int, _Shown] = WeakValueDictionary()
+        self._shown: WeakValueDictionary[int, Shown] = WeakValueDictionary()
         self._showing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=f"{self._loop}")
         self._thread.start()
@@ -127,7 +128,7 @@ class BlockingAsyncio:
         waits = inspect.iscoroutinefunction(function)
         limited = waits and "timeout" not in inspect.signature(function).parameters
         timeout = named.pop("timeout", None) if limited else None
-        given = [each._inner if isinstance(each, _Shown) else each for each in arguments]
+        given = [each._inner if isinstance(each, Shown) else each for each in arguments]
 
         async def calling() -> Any:
             if not waits:
@@ -147,12 +148,7 @@ class BlockingAsyncio:
         """A connection, or what holds one, as the test is to see it; the same one for the same one."""
         match thing:
             case gns.Connection() | gns.ListenSocket() | gns.Server() | gns.PollGroup():
-                with self._showing:
-                    shown = self._shown.get(id(thing))
-                    if shown is None:
-                        kind = _ShownPollGroup if isinstance(thing, gns.PollGroup) else _Shown
-                        shown = self._shown[id(thing)] = kind(self, thing)
-                return shown
+                return self.shown(thing, _ShownPollGroup if isinstance(thing, gns.PollGroup) else Shown)
             case gns.StatusChanged() | gns.ConnectionRequest() | gns.MessageReceived() | gns.SendFailed():
                 return replace(thing, connection=self.show(thing.connection))
             case list():
@@ -160,6 +156,14 @@ class BlockingAsyncio:
             case (gns.Connection(), gns.Connection()):
                 return tuple(self.show(each) for each in thing)
         return thing
+
+    def shown(self, thing: object, kind: type[Shown]) -> Shown:
+        """The one that stands for it."""
+        with self._showing:
+            shown = self._shown.get(id(thing))
+            if shown is None:
+                shown = self._shown[id(thing)] = kind(self, thing)
+        return shown
 
     def close(self) -> list[str]:
         """Ends the loop; returns what is wrong with how the test has left it."""
@@ -201,6 +205,12 @@ class BlockingAsyncio:
         self._loop.close()
 
 
+def _complaint(context: dict[str, Any]) -> str:
+    """What a loop tells its exception handler."""
+    error = context.get("exception")
+    return f"{context}\n{''.join(traceback.format_exception(error)) if error is not None else ''}"
+
+
 def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:
     error = task.exception()
     if error is None:
@@ -209,7 +219,7 @@ def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:
         future.set_exception(error)
 
 
-class _Shown:
+class Shown:
     """Something of gns_py.asyncio: all that is asked of it is asked in the loop's thread."""
 
     __slots__ = ("__weakref__", "_api", "_inner")
@@ -251,7 +261,7 @@ class _Shown:
         self._api.call(self._inner.__aexit__, kind, value, traceback)
 
 
-class _ShownPollGroup(_Shown):
+class _ShownPollGroup(Shown):
     """A plain context manager in both APIs; poll() gets the time limit that it has in gns_py.sync."""
 
     __slots__ = ()

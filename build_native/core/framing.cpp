@@ -1,0 +1,194 @@
+#include "framing.hpp"
+
+#include <cstring>
+
+#include "runtime.hpp"
+
+namespace gns_core {
+
+namespace {
+
+constexpr uint8_t type_data = 0x10, type_untracked = 0x11;
+// The peer is told when so large a part of the first credit was handled since it was told last.
+constexpr int64_t due_part = 4;
+
+// Seven bits a byte, the least significant first; the high bit says that another byte follows.
+uint32_t write_varint(uint64_t number, uint8_t *out) {
+    uint32_t size = 0;
+    for (; number >= 0x80; number >>= 7) out[size++] = static_cast<uint8_t>(number | 0x80);
+    out[size++] = static_cast<uint8_t>(number);
+    return size;
+}
+
+// Only numbers that an int64_t can hold, in the shortest form; returns their size, 0 for all else.
+uint32_t read_varint(const uint8_t *in, uint32_t size, int64_t *number) {
+    constexpr uint32_t longest = 9; // 63 bits
+    uint64_t value = 0;
+    for (uint32_t i = 0; i < size && i < longest; ++i) {
+        value |= static_cast<uint64_t>(in[i] & 0x7F) << (7 * i);
+        if (in[i] & 0x80) continue;
+        if (i > 0 && in[i] == 0) return 0;
+        *number = static_cast<int64_t>(value);
+        return i + 1;
+    }
+    return 0;
+}
+
+int64_t &of_lane(std::vector<int64_t> &numbers, uint16_t lane) {
+    if (lane >= numbers.size()) numbers.resize(size_t{lane} + 1);
+    return numbers[lane];
+}
+
+} // namespace
+
+void FramedSends::allow(uint32_t max_message, Credit credit) {
+    allowed_ = true;
+    max_message_ = max_message;
+    credit_ = credit;
+}
+
+int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
+    if (!allowed_) return GNS_ERROR_HELD;
+    if (!waited && (held_ == held_all || (reliable && held_ == held_data))) return GNS_ERROR_HELD;
+    if (size > max_message_) return GNS_ERROR_TOO_LARGE;
+    return reliable && (sent_.bytes >= credit_.bytes || sent_.messages >= credit_.messages) ? GNS_ERROR_HELD : 0;
+}
+
+uint32_t FramedSends::write_prefix(char *end, uint32_t size, bool reliable, uint16_t lane, int64_t *number) {
+    uint8_t prefix[max_frame_prefix];
+    uint32_t length = 1;
+    prefix[0] = type_untracked;
+    if (reliable) {
+        prefix[0] = type_data;
+        *number = ++of_lane(numbers_, lane);
+        length += write_varint(static_cast<uint64_t>(*number), prefix + 1);
+        sent_.bytes += size;
+        ++sent_.messages;
+    }
+    std::memcpy(end - length, prefix, length);
+    return length;
+}
+
+void FramedReceives::begin(uint32_t max_message, Credit first) {
+    max_message_ = max_message;
+    first_ = first;
+    credit_bytes_.store(first.bytes, std::memory_order_relaxed);
+    credit_messages_.store(first.messages, std::memory_order_relaxed);
+    heard_us_.store(SteamNetworkingUtils()->GetLocalTimestamp(), std::memory_order_relaxed);
+    on_.store(true, std::memory_order_release);
+}
+
+Credit FramedReceives::grant() {
+    std::lock_guard lock(mutex_);
+    if (!ungranted_.empty()) {
+        const Credit handled = ungranted_.front();
+        ungranted_.pop_front();
+        credit_bytes_.store(first_.bytes + handled.bytes, std::memory_order_relaxed);
+        credit_messages_.store(first_.messages + handled.messages, std::memory_order_relaxed);
+    }
+    return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
+}
+
+bool FramedReceives::note_due() {
+    if ((came_.bytes - due_.bytes) * due_part < first_.bytes && (came_.messages - due_.messages) * due_part < first_.messages)
+        return false;
+    due_ = came_;
+    std::lock_guard lock(mutex_);
+    ungranted_.push_back(came_);
+    return true;
+}
+
+std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
+    heard_us_.store(message.m_usecTimeReceived, std::memory_order_relaxed);
+    if (message.m_cbSize < 1) return std::nullopt;
+    switch (*static_cast<const uint8_t *>(message.m_pData)) {
+    case type_data: return take_data(message);
+    case type_untracked:
+        if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
+        return Taken{message.m_nMessageNumber, 1, false, false}; // GNS sends long ones reliably, whatever they are sent as
+    default: return std::nullopt;
+    }
+}
+
+std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetworkingMessage_t &message) {
+    if (!(message.m_nFlags & k_nSteamNetworkingSend_Reliable)) return std::nullopt;
+    int64_t number;
+    const auto size = static_cast<uint32_t>(message.m_cbSize);
+    const uint32_t length = read_varint(static_cast<const uint8_t *>(message.m_pData) + 1, size - 1, &number);
+    if (length == 0) return std::nullopt;
+    const uint32_t payload = size - 1 - length;
+    int64_t &last = of_lane(numbers_, message.m_idxLane);
+    if (number != last + 1 || payload > max_message_) return std::nullopt;
+    // The last one may go over the credit; and lanes overtake each other, so it need not be the last one to come.
+    if (came_.bytes + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
+        came_.messages >= credit_messages_.load(std::memory_order_relaxed))
+        return std::nullopt;
+    last = number;
+    came_.bytes += payload;
+    ++came_.messages;
+    return Taken{number, 1 + length, true, note_due()};
+}
+
+} // namespace gns_core
+
+using namespace gns_core;
+
+int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        if (found->framed_receives.on()) return fail(-k_EResultInvalidState, "it has begun");
+        found->framed_receives.begin(max_message, {credit_bytes, credit_messages});
+        return 0;
+    });
+}
+
+int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        const Credit credit = found->framed_receives.grant();
+        *credit_bytes = credit.bytes;
+        *credit_messages = credit.messages;
+        return 0;
+    });
+}
+
+int64_t gns_framing_heard(uint64_t connection) {
+    return guarded([&]() -> int64_t {
+        const auto found = runtime().connections.find(connection);
+        return found ? found->framed_receives.heard_us() : not_found();
+    });
+}
+
+int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        std::lock_guard lock(runtime().pump.queue_mutex());
+        found->framed_sends.allow(max_message, {credit_bytes, credit_messages});
+        return 0;
+    });
+}
+
+int32_t gns_framing_hold(uint64_t connection, int32_t held) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        if (held < held_none || held > held_all) return fail(GNS_ERROR_BAD_VALUE);
+        std::lock_guard lock(runtime().pump.queue_mutex());
+        found->framed_sends.hold(held);
+        return 0;
+    });
+}
+
+int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().connections.find(connection);
+        if (!found) return not_found();
+        std::lock_guard lock(runtime().pump.queue_mutex());
+        const std::vector<int64_t> &sent = found->framed_sends.numbers();
+        for (size_t lane = 0; lane < static_cast<size_t>(lanes); ++lane) numbers[lane] = lane < sent.size() ? sent[lane] : 0;
+        return 0;
+    });
+}

@@ -1,0 +1,153 @@
+"""What the listen sockets of all APIs share: who is let in, and where it stands."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ..enums import EndReason
+from ..events import ConnectionRequest
+from .admission import Admission, AdmissionCounters, AdmissionRules
+from .engine import Phase
+from .errors import SessionClosed
+from .reasons import CloseReason, native_text
+from .request import SessionRequest
+from .session import BaseSession
+from .setup import ServerEngine, ServerStep
+
+_log = logging.getLogger("gns_py")
+S = TypeVar("S", bound=BaseSession[Any])
+
+
+class Lobby(Generic[S]):
+    """The set-ups and sessions of a listen socket."""
+
+    def __init__(self, rules: AdmissionRules) -> None:
+        self._admission = Admission(rules)
+        self._lock = threading.Lock()
+        self._settingup: dict[S, ServerEngine] = {}
+        self._sessions: set[S] = set()
+
+    @property
+    def counters(self) -> AdmissionCounters:
+        """What came of those that wanted a session."""
+        return self._admission.counters
+
+    def drain(self) -> None:
+        """Lets nobody in any more."""
+        self._admission.is_draining = True
+
+    def admits(self, request: ConnectionRequest[Any]) -> bool:
+        """Whether the rules let it in; else it is refused, natively."""
+        if self._admission.is_full:
+            self._make_place()
+        refusal = self._admission.request(request.connection.remote_address, time.monotonic())
+        if refusal is None:
+            return True
+        request.connection._close(refusal.reason.native_code, native_text(0, refusal.text), linger=False)
+        return False
+
+    def _make_place(self) -> None:
+        """The oldest set-up that waits for its client gives way: a crowd of them keeps nobody out who is quick."""
+        with self._lock:
+            oldest = next((each for each in self._settingup.items() if each[1].waits_for_client), None)
+        if oldest is not None:
+            session, engine = oldest
+            with session._lock:
+                engine.give_way(time.monotonic())
+            session._changed()
+
+    def give_up(self, request: ConnectionRequest[Any]) -> None:
+        """It was let in, but is gone already."""
+        self._admission.settle(request.connection.remote_address, established=False)
+
+    def add(self, session: S, engine: ServerEngine) -> None:
+        """A set-up has begun."""
+        with self._lock:
+            self._settingup[session] = engine
+
+    def look(self, session: S) -> ServerStep | None:
+        """After a change: DECISION once it is to be decided, NOTHING once it is established, None otherwise."""
+        with self._lock:
+            return self._look(session)
+
+    def _look(self, session: S) -> ServerStep | None:
+        engine = self._settingup.get(session)
+        if engine is None:
+            if session._engine.phase is Phase.ENDED and session in self._sessions:
+                self._sessions.discard(session)
+                self._admission.leave(session.remote_address)
+            return None
+        if engine.phase is Phase.ENDED:
+            del self._settingup[session]
+            self._admission.settle(session.remote_address, established=False)
+            if engine.step is ServerStep.REJECTED:
+                self.counters.rejected += 1
+            elif engine.step is ServerStep.GAVE_WAY:
+                self.counters.gave_way += 1
+            else:
+                self.counters.failed += 1
+            return None
+        if engine.phase is not Phase.SETTING_UP:
+            del self._settingup[session]
+            self._admission.settle(session.remote_address, established=True)
+            self._sessions.add(session)
+            return ServerStep.NOTHING
+        if engine.is_undecided and not engine.is_asked:
+            engine.is_asked = True
+            return ServerStep.DECISION
+        return None
+
+    @property
+    def settingup(self) -> list[S]:
+        """Those whose set-up is not over, or is over and not looked at yet."""
+        with self._lock:
+            return list(self._settingup)
+
+    @property
+    def sessions(self) -> list[S]:
+        """Those that are established, and not ended: each from before its client knows."""
+        with self._lock:
+            known = [*self._settingup, *self._sessions]
+        return [each for each in known if each._engine.phase in (Phase.ESTABLISHED, Phase.CLOSING)]
+
+    def close_settingup(self) -> None:
+        """Ends all set-ups."""
+        for session in self.settingup:
+            session.abort(EndReason.APP_GENERIC, "the server is closing")
+
+
+def check_rules(rules: AdmissionRules | None) -> AdmissionRules:
+    """The rules, or the usual ones. Errors: TypeError."""
+    if rules is not None and not isinstance(rules, AdmissionRules):
+        raise TypeError(f"rules must be AdmissionRules, not {type(rules).__name__}")
+    return AdmissionRules() if rules is None else rules
+
+
+def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]], object] | None) -> object:
+    """Asks the application; what it returns is for the API. Without anybody to ask, all are accepted."""
+    if not request.is_open:
+        return None
+    if on_request is None:
+        return request.accept()
+    try:
+        return on_request(request)
+    except Exception as error:
+        reject_failed(request, error)
+        return None
+
+
+def reject_failed(request: SessionRequest[S], error: Exception) -> None:
+    """What happens to a request that the application has failed to decide."""
+    _log.error("on_request failed for %r", request, exc_info=error)
+    if request.is_open:
+        request.reject(EndReason.APP_EXCEPTION_GENERIC, "the server failed", reason=CloseReason.INTERNAL_ERROR)
+
+
+def report(session: BaseSession[Any], error: Exception) -> None:
+    """Logs what a handler has raised, unless it is nothing but the end of its own session."""
+    if not (isinstance(error, SessionClosed) and error.end == session._engine.coming_end):
+        _log.error("the handler of %r failed", session, exc_info=error)

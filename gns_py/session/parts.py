@@ -1,0 +1,222 @@
+"""What frames are made of: each part checks its limits when it is written and when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+_BITS = 64
+_LARGEST = (1 << _BITS) - 1
+_LAST = [bytes((value,)) for value in range(0x80)]
+_MORE = [bytes((value | 0x80,)) for value in range(0x80)]
+MAX_LANE = 254
+
+
+class FrameError(ValueError):
+    """A frame is malformed, or a value does not fit into one."""
+
+
+def number_at(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins there, and where it ends. Errors: FrameError."""
+    value = shift = 0
+    while True:
+        if at == len(data):
+            raise FrameError("the frame ends in a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > _BITS:
+            raise FrameError("a number has more than ten bytes")
+    if value > _LARGEST:
+        raise FrameError("a number has more than 64 bits")
+    if shift and byte == 0:
+        raise FrameError("a number is longer than it needs to be")
+    return value, at
+
+
+class Reader:
+    """Reads one message from its beginning to its end."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self, data: bytes, at: int = 0) -> None:
+        self._data = data
+        self._at = at
+
+    @property
+    def left(self) -> int:
+        """Bytes that are left."""
+        return len(self._data) - self._at
+
+    def take(self, size: int) -> bytes:
+        """So many bytes. Errors: FrameError."""
+        if size > self.left:
+            raise FrameError(f"the frame ends {size - self.left} bytes too early")
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def varint(self) -> int:
+        """Errors: FrameError."""
+        value, self._at = number_at(self._data, self._at)
+        return value
+
+
+def varint(value: int) -> bytes:
+    """The number, below 2^64, as bytes."""
+    return _LAST[value] if value < 0x80 else _MORE[value & 0x7F] + varint(value >> 7)
+
+
+class Part(Protocol[T]):
+    """How a value stands in a frame."""
+
+    def read(self, reader: Reader) -> T:
+        """Errors: FrameError."""
+
+    def write(self, value: T) -> bytes:
+        """Errors: FrameError."""
+
+
+class Number:
+    """A varint within limits."""
+
+    def __init__(self, minimum: int = 0, maximum: int = _LARGEST) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
+
+    def read(self, reader: Reader) -> int:
+        return self._checked(reader.varint())
+
+    def write(self, value: int) -> bytes:
+        return varint(self._checked(value))
+
+    def _checked(self, value: int) -> int:
+        if not self._minimum <= value <= self._maximum:
+            raise FrameError(f"{value} is not from {self._minimum} to {self._maximum}")
+        return value
+
+
+class Among:
+    """A varint out of ranges."""
+
+    def __init__(self, *ranges: range) -> None:
+        self._ranges = ranges
+
+    def read(self, reader: Reader) -> int:
+        return self._checked(reader.varint())
+
+    def write(self, value: int) -> bytes:
+        return varint(self._checked(value))
+
+    def _checked(self, value: int) -> int:
+        if not any(value in each for each in self._ranges):
+            allowed = ", ".join(f"from {each.start} to {each.stop - 1}" for each in self._ranges)
+            raise FrameError(f"{value} is not {allowed}")
+        return value
+
+
+class Bytes:
+    """A length, and so many bytes."""
+
+    def __init__(self, maximum: int, minimum: int = 0) -> None:
+        self._size = Number(minimum, maximum)
+
+    def read(self, reader: Reader) -> bytes:
+        return reader.take(self._size.read(reader))
+
+    def write(self, value: bytes) -> bytes:
+        return self._size.write(len(value)) + value
+
+
+class Text:
+    """UTF-8 without NUL."""
+
+    def __init__(self, maximum: int) -> None:
+        self._bytes = Bytes(maximum)
+
+    def read(self, reader: Reader) -> str:
+        try:
+            text = self._bytes.read(reader).decode()
+        except UnicodeDecodeError as error:
+            raise FrameError(f"a text is not UTF-8: {error}") from None
+        return self._checked(text)
+
+    def write(self, value: str) -> bytes:
+        try:
+            return self._bytes.write(self._checked(value).encode())
+        except UnicodeEncodeError as error:
+            raise FrameError(f"a text cannot be UTF-8: {error}") from None
+
+    @staticmethod
+    def _checked(text: str) -> str:
+        if "\0" in text:
+            raise FrameError("a text has a NUL")
+        return text
+
+
+class Fixed:
+    """So many bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def read(self, reader: Reader) -> bytes:
+        return reader.take(self._size)
+
+    def write(self, value: bytes) -> bytes:
+        if len(value) != self._size:
+            raise FrameError(f"{len(value)} bytes are not {self._size}")
+        return bytes(value)
+
+
+class Rest:
+    """What is left of the message."""
+
+    def read(self, reader: Reader) -> bytes:
+        return reader.take(reader.left)
+
+    def write(self, value: bytes) -> bytes:
+        return value
+
+
+class Lanes:
+    """A sequence number for each lane that has one."""
+
+    _count = Number(0, MAX_LANE + 1)
+    _lane = Number(0, MAX_LANE)
+    _sequence = Number(1)
+
+    def read(self, reader: Reader) -> Mapping[int, int]:
+        lanes: dict[int, int] = {}
+        last = -1
+        for _ in range(self._count.read(reader)):
+            lane = self._lane.read(reader)
+            if lane <= last:
+                raise FrameError(f"lane {lane} comes after lane {last}")
+            last = lane
+            lanes[lane] = self._sequence.read(reader)
+        return lanes
+
+    def write(self, value: Mapping[int, int]) -> bytes:
+        lanes = sorted((lane, sequence) for lane, sequence in value.items() if sequence)
+        return self._count.write(len(lanes)) + b"".join(
+            self._lane.write(lane) + self._sequence.write(sequence) for lane, sequence in lanes
+        )
+
+
+class Several(Generic[T]):
+    """A count, and so many of a part."""
+
+    def __init__(self, part: Part[T], maximum: int) -> None:
+        self._part = part
+        self._count = Number(0, maximum)
+
+    def read(self, reader: Reader) -> tuple[T, ...]:
+        return tuple(self._part.read(reader) for _ in range(self._count.read(reader)))
+
+    def write(self, value: tuple[T, ...]) -> bytes:
+        return self._count.write(len(value)) + b"".join(map(self._part.write, value))

@@ -1,0 +1,40 @@
+"""Sessions for threads: connect(), listen() and serve(), with the names of gns_py.session.asyncio."""
+
+from .. import (
+    AdmissionCounters,
+    AdmissionRules,
+    CloseReason,
+    SessionClosed,
+    SessionClosedError,
+    SessionClosedOK,
+    SessionConfig,
+    SessionEnd,
+    SessionFailed,
+    SessionRejected,
+    SessionRequest,
+    SessionTimeout,
+)
+from .client import connect
+from .server import ListenSocket, Server, listen, serve
+from .session import Session
+
+__all__ = [
+    "AdmissionCounters",
+    "AdmissionRules",
+    "CloseReason",
+    "ListenSocket",
+    "Server",
+    "Session",
+    "SessionClosed",
+    "SessionClosedError",
+    "SessionClosedOK",
+    "SessionConfig",
+    "SessionEnd",
+    "SessionFailed",
+    "SessionRejected",
+    "SessionRequest",
+    "SessionTimeout",
+    "connect",
+    "listen",
+    "serve",
+]

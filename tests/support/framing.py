@@ -1,0 +1,112 @@
+"""What the core does for a session's engine (build_native/core/framing.hpp), without a network."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gns_py.message import Message
+from gns_py.session.engine import Engine
+from gns_py.session.frames import Data, Untracked, decode
+from gns_py.session.outbox import Held
+from gns_py.session.parts import FrameError
+
+
+class Framing:
+    """An engine's Wire, but for what it does with frames; DATA is numbered, held to its credit, and taken in order."""
+
+    def __init__(self) -> None:
+        self.held = Held.NONE
+        self.may_send = 0, 0
+        self.sent_bytes = 0
+        self.numbers: dict[int, int] = {}
+        self.max_message = 0
+        self.window = self.may_come = 0, 0
+        self.came = self.due = 0, 0
+        self.received: dict[int, int] = {}
+        self.ungranted: deque[tuple[int, int]] = deque()
+        self.heard = 0.0
+        self.now = 0.0
+
+    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
+        raise NotImplementedError
+
+    def tell_room(self) -> None:
+        raise NotImplementedError
+
+    def close(self, code: int, text: str, linger: bool) -> None:
+        raise NotImplementedError
+
+    # ---- out ----
+
+    def send_data(self, payload: bytes, lane: int, nagle: bool) -> int | None:
+        credit_bytes, credit_messages = self.may_send
+        if self.sent_bytes >= credit_bytes or sum(self.numbers.values()) >= credit_messages:
+            return None
+        number = self.numbers.get(lane, 0) + 1
+        self.send(Data(number, payload).encode(), lane, True, nagle)
+        self.numbers[lane] = number
+        self.sent_bytes += len(payload)
+        return number
+
+    def sent(self) -> dict[int, int]:
+        return self.numbers.copy()
+
+    def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:  # noqa: ARG002
+        self.may_send = credit_bytes, credit_messages
+
+    def hold(self, held: Held) -> None:
+        self.held = held
+
+    # ---- in ----
+
+    def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
+        self.max_message = max_message
+        self.window = self.may_come = credit_bytes, credit_messages
+
+    def grant(self) -> tuple[int, int]:
+        handled_bytes, handled = self.ungranted.popleft()
+        self.may_come = self.window[0] + handled_bytes, self.window[1] + handled
+        return self.may_come
+
+    def silence(self) -> float:
+        return self.now - self.heard
+
+    def deliver(self, engine: Engine, message: Message, now: float) -> None:
+        """What the core, and a session of it, do with a message that has come."""
+        self.heard = self.now = now
+        try:
+            frame = decode(message.data)
+        except FrameError:
+            frame = None
+        data: Message | None = None
+        is_due = False
+        if isinstance(frame, Untracked) and len(frame.payload) <= self.max_message:
+            data = message._replace(data=frame.payload, reliable=False)
+        elif isinstance(frame, Data) and message.reliable and self._may_come(frame, message.lane):
+            self.received[message.lane] = frame.sequence
+            self.came = self.came[0] + len(frame.payload), self.came[1] + 1
+            is_due = any(
+                came >= due + window / 4 for came, due, window in zip(self.came, self.due, self.window, strict=True)
+            )
+            if is_due:
+                self.due = self.came
+                self.ungranted.append(self.due)
+            data = message._replace(data=frame.payload, number=frame.sequence)
+        if data is None:
+            engine.receive(message, now)
+        elif engine.watches_data:
+            engine.receive_data(data, now, is_ack_due=is_due)
+        elif is_due:
+            engine.inbox.add_due(data)
+        elif data.reliable:
+            engine.inbox.add(data)
+        else:
+            engine.inbox.add_unreliable(data)
+
+    def _may_come(self, frame: Data, lane: int) -> bool:
+        return (
+            frame.sequence == self.received.get(lane, 0) + 1
+            and len(frame.payload) <= self.max_message
+            and self.came[0] + len(frame.payload) < self.may_come[0] + self.max_message
+            and self.came[1] < self.may_come[1]
+        )
