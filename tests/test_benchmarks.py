@@ -44,6 +44,18 @@ def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     assert_drawn(output, tmp_path)
 
 
+def test_what_sessions_cost_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "sessions.py", "--quick"], capture_output=True, text=True, timeout=90
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("|")[1:-1] for line in run.stdout.splitlines() if line.startswith(("| game", "| flood"))]
+    assert [(part.strip(), api.strip()) for part, api, *_ in rows] == [
+        (part, api) for part in ("game", "flood") for api in ("sync", "asyncio")
+    ]
+    assert all(float(raw) > 0 and float(session) > 0 for _, _, raw, session, _ in rows)
+
+
 def assert_drawn(results: Path, docs: Path) -> None:
     shutil.copy(DOCS / "benchmarks.md", docs)
     subprocess.run(

@@ -403,11 +403,9 @@ class Engine(ABC):
         self._close_at = self._now + self.config.close_timeout
 
     def _acknowledge(self) -> None:
-        due, self.inbox.acks_due = self.inbox.acks_due, 0
-        if self.phase is not Phase.ENDED:
-            for _ in range(due):
-                credit_bytes, credit_messages = self._wire.grant()
-            self._say(Ack(self.inbox.handled.copy(), credit_bytes, credit_messages))
+        grants = [self._wire.grant() for _ in range(self.inbox.settle_acks_due())]
+        if grants:
+            self._say(Ack(self.inbox.handled.copy(), *grants[-1]))
 
     def _discard(self) -> None:
         """Where nobody reads any more, what has come counts as handled, so that the peer gets to its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from typing import cast
 
 from ..message import Message
 
@@ -20,7 +21,7 @@ class _Due:
 class Inbox:
     """Messages in the order of their arrival. Reliable ones are bounded by credit, unreliable ones by dropping.
 
-    One thread adds, and one takes, at a time.
+    One thread adds, and one takes, at a time; another one may take and drop all that is left.
     """
 
     def __init__(self, max_unreliable: int) -> None:
@@ -28,7 +29,7 @@ class Inbox:
         self._waiting: deque[Message | _Due | None] = deque()  # None: it is the turn of the oldest unreliable one
         self.add = self._waiting.append
         """Takes a reliable message, with its sequence number."""
-        self._lock = threading.Lock()  # of the unreliable ones; a leaf
+        self._lock = threading.Lock()  # of what is not the deque or the numbers; a leaf
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_count = 0
         self.handled: dict[int, int] = {}
@@ -65,17 +66,32 @@ class Inbox:
         waiting = self._waiting
         if not waiting:
             return None
-        message = waiting.popleft()
+        try:
+            message = waiting.popleft()
+        except IndexError:  # another thread has dropped them all
+            return None
         if type(message) is Message:
             self.handled[message.lane] = message.number
             return message
-        if message is None:
-            with self._lock:
+        return self._take_unreliable() if message is None else self._take_due(cast("_Due", message).message)
+
+    def _take_due(self, message: Message) -> Message:
+        self.handled[message.lane] = message.number
+        with self._lock:
+            self.acks_due += 1
+        return message
+
+    def _take_unreliable(self) -> Message | None:
+        with self._lock:
+            if self._unreliable:
                 return self._unreliable.popitem(last=False)[1]
-        assert isinstance(message, _Due)
-        self.acks_due += 1
-        self.handled[message.message.lane] = message.message.number
-        return message.message
+        return self.take()  # another thread has dropped it
+
+    def settle_acks_due(self) -> int:
+        """How many they were: none is due any more."""
+        with self._lock:
+            due, self.acks_due = self.acks_due, 0
+        return due
 
     def clear(self) -> None:
         """Drops what waits; none of it counts as handled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -131,6 +132,36 @@ def test_no_answer_ends_it_natively_with_the_reason(make_ends: EndsMaker) -> Non
     assert ends.server.connection.end is not None
     assert ends.server.connection.end.code == CloseReason.CLOSED_BY_CLIENT.native_code
     assert ends.server.connection.end.text == "1100 cannot wait"
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+def test_closing_while_another_thread_receives(
+    make_ends: EndsMaker, beside: ThreadPoolExecutor, reliable: bool
+) -> None:
+    """What is dropped and what is taken at the same moment is neither taken twice nor missed by the peer."""
+    for _ in range(10):
+        ends = make_ends(SessionConfig(credit_messages=40, unreliable_queue=20))
+        stop = threading.Event()
+
+        def pour(session: Session, stop: threading.Event = stop) -> None:
+            while not stop.is_set() and session.is_established:
+                session.send_many([b"x"] * 20, reliable=reliable)
+                session.drain(timeout=5.0 * PATIENCE)
+
+        pouring = beside.submit(pour, ends.client)
+        reading = beside.submit(read_to_the_end, ends.server)
+        eventually(reading.running)
+        closing = beside.submit(ends.server.close, 1001, "enough")
+        assert read_to_the_end(ends.client) == []
+        stop.set()
+        with contextlib.suppress(SessionClosed):
+            pouring.result()
+        ends.client.close()
+        closing.result()
+        reading.result()
+        for end in ends.client.end, ends.server.end:
+            assert end is not None
+            assert (end.reason, end.code) == (CloseReason.CLOSED_BY_SERVER, 1001)
 
 
 def test_closing_again_returns_the_same(ends: Ends, beside: ThreadPoolExecutor) -> None:
