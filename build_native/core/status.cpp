@@ -56,9 +56,11 @@ int32_t gns_connection_info_get(uint64_t connection, gns_connection_info *info) 
         if (!found) return not_found();
         const NativeAccess native;
         SteamNetConnectionInfo_t now;
-        if (has_ended(*found, info, nullptr) || !native || !SteamNetworkingSockets()->GetConnectionInfo(found->native.load(), &now))
-            return 0;
-        *info = to_info(now, found->listen_socket);
+        if (has_ended(*found, info, nullptr) || !native) return 0;
+        if (SteamNetworkingSockets()->GetConnectionInfo(found->native.load(), &now))
+            *info = to_info(now, found->listen_socket);
+        else
+            has_ended(*found, info, nullptr); // by now it has
         return 0;
     });
 }

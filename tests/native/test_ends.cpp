@@ -72,6 +72,23 @@ TEST(ends, closed_by_both_at_once) {
     }
 }
 
+TEST(ends, who_has_seen_it_sees_nothing_else_any_more) {
+    Link link(fast(), fast());
+    for (int round = 0; round < 400 / instrumented; ++round) {
+        const auto [inbound, outbound] = link.add();
+        OK(close(inbound));
+        gns_connection_info info{};
+        const int64_t deadline = gns_time_us() + patience_us;
+        for (info.state = connected; info.state == connected && gns_time_us() < deadline;) // without a pause, not to be too late
+            OK(gns_connection_info_get(outbound, &info));
+        for (int again = 0; again < 200; ++again) { // meanwhile the pump hears of it, and closes GNS's connection
+            OK(gns_connection_info_get(outbound, &info));
+            CHECK_EQUAL(info.state, closed_by_peer);
+        }
+        OK(close(outbound));
+    }
+}
+
 TEST(ends, refused) {
     Mailbox server, client;
     const gns_address address = free_address();
