@@ -35,19 +35,19 @@ C = TypeVar("C", bound="Endpoint")
 class Sink(Protocol):
     """Who takes what happens to a connection over from it: a layer above. On the thread that reads the mailbox."""
 
-    def on_message(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         """A message has arrived, that is none of the next ones."""
 
-    def on_data(self, message: Message) -> None:
+    def _on_data(self, message: Message) -> None:
         """What a DATA or UNTRACKED frame brings has arrived: after _native.framing_begin()."""
 
-    def on_due_data(self, message: Message) -> None:
+    def _on_due_data(self, message: Message) -> None:
         """The same, and once it is handled _native.framing_grant() is due."""
 
-    def on_end(self, end: ConnectionEnd) -> None:
+    def _on_end(self, end: ConnectionEnd) -> None:
         """The connection has ended."""
 
-    def on_room(self) -> None:
+    def _on_room(self) -> None:
         """What notify_drained() asked for has come."""
 
 
@@ -411,10 +411,10 @@ class Endpoint:
         self._collect(None)
         self._sink = sink
         for message in take(self._inbox):
-            sink.on_message(with_bytes(message))
+            sink._on_message(with_bytes(message))
         if self._end is not None:
             self._sink = None
-            sink.on_end(self._end)
+            sink._on_end(self._end)
 
     def _check_own_reader(self) -> None:
         """InvalidStateError if a poll group reads it."""
@@ -478,7 +478,7 @@ class Endpoint:
         if self._closed_here:
             return
         if self._sink is not None:
-            self._sink.on_message(with_bytes(message))
+            self._sink._on_message(with_bytes(message))
         elif self._events is not None:
             self._events.append(MessageReceived(self, message if type(message) is Message else with_bytes(message)))
         else:
@@ -490,7 +490,7 @@ class Endpoint:
     def _on_drained(self) -> None:
         """What notify_drained() asked for has come."""
         if self._sink is not None:
-            self._sink.on_room()
+            self._sink._on_room()
 
     def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
         self._last_info = info
@@ -509,7 +509,7 @@ class Endpoint:
             self._events.append(event)
         if end is not None and self._sink is not None:
             sink, self._sink = self._sink, None
-            sink.on_end(end)
+            sink._on_end(end)
 
     def _notify(self, event: StatusChanged[Any]) -> None:
         if self._on_status_changed is None:

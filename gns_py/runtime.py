@@ -358,11 +358,11 @@ class Mailbox:
             elif kind == event_data:
                 if endpoint is not None and (sink := endpoint._sink) is not None:
                     data = payloads[offset : offset + size]
-                    sink.on_data(new(Message, (data, number, lane, flags != 0, when)))
+                    sink._on_data(new(Message, (data, number, lane, flags != 0, when)))
             elif kind == _native.EVENT_DUE_DATA:
                 if endpoint is not None and (sink := endpoint._sink) is not None:
                     data = payloads[offset : offset + size]
-                    sink.on_due_data(Message(data, number, lane, True, when))
+                    sink._on_due_data(Message(data, number, lane, True, when))
             elif kind == _native.EVENT_STATUS:
                 info, listen_socket = _native.read_info(payloads[offset : offset + size])
                 if endpoint is not None:

@@ -19,7 +19,8 @@
 
    Lock order, outermost first; a thread holds only locks further down than those it has:
      1 runtime life cycle   2 native calls (shared by direct calls of GNS, exclusive while GNS comes up or goes down)
-     3 GNS's own locks   4 connection end   5 mailbox   6 pump queue, pump parking, handle tables, log queue (leaves)
+     3 GNS's own locks   4 connection end   5 mailbox   6 pump queue, pump parking, handle tables, log queue, grants of
+       credit (leaves)
    GNS calls the log sink and frees messages with its own locks held: the sink takes only the log queue's lock, freeing
    none, except that a message freed off the pump thread may take 2, shared, to wake the pump; GNS holds no lock then. */
 

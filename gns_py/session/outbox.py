@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from enum import IntEnum
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from ..errors import MessageTooLarge, SendQueueFull
 from .frames import Ack, Keyed, Untracked
@@ -95,10 +95,14 @@ class Outbox:
         """Whether something waits that needs no credit, but room in the native queue."""
         return self._is_full_below and not self.is_empty
 
+    def check_size(self, payload: bytes, key: bytes | None) -> None:
+        """Whether the peer takes so long a message. Errors: MessageTooLarge."""
+        size = len(payload) + len(key or b"")
+        if size > self._max_message:
+            raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")
+
     def put(self, payload: bytes, lane: int, nagle: bool) -> int:
         """Takes a reliable message; returns its sequence number. Errors: SendQueueFull, MessageTooLarge."""
-        if len(payload) > self._max_message:
-            self._refuse_size(len(payload))
         if not self._waiting:
             self._wire.hold(Held.DATA)  # nobody else sends, from here on
             try:
@@ -121,8 +125,6 @@ class Outbox:
 
     def put_unreliable(self, payload: bytes, lane: int, nagle: bool, key: bytes | None) -> int:
         """Takes an unreliable message; returns GNS's number of it, 0 while it waits. Errors: MessageTooLarge."""
-        if len(payload) + len(key or b"") > self._max_message:
-            self._refuse_size(len(payload) + len(key or b""))
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
         if self._is_open and not self._unreliable:
             try:
@@ -189,6 +191,3 @@ class Outbox:
         except SendQueueFull:
             self._is_full_below = True
             return None
-
-    def _refuse_size(self, size: int) -> NoReturn:
-        raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")

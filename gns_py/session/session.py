@@ -13,7 +13,7 @@ from ..address import Address
 from ..config import Config, OptionValue
 from ..endpoint import Endpoint, check_lane, cut, joined
 from ..enums import ConfigValue, ConnectionState, EndReason
-from ..errors import MessageTooLarge, SendQueueFull
+from ..errors import MessageDropped, MessageTooLarge, SendQueueFull
 from ..events import ConnectionEnd
 from ..identity import Identity
 from ..message import Message
@@ -176,28 +176,42 @@ class BaseSession(ABC, Generic[C]):
     # ---- sending ----
 
     def send(
-        self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0, key: bytes | None = None
+        self,
+        data: Buffer,
+        *,
+        reliable: bool = True,
+        nagle: bool = True,
+        lane: int = 0,
+        no_delay: bool = False,
+        key: bytes | None = None,
     ) -> int:
         """Queues a message; returns its number on its lane, from 1, if it is reliable. Never blocks.
 
         A reliable one waits here while the peer has no room for it. An unreliable one may be dropped when it must wait:
         the oldest first; with a ``key`` (1 to 64 bytes), a newer one with the same key takes its place, at this end and
-        at the other. data: up to the peer's max_message; copied.
+        at the other. no_delay: drop it (MessageDropped) rather than wait here; not with a key.
+        data: up to the peer's max_message; copied.
         Errors: SendQueueFull (drain() waits), MessageTooLarge, SessionClosed, TypeError, ValueError. Any thread.
         """
         payload = data if type(data) is bytes else bytes(memoryview(data))
         if lane:
             check_lane(lane)
         if key is not None:
-            _check_key(key, reliable)
+            _check_key(key, reliable, no_delay)
         elif len(payload) <= MAX_MESSAGE and (reliable or not self._outbox.has_unreliable):
-            flags = (_RELIABLE if reliable else _native.SEND_FRAMED) | (0 if nagle else _native.SEND_NO_NAGLE)
+            flags = (
+                (_RELIABLE if reliable else _native.SEND_FRAMED)
+                | (0 if nagle else _native.SEND_NO_NAGLE)
+                | (_native.SEND_NO_DELAY if no_delay else 0)
+            )
             number: int = _native.send(self._handle, payload, len(payload), flags, lane)
             if number > 0:
                 return number
-        return self._queue(payload, reliable, nagle, lane, key)
+        return self._queue(payload, reliable, nagle, lane, key, may_wait=not no_delay)
 
-    def _queue(self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None) -> int:
+    def _queue(
+        self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None, *, may_wait: bool = True
+    ) -> int:
         """What the core has not taken at once: it waits, or is refused."""
         if lane >= self.connection._lanes:
             raise ValueError(f"lane {lane} is not configured: this connection has {self.connection._lanes}")
@@ -205,6 +219,9 @@ class BaseSession(ABC, Generic[C]):
             engine = self._engine
             if not engine.may_send:
                 raise self._closed()
+            self._outbox.check_size(payload, key)
+            if not may_wait:
+                raise MessageDropped("the message would have to wait, and was sent with no_delay")
             if reliable:
                 number = self._outbox.put(payload, lane, nagle)
             else:
@@ -250,7 +267,7 @@ class BaseSession(ABC, Generic[C]):
 
     # ---- sink, for the connection ----
 
-    def on_message(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         """Endpoint's Sink."""
         with self._lock:
             self._engine.receive(message, time.monotonic())
@@ -262,20 +279,20 @@ class BaseSession(ABC, Generic[C]):
         self._changed()
 
     @abstractmethod
-    def on_data(self, message: Message) -> None:
+    def _on_data(self, message: Message) -> None:
         """Endpoint's Sink."""
 
     @abstractmethod
-    def on_due_data(self, message: Message) -> None:
+    def _on_due_data(self, message: Message) -> None:
         """Endpoint's Sink."""
 
-    def on_end(self, end: ConnectionEnd) -> None:
+    def _on_end(self, end: ConnectionEnd) -> None:
         """Endpoint's Sink."""
         with self._lock:
             self._engine.native_ended(end, time.monotonic())
         self._changed()
 
-    def on_room(self) -> None:
+    def _on_room(self) -> None:
         """Endpoint's Sink."""
         with self._lock:
             self._engine.flush(time.monotonic())
@@ -375,9 +392,11 @@ def check_session_config(config: SessionConfig | None) -> SessionConfig:
     return SessionConfig() if config is None else config
 
 
-def _check_key(key: bytes, reliable: bool) -> None:
+def _check_key(key: bytes, reliable: bool, no_delay: bool) -> None:
     if reliable:
         raise ValueError("only unreliable messages have a key: reliable ones all arrive")
+    if no_delay:
+        raise ValueError("a message with a key may wait: it needs no no_delay")
     if not isinstance(key, bytes):
         raise TypeError(f"key must be bytes, not {type(key).__name__}")
     if not 1 <= len(key) <= MAX_KEY:

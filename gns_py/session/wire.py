@@ -19,7 +19,7 @@ class ConnectionWire:
         self._sent: dict[int, int] = {}
 
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
-        """DATA and UNTRACKED come to Sink.on_data() from now on."""
+        """DATA and UNTRACKED come to Sink._on_data() from now on."""
         _native.framing_begin(self._handle, max_message, credit_bytes, credit_messages)
 
     def grant(self) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class ConnectionWire:
         _native.framing_hold(self._handle, held)
 
     def tell_room(self) -> None:
-        """Asks for Sink.on_room() when half of the send queue is free."""
+        """Asks for Sink._on_room() when half of the send queue is free."""
         connection = self._connection
         try:
             queue = connection.send_queue()

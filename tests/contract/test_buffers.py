@@ -172,3 +172,11 @@ def test_each_call_says_anew_whether_it_copies(pair: Pair) -> None:
         got += [message.data for message in server.recv_many(limit=1, timeout=5.0)]
     assert got == [b"%d" % number for number in range(8)]
     assert {type(each) for each in got} == {bytes}
+
+
+def test_what_was_taken_before_one_that_is_too_large_is_on_its_way(pair: Pair) -> None:
+    client, server = pair
+    with pytest.raises(MessageTooLarge) as refused:
+        client.send_many([b"one", b"two", bytes(600_000), b"four"])
+    assert refused.value.sent == 2
+    assert [server.recv(timeout=5.0) for _ in range(2)] == [b"one", b"two"]

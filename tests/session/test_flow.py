@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from importlib import import_module
 
 import pytest
 from support import PATIENCE, eventually
@@ -11,8 +14,8 @@ from support.sessions import SessionApi
 
 import gns_py
 import gns_py.sync as gns
-from gns_py import ConcurrencyError, Config, ConfigValue, MessageTooLarge, SendQueueFull
-from gns_py.session import CloseReason, frames
+from gns_py import ConcurrencyError, Config, ConfigValue, MessageDropped, MessageTooLarge, SendQueueFull
+from gns_py.session import CloseReason, frames, sync
 from gns_py.session.sync import SessionClosed, SessionClosedError, SessionConfig, SessionRejected
 
 from .conftest import Ends, EndsMaker
@@ -302,6 +305,71 @@ def test_two_readers(ends: Ends) -> None:
         assert waiting.result() == b"for the other"
 
 
+@pytest.mark.parametrize("api", ["sync", "asyncio"])
+def test_a_session_has_what_a_connection_has(api: str) -> None:
+    connection = import_module(f"gns_py.{api}").Connection
+    session = import_module(f"gns_py.session.{api}").Session
+    for name in dir(connection):
+        if name.startswith("_"):
+            continue
+        assert hasattr(session, name)
+        if callable(getattr(connection, name)):
+            its, ours = (set(inspect.signature(getattr(each, name)).parameters) for each in (connection, session))
+            assert its <= ours | ({"linger"} if name == "close" else set()), name
+
+
+def test_polling() -> None:
+    with (
+        sync.listen("127.0.0.1", 0) as listener,
+        ThreadPoolExecutor(1) as beside,
+        contextlib.ExitStack() as stack,
+    ):
+        accepting = beside.submit(listener.accept, timeout=5.0)
+        client = stack.enter_context(sync.connect(*listener.address))
+        server = accepting.result()
+        assert server.poll() == []
+        for number in range(10):
+            client.send(b"%d" % number, reliable=number % 2 == 0)
+        client.flush()
+        polled: list[int] = []
+        while len(polled) < 10:
+            polled += [int(message.data) for message in server.poll(timeout=5.0)]
+        assert sorted(polled) == list(range(10))
+        client.send(b"soon", nagle=False)
+        assert [message.data for message in server.poll(timeout=5.0)] == [b"soon"]
+        closing = beside.submit(client.close, 1002, "enough")
+        eventually(lambda: server.poll() == [] and server.end is not None)
+        assert server.end is not None
+        assert server.end.code == 1002
+        assert server.poll(timeout=5.0) == []
+        server.close()
+        closing.result()
+
+
+def test_what_must_not_wait_is_dropped(make_ends: EndsMaker) -> None:
+    ends = make_ends(TIGHT)
+    for _ in range(10):
+        ends.client.send(b"x", no_delay=True)
+    with pytest.raises(MessageDropped):
+        ends.client.send(b"no credit", no_delay=True)
+    ends.client.send(b"waits")
+    with pytest.raises(MessageDropped):
+        ends.client.send(b"others wait", no_delay=True)
+    with pytest.raises(MessageTooLarge):
+        ends.client.send(bytes(600_000), no_delay=True)
+    with pytest.raises(ValueError, match="with a key"):
+        ends.client.send(b"", reliable=False, no_delay=True, key=b"k")
+    assert [ends.server.recv(timeout=5.0) for _ in range(11)] == [b"x"] * 10 + [b"waits"]
+
+
+def test_a_view(ends: Ends) -> None:
+    ends.client.send(b"data")
+    view = ends.server.recv_message(timeout=5.0, copy=False)
+    assert isinstance(view.data, memoryview)
+    assert bytes(view.data) == b"data"
+    assert view.data.readonly
+
+
 def test_everything_that_a_connection_tells(ends: Ends) -> None:
     session = ends.client
     session.name = "player"
@@ -324,6 +392,16 @@ def test_everything_that_a_connection_tells(ends: Ends) -> None:
     assert session.state is session.connection.state
     assert session.description
     assert session.send_queue().max_bytes > 0
+
+
+def test_several_in_one_buffer(ends: Ends) -> None:
+    assert ends.client.send_many(b"-onetwothree", offsets=[1, 4, 7]) == [1, 2, 3]
+    assert [ends.server.recv(timeout=5.0) for _ in range(3)] == [b"one", b"two", b"three"]
+    with pytest.raises(ValueError, match="offset"):
+        ends.client.send_many(b"data", offsets=[3, 1])
+    with pytest.raises(MessageTooLarge) as refused:
+        ends.client.send_many([b"one", bytes(600_000), b"three"])
+    assert refused.value.sent == 1
 
 
 def test_several_at_once(make_ends: EndsMaker) -> None:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from math import inf
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, overload
 
 from ... import _native
 from ...asyncio import Connection
 from ...asyncio.loop import Waiters
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed
-from ...message import Message
+from ...message import Message, MessageView, with_view
 from ..engine import Engine, Phase, Wire
 from ..errors import SessionClosedOK, closed
 from ..reasons import SessionEnd
@@ -51,18 +51,26 @@ class Session(BaseSession[Connection]):
         """
         return (await self._next()).data
 
-    async def recv_message(self) -> Message:
+    @overload
+    async def recv_message(self, *, copy: Literal[True] = True) -> Message: ...
+
+    @overload
+    async def recv_message(self, *, copy: Literal[False]) -> MessageView: ...
+
+    async def recv_message(self, *, copy: bool = True) -> Message | MessageView:
         """As recv(), with number, lane, reliability and time of arrival.
 
-        number: of a reliable message the session's number on its lane, of others GNS's.
+        number: of a reliable message the session's number on its lane, of others GNS's. copy: False hands the data out
+        as a read-only memoryview, for code that takes those of connections; a session copies in any case.
         """
-        return await self._next()
+        message = await self._next()
+        return message if copy else with_view(message)
 
     async def recv_many(self, limit: int | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        messages = [await self.recv_message()]
+        messages = [await self._next()]
         while len(messages) != limit and (message := self._take()) is not None:
             messages.append(message)
         return messages
@@ -154,12 +162,12 @@ class Session(BaseSession[Connection]):
         else:
             self._begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
 
-    def on_message(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         """Endpoint's Sink."""
         _native.handled(self._handle, 1, len(message.data))
-        super().on_message(message)
+        super()._on_message(message)
 
-    def on_data(self, message: Message) -> None:
+    def _on_data(self, message: Message) -> None:
         """Endpoint's Sink."""
         if self._engine.watches_data:
             self._on_watched_data(message)
@@ -171,7 +179,7 @@ class Session(BaseSession[Connection]):
         if self._receiver:
             self._receiver.wake()
 
-    def on_due_data(self, message: Message) -> None:
+    def _on_due_data(self, message: Message) -> None:
         """Endpoint's Sink."""
         if self._engine.watches_data:
             self._on_watched_data(message, is_ack_due=True)

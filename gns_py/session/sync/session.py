@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from math import inf
 from types import TracebackType
+from typing import Literal, overload
 
 from ...deadline import Deadline
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningError
-from ...message import Message
+from ...message import Message, MessageView, with_view
 from ...sync import Connection
 from ..engine import Engine, Phase, Wire
-from ..errors import SessionClosedOK, closed
+from ..errors import SessionClosed, SessionClosedOK, closed
 from ..reasons import SessionEnd
 from ..session import BaseSession
 from .keeper import keeper
@@ -58,12 +59,20 @@ class Session(BaseSession[Connection]):
             message = self._settle(message, timeout)
         return message.data
 
-    def recv_message(self, timeout: float | None = None) -> Message:
+    @overload
+    def recv_message(self, timeout: float | None = None, *, copy: Literal[True] = True) -> Message: ...
+
+    @overload
+    def recv_message(self, timeout: float | None = None, *, copy: Literal[False]) -> MessageView: ...
+
+    def recv_message(self, timeout: float | None = None, *, copy: bool = True) -> Message | MessageView:
         """As recv(), with number, lane, reliability and time of arrival.
 
-        number: of a reliable message the session's number on its lane, of others GNS's.
+        number: of a reliable message the session's number on its lane, of others GNS's. copy: False hands the data out
+        as a read-only memoryview, for code that takes those of connections; a session copies in any case.
         """
-        return self._settle(self._inbox.take(), timeout)
+        message = self._settle(self._inbox.take(), timeout)
+        return message if copy else with_view(message)
 
     def _settle(self, message: Message | None, timeout: float | None) -> Message:
         """What Inbox.take() leaves to do."""
@@ -94,10 +103,20 @@ class Session(BaseSession[Connection]):
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        messages = [self.recv_message(timeout)]
+        messages = [self._settle(self._inbox.take(), timeout)]
         while len(messages) != limit and (message := self._take()) is not None:
             messages.append(message)
         return messages
+
+    def poll(self, timeout: float = 0.0) -> list[Message]:
+        """What has come, after waiting up to timeout seconds for something: for loops with a fixed rate.
+
+        Nothing, once it has ended: ``end`` tells why. Errors: ConcurrencyError.
+        """
+        try:
+            return self.recv_many(timeout=timeout)
+        except (TimeoutError, SessionClosed):
+            return []
 
     def __iter__(self) -> Iterator[bytes]:
         """The messages' data, until the session is closed normally; SessionClosedError if it ends otherwise."""
@@ -232,7 +251,7 @@ class Session(BaseSession[Connection]):
                     mailbox.wake()
         return self._engine.phase is not Phase.ENDED
 
-    def on_data(self, message: Message) -> None:
+    def _on_data(self, message: Message) -> None:
         """Endpoint's Sink."""
         if self._engine.watches_data:
             self._on_watched_data(message)
@@ -243,7 +262,7 @@ class Session(BaseSession[Connection]):
         if self._waiting:
             self._notify()
 
-    def on_due_data(self, message: Message) -> None:
+    def _on_due_data(self, message: Message) -> None:
         """Endpoint's Sink."""
         if self._engine.watches_data:
             self._on_watched_data(message, is_ack_due=True)
