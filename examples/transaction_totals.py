@@ -31,7 +31,7 @@ def serve(host: str, port: int) -> None:
 
 
 def transact(host: str, port: int, count: int) -> None:
-    with session.connect(host, port, timeout=3.0) as server:
+    with session.connect(host, port, timeout=6.0) as server:
         for number in range(count):
             server.send(b"transaction %d" % number)
             server.drain()
