@@ -22,7 +22,7 @@ import gns_py.session.asyncio
 import gns_py.session.sync
 import gns_py.sync
 from gns_py import Config
-from gns_py.session.frames import data_prefix
+from gns_py.session.frames import Data
 
 KINDS: dict[str, dict[str, ModuleType]] = {
     "sync": {"connection": gns_py.sync, "session": gns_py.session.sync},
@@ -132,7 +132,9 @@ def main() -> None:
                 f"| {part} | {api} | {raw:.1f} | {session:.1f} | {statistics.median(more):+.0%} ({spread}) |",
                 flush=True,
             )
-    sizes = ", ".join(f"{len(data_prefix(number))} at message {number:,}" for number in (1, 1_000, 1_000_000, 1 << 34))
+    sizes = ", ".join(
+        f"{len(Data(number, b'').encode())} at message {number:,}" for number in (1, 1_000, 1_000_000, 1 << 34)
+    )
     print(f"\nBytes before a reliable message: {sizes}; before an unreliable one: 1.")
 
 

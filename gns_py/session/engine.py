@@ -184,15 +184,8 @@ class Engine(ABC):
         if self.outbox.waits_for_room:
             self._wire.tell_room()
 
-    def take(self, now: float) -> Message | None:
-        """The next message for the application, which has handled it with that; None: there is none."""
-        message = self.inbox.take()
-        if self.inbox.acks_due:
-            self.acknowledge(now)
-        return message
-
     def acknowledge(self, now: float) -> None:
-        """Once Inbox.acks_due."""
+        """After the application has taken a message: once Inbox.acks_due."""
         self._now = now
         self._acknowledge()
         self._progress()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntFlag
 from typing import ClassVar, TypeVar
 
-from .parts import Among, Bytes, Fixed, FrameError, Lanes, Number, Part, Reader, Rest, Several, Text, varint
+from .parts import Among, Bytes, Fixed, FrameError, Lanes, Number, Part, Reader, Rest, Several, Text
 
 T = TypeVar("T")
 
@@ -293,8 +293,3 @@ def decode(message: bytes) -> Frame:
     if isinstance(frame, Hello | Resume) and frame.min_version > frame.max_version:
         raise FrameError("the lowest version is above the highest one")
     return frame
-
-
-def data_prefix(sequence: int) -> bytes:
-    """What a DATA frame begins with, before its payload."""
-    return Data.PREFIX + varint(sequence)

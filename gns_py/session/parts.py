@@ -9,34 +9,11 @@ T = TypeVar("T")
 
 _BITS = 64
 _LARGEST = (1 << _BITS) - 1
-_LAST = [bytes((value,)) for value in range(0x80)]
-_MORE = [bytes((value | 0x80,)) for value in range(0x80)]
 MAX_LANE = 254
 
 
 class FrameError(ValueError):
     """A frame is malformed, or a value does not fit into one."""
-
-
-def number_at(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins there, and where it ends. Errors: FrameError."""
-    value = shift = 0
-    while True:
-        if at == len(data):
-            raise FrameError("the frame ends in a number")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > _BITS:
-            raise FrameError("a number has more than ten bytes")
-    if value > _LARGEST:
-        raise FrameError("a number has more than 64 bits")
-    if shift and byte == 0:
-        raise FrameError("a number is longer than it needs to be")
-    return value, at
 
 
 class Reader:
@@ -61,14 +38,26 @@ class Reader:
         return self._data[self._at - size : self._at]
 
     def varint(self) -> int:
-        """Errors: FrameError."""
-        value, self._at = number_at(self._data, self._at)
+        """A number. Errors: FrameError."""
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > _BITS:
+                raise FrameError("a number has more than ten bytes")
+        if value > _LARGEST:
+            raise FrameError("a number has more than 64 bits")
+        if shift and byte == 0:
+            raise FrameError("a number is longer than it needs to be")
         return value
 
 
 def varint(value: int) -> bytes:
     """The number, below 2^64, as bytes."""
-    return _LAST[value] if value < 0x80 else _MORE[value & 0x7F] + varint(value >> 7)
+    return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
 class Part(Protocol[T]):

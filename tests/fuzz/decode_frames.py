@@ -22,7 +22,7 @@ import gns_py  # noqa: E402 - before the block: of it, only what the block impor
 
 with atheris.instrument_imports(include=["gns_py.session", "independent_decoder"]):
     from support.frames import assert_decoders_agree, message_of
-    from support.framing import Framing
+    from support.framing import Framing, take
 
     from gns_py.session.config import SessionConfig
     from gns_py.session.engine import Engine, Phase
@@ -108,7 +108,7 @@ def try_one(message: bytes) -> None:
             receive(engine, message)
             engine.tick(now)
             if engine.phase is not Phase.SETTING_UP:
-                engine.take(now)
+                take(engine, now)
             # As applications ask.
             assert engine.end is None or engine.told_end is engine.coming_end is engine.end
             assert engine.told_end is None or engine.told_end == engine.coming_end

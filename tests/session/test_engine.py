@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.framing import Framing
+from support.framing import Framing, take
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason, SendQueueFull
 from gns_py.message import Message
@@ -182,7 +182,7 @@ class Sessions(RuleBasedStateMachine):
         if engine.phase is Phase.SETTING_UP:
             return
         for _ in range(count):
-            message = engine.take(self.now)
+            message = take(engine, self.now)
             if message is not None and message.reliable:
                 self.taken[who].setdefault(message.lane, []).append(message.data)
 
@@ -277,7 +277,7 @@ def test_everything_sent_before_a_goodbye_is_taken_before_its_end() -> None:
     taken = []
     while server.told_end is None:
         deliver()
-        while (message := server.take(0.0)) is not None:
+        while (message := take(server, 0.0)) is not None:
             taken.append(message.data)
     assert sorted(map(int, taken)) == list(range(20))
     server.close(CloseReason.CLOSED_BY_SERVER, 1999 - 200, "", b"2", 0.0)
@@ -298,6 +298,6 @@ def test_credit_comes_back_when_a_quarter_of_it_was_handled(who: int) -> None:
     deliver()
     assert len(reader.inbox) == CONFIG.credit_messages
     for waiting in (1, 0):
-        assert reader.take(0.0) is not None
+        assert take(reader, 0.0) is not None
         deliver()
         assert sender.outbox.waiting == (5 * waiting, waiting)

@@ -110,3 +110,11 @@ class Framing:
             and self.came[0] + len(frame.payload) < self.may_come[0] + self.max_message
             and self.came[1] < self.may_come[1]
         )
+
+
+def take(engine: Engine, now: float) -> Message | None:
+    """What a session does when its application receives."""
+    message = engine.inbox.take()
+    if engine.inbox.acks_due:
+        engine.acknowledge(now)
+    return message
