@@ -49,7 +49,7 @@ void FramedSends::allow(uint32_t max_message, Credit credit) {
 
 int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
     if (!allowed_) return GNS_ERROR_HELD;
-    if (!waited && (held_ == held_all || (reliable && held_ == held_data))) return GNS_ERROR_HELD;
+    if (!waited && (held_ == GNS_HOLD_ALL || (reliable && held_ == GNS_HOLD_DATA))) return GNS_ERROR_HELD;
     if (size > max_message_) return GNS_ERROR_TOO_LARGE;
     return reliable && (sent_.bytes >= credit_.bytes || sent_.messages >= credit_.messages) ? GNS_ERROR_HELD : 0;
 }
@@ -175,7 +175,7 @@ int32_t gns_framing_hold(uint64_t connection, int32_t held) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
-        if (held < held_none || held > held_all) return fail(GNS_ERROR_BAD_VALUE);
+        if (held < GNS_HOLD_NONE || held > GNS_HOLD_ALL) return fail(GNS_ERROR_BAD_VALUE);
         std::lock_guard lock(runtime().pump.queue_mutex());
         found->framed_sends.hold(held);
         return 0;

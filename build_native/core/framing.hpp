@@ -9,13 +9,12 @@
 #include <optional>
 #include <vector>
 
+#include "core_api.hpp"
 #include "gns_native.hpp"
 
 namespace gns_core {
 
 constexpr uint32_t max_frame_prefix = 11;
-// Who holds messages back: nobody, DATA only, all.
-constexpr int32_t held_none = 0, held_data = 1, held_all = 2;
 
 // So much, in the life of a session.
 struct Credit {
@@ -37,7 +36,7 @@ public:
 
 private:
     bool allowed_ = false;
-    int32_t held_ = held_none;
+    int32_t held_ = GNS_HOLD_NONE;
     uint32_t max_message_ = 0;
     Credit credit_{};
     Credit sent_{};

@@ -79,6 +79,11 @@
 #define GNS_SEND_FRAMED 65536    /* the payload of a DATA frame if it is reliable, of UNTRACKED if not */
 #define GNS_SEND_WAITED 131072   /* framed, and one of those that gns_framing_hold is for */
 
+/* Which framed messages are held back. */
+#define GNS_HOLD_NONE 0
+#define GNS_HOLD_DATA 1
+#define GNS_HOLD_ALL 2
+
 #define GNS_MAX_MESSAGE_SIZE 524288
 #define GNS_MAX_END_TEXT 127
 #define GNS_MAX_NAME 31
@@ -330,7 +335,7 @@ int64_t gns_framing_heard(uint64_t connection);
 /* How much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD. gns_send
    returns DATA's own number; errors besides: HELD, TOO_LARGE. */
 int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
-/* From now on framed messages are HELD, but for those with GNS_SEND_WAITED. 1: DATA, 2: all, 0: none. */
+/* From now on such framed messages (GNS_HOLD_*) are HELD, but for those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
 int32_t gns_framing_hold(uint64_t connection, int32_t held);
 /* The number of the last DATA that was sent on each lane, 0: none. */
 int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes);

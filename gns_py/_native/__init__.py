@@ -41,6 +41,9 @@ SEND_NO_NAGLE: int = lib.GNS_SEND_NO_NAGLE
 SEND_NO_DELAY: int = lib.GNS_SEND_NO_DELAY
 SEND_FRAMED: int = lib.GNS_SEND_FRAMED
 SEND_WAITED: int = lib.GNS_SEND_WAITED
+HOLD_NONE: int = lib.GNS_HOLD_NONE
+HOLD_DATA: int = lib.GNS_HOLD_DATA
+HOLD_ALL: int = lib.GNS_HOLD_ALL
 HELD: int = lib.GNS_ERROR_HELD
 TOO_LARGE: int = lib.GNS_ERROR_TOO_LARGE
 BAD_HANDLE: int = lib.GNS_ERROR_BAD_HANDLE
@@ -328,30 +331,6 @@ def send_many(connection: int, data: Any, sizes: Sequence[int], flags: int, lane
     return taken, first[0], failed[0]
 
 
-# ---- sessions: messages in frames; of a connection that has ended, nothing matters any more ----
-
-# (connection, max_message, credit_bytes, credit_messages)
-framing_begin = lib.gns_framing_begin
-framing_allow = lib.gns_framing_allow
-# (connection, held)
-framing_hold = lib.gns_framing_hold
-# (connection) -> time_us or error
-framing_heard = lib.gns_framing_heard
-
-
-def framing_grant(connection: int) -> tuple[int, int]:
-    """Bytes and messages that may come now."""
-    credit = ffi.new("int64_t[2]")
-    lib.gns_framing_grant(connection, credit, credit + 1)
-    return credit[0], credit[1]
-
-
-def framing_sent(connection: int, lanes: int) -> list[int] | None:
-    """Each lane's last number; None once the connection has ended."""
-    numbers = ffi.new("int64_t[]", lanes)
-    return list(ffi.unpack(numbers, lanes)) if lib.gns_framing_sent(connection, numbers, lanes) >= 0 else None
-
-
 def broadcast(connections: Sequence[int], data: Any, size: int, flags: int, lane: int) -> list[int]:
     """Each one's message number, or error."""
     results = ffi.new("int64_t[]", len(connections))
@@ -394,6 +373,30 @@ def send_queue(connection: int) -> SendQueue | int:
 wait_drained = lib.gns_connection_wait_drained
 # (connection, max_bytes, max_segments) -> 0 or error; an EVENT_DRAINED follows
 notify_drained = lib.gns_connection_notify_drained
+
+
+# ---- sessions: messages in frames; of a connection that has ended, nothing matters any more ------
+
+# (connection, max_message, credit_bytes, credit_messages)
+framing_begin = lib.gns_framing_begin
+framing_allow = lib.gns_framing_allow
+# (connection, held)
+framing_hold = lib.gns_framing_hold
+# (connection) -> time_us or error
+framing_heard = lib.gns_framing_heard
+
+
+def framing_grant(connection: int) -> tuple[int, int]:
+    """Bytes and messages that may come now."""
+    credit = ffi.new("int64_t[2]")
+    lib.gns_framing_grant(connection, credit, credit + 1)
+    return credit[0], credit[1]
+
+
+def framing_sent(connection: int, lanes: int) -> list[int] | None:
+    """Each lane's last number; None once the connection has ended."""
+    numbers = ffi.new("int64_t[]", lanes)
+    return list(ffi.unpack(numbers, lanes)) if lib.gns_framing_sent(connection, numbers, lanes) >= 0 else None
 
 
 # ---- about a connection --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from enum import IntEnum
 from typing import Protocol
 
+from .. import _native
 from ..errors import MessageTooLarge, SendQueueFull
 from .frames import Ack, Keyed, Untracked
 from .violation import Violation
@@ -14,9 +15,9 @@ from .violation import Violation
 class Held(IntEnum):
     """Which messages must wait here, though an application's thread would send them by itself."""
 
-    NONE = 0
-    DATA = 1
-    ALL = 2
+    NONE = _native.HOLD_NONE
+    DATA = _native.HOLD_DATA
+    ALL = _native.HOLD_ALL
 
 
 class Wire(Protocol):

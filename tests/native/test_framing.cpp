@@ -129,14 +129,14 @@ TEST(framing, nothing_goes_without_credit) {
 
 TEST(framing, what_is_held_waits_for_those_before) {
     Framed link;
-    OK(gns_framing_hold(link.outbound, 1));
+    OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
     CHECK_EQUAL(send(link.outbound, "x", data), GNS_ERROR_HELD);
     OK(send(link.outbound, "x", untracked));
     CHECK_EQUAL(send(link.outbound, "x", data | GNS_SEND_WAITED), 1);
-    OK(gns_framing_hold(link.outbound, 2));
+    OK(gns_framing_hold(link.outbound, GNS_HOLD_ALL));
     CHECK_EQUAL(send(link.outbound, "x", untracked), GNS_ERROR_HELD);
     CHECK_EQUAL(send(link.outbound, "x", data | GNS_SEND_WAITED), 2);
-    OK(gns_framing_hold(link.outbound, 0));
+    OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
     CHECK_EQUAL(send(link.outbound, "x", data), 3);
     CHECK_EQUAL(gns_framing_hold(link.outbound, 3), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(gns_framing_hold(link.outbound, -1), GNS_ERROR_BAD_VALUE);
@@ -210,11 +210,11 @@ TEST(framing, several_threads_send_while_others_are_held) {
         });
     std::thread holder([&] {
         for (int i = 0; i < 500; ++i) {
-            OK(gns_framing_hold(link.outbound, 1));
+            OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
             int64_t sent[1];
             OK(gns_framing_sent(link.outbound, sent, 1));
             CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nobody came between
-            OK(gns_framing_hold(link.outbound, 0));
+            OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
         }
     });
     int64_t number = 0;

@@ -17,6 +17,7 @@ from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.config import SessionConfig
 from gns_py.session.engine import Engine, Phase
+from gns_py.session.outbox import Held
 from gns_py.session.setup import ClientEngine, ServerEngine
 
 CONFIG = SessionConfig(
@@ -227,6 +228,16 @@ class Sessions(RuleBasedStateMachine):
             waiting_bytes, waiting = engine.outbox.waiting
             assert waiting <= CONFIG.send_queue_messages
             assert waiting_bytes <= CONFIG.send_queue_bytes + CONFIG.max_message
+
+    @invariant()
+    def nobody_overtakes_what_waits(self) -> None:
+        for engine, way in zip(self.engines, self.ways, strict=True):
+            if engine.phase is Phase.CLOSING and not engine.may_send:
+                assert way.held is Held.ALL
+            elif engine.outbox.waiting[1]:
+                assert way.held is Held.DATA
+            elif engine.phase is Phase.ESTABLISHED:
+                assert way.held is Held.NONE
 
     @invariant()
     def ends_stay(self) -> None:
