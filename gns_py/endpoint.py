@@ -32,23 +32,56 @@ _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionS
 C = TypeVar("C", bound="Endpoint")
 
 
+class Readers(Protocol):
+    """Tasks that wait for what arrives."""
+
+    def __len__(self) -> int: ...
+
+    def wake(self) -> None: ...
+
+
 class Sink(Protocol):
-    """Who takes what happens to a connection over from it: a layer above. On the thread that reads the mailbox."""
+    """A layer above that has taken a connection over. Everything on the thread that reads the mailbox.
 
-    def _on_message(self, message: Message) -> None:
-        """A message has arrived, that is none of the next ones."""
+    ``data`` takes DATA as it comes. What needs more than that, or must keep an order with what does, goes into
+    ``inputs``, as a function and its arguments, for work() to carry out.
+    """
 
-    def _on_data(self, message: Message) -> None:
-        """What a DATA or UNTRACKED frame brings has arrived: after _native.framing_begin()."""
+    inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]]
+    data: deque[Any]
+    received: dict[int, int]
 
-    def _on_due_data(self, message: Message) -> None:
-        """The same, and once it is handled _native.framing_grant() is due."""
+    @property
+    def watches_data(self) -> bool:
+        """Whether DATA, too, goes into the inputs."""
 
-    def _on_end(self, end: ConnectionEnd) -> None:
-        """The connection has ended."""
+    @property
+    def readers(self) -> object:
+        """True while a reader waits."""
 
-    def _on_room(self) -> None:
-        """What notify_drained() asked for has come."""
+    def wake(self) -> None:
+        """Wake the readers."""
+
+    def work(self) -> None:
+        """Carry out the inputs. Raises nothing."""
+
+    def mark_due(self, message: Message) -> object:
+        """What goes into ``data`` for a message after which _native.framing_grant() is due."""
+
+    def put_unreliable(self, message: Message) -> None:
+        """An UNTRACKED message has arrived."""
+
+    def take_data(self, message: Message, is_due: bool) -> None:
+        """For the inputs: DATA or UNTRACKED, after _native.framing_begin()."""
+
+    def take_message(self, message: Message) -> None:
+        """For the inputs: any other message."""
+
+    def take_end(self, end: ConnectionEnd) -> None:
+        """For the inputs: the connection has ended."""
+
+    def take_room(self) -> None:
+        """For the inputs: what notify_drained() asked for has come."""
 
 
 StatusCallback = Callable[[StatusChanged[Any]], object]
@@ -67,6 +100,7 @@ class Endpoint:
         self._events: deque[Any] | None = None  # where messages and changes go instead, for a poll()
         self._group: BasePollGroup[Any] | None = None  # that reads it
         self._sink: Sink | None = None  # that has taken it over
+        self._readers: Readers | tuple[()] = ()  # asyncio's
         self._views = False  # messages come without a copy
         self._established = False
         self._closing = threading.Lock()
@@ -88,6 +122,8 @@ class Endpoint:
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if getattr(self, "_closed_here", True):  # missing if the constructor failed
+            return
+        if self._sink is not None:  # it goes with it, and sees to it
             return
         text = f"unclosed connection {self!r}"
         is_unclosed = self._end is None and not _native.is_forked()  # there it is the parent's
@@ -397,24 +433,38 @@ class Endpoint:
         if before is events:
             return
         self._events = events
+        waiting: list[Any]
         if before is None:
-            waiting: list[Any] = [MessageReceived(self, with_bytes(message)) for message in take(self._inbox)]
-        else:
-            waiting = take_wanted(before, lambda event: event.connection is self)
-        if events is not None:
-            events.extend(waiting)
-        else:
-            self._inbox.extend(event.message for event in waiting if isinstance(event, MessageReceived))
+            waiting = take(self._inbox)
+            try:
+                arrivals = [MessageReceived(self, with_bytes(message)) for message in waiting]
+                events += arrivals  # type: ignore[operator] # one step
+            except BaseException:  # a signal's
+                self._events = before
+                self._inbox.extendleft(reversed(waiting))
+                raise
+            return
+        waiting = take_wanted(before, lambda event: event.connection is self)
+        try:
+            if events is None:
+                self._inbox.extend([event.message for event in waiting if isinstance(event, MessageReceived)])
+            else:
+                events += waiting  # one step
+        except BaseException:
+            self._events = before
+            before.extendleft(reversed(waiting))
+            raise
 
     def _attach(self, sink: Sink) -> None:
-        """Hands it over to a layer above, with what has happened already. On the thread that reads the mailbox."""
+        """Hand it over to a layer above, with what has happened already. On the thread that reads the mailbox."""
         self._collect(None)
         self._sink = sink
         for message in take(self._inbox):
-            sink._on_message(with_bytes(message))
+            sink.inputs.append((sink.take_message, (with_bytes(message),)))
         if self._end is not None:
             self._sink = None
-            sink._on_end(self._end)
+            sink.inputs.append((sink.take_end, (self._end,)))
+        sink.work()
 
     def _check_own_reader(self) -> None:
         """InvalidStateError if a poll group reads it."""
@@ -474,42 +524,56 @@ class Endpoint:
 
     # ---- from the mailbox, on the thread that reads it ----
 
-    def _on_message(self, message: Message | MessageView) -> None:
+    def _on_message(self, message: Message | MessageView, backlog: deque[Any]) -> None:
+        """Take a message, and the record of it out of the backlog."""
+        sink, events = self._sink, self._events
         if self._closed_here:
-            return
-        if self._sink is not None:
-            self._sink._on_message(with_bytes(message))
-        elif self._events is not None:
-            self._events.append(MessageReceived(self, message if type(message) is Message else with_bytes(message)))
+            del backlog[0]
+        elif sink is not None:
+            sink.inputs += ((sink.take_message, (with_bytes(message),)),)  # one step
+            del backlog[0]
+            sink.work()
+        elif events is not None:
+            events += (MessageReceived(self, with_bytes(message)),)  # one step
+            del backlog[0]
         else:
-            self._inbox.append(message)
+            self._inbox += (message,)  # one step
+            del backlog[0]
 
     def _on_pong(self, round_trip: float) -> None:
         """The peer has answered a ping."""
 
     def _on_drained(self) -> None:
         """What notify_drained() asked for has come."""
-        if self._sink is not None:
-            self._sink._on_room()
+        if (sink := self._sink) is not None:
+            sink.inputs += ((sink.take_room, ()),)
+            sink.work()
 
-    def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
-        self._last_info = info
-        event = StatusChanged(self, old, new, info, time_us)
-        if new == ConnectionState.CONNECTED:
-            self._established = True
-        end = event.end
+    def _on_status(self, change: StatusChanged[Any], backlog: deque[Any]) -> None:
+        """Take a change, and the record of it out of the backlog; callbacks are told afterwards."""
+        end = change.end
+        is_established = self._established or change.new == ConnectionState.CONNECTED
+        # Stopped, or the listen socket was closed: the handle is dead.
+        is_closed_here = self._closed_here or (end is not None and change.new == ConnectionState.NONE)
+        events, sink = self._events, self._sink
         if end is not None:
             with self._closing:
                 self._end = end
-            if new == ConnectionState.NONE:  # stopped, or the listen socket was closed: the handle is dead
-                self._closed_here = True
+        self._last_info = change.info  # one step
+        self._established = is_established
+        self._closed_here = is_closed_here
+        if events is not None:
+            events += (change,)
+        if sink is not None and end is not None:
+            sink.inputs += ((sink.take_end, (end,)),)
+            self._sink = None
+        if self._on_status_changed is not None:
+            self._mailbox.changes += ((self, change),)
+        del backlog[0]
+        if end is not None:
             self._mailbox.remove(self.handle)
-        self._notify(event)
-        if self._events is not None:
-            self._events.append(event)
-        if end is not None and self._sink is not None:
-            sink, self._sink = self._sink, None
-            sink._on_end(end)
+            if sink is not None:
+                sink.work()
 
     def _notify(self, event: StatusChanged[Any]) -> None:
         if self._on_status_changed is None:

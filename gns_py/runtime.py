@@ -15,15 +15,18 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from . import _native
 from ._log import dispatch_logs as dispatch_logs
 from .config import Config, OptionValue
-from .enums import ConfigScope, ConfigValue, ConnectionState, Result
+from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
 from .errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
+from .events import StatusChanged
 from .identity import Identity
 from .message import Message, MessageView
+from .stats import ConnectionInfo
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -37,6 +40,11 @@ _SIGNAL_SLICE = 0.1
 _EXIT_LINGER = 5.0
 _LONGEST_LINGER = 1e9
 _LINGER_SLICE = 0.005
+# How long a reader sleeps, again and again, while another thread hands out what has come.
+_TURN_SLICE = 0.002
+# What a mailbox's turn is while nobody has it.
+_FREE = (None,)
+_NEVER: Any = object()
 
 
 def start(identity: Identity | str | None = None) -> None:
@@ -161,27 +169,43 @@ def wait(native: Callable[[int], int], timeout: float | None) -> int:
     return native(int(timeout * 1e6))
 
 
+# A signal's handler, and another thread, get their turn at calls, at the start of functions and at the end of a loop's
+# round, and only there. So statements in a row that have none of these are one step: whatever a handler raises, either
+# all of them have been carried out or none. Several places below, and the inboxes, rest on it: "one step" marks them.
+
+
 def take(waiting: deque[T], limit: int | None = None) -> list[T]:
-    """What waits, at most limit. Other threads may add to it, or clear it, at the same time."""
+    """Take what waits, at most limit, oldest first. Other threads may add to it, or clear it, at the same time.
+
+    An exception out of a signal's handler leaves everything where it was.
+    """
     taken: list[T] = []
-    with contextlib.suppress(IndexError):
-        for _ in range(min(len(waiting), limit or len(waiting))):
-            taken.append(waiting.popleft())  # noqa: PERF401 - what was taken must not be lost with the exception
-    return taken
+    try:
+        with contextlib.suppress(IndexError):  # cleared meanwhile
+            taken.extend(islice(iter(waiting.popleft, _NEVER), min(len(waiting), limit or len(waiting))))  # one step
+        return taken
+    except BaseException:
+        waiting.extendleft(reversed(taken))
+        raise
 
 
 def take_wanted(waiting: deque[T], wanted: Callable[[T], bool], limit: int | None = None) -> list[T]:
-    """Moves out what is wanted, at most limit; the rest stays, in its order. Other threads may add to it meanwhile."""
+    """Take what is wanted, at most limit; the rest stays, in its order. Otherwise as take()."""
     taken: list[T] = []
-    passed: list[T] = []
-    with contextlib.suppress(IndexError):  # two readers: one of them gets a ConcurrencyError soon
-        for _ in range(len(waiting)):
-            if limit is not None and len(taken) == limit:
-                break
-            each = waiting.popleft()
-            (taken if wanted(each) else passed).append(each)
-    waiting.extendleft(reversed(passed))
-    return taken
+    index = 0
+    try:
+        while index < len(waiting) and len(taken) != limit:
+            if wanted(waiting[index]):
+                taken += (waiting[index],)  # one step with the next
+                del waiting[index]
+            else:
+                index += 1
+        return taken
+    except IndexError:  # cleared meanwhile
+        return taken
+    except BaseException:
+        waiting.extendleft(reversed(taken))
+        raise
 
 
 class Mailbox:
@@ -193,15 +217,20 @@ class Mailbox:
     def __init__(self) -> None:
         ensure_started()
         self._reader = _native.MailboxReader()
-        self._reading = threading.Lock()  # whoever waits for events
-        self._dispatching = threading.Lock()  # whoever hands them out, the reader or for a moment another thread
+        # Two turns, each a list that is empty while a thread has it. Taken and given back in one step, unlike a lock,
+        # so that no signal's exception can leave one taken.
+        self._reading: list[None] = [None]  # of the thread that waits for events
+        self._dispatching: list[None] = [None]  # of the thread that hands them out, the reader or for a moment another
         self._dispatcher = 0  # that other thread
         self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
         self._listeners: dict[int, weakref.ref[Listener[Any]]] = {}
         self._backlog: deque[_native.Record] = deque()
         self._woken = False
+        self._stuck: _native.Record | None = None  # what could not be dealt with once
         self.events: deque[Any] = deque()
         """What poll() has not handed out yet."""
+        self.changes: deque[tuple[Endpoint, StatusChanged[Any]]] = deque()
+        """What callbacks are to be told."""
 
     def __del__(self) -> None:
         reader = getattr(self, "_reader", None)  # missing if the constructor failed
@@ -216,7 +245,7 @@ class Mailbox:
     @property
     def is_read(self) -> bool:
         """Whether a thread waits for events, or hands some out."""
-        return self._reading.locked()
+        return not self._reading
 
     def add(self, endpoint: Endpoint) -> None:
         """From now on the endpoint gets its events, as long as somebody else keeps it alive."""
@@ -250,40 +279,49 @@ class Mailbox:
 
         False if none came.
         """
-        if not self._reading.acquire(blocking=False):
+        try:
+            del self._reading[0]
+        except IndexError:
             self._refuse_reader()
         try:
-            self._begin_dispatching()
+            while True:
+                try:
+                    del self._dispatching[0]
+                    break
+                except IndexError:
+                    self._wait_for_dispatcher()
             try:
                 return self._receive(timeout)
             finally:
-                self._dispatching.release()
+                self._dispatching[:] = _FREE
         finally:
-            self._reading.release()
+            self._reading[:] = _FREE
 
-    def _begin_dispatching(self) -> None:
-        """As the reader."""
-        if not self._dispatching.acquire(blocking=False):
-            if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
-                self._refuse_reader()
-            _native.is_running()
-            self._dispatching.acquire()  # receive_if_idle() elsewhere: it does not wait
+    def _wait_for_dispatcher(self) -> None:
+        """Wait, as the reader, while another thread hands out what has come."""
+        if self._dispatcher == threading.get_ident():  # a callback of this thread's own close()
+            self._refuse_reader()
+        _native.is_running()  # in a forked child that thread does not exist
+        time.sleep(_TURN_SLICE)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here.
 
         until: goes on, batch after batch, until that is true or nothing waits any more.
         """
-        if self._dispatching.acquire(blocking=False):
+        try:
+            del self._dispatching[0]
+        except IndexError:
+            return
+        try:
             self._dispatcher = threading.get_ident()
-            try:
-                with contextlib.suppress(NotRunningError, ForkedError):
-                    while self._receive(0.0) and until is not None and not until():
-                        pass
-                    self._on_taken_over()
-            finally:
-                self._dispatcher = 0
-                self._dispatching.release()
+            with contextlib.suppress(NotRunningError, ForkedError):
+                while self._receive(0.0) and until is not None and not until():
+                    pass
+                self._on_taken_over()
+        finally:
+            self._dispatcher = 0
+            self._dispatching[:] = _FREE
 
     def _on_taken_over(self) -> None:
         """Somebody has handed out what a reader that is about to wait may be waiting for."""
@@ -295,10 +333,17 @@ class Mailbox:
         ConcurrencyError if that mailbox is being read.
         """
         source = endpoint._mailbox
-        if not source._reading.acquire(blocking=False):
+        try:
+            del source._reading[0]
+        except IndexError:
             self._refuse_reader()
         try:
-            source._begin_dispatching()
+            while True:
+                try:
+                    del source._dispatching[0]
+                    break
+                except IndexError:
+                    source._wait_for_dispatcher()
             try:
                 source._dispatch()  # what an interrupted reader has left
                 endpoint._collect(events)
@@ -307,9 +352,9 @@ class Mailbox:
                 source.remove(endpoint.handle)
                 endpoint._mailbox = self
             finally:
-                source._dispatching.release()
+                source._dispatching[:] = _FREE
         finally:
-            source._reading.release()
+            source._reading[:] = _FREE
 
     @staticmethod
     def _refuse_reader() -> NoReturn:
@@ -333,52 +378,121 @@ class Mailbox:
         return True
 
     def _dispatch(self) -> None:
+        """Hand out the backlog. A record leaves it in one step with its arrival, or before it is dealt with."""
+        while self._backlog:
+            self._dispatch_or_give_up()
+
+    def _dispatch_or_give_up(self) -> None:
+        try:
+            self._dispatch_all()
+        except BaseException as error:
+            record = self._backlog[0] if self._backlog else None
+            if record is None or (record is not self._stuck and not isinstance(error, MemoryError)):
+                self._stuck = record  # it was a signal's, most likely: the next reader goes on where this one was
+                raise
+            del self._backlog[0]
+            self._give_up(record[0], error)
+
+    def _dispatch_all(self) -> None:
         backlog = self._backlog
         known = self._endpoints
         reader = self._reader
         payloads = reader.payloads
         new = tuple.__new__  # what Message() ends in, without a call on the way
-        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
+        event_message, data_events = _native.EVENT_MESSAGE, (_native.EVENT_DATA, _native.EVENT_DUE_DATA)
         handle = 0
         endpoint: Endpoint | None = None
+        if self.changes:
+            self._tell_changes()
         while backlog:
             connection, number, when, offset, size, kind, old_state, new_state, code, lane, flags = backlog[0]
             if connection != handle:
                 handle = connection
                 get = known.get(connection)
                 endpoint = get() if get else None
-            if kind == event_message:
-                if endpoint is not None:
-                    if endpoint._views:
-                        view = reader.lend(offset, size)
-                        endpoint._on_message(MessageView(view, number, lane, flags != 0, when))
+            if endpoint is None:
+                if kind == _native.EVENT_STATUS:
+                    info, listen_socket = _native.read_info(payloads[offset : offset + size])
+                    del backlog[0]
+                    if old_state == ConnectionState.NONE:
+                        endpoint = self._add_inbound(connection, listen_socket, info, when)
                     else:
-                        data = payloads[offset : offset + size]
-                        endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)))
-            elif kind == event_data:
-                if endpoint is not None and (sink := endpoint._sink) is not None:
-                    data = payloads[offset : offset + size]
-                    sink._on_data(new(Message, (data, number, lane, flags != 0, when)))
-            elif kind == _native.EVENT_DUE_DATA:
-                if endpoint is not None and (sink := endpoint._sink) is not None:
-                    data = payloads[offset : offset + size]
-                    sink._on_due_data(Message(data, number, lane, True, when))
-            elif kind == _native.EVENT_STATUS:
-                info, listen_socket = _native.read_info(payloads[offset : offset + size])
-                if endpoint is not None:
-                    endpoint._on_status(ConnectionState(old_state), ConnectionState(new_state), info, when)
-                elif old_state == ConnectionState.NONE:
-                    get_listener = self._listeners.get(listen_socket)
-                    listener = get_listener() if get_listener else None
-                    endpoint = listener._add_inbound(connection, info, when) if listener else None
+                        known.pop(connection, None)  # its owner has forgotten it
                 else:
-                    known.pop(connection, None)  # its owner has forgotten it
-            elif kind == _native.EVENT_PONG:
-                if endpoint is not None:
+                    del backlog[0]
+            elif kind == event_message:
+                if endpoint._views:
+                    view = MessageView(reader.lend(offset, size), number, lane, flags != 0, when)
+                    endpoint._on_message(view, backlog)
+                else:
+                    data = payloads[offset : offset + size]
+                    endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)), backlog)
+                if endpoint._readers:
+                    endpoint._readers.wake()
+            elif kind in data_events:
+                sink = endpoint._sink
+                if sink is None:
+                    del backlog[0]
+                    continue
+                message = new(Message, (payloads[offset : offset + size], number, lane, flags != 0, when))
+                is_due = kind == _native.EVENT_DUE_DATA
+                if sink.watches_data or sink.inputs:
+                    sink.inputs += ((sink.take_data, (message, is_due)),)  # one step
+                    del backlog[0]
+                    sink.work()
+                elif flags:
+                    arrival = sink.mark_due(message) if is_due else message
+                    sink.data += (arrival,)  # one step
+                    sink.received[lane] = number
+                    del backlog[0]
+                    if sink.readers:
+                        sink.wake()
+                else:
+                    del backlog[0]
+                    sink.put_unreliable(message)
+                    if sink.readers:
+                        sink.wake()
+            elif kind == _native.EVENT_STATUS:
+                info, _ = _native.read_info(payloads[offset : offset + size])
+                change = StatusChanged(endpoint, ConnectionState(old_state), ConnectionState(new_state), info, when)
+                endpoint._on_status(change, backlog)
+                if self.changes:
+                    self._tell_changes()
+            else:
+                del backlog[0]
+                if kind == _native.EVENT_PONG:
                     endpoint._on_pong(number / 1e6)
-            elif kind == _native.EVENT_DRAINED:
-                if endpoint is not None:
+                elif kind == _native.EVENT_DRAINED:
                     endpoint._on_drained()
-            elif kind == _native.EVENT_SEND_FAILED and endpoint is not None:
-                endpoint._on_send_failed(number, Result(-code))
-            backlog.popleft()
+                elif kind == _native.EVENT_SEND_FAILED:
+                    endpoint._on_send_failed(number, Result(-code))
+
+    def _tell_changes(self) -> None:
+        """Call the callbacks of what has changed."""
+        while self.changes:
+            endpoint, change = self.changes[0]  # one step
+            del self.changes[0]
+            endpoint._notify(change)
+
+    def _add_inbound(self, handle: int, listen_socket: int, info: ConnectionInfo, time_us: int) -> Endpoint | None:
+        get = self._listeners.get(listen_socket)
+        listener = get() if get else None
+        if listener is None:
+            return None
+        inbound: Endpoint | None = None
+        try:
+            inbound = listener._add_inbound(handle, info, time_us)
+        except Exception as error:
+            self._give_up(handle, error)
+        return inbound
+
+    def _give_up(self, handle: int, error: BaseException) -> None:
+        """End a connection of which an event cannot be dealt with."""
+        get = self._endpoints.get(handle)
+        endpoint = get() if get else None
+        about = "a connection that came in" if endpoint is None else repr(endpoint)
+        _log.error("%s is closed: what has happened to it cannot be dealt with", about, exc_info=error)
+        if endpoint is not None:
+            endpoint._close(EndReason.INTERNAL_ERROR, "an event could not be dealt with", linger=False)
+        else:
+            _native.close(handle, EndReason.INTERNAL_ERROR, b"", False)

@@ -78,13 +78,13 @@ void FramedReceives::begin(uint32_t max_message, Credit first) {
     on_.store(true, std::memory_order_release);
 }
 
-Credit FramedReceives::grant() {
+Credit FramedReceives::grant(int64_t handled) {
     std::lock_guard lock(mutex_);
-    if (!ungranted_.empty()) {
-        const Credit handled = ungranted_.front();
+    for (; granted_ < handled && !ungranted_.empty(); ++granted_) {
+        const Credit due = ungranted_.front();
         ungranted_.pop_front();
-        credit_bytes_.store(first_.bytes + handled.bytes, std::memory_order_relaxed);
-        credit_messages_.store(first_.messages + handled.messages, std::memory_order_relaxed);
+        credit_bytes_.store(first_.bytes + due.bytes, std::memory_order_relaxed);
+        credit_messages_.store(first_.messages + due.messages, std::memory_order_relaxed);
     }
     return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
 }
@@ -100,7 +100,7 @@ bool FramedReceives::note_due() {
 
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
     heard_us_.store(message.m_usecTimeReceived, std::memory_order_relaxed);
-    if (message.m_cbSize < 1) return std::nullopt;
+    if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES) return std::nullopt; // no frame can name such a lane
     switch (*static_cast<const uint8_t *>(message.m_pData)) {
     case type_data: return take_data(message);
     case type_untracked:
@@ -143,11 +143,11 @@ int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t cre
     });
 }
 
-int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages) {
+int32_t gns_framing_grant(uint64_t connection, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().connections.find(connection);
         if (!found) return not_found();
-        const Credit credit = found->framed_receives.grant();
+        const Credit credit = found->framed_receives.grant(handled);
         *credit_bytes = credit.bytes;
         *credit_messages = credit.messages;
         return 0;

@@ -49,8 +49,8 @@ public:
     // Any thread, once, and before on() is true to the pump.
     void begin(uint32_t max_message, Credit first);
     bool on() const { return on_.load(std::memory_order_acquire); }
-    // Any thread: what may come from now on, as all up to the next message that was due has been handled.
-    Credit grant();
+    // Any thread: what may come from now on, as all up to the handled-th message that was due has been handled.
+    Credit grant(int64_t handled);
     int64_t heard_us() const { return heard_us_.load(std::memory_order_relaxed); }
     struct Taken {
         int64_t number;
@@ -76,6 +76,7 @@ private:
     Credit due_{}; // what had come with the last message that was due
     std::mutex mutex_; // of what follows; a leaf
     std::deque<Credit> ungranted_;
+    int64_t granted_ = 0; // so many of those that were due
 };
 
 } // namespace gns_core

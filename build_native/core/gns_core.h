@@ -327,9 +327,9 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
    as GNS_EVENT_MESSAGE, unchanged. Once. Credit, here and below: bytes and messages in the life of the session. DATA does
    not count for a mailbox that holds. Errors: InvalidState. */
 int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
-/* All up to the next GNS_EVENT_DUE_DATA, for which this was not called yet, has been handled; they come each time that a
-   quarter of the first credit has. Tells how much may come now. */
-int32_t gns_framing_grant(uint64_t connection, int64_t *credit_bytes, int64_t *credit_messages);
+/* All up to the handled-th GNS_EVENT_DUE_DATA has been handled; they come each time that a quarter of the first credit has.
+   Tells how much may come now. The same number again changes nothing. */
+int32_t gns_framing_grant(uint64_t connection, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
 /* When the last message came, of whatever kind. */
 int64_t gns_framing_heard(uint64_t connection);
 /* How much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD. gns_send

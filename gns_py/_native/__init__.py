@@ -386,10 +386,10 @@ framing_hold = lib.gns_framing_hold
 framing_heard = lib.gns_framing_heard
 
 
-def framing_grant(connection: int) -> tuple[int, int]:
-    """Bytes and messages that may come now."""
+def framing_grant(connection: int, handled: int) -> tuple[int, int]:
+    """Bytes and messages that may come now, as so many of those that were due have been handled."""
     credit = ffi.new("int64_t[2]")
-    lib.gns_framing_grant(connection, credit, credit + 1)
+    lib.gns_framing_grant(connection, handled, credit, credit + 1)
     return credit[0], credit[1]
 
 

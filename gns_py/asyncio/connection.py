@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Generator
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from .. import _native
 from ..endpoint import Endpoint, StatusCallback
-from ..enums import ConnectionState, EndReason
+from ..enums import EndReason
 from ..errors import ConcurrencyError, ConnectionClosedOK
-from ..events import ConnectionEnd
+from ..events import ConnectionEnd, StatusChanged
 from ..message import Message, MessageView, with_bytes, with_view
 from ..runtime import Mailbox, take
 from ..stats import ConnectionInfo
-from .loop import Waiters
+from .loop import LoopMailbox, Waiters
 
 # A task that does nothing but send and drain, to a peer that takes it all, must not keep the loop to itself.
 _DRAINS_IN_A_ROW = 32
@@ -33,9 +34,10 @@ class Connection(Endpoint):
         self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
     ) -> None:
         super().__init__(mailbox, handle, info, on_status_changed)
-        self._receiver = Waiters()
-        self._readers = self._receiver  # or a poll group's
-        self._changed = Waiters()
+        loop_mailbox = cast("LoopMailbox", mailbox)
+        self._receiver = Waiters(loop_mailbox)
+        self._readers: Waiters = self._receiver  # or a poll group's
+        self._changed = Waiters(loop_mailbox)
         self._drains = 0
         self._pongs = 0
         self._round_trip = 0.0
@@ -47,7 +49,8 @@ class Connection(Endpoint):
         Errors: once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError; ConcurrencyError.
         Native: ReceiveMessagesOnPollGroup, on the pump's thread.
         """
-        return with_bytes(await self._next()).data
+        message = await self._next()
+        return message.data if type(message) is Message else bytes(message.data)
 
     @overload
     async def recv_message(self, *, copy: Literal[True] = True) -> Message: ...
@@ -69,22 +72,30 @@ class Connection(Endpoint):
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        await self._wait_for_message()
-        messages = [with_bytes(message) for message in take(self._inbox, limit)]
-        if not messages:  # another thread has closed it in between
-            return await self.recv_many(limit)
-        _native.handled(self.handle, len(messages), sum(len(message.data) for message in messages))
-        return messages
+        while True:
+            await self._wait_for_message()
+            messages = take(self._inbox, limit)
+            try:
+                with_data = [with_bytes(message) for message in messages]
+                if with_data:  # else another thread has closed it in between
+                    _native.handled(self.handle, len(messages), sum(len(message.data) for message in messages))
+                    return with_data
+            except BaseException:  # a signal's
+                self._inbox.extendleft(reversed(messages))
+                raise
 
     async def _next(self) -> Message | MessageView:
-        if not self._inbox or self._receiver or self._events is not None:
-            await self._wait_for_message()
-        try:
-            message = self._inbox.popleft()
-        except IndexError:  # another thread has closed it in between
-            return await self._next()
-        _native.handled(self.handle, 1, len(message.data))
-        return message
+        inbox = self._inbox
+        while True:
+            if not inbox or self._receiver or self._events is not None:
+                await self._wait_for_message()
+            try:
+                message = inbox[0]
+                _native.handled(self.handle, 1, len(message.data))
+                del inbox[0]  # one step, as far as the caller's return
+                return message
+            except IndexError:  # another thread has closed it in between
+                continue
 
     async def _wait_for_message(self) -> None:
         if self._receiver:
@@ -181,13 +192,8 @@ class Connection(Endpoint):
         while not self._established and self._end is None:
             await self._changed.wait()
 
-    def _on_message(self, message: Message | MessageView) -> None:
-        super()._on_message(message)
-        if self._readers:
-            self._readers.wake()
-
-    def _on_status(self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int) -> None:
-        super()._on_status(old, new, info, time_us)
+    def _on_status(self, change: StatusChanged[Any], backlog: deque[Any]) -> None:
+        super()._on_status(change, backlog)
         self._changed.wake()
         self._readers.wake()
 

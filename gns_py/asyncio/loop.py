@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import weakref
@@ -13,6 +14,9 @@ from ..runtime import Mailbox
 
 # Seconds between two looks for events, while a loop that cannot watch descriptors ends.
 _LAST_EVENTS = 0.005
+# Seconds until what could not be read is tried again.
+_PAUSE = 0.1
+_log = logging.getLogger("gns_py")
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopMailbox] = weakref.WeakKeyDictionary()
 
 
@@ -39,11 +43,29 @@ class LoopMailbox(Mailbox):
         self._watcher: asyncio.Task[None] | None = None
         self._was_watched = False
         self.is_attached = True
+        # Only the loop holds it, so that it goes with the loop, whatever is in it.
+        kept: set[object] = set()
+        self._kept = weakref.ref(kept)
         try:
-            loop.add_reader(self._reader.descriptor(), self._on_readable)
+            loop.add_reader(self._reader.descriptor(), self._on_readable, kept)
         except NotImplementedError:  # Windows' Proactor loop
-            self._watcher = loop.create_task(self._watch(loop), name="gns_py mailbox")
+            self._watcher = loop.create_task(self._watch(loop, kept), name="gns_py mailbox")
             self._watcher.add_done_callback(self._on_watched)
+
+    def keep(self, thing: object) -> None:
+        """Keep something alive as long as the loop is served: a future that a task waits for, a session that closes.
+
+        The tasks of a loop are held by what they wait for, and by nothing else.
+        """
+        kept = self._kept()
+        if kept is not None:
+            kept.add(thing)
+
+    def let_go(self, thing: object) -> None:
+        """Undo keep()."""
+        kept = self._kept()
+        if kept is not None:
+            kept.discard(thing)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Hands out what waits; not in other threads, and not inside of itself: then the loop does."""
@@ -61,7 +83,7 @@ class LoopMailbox(Mailbox):
 
     def settle(self) -> None:
         """Leaves the loop if nothing is left to be read."""
-        if self.is_attached and not (self._endpoints or self._listeners or self._dispatching.locked()):
+        if self.is_attached and self._dispatching and not (self._endpoints or self._listeners):
             self._detach()
 
     def _detach(self) -> None:
@@ -75,7 +97,7 @@ class LoopMailbox(Mailbox):
                 loop.remove_reader(self._reader.descriptor())
         self._reader.destroy()
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, kept: object = None) -> None:  # noqa: ARG002 - it is enough that the loop has it
         try:
             self.receive(0.0)
         except (NotRunningError, ForkedError):
@@ -84,13 +106,30 @@ class LoopMailbox(Mailbox):
             for listener in listeners:
                 if listener is not None:
                     listener._on_closed()
+        except Exception:
+            _log.exception("events of %r could not be read; trying again", self)
+            self._pause()
         else:
             self.settle()
+
+    def _pause(self) -> None:
+        """Leave the loop alone for a moment: what could not be read still waits, and would wake it at once."""
+        loop = self._loop()
+        if loop is None or self._watcher is not None or self._was_watched or not self.is_attached:
+            return
+        loop.remove_reader(self._reader.descriptor())
+        loop.call_later(_PAUSE, self._go_on, self._kept())
+
+    def _go_on(self, kept: object) -> None:
+        loop = self._loop()
+        if loop is not None and self.is_attached:
+            loop.add_reader(self._reader.descriptor(), self._on_readable, kept)
+            self._on_readable()
 
     def _on_taken_over(self) -> None:
         """Nothing to do: nobody waits but the loop itself."""
 
-    async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _watch(self, loop: asyncio.AbstractEventLoop, kept: object) -> None:  # noqa: ARG002 - it has it
         ours, cores = socket.socketpair()
         with ours, cores:
             ours.setblocking(False)
@@ -126,16 +165,26 @@ class LoopMailbox(Mailbox):
 class Waiters(set["asyncio.Future[None]"]):
     """Tasks of one loop that wait for something to change."""
 
-    __slots__ = ()
+    __slots__ = ("_mailbox",)
+
+    def __init__(self, mailbox: LoopMailbox | None = None) -> None:
+        """mailbox: of what may change, to keep those alive that wait."""
+        super().__init__()
+        self._mailbox = mailbox
 
     async def wait(self) -> None:
         """Waits for the next wake()."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.add(future)
+        mailbox = self._mailbox
+        if mailbox is not None:
+            mailbox.keep(future)
         try:
             await future
         finally:
             self.discard(future)
+            if mailbox is not None:
+                mailbox.let_go(future)
 
     def wake(self) -> None:
         """Ends all waits. On the loop's thread only."""

@@ -64,12 +64,22 @@ class PollGroup(BasePollGroup[Connection]):
         while not events:
             while not self._events:
                 await self._waiters.wait()
-            for event in take(self._events):
-                if type(event) is MessageReceived:
-                    connection = event.connection
-                    if connection._closed_here:  # what was not read when this end closed it is gone
-                        continue
-                    _native.handled(connection.handle, 1, len(event.message.data))
-                events.append(event)
-        self._forget_ended(events)
+            taken = take(self._events)
+            try:
+                events = [event for event in taken if self._count_handled(event)]
+                self._forget_ended(events)
+            except BaseException:  # a signal's
+                self._events.extendleft(reversed(taken))
+                raise
         return events
+
+    @staticmethod
+    def _count_handled(event: Event) -> bool:
+        """Whether the event is to be handed out: what was not read when this end closed the connection is gone."""
+        if type(event) is not MessageReceived:
+            return True
+        connection = event.connection
+        if connection._closed_here:
+            return False
+        _native.handled(connection.handle, 1, len(event.message.data))
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -13,6 +14,7 @@ from ..address import Address
 from ..config import Config
 from ..deadline import Deadline
 from ..endpoint import StatusCallback, check_options
+from ..enums import EndReason
 from ..errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
 from ..listener import BaseServer, Listener
@@ -21,6 +23,8 @@ from .connection import Connection
 from .lookup import lookup
 from .loop import LoopMailbox, Waiters, loop_mailbox
 from .opening import Opening
+
+_log = logging.getLogger("gns_py")
 
 
 class ListenSocket(Listener[Connection]):
@@ -35,7 +39,7 @@ class ListenSocket(Listener[Connection]):
         self._loop = asyncio.get_running_loop()
         self._loop_mailbox = mailbox
         self._requests: deque[ConnectionRequest[Connection]] = deque()
-        self._reader = Waiters()
+        self._reader = Waiters(mailbox)
         super().__init__(mailbox, where, options, on_status_changed)
 
     async def accept(self) -> Connection:
@@ -146,6 +150,13 @@ class Server(BaseServer[Connection]):
             self.close()
             await self.wait_closed()
             raise
+        failure = None if self._acceptor.cancelled() else self._acceptor.exception()
+        if failure is not None:
+            raise RuntimeError("the server ended by itself") from failure
+
+    def is_serving(self) -> bool:
+        """Whether it is open, and accepts."""
+        return super().is_serving() and not self._acceptor.done()
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Ends the server gently: sends newcomers away, waits up to timeout seconds for the handlers, then closes.
@@ -182,14 +193,24 @@ class Server(BaseServer[Connection]):
     async def _accept_all(self, listener: ListenSocket) -> None:
         with contextlib.suppress(NotRunningError):  # stopped
             async for request in listener:
-                if self._refuses(request):
-                    continue
-                connection = listener._take(request, None)
-                if connection is None:
-                    continue
-                task = asyncio.ensure_future(self._handle(connection))
-                self._handlers.add(task)
-                task.add_done_callback(self._handlers.discard)
+                self._begin(request)
+
+    def _begin(self, request: ConnectionRequest[Connection]) -> None:
+        """Raises nothing but what ends the loop: it is one client's matter."""
+        try:
+            if self._refuses(request):
+                return
+            connection = self._listener._take(request, None)
+            if connection is None:
+                return
+            task = asyncio.ensure_future(self._handle(connection))
+            self._handlers.add(task)
+            task.add_done_callback(self._handlers.discard)
+        except NotRunningError:  # the acceptor sees it, too
+            pass
+        except Exception:
+            _log.exception("%r is closed: it could not be served", request.connection)
+            request.connection._close(EndReason.INTERNAL_ERROR, "the server failed", linger=False)
 
     async def _handle(self, connection: Connection) -> None:
         try:

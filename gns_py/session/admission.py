@@ -13,8 +13,9 @@ from .reasons import CloseReason
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Addresses whose rate is remembered; the one that has been quiet the longest is forgotten first.
-_MAX_ADDRESSES = 65_536
+# Addresses without set-ups and sessions whose rate is remembered; the one that has been quiet the longest is forgotten
+# first. Those with either are bounded by GNS's 8,191 connections.
+_MAX_QUIET = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class AdmissionRules:
     max_pending_per_address: int | None = 32
     """Set-ups at once of one address; here and below, all of an IPv6 network of 64 bits count as one."""
     max_sessions: int | None = None
-    """Sessions at once, set-ups not counted."""
+    """Sessions at once. A set-up counts when it is completed: if there is no place for it then, it is refused."""
     max_sessions_per_address: int | None = None
     """Sessions at once of one address."""
     rate_per_address: float | None = None
@@ -97,7 +98,8 @@ class Admission:
     is_draining: bool = False
     pending: int = 0
     sessions: int = 0
-    _callers: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
+    _busy: dict[str, _Caller] = field(default_factory=dict)
+    _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
 
     def request(self, address: Address | None, now: float) -> Refusal | None:
         """Somebody wants to connect. None: let in, and counted as pending."""
@@ -109,19 +111,17 @@ class Admission:
         if address is not None and not _is_allowed(_plain(address), rules):
             counters.denied += 1
             return Refusal(CloseReason.REJECTED, "this address is not allowed here")
-        caller = self._caller(_host(address), now)
+        host = _host(address)
+        caller = self._caller(host, now)
         if self.is_full:
             counters.too_many_pending += 1
             return Refusal(CloseReason.RATE_LIMITED, "too many are just connecting")
         if _reaches(rules.max_pending_per_address, caller.pending):
             counters.too_many_pending += 1
             return Refusal(CloseReason.RATE_LIMITED, "too many of this address are just connecting")
-        if _reaches(rules.max_sessions, self.sessions):
-            counters.too_many_sessions += 1
-            return Refusal(CloseReason.RATE_LIMITED, "the server is full")
-        if _reaches(rules.max_sessions_per_address, caller.sessions):
-            counters.too_many_sessions += 1
-            return Refusal(CloseReason.RATE_LIMITED, "too many of this address are connected")
+        full = self._why_full(caller)
+        if full is not None:
+            return Refusal(CloseReason.RATE_LIMITED, full)
         if rules.rate_per_address is not None:
             if caller.tokens < 1.0:
                 counters.too_fast += 1
@@ -129,7 +129,27 @@ class Admission:
             caller.tokens -= 1.0
         self.pending += 1
         caller.pending += 1
+        self._sort(host, caller)
         return None
+
+    def take_place(self, address: Address | None) -> str | None:
+        """Count a set-up that is about to be completed as a session, or say why there is no place for one."""
+        caller = self._busy[_host(address)]
+        full = self._why_full(caller)
+        if full is None:
+            self.sessions += 1
+            caller.sessions += 1
+        return full
+
+    def _why_full(self, caller: _Caller) -> str | None:
+        full: str | None = None
+        if _reaches(self.rules.max_sessions, self.sessions):
+            full = "the server is full"
+        elif _reaches(self.rules.max_sessions_per_address, caller.sessions):
+            full = "too many of this address are connected"
+        if full is not None:
+            self.counters.too_many_sessions += 1
+        return full
 
     @property
     def is_full(self) -> bool:
@@ -137,38 +157,45 @@ class Admission:
         return _reaches(self.rules.max_pending, self.pending)
 
     def settle(self, address: Address | None, *, established: bool) -> None:
-        """A set-up is over."""
-        caller = self._callers[_host(address)]
+        """Take note that a set-up is over. If it was established, take_place() has counted the session."""
+        host = _host(address)
+        caller = self._busy[host]
         self.pending -= 1
         caller.pending -= 1
         if established:
             self.counters.established += 1
-            self.sessions += 1
-            caller.sessions += 1
+        self._sort(host, caller)
 
     def leave(self, address: Address | None) -> None:
-        """A session is over."""
+        """Take note that a session is over, or a set-up that had taken its place."""
+        host = _host(address)
+        caller = self._busy[host]
         self.sessions -= 1
-        self._callers[_host(address)].sessions -= 1
+        caller.sessions -= 1
+        self._sort(host, caller)
 
     def _caller(self, host: str, now: float) -> _Caller:
         rate = self.rules.rate_per_address or 0.0
         burst = float(self.rules.burst_per_address)
-        caller = self._callers.get(host)
+        caller = self._busy.get(host) or self._quiet.get(host)
         if caller is None:
-            caller = self._callers[host] = _Caller(tokens=burst, filled=now)
-            self._forget_quiet()
-        self._callers.move_to_end(host)
+            caller = _Caller(tokens=burst, filled=now)
+        self._sort(host, caller)
         caller.tokens = min(burst, caller.tokens + rate * (now - caller.filled))
         caller.filled = now
         return caller
 
-    def _forget_quiet(self) -> None:
-        if len(self._callers) <= _MAX_ADDRESSES:
+    def _sort(self, host: str, caller: _Caller) -> None:
+        """Keep a caller where it belongs: among the busy ones, or as the last of those that are quiet."""
+        if caller.pending or caller.sessions:
+            self._quiet.pop(host, None)
+            self._busy[host] = caller
             return
-        for host, caller in list(self._callers.items())[: len(self._callers) - _MAX_ADDRESSES]:
-            if not (caller.pending or caller.sessions):
-                del self._callers[host]
+        self._busy.pop(host, None)
+        self._quiet[host] = caller
+        self._quiet.move_to_end(host)
+        if len(self._quiet) > _MAX_QUIET:
+            self._quiet.popitem(last=False)
 
 
 def _reaches(limit: int | None, count: int) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from .frames import MAX_MESSAGE, MAX_PING_TIMEOUT_MS, MIN_PING_TIMEOUT_MS
+from .frames import MAX_CREDIT, MAX_MESSAGE, MAX_PING_TIMEOUT_MS, MIN_PING_TIMEOUT_MS
 
 _MILLISECONDS = 1000.0
+_MOST = {"max_message": MAX_MESSAGE, "credit_bytes": MAX_CREDIT, "credit_messages": MAX_CREDIT}
+_MOST_SECONDS = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,20 @@ class SessionConfig:
     """How many messages may wait here for the peer to read."""
     unreliable_queue: int = 1_024
     """How many unreliable messages may wait, to be sent and to be read; then the oldest one is dropped."""
+    unreliable_queue_bytes: int = 1 << 20
+    """How many bytes of them may wait, keys included; the newest one is always kept."""
     ping_timeout: float | None = 15.0
     """After so long without a sign of the peer's program the session ends with CLIENT_UNRESPONSIVE; None: never.
 
-    The shorter one of both ends' holds.
+    The shorter one of both ends' holds, unless that is below the server's min_ping_timeout.
+    """
+    min_ping_timeout: float = 1.0
+    """The shortest ping timeout that a client can have of this server, whatever the client wishes.
+
+    The server's own ping_timeout holds if it is shorter still.
     """
     close_timeout: float = 5.0
-    """How long close() waits for the peer's answer."""
+    """How long close() waits without any progress: of messages on their way to the peer, or of the peer's answer."""
     hello_timeout: float = 5.0
     """How long a server waits for what a client has to say first."""
     decision_timeout: float = 10.0
@@ -45,13 +54,13 @@ class SessionConfig:
                     raise TypeError(f"{each.name} must be an int, not {type(value).__name__}")
                 if value < 1:
                     raise ValueError(f"{each.name} is {value}: it must be at least 1")
+                if value > _MOST.get(each.name, value):
+                    raise ValueError(f"{each.name} is {value}: {_MOST[each.name]} is the most")
             elif value is not None or each.type == "float":
                 if not isinstance(value, int | float) or isinstance(value, bool):
                     raise TypeError(f"{each.name} must be seconds, not {type(value).__name__}")
-                if not 0 < value < float("inf"):
-                    raise ValueError(f"{each.name} is {value}: it must be above 0")
-        if self.max_message > MAX_MESSAGE:
-            raise ValueError(f"max_message is {self.max_message}: {MAX_MESSAGE} is the most")
+                if not 0 < value <= _MOST_SECONDS:
+                    raise ValueError(f"{each.name} is {value}: it must be above 0, and at most {_MOST_SECONDS:.0f}")
         if self.ping_timeout is not None and not (
             MIN_PING_TIMEOUT_MS <= self.ping_timeout * _MILLISECONDS <= MAX_PING_TIMEOUT_MS
         ):
@@ -61,3 +70,9 @@ class SessionConfig:
     def ping_timeout_ms(self) -> int:
         """As frames have it."""
         return 0 if self.ping_timeout is None else round(self.ping_timeout * _MILLISECONDS)
+
+    def agreed_ping_timeout_ms(self, wished_ms: int) -> int:
+        """What holds, at a server, with a client's wish; 0: none."""
+        wishes = [each for each in (wished_ms, self.ping_timeout_ms) if each]
+        floor = min(round(self.min_ping_timeout * _MILLISECONDS), self.ping_timeout_ms or MAX_PING_TIMEOUT_MS)
+        return max(min(wishes), floor) if wishes else 0

@@ -22,6 +22,8 @@ MAX_ADDRESSES = 16
 CODES = range(1_000, 1_900), range(2_000, 2_900)
 """The application's numbers for an end: a normal one, and a fault."""
 MAX_CREDIT = 1 << 32
+LAST_CREDIT = (1 << 64) - 1
+"""What an ACK has for both credits that says: all up to your goodbye has come."""
 MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS = 100, 600_000
 
 _NUMBER = Number()

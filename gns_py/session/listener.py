@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from ..address import Address
 from ..enums import EndReason
+from ..errors import InvalidStateError
 from ..events import ConnectionRequest
 from .admission import Admission, AdmissionCounters, AdmissionRules
 from .engine import Phase
@@ -29,7 +34,9 @@ class Lobby(Generic[S]):
         self._admission = Admission(rules)
         self._lock = threading.Lock()
         self._settingup: dict[S, ServerEngine] = {}
-        self._sessions: set[S] = set()
+        # Established, and where from. An application may drop a session: that is noticed, and is its end.
+        self._sessions: dict[weakref.ref[S], Address | None] = {}
+        self._dropped: deque[weakref.ref[S]] = deque()
 
     @property
     def counters(self) -> AdmissionCounters:
@@ -44,7 +51,10 @@ class Lobby(Generic[S]):
         """Whether the rules let it in; else it is refused, natively."""
         if self._admission.is_full:
             self._make_place()
-        refusal = self._admission.request(request.connection.remote_address, time.monotonic())
+        address = request.connection.remote_address
+        with self._lock:
+            self._forget_dropped()
+            refusal = self._admission.request(address, time.monotonic())
         if refusal is None:
             return True
         request.connection._close(refusal.reason.native_code, native_text(0, refusal.text), linger=False)
@@ -56,13 +66,25 @@ class Lobby(Generic[S]):
             oldest = next((each for each in self._settingup.items() if each[1].waits_for_client), None)
         if oldest is not None:
             session, engine = oldest
-            with session._lock:
-                engine.give_way(time.monotonic())
-            session._changed()
+            session._run(session._act, engine.give_way)
 
     def give_up(self, request: ConnectionRequest[Any]) -> None:
         """It was let in, but is gone already."""
-        self._admission.settle(request.connection.remote_address, established=False)
+        address = request.connection.remote_address
+        with self._lock:
+            self._admission.settle(address, established=False)
+
+    def take_place(self, address: Address | None) -> str | None:
+        """As Admission.take_place()."""
+        with self._lock:
+            self._forget_dropped()
+            return self._admission.take_place(address)
+
+    def _forget_dropped(self) -> None:
+        while self._dropped:
+            session = self._dropped.popleft()
+            if session in self._sessions:
+                self._admission.leave(self._sessions.pop(session))
 
     def add(self, session: S, engine: ServerEngine) -> None:
         """A set-up has begun."""
@@ -77,29 +99,32 @@ class Lobby(Generic[S]):
     def _look(self, session: S) -> ServerStep | None:
         engine = self._settingup.get(session)
         if engine is None:
-            if session._engine.phase is Phase.ENDED and session in self._sessions:
-                self._sessions.discard(session)
-                self._admission.leave(session.remote_address)
+            self._leave_if_ended(session)
             return None
-        if engine.phase is Phase.ENDED:
-            del self._settingup[session]
-            self._admission.settle(session.remote_address, established=False)
-            if engine.step is ServerStep.REJECTED:
-                self.counters.rejected += 1
-            elif engine.step is ServerStep.GAVE_WAY:
-                self.counters.gave_way += 1
-            else:
-                self.counters.failed += 1
+        if engine.phase is Phase.SETTING_UP:
+            if engine.is_undecided and not engine.is_asked:
+                engine.is_asked = True
+                return ServerStep.DECISION
             return None
-        if engine.phase is not Phase.SETTING_UP:
-            del self._settingup[session]
-            self._admission.settle(session.remote_address, established=True)
-            self._sessions.add(session)
+        del self._settingup[session]
+        address = session.remote_address
+        established = engine.step is ServerStep.NOTHING
+        self._admission.settle(address, established=established)
+        if established:
+            self._sessions[weakref.ref(session, self._dropped.append)] = address
+            self._leave_if_ended(session)
             return ServerStep.NOTHING
-        if engine.is_undecided and not engine.is_asked:
-            engine.is_asked = True
-            return ServerStep.DECISION
+        if engine.step is ServerStep.REJECTED:
+            self.counters.rejected += 1
+        elif engine.step is ServerStep.GAVE_WAY:
+            self.counters.gave_way += 1
+        elif engine.step is not ServerStep.REFUSED:  # that was counted when it was refused
+            self.counters.failed += 1
         return None
+
+    def _leave_if_ended(self, session: S) -> None:
+        if session._engine.phase is Phase.ENDED and weakref.ref(session) in self._sessions:
+            self._admission.leave(self._sessions.pop(weakref.ref(session)))
 
     @property
     def settingup(self) -> list[S]:
@@ -111,8 +136,10 @@ class Lobby(Generic[S]):
     def sessions(self) -> list[S]:
         """Those that are established, and not ended: each from before its client knows."""
         with self._lock:
-            known = [*self._settingup, *self._sessions]
-        return [each for each in known if each._engine.phase in (Phase.ESTABLISHED, Phase.CLOSING)]
+            self._forget_dropped()
+            known = [*self._settingup, *(each() for each in self._sessions)]
+        alive = (Phase.ESTABLISHED, Phase.CLOSING)
+        return [each for each in known if each is not None and each._engine.phase in alive]
 
     def close_settingup(self) -> None:
         """Ends all set-ups."""
@@ -131,10 +158,8 @@ def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]],
     """Asks the application; what it returns is for the API. Without anybody to ask, all are accepted."""
     if not request.is_open:
         return None
-    if on_request is None:
-        return request.accept()
     try:
-        return on_request(request)
+        return request.accept() if on_request is None else on_request(request)
     except Exception as error:
         reject_failed(request, error)
         return None
@@ -144,10 +169,11 @@ def reject_failed(request: SessionRequest[S], error: Exception) -> None:
     """What happens to a request that the application has failed to decide."""
     _log.error("on_request failed for %r", request, exc_info=error)
     if request.is_open:
-        request.reject(EndReason.APP_EXCEPTION_GENERIC, "the server failed", reason=CloseReason.INTERNAL_ERROR)
+        with contextlib.suppress(InvalidStateError):  # decided meanwhile
+            request.reject(EndReason.APP_EXCEPTION_GENERIC, "the server failed", reason=CloseReason.INTERNAL_ERROR)
 
 
 def report(session: BaseSession[Any], error: Exception) -> None:
     """Logs what a handler has raised, unless it is nothing but the end of its own session."""
-    if not (isinstance(error, SessionClosed) and error.end == session._engine.coming_end):
+    if not (isinstance(error, SessionClosed) and session._engine.has_told(error.end)):
         _log.error("the handler of %r failed", session, exc_info=error)

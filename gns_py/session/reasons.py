@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._open_enum import NamedIntEnum
 from ..enums import EndReason
@@ -118,10 +118,27 @@ class SessionEnd:
     """What whoever ended it said; in the case of a problem, what is known of it."""
     data: bytes = b""
     """What the application at the other end gave its close()."""
+    undelivered: int = field(default=0, compare=False)
+    """How many reliable messages of this end may not have arrived: they waited, or no word came that they had.
+
+    0 after a goodbye that both ends have confirmed; after other ends an upper bound.
+    """
+    is_confirmed: bool = field(default=True, compare=False)
+    """Whether the peer's goodbye, and every reliable message before it, has come; False after all other ends."""
 
     @property
     def ok(self) -> bool:
-        """Whether it is the normal end of a session: closed by an application, with a code below 2000."""
+        """Whether it is the normal end of a session, and nothing was lost: confirmed, with a code below 2000.
+
+        Only the peer's goodbye makes it so, which is encrypted and authenticated as all messages are: the native end
+        of a connection proves nothing. recv() tells of the end as soon as the goodbye and all before it were read. If
+        the goodbyes are not completed after that, ``Session.end`` and wait_closed() tell how it ended then, which is
+        not ok.
+        """
+        return self.is_confirmed and self._is_normal
+
+    @property
+    def _is_normal(self) -> bool:
         return self.reason.is_normal and self.code < EndReason.APP_EXCEPTION_GENERIC
 
     @property
@@ -137,7 +154,8 @@ class SessionEnd:
     def __str__(self) -> str:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
         text = f": {self.text}" if self.text else ""
-        return f"{verb} {self.closed_by.value}, {self.reason.name}, {int(self.code)}{text}"
+        doubt = " (not confirmed by a goodbye)" if self._is_normal and not self.is_confirmed else ""
+        return f"{verb} {self.closed_by.value}, {self.reason.name}, {int(self.code)}{text}{doubt}"
 
 
 def reason_of(number: int) -> CloseReason:
@@ -164,9 +182,10 @@ def end_of_native(end: ConnectionEnd, *, here_is_client: bool) -> SessionEnd:
     if named is not None:
         said = _NATIVE_TEXT.fullmatch(end.text)
         code, text = (int(said[1]), said[2] or "") if said else (0, end.text)
-        return SessionEnd(end.closed_by, named, code or end.code, text)
+        return SessionEnd(end.closed_by, named, code or end.code, text, is_confirmed=False)
     by_client = (end.closed_by is ClosedBy.LOCAL) is here_is_client
-    return SessionEnd(end.closed_by, _reason_of_native(end.code, by_client=by_client), end.code, end.text)
+    reason = _reason_of_native(end.code, by_client=by_client)
+    return SessionEnd(end.closed_by, reason, end.code, end.text, is_confirmed=False)
 
 
 def _reason_of_native(code: int, *, by_client: bool) -> CloseReason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..address import Address
@@ -64,9 +65,7 @@ class SessionRequest(Generic[S]):
         TypeError, ValueError (over 64 KiB).
         """
         check_data(data)
-        with self._session._lock:
-            self._engine.accept(data, time.monotonic())
-        self._session._changed()
+        self._session._run(self._decide, self._engine.accept, data)
         return self._session
 
     def reject(
@@ -83,6 +82,10 @@ class SessionRequest(Generic[S]):
         Errors: InvalidStateError (accepted before), TypeError, ValueError.
         """
         check_goodbye(code, text, data)
+        self._session._run(self._decide, self._engine.reject, reason, code, text, data)
+
+    def _decide(self, function: Callable[..., None], *arguments: object) -> None:
+        """Errors: the function's; none of them ends the session by itself."""
         with self._session._lock:
-            self._engine.reject(reason, code, text, data, time.monotonic())
-        self._session._changed()
+            function(*arguments, time.monotonic())
+        self._session._tell_change()

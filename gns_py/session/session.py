@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import warnings
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -22,14 +25,17 @@ from .config import SessionConfig
 from .engine import Engine, Phase, Wire
 from .errors import SessionClosed, SessionFailed, closed, failed
 from .frames import CODES, MAX_DATA, MAX_KEY, MAX_MESSAGE, MAX_TEXT
+from .inbox import Due
 from .parts import Text
-from .reasons import CloseReason, SessionEnd
+from .reasons import CloseReason, SessionEnd, native_text
 from .wire import ConnectionWire
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_log = logging.getLogger("gns_py")
 C = TypeVar("C", bound=Endpoint)
+T = TypeVar("T")
 _TEXT = Text(MAX_TEXT)
 _RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 
@@ -46,13 +52,30 @@ class BaseSession(ABC, Generic[C]):
         self._watched: Phase | None = None
         self._engine = make_engine(ConnectionWire(connection))
         self._inbox = self._engine.inbox
-        self._add = self._inbox.add
         self._outbox = self._engine.outbox
+        # Sink, for the connection.
+        self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.data: deque[Any] = self._inbox.data
+        self.received = self._inbox.received
+        self.put_unreliable = self._inbox.add_unreliable
+        self.mark_due = Due
+        self.readers: Any = ()
 
     def __repr__(self) -> str:
         state = self._engine.told_end or self._engine.phase.value
         peer = self.connection._last_info.remote_address if self.connection._last_info else None
         return f"<{type(self).__module__}.{type(self).__name__} {peer} {state}>"
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        engine = getattr(self, "_engine", None)  # missing if the constructor failed
+        if engine is None or engine.phase is Phase.ENDED or _native.is_forked():  # there it is the parent's
+            return
+        text = f"unclosed session {self!r}"
+        self.connection._closed_here = True
+        reason = CloseReason.ABORTED
+        _native.close(self._handle, reason.native_code, native_text(0, "the session was dropped").encode(), True)
+        if engine.may_send:  # else it was closed, and what ran it has ended too early
+            _warn(text, ResourceWarning, source=self)
 
     # ---- what it is ----
 
@@ -207,11 +230,9 @@ class BaseSession(ABC, Generic[C]):
             number: int = _native.send(self._handle, payload, len(payload), flags, lane)
             if number > 0:
                 return number
-        return self._queue(payload, reliable, nagle, lane, key, may_wait=not no_delay)
+        return self._run(self._queue, payload, reliable, nagle, lane, key, not no_delay)
 
-    def _queue(
-        self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None, *, may_wait: bool = True
-    ) -> int:
+    def _queue(self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None, may_wait: bool) -> int:
         """What the core has not taken at once: it waits, or is refused."""
         if lane >= self.connection._lanes:
             raise ValueError(f"lane {lane} is not configured: this connection has {self.connection._lanes}")
@@ -258,7 +279,8 @@ class BaseSession(ABC, Generic[C]):
         begin = sum(sizes[: len(numbers)])
         try:
             for size in sizes[len(numbers) :]:
-                numbers.append(self._queue(data[begin : begin + size], reliable, nagle, lane, None))
+                payload = data[begin : begin + size]
+                numbers.append(self._run(self._queue, payload, reliable, nagle, lane, None, True))
                 begin += size
         except (SendQueueFull, MessageTooLarge) as error:
             error.sent = len(numbers)
@@ -267,36 +289,45 @@ class BaseSession(ABC, Generic[C]):
 
     # ---- sink, for the connection ----
 
-    def _on_message(self, message: Message) -> None:
-        """Endpoint's Sink."""
-        with self._lock:
-            self._engine.receive(message, time.monotonic())
-        self._changed()
+    @property
+    def watches_data(self) -> bool:
+        """Sink's."""
+        return self._engine.watches_data
 
-    def _on_watched_data(self, message: Message, *, is_ack_due: bool = False) -> None:
+    def take_data(self, message: Message, is_due: bool) -> None:
+        """Sink's, for the inputs."""
+        self._engine.receive_data(message, time.monotonic(), is_ack_due=is_due)
+
+    def take_message(self, message: Message) -> None:
+        """Sink's, for the inputs."""
+        self._engine.receive(message, time.monotonic())
+
+    def take_end(self, end: ConnectionEnd) -> None:
+        """Sink's, for the inputs."""
+        self._engine.native_ended(end, time.monotonic())
+
+    def take_room(self) -> None:
+        """Sink's, for the inputs."""
+        self._engine.flush(time.monotonic())
+
+    def work(self) -> None:
+        """Sink's: carry out the inputs."""
+        self._run(self._work)
+
+    def _work(self) -> None:
         with self._lock:
-            self._engine.receive_data(message, time.monotonic(), is_ack_due=is_ack_due)
-        self._changed()
+            while self.inputs:
+                function, arguments = self.inputs[0]
+                del self.inputs[0]
+                try:
+                    function(*arguments)
+                except Exception as error:
+                    self._fail(error)
+        self._tell_change()
 
     @abstractmethod
-    def _on_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-
-    @abstractmethod
-    def _on_due_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-
-    def _on_end(self, end: ConnectionEnd) -> None:
-        """Endpoint's Sink."""
-        with self._lock:
-            self._engine.native_ended(end, time.monotonic())
-        self._changed()
-
-    def _on_room(self) -> None:
-        """Endpoint's Sink."""
-        with self._lock:
-            self._engine.flush(time.monotonic())
-        self._changed()
+    def wake(self) -> None:
+        """Sink's."""
 
     # ---- for the APIs ----
 
@@ -310,20 +341,61 @@ class BaseSession(ABC, Generic[C]):
     def _changed(self) -> None:
         """Something may be different: a message, the phase, room, a time to tick."""
 
-    def _tick(self) -> None:
-        with self._lock:
-            self._engine.tick(time.monotonic())
-        self._changed()
+    def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call what changes the engine, so that no signal's exception cuts it in two where that can be avoided."""
+        return function(*arguments)
 
-    def _acknowledge(self) -> None:
+    def _act(self, function: Callable[..., None], *arguments: object) -> None:
+        """Have the engine do something. What that raises ends the session, is logged, and is not the caller's."""
         with self._lock:
-            self._engine.acknowledge(time.monotonic())
+            try:
+                function(*arguments, time.monotonic())
+            except Exception as error:
+                self._fail(error)
+        self._tell_change()
+
+    def _fail(self, error: Exception, text: str = "something in it cannot be dealt with") -> None:
+        _log.error("%r is ended: %s", self, text, exc_info=error)
+        self._engine.fail(text, time.monotonic())
+
+    def _fail_with(self, error: Exception, text: str = "something in it cannot be dealt with") -> None:
+        """End the session with INTERNAL_ERROR, and log why. Any thread."""
+        with self._lock:
+            self._fail(error, text)
+        self._tell_change()
+
+    def _tell_change(self) -> None:
+        try:
+            self._changed()
+        except Exception:
+            _log.exception("a change of %r could not be told", self)
+
+    def _tick(self) -> None:
+        self._run(self._act, self._engine.tick)
+
+    def _acknowledge(self, message: Message | None) -> Message | None:
+        """Say what was handled, after that message was taken, and return it."""
+        try:
+            self._run(self._act_quietly, self._engine.acknowledge)
+        except BaseException:  # a signal's
+            if message is not None:
+                self._inbox.put_back(message)
+            raise
+        return message
+
+    def _act_quietly(self, function: Callable[..., None]) -> None:
+        with self._lock:
+            try:
+                function(time.monotonic())
+                return
+            except Exception as error:
+                self._fail(error)
+        self._tell_change()
 
     def _take(self) -> Message | None:
-        message = self._inbox.take()
-        if self._inbox.acks_due:
-            self._acknowledge()
-        return message
+        inbox = self._inbox
+        message = inbox.take()
+        return self._acknowledge(message) if inbox.due_handled != inbox.due_acked else message
 
     def _is_drained(self) -> bool:
         """Whether nothing waits for the peer to read. Errors: SessionClosed."""
@@ -339,9 +411,19 @@ class BaseSession(ABC, Generic[C]):
             reason = CloseReason.INTERNAL_ERROR
         elif reason is None:
             reason = CloseReason.CLOSED_BY_CLIENT if self._engine.is_client else CloseReason.CLOSED_BY_SERVER
-        with self._lock:
-            self._engine.close(reason, code, text, data, time.monotonic())
-        self._changed()
+        self._run(self._say_goodbye, reason, code, text, data)
+
+    def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
+        self._hold()
+        try:
+            with self._lock:
+                self._engine.close(reason, code, text, data, time.monotonic())
+        finally:
+            self._tell_change()
+
+    @abstractmethod
+    def _hold(self) -> None:
+        """See to it that the session goes on until it has ended, if the application has it any more or not."""
 
     def abort(self, code: int = EndReason.APP_GENERIC, text: str = "") -> None:
         """Ends the session at once: nothing that is on its way arrives, and nothing is waited for.
@@ -350,9 +432,7 @@ class BaseSession(ABC, Generic[C]):
         Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
         """
         check_goodbye(code, text, b"")
-        with self._lock:
-            self._engine.abort(code, text, time.monotonic())
-        self._changed()
+        self._run(self._act, self._engine.abort, code, text)
 
     def _failed(self) -> SessionFailed:
         end = self._engine.end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
 
@@ -62,7 +63,8 @@ class ClientEngine(Engine):
             return False
         if isinstance(frame, Reject) and self._welcome is None:
             self.rejected = True
-            self._finish(SessionEnd(ClosedBy.PEER, reason_of(frame.reason), frame.code, frame.text, frame.data))
+            reason = reason_of(frame.reason)
+            self._finish(SessionEnd(ClosedBy.PEER, reason, frame.code, frame.text, frame.data, is_confirmed=False))
             self._wire.close(frame.code, cut(frame.text), False)
         elif isinstance(frame, Welcome) and self._welcome is None:
             self._on_welcome(frame)
@@ -97,6 +99,7 @@ class ServerStep(Enum):
     NOTHING = auto()
     REJECTED = auto()
     GAVE_WAY = auto()
+    REFUSED = auto()
 
 
 class ServerEngine(Engine):
@@ -104,8 +107,12 @@ class ServerEngine(Engine):
 
     is_client = False
 
-    def __init__(self, wire: Wire, config: SessionConfig, now: float) -> None:
+    def __init__(
+        self, wire: Wire, config: SessionConfig, now: float, take_place: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """take_place: called before the session is established; where there is no place for it, it says why."""
         super().__init__(wire, config, now)
+        self._take_place = take_place
         self._setup_deadline = now + config.hello_timeout
         self.step = ServerStep.HELLO
         self.hello: Hello | None = None
@@ -150,7 +157,6 @@ class ServerEngine(Engine):
         if not self.is_undecided or hello is None:
             raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
         config = self.config
-        timeouts = [each for each in (hello.ping_timeout_ms, config.ping_timeout_ms) if each]
         welcome = Welcome(
             version=VERSION,
             capabilities=0,
@@ -161,7 +167,7 @@ class ServerEngine(Engine):
             credit_bytes=config.credit_bytes,
             credit_messages=config.credit_messages,
             resume_window_ms=0,
-            ping_timeout_ms=min(timeouts, default=0),
+            ping_timeout_ms=config.agreed_ping_timeout_ms(hello.ping_timeout_ms),
             data=data,
         )
         self._say(welcome)
@@ -182,7 +188,8 @@ class ServerEngine(Engine):
         self._say(frame)
         self._flush()
         self._wire.close(frame.code, cut(frame.text), True)
-        self._finish(SessionEnd(ClosedBy.LOCAL, reason_of(frame.reason), frame.code, frame.text))
+        reason = reason_of(frame.reason)
+        self._finish(SessionEnd(ClosedBy.LOCAL, reason, frame.code, frame.text, is_confirmed=False))
 
     def _on_setup_frame(self, frame: Frame) -> bool:
         if self.phase is not Phase.SETTING_UP:
@@ -203,6 +210,11 @@ class ServerEngine(Engine):
             and frame.epoch == _FIRST_EPOCH
             and self.hello is not None
         ):
+            refusal = self._take_place()
+            if refusal is not None:
+                self.step = ServerStep.REFUSED
+                self._abort(ClosedBy.LOCAL, CloseReason.RATE_LIMITED, None, refusal, linger=True)
+                return True
             self._say(Ready(frame.epoch))
             self.step = ServerStep.NOTHING
             self._establish(self.hello.credit_bytes, self.hello.credit_messages)

@@ -22,9 +22,9 @@ class ConnectionWire:
         """DATA and UNTRACKED come to Sink._on_data() from now on."""
         _native.framing_begin(self._handle, max_message, credit_bytes, credit_messages)
 
-    def grant(self) -> tuple[int, int]:
-        """Bytes and messages that this end takes now."""
-        return _native.framing_grant(self._handle)
+    def grant(self, handled: int) -> tuple[int, int]:
+        """Bytes and messages that this end takes now, as so many of those that were due have been handled."""
+        return _native.framing_grant(self._handle, handled)
 
     def silence(self) -> float:
         """Seconds since the last message came."""
@@ -74,6 +74,11 @@ class ConnectionWire:
         except ConnectionClosed:
             return
         _native.notify_drained(connection.handle, queue.max_bytes // 2, queue.max_segments // 2)
+
+    def outstanding(self) -> tuple[int, int]:
+        """Bytes and messages that are queued, or not acknowledged by the peer's GNS."""
+        queue = _native.send_queue(self._handle)
+        return (0, 0) if isinstance(queue, int) else (queue.bytes, queue.messages)
 
     def close(self, code: int, text: str, linger: bool) -> None:
         """Ends the connection."""

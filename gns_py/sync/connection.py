@@ -31,7 +31,8 @@ class Connection(Endpoint):
         Errors: TimeoutError; once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError;
         ConcurrencyError. Native: ReceiveMessagesOnPollGroup, on the pump's thread.
         """
-        return with_bytes(self._next(timeout)).data
+        message = self._next(timeout)
+        return message.data if type(message) is Message else bytes(message.data)
 
     @overload
     def recv_message(self, timeout: float | None = None, *, copy: Literal[True] = True) -> Message: ...
@@ -50,20 +51,32 @@ class Connection(Endpoint):
         return with_bytes(message) if copy else with_view(message)
 
     def _next(self, timeout: float | None) -> Message | MessageView:
-        if not self._inbox or self._events is not None:
-            self._wait_for_message(timeout)
-        try:
-            return self._inbox.popleft()
-        except IndexError:  # another thread has closed it, or read it, in between
-            return self._next(timeout)
+        inbox = self._inbox
+        while True:
+            if not inbox or self._events is not None:
+                self._wait_for_message(timeout)
+            try:
+                message = inbox[0]  # one step, as far as the caller's return
+                del inbox[0]
+                return message
+            except IndexError:  # another thread has closed it, or read it, in between
+                continue
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        if not self._inbox or self._events is not None:
-            self._wait_for_message(timeout)
-        return [with_bytes(message) for message in take(self._inbox, limit)] or self.recv_many(limit, timeout)
+        while True:
+            if not self._inbox or self._events is not None:
+                self._wait_for_message(timeout)
+            messages = take(self._inbox, limit)
+            try:
+                with_data = [with_bytes(message) for message in messages]
+                if with_data:
+                    return with_data
+            except BaseException:  # a signal's
+                self._inbox.extendleft(reversed(messages))
+                raise
 
     def _wait_for_message(self, timeout: float | None) -> None:
         self._check_own_reader()

@@ -49,5 +49,9 @@ class PollGroup(BasePollGroup[Connection]):
         ``end``. Sleeps natively and wakes at the first event. Errors: ConcurrencyError, TypeError, ValueError.
         """
         events = poll(self._mailbox, timeout, lambda: False)
-        self._forget_ended(events)
-        return events
+        try:
+            self._forget_ended(events)
+            return events
+        except BaseException:  # a signal's
+            self._mailbox.events.extendleft(reversed(events))
+            raise

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
@@ -11,12 +12,17 @@ from ..address import resolve
 from ..config import Config
 from ..deadline import Deadline
 from ..endpoint import StatusCallback, check_options
-from ..errors import InvalidStateError, NotRunningError
+from ..enums import EndReason
+from ..errors import ForkedError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest
 from ..listener import BaseServer, Listener
 from ..runtime import Mailbox, take_wanted
 from ..stats import ConnectionInfo
 from .connection import Connection, Event, poll
+
+_log = logging.getLogger("gns_py")
+# Before an acceptor goes on after something unexpected.
+_PAUSE = 0.05
 
 
 class ListenSocket(Listener[Connection]):
@@ -110,6 +116,7 @@ class Server(BaseServer[Connection]):
         super().__init__(listener)
         self._handler = handler
         self._handlers: set[threading.Thread] = set()
+        self._failure: BaseException | None = None
         # Daemons, so that an interpreter that exits with the server open does not wait for its clients.
         self._acceptor = threading.Thread(
             target=self._accept_all, args=(listener,), name=f"gns_py serve {self.address}", daemon=True
@@ -130,6 +137,12 @@ class Server(BaseServer[Connection]):
             self.wait_closed()
         finally:
             self.close()
+        if self._failure is not None:
+            raise RuntimeError("the server ended by itself") from self._failure
+
+    def is_serving(self) -> bool:
+        """Whether it is open, and accepts."""
+        return super().is_serving() and self._acceptor.is_alive()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Ends the server gently: sends newcomers away, waits up to timeout seconds for the handlers, then closes.
@@ -164,17 +177,41 @@ class Server(BaseServer[Connection]):
         self.wait_closed()
 
     def _accept_all(self, listener: ListenSocket) -> None:
-        with contextlib.suppress(NotRunningError):  # stopped
+        try:
+            while not listener._closed:
+                self._accept_some(listener)
+        except (NotRunningError, ForkedError):  # stopped
+            pass
+        except BaseException as error:
+            self._failure = error
+            _log.exception("%r ends: its acceptor failed", self)
+
+    def _accept_some(self, listener: ListenSocket) -> None:
+        """Errors: NotRunningError, ForkedError. All others, a callback's SystemExit too, are not the server's end."""
+        try:
             for request in listener:
-                if self._refuses(request):
-                    continue
-                connection = listener._take(request, Mailbox())
-                if connection is None:
-                    continue
-                name = f"gns_py handler {connection.remote_address}"
-                thread = threading.Thread(target=self._handle, args=(connection,), name=name, daemon=True)
-                self._handlers.add(thread)
-                thread.start()
+                self._begin(request)
+        except (NotRunningError, ForkedError):
+            raise
+        except BaseException:
+            _log.exception("%r goes on after an exception", self)
+            time.sleep(_PAUSE)  # it may come again at once
+
+    def _begin(self, request: ConnectionRequest[Connection]) -> None:
+        if self._refuses(request):
+            return
+        connection = self._listener._take(request, Mailbox())
+        if connection is None:
+            return
+        name = f"gns_py handler {connection.remote_address}"
+        thread = threading.Thread(target=self._handle, args=(connection,), name=name, daemon=True)
+        self._handlers.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._handlers.discard(thread)
+            _log.exception("%r is closed: there is no thread left for its handler", connection)
+            connection.close(EndReason.INTERNAL_ERROR, "the server has no thread left for another connection")
 
     def _handle(self, connection: Connection) -> None:
         try:

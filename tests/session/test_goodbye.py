@@ -120,18 +120,22 @@ def test_an_answer_comes_by_itself_if_the_application_does_not_close(make_ends: 
     assert (ends.server.end.code, ends.server.end.data) == (1100, b"data")
 
 
-def test_no_answer_ends_it_natively_with_the_reason(make_ends: EndsMaker) -> None:
+def test_no_answer_is_not_ok_at_either_end(make_ends: EndsMaker) -> None:
     ends = make_ends(SessionConfig(close_timeout=0.5 * PATIENCE), server=SessionConfig(close_timeout=60.0))
     ends.client.send(b"last")
     assert ends.client.close(1100, "cannot wait", b"data") == b""
+    text = "cannot wait; given up without an answer"
     assert ends.client.end is not None
-    assert ends.client.end.code == 1100
     assert read_to_the_end(ends.server) == [b"last"]
-    end = ends.server.wait_closed(timeout=5.0)
-    assert (end.reason, end.code, end.text) == (CloseReason.CLOSED_BY_CLIENT, 1100, "cannot wait")
+    ends.server.wait_closed(timeout=5.0)
+    for end in (ends.client.end, ends.server.end):
+        assert end is not None
+        assert (end.reason, end.code, end.text) == (CloseReason.ABORTED, 1100, text)
+        assert not end.ok
+        assert end.undelivered == 0
     assert ends.server.connection.end is not None
-    assert ends.server.connection.end.code == CloseReason.CLOSED_BY_CLIENT.native_code
-    assert ends.server.connection.end.text == "1100 cannot wait"
+    assert ends.server.connection.end.code == CloseReason.ABORTED.native_code
+    assert ends.server.connection.end.text == f"1100 {text}"
 
 
 @pytest.mark.parametrize("reliable", [True, False])

@@ -24,6 +24,7 @@ class Framing:
         self.came = self.due = 0, 0
         self.received: dict[int, int] = {}
         self.ungranted: deque[tuple[int, int]] = deque()
+        self.granted = 0
         self.heard = 0.0
         self.now = 0.0
 
@@ -63,10 +64,15 @@ class Framing:
         self.max_message = max_message
         self.window = self.may_come = credit_bytes, credit_messages
 
-    def grant(self) -> tuple[int, int]:
-        handled_bytes, handled = self.ungranted.popleft()
-        self.may_come = self.window[0] + handled_bytes, self.window[1] + handled
+    def grant(self, handled: int) -> tuple[int, int]:
+        while self.granted < handled and self.ungranted:
+            self.granted += 1
+            handled_bytes, handled_messages = self.ungranted.popleft()
+            self.may_come = self.window[0] + handled_bytes, self.window[1] + handled_messages
         return self.may_come
+
+    def outstanding(self) -> tuple[int, int]:
+        return 0, 0
 
     def silence(self) -> float:
         return self.now - self.heard
@@ -96,10 +102,8 @@ class Framing:
             engine.receive(message, now)
         elif engine.watches_data:
             engine.receive_data(data, now, is_ack_due=is_due)
-        elif is_due:
-            engine.inbox.add_due(data)
         elif data.reliable:
-            engine.inbox.add(data)
+            engine.inbox.add(data, is_due=is_due)
         else:
             engine.inbox.add_unreliable(data)
 

@@ -116,7 +116,7 @@ def test_two_threads_must_not_read_one_connection_at_once(pair: Pair) -> None:
     received: list[bytes] = []
     thread = threading.Thread(target=lambda: received.append(server.recv(timeout=5.0)))
     thread.start()
-    eventually(lambda: server._mailbox._reading.locked())
+    eventually(lambda: server._mailbox.is_read)
     for read in (server.recv, server.recv_message, server.recv_many, server.poll):
         with pytest.raises(ConcurrencyError, match=r"^two threads read the same connection or listen socket at once$"):
             read(timeout=1.0)

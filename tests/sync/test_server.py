@@ -87,7 +87,7 @@ def test_closing_here_ends_a_poll_in_another_thread(listener: ListenSocket) -> N
     polled: list[list[object]] = []
     thread = threading.Thread(target=lambda: polled.append(list(listener.poll(None))))
     thread.start()
-    eventually(lambda: listener._mailbox._reading.locked())
+    eventually(lambda: listener._mailbox.is_read)
     listener.close()
     thread.join(timeout=2.0)
     assert polled == [[]]
@@ -96,7 +96,7 @@ def test_closing_here_ends_a_poll_in_another_thread(listener: ListenSocket) -> N
 def test_two_threads_must_not_read_at_once(listener: ListenSocket) -> None:
     thread = threading.Thread(target=lambda: listener.poll(timeout=0.5))
     thread.start()
-    eventually(lambda: listener._mailbox._reading.locked())
+    eventually(lambda: listener._mailbox.is_read)
     for read in (listener.poll, lambda: listener.accept(timeout=1.0)):
         with pytest.raises(ConcurrencyError, match=r"^two threads read the same connection or listen socket at once$"):
             read()

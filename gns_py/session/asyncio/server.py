@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import logging
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -27,11 +28,10 @@ from ...events import ConnectionRequest
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..errors import SessionClosed
 from ..listener import Lobby, check_rules, decide, reject_failed, report
 from ..reasons import CloseReason
 from ..request import SessionRequest
-from ..session import check_session_config
+from ..session import check_data, check_session_config
 from ..setup import ServerEngine, ServerStep
 from .session import Session
 
@@ -51,7 +51,10 @@ class ListenSocket:
         self._config = config
         self._lobby: Lobby[Session] = Lobby(rules)
         self._requests: deque[Request] = deque()
-        self._reader = Waiters()
+        # Of accept(): those that are not established yet, and those that are and were not returned yet.
+        self._accepted: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._ready: deque[Session] = deque()
+        self._reader = Waiters(native._loop_mailbox)
         self._on_established: Callable[[Session], None] | None = None
         self._gate = asyncio.ensure_future(self._admit())
         self._gate.add_done_callback(lambda _: self._reader.wake())
@@ -83,25 +86,46 @@ class ListenSocket:
         return self
 
     async def __anext__(self) -> Request:
-        if self._reader:
-            raise ConcurrencyError("two tasks read the same listen socket at once")
-        while True:
-            while self._requests:
-                request = self._requests.popleft()
-                if request.is_open:
-                    return request
+        self._check_reader()
+        while (request := self._take_request()) is None:
             if self._gate.done():
                 raise StopAsyncIteration
             await self._reader.wait()
+        return request
 
     async def accept(self, data: bytes = b"") -> Session:
-        """Accepts the next client, and returns its session once it is established. Errors: InvalidStateError."""
-        async for request in self:
-            session = request.accept(data)
-            with contextlib.suppress(SessionClosed):  # it has given up
-                await session.wait_established()
+        """Wait for the next session, and return it once it is established.
+
+        While this waits, every client that comes is accepted with the data, so that one that is slow to confirm keeps
+        nobody out. Cancelling it, or a time limit around it, loses none: those that are established and were not
+        returned are returned by the next calls.
+        Errors: InvalidStateError (the socket is closed), ConcurrencyError, TypeError, ValueError.
+        """
+        check_data(data)
+        self._check_reader()
+        while True:
+            while (request := self._take_request()) is not None:
+                with contextlib.suppress(InvalidStateError):  # it has just given up
+                    self._accepted.add(request.accept(data))
+            if self._ready:
+                session = self._ready[0]  # one step: see runtime.py
+                del self._ready[0]
                 return session
-        raise InvalidStateError("the listen socket is closed")
+            if self._gate.done():
+                raise InvalidStateError("the listen socket is closed")
+            await self._reader.wait()
+
+    def _check_reader(self) -> None:
+        if self._reader:
+            raise ConcurrencyError("two tasks read the same listen socket at once")
+
+    def _take_request(self) -> Request | None:
+        while self._requests:
+            request = self._requests[0]  # one step: see runtime.py
+            del self._requests[0]
+            if request.is_open:
+                return request
+        return None
 
     def drain(self) -> None:
         """Lets nobody in any more; what is there stays."""
@@ -124,8 +148,14 @@ class ListenSocket:
     async def _admit(self) -> None:
         with contextlib.suppress(NotRunningError):  # stopped
             async for request in self._native:
-                if self._lobby.admits(request):
-                    self._begin(request)
+                try:
+                    if self._lobby.admits(request):
+                        self._begin(request)
+                except NotRunningError:
+                    raise
+                except Exception:
+                    _log.exception("the set-up with %r failed", request.connection)
+                    request.connection._close(EndReason.INTERNAL_ERROR, "the server failed", linger=False)
 
     def _begin(self, request: ConnectionRequest[Connection]) -> None:
         connection = NativeListenSocket._take(request, None)
@@ -134,8 +164,10 @@ class ListenSocket:
             return
         engines: list[ServerEngine] = []
 
+        address = connection.remote_address
+
         def make(wire: Wire) -> ServerEngine:
-            engines.append(ServerEngine(wire, self._config, time.monotonic()))
+            engines.append(ServerEngine(wire, self._config, time.monotonic(), lambda: self._lobby.take_place(address)))
             return engines[0]
 
         session = Session(connection, make)
@@ -150,8 +182,16 @@ class ListenSocket:
             assert isinstance(engine, ServerEngine)
             self._requests.append(SessionRequest(session, engine))
             self._reader.wake()
-        elif step is ServerStep.NOTHING and self._on_established is not None:
-            self._on_established(session)
+        elif step is ServerStep.NOTHING:
+            if session in self._accepted:
+                self._accepted.discard(session)
+                self._ready.append(session)
+                self._reader.wake()
+            elif self._on_established is not None:
+                try:
+                    self._on_established(session)
+                except Exception as error:
+                    session._fail_with(error)
 
 
 class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
@@ -216,7 +256,7 @@ class Server:
 
     def is_serving(self) -> bool:
         """Whether it is open."""
-        return not self._decider.done()
+        return not (self._decider.done() or self._listener._gate.done())
 
     def kick(self, session: Session, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> None:
         """Closes a session from outside of its handler: both ends see CLOSED_BY_CONTROLLER. Errors: as close()."""
@@ -248,6 +288,10 @@ class Server:
             self.close()
             await self.wait_closed()
             raise
+        for task in (self._decider, self._listener._gate):
+            failure = None if task.cancelled() else task.exception()
+            if failure is not None:
+                raise RuntimeError("the server ended by itself") from failure
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Ends the server gently: lets nobody in, waits up to timeout seconds for the handlers, then closes.
@@ -282,7 +326,7 @@ class Server:
 
     async def _decide_all(self) -> None:
         async for request in self._listener:
-            answer = decide(request, self._on_request)
+            answer: object = decide(request, self._on_request)
             if inspect.isawaitable(answer):
                 task = asyncio.ensure_future(self._finish_deciding(request, answer))
                 self._tasks.add(task)

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Generator
 from math import inf
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from ... import _native
 from ...asyncio import Connection
-from ...asyncio.loop import Waiters
+from ...asyncio.loop import LoopMailbox, Waiters
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed
 from ...message import Message, MessageView, with_view
@@ -34,9 +35,10 @@ class Session(BaseSession[Connection]):
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
         super().__init__(connection, make_engine)
         self._loop = asyncio.get_running_loop()
+        self._loop_mailbox = cast("LoopMailbox", connection._mailbox)
         self._thread = threading.get_ident()
-        self._receiver = Waiters()
-        self._waiters = Waiters()
+        self.readers = Waiters(self._loop_mailbox)
+        self._waiters = Waiters(self._loop_mailbox)
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
         connection._attach(self)
@@ -71,26 +73,31 @@ class Session(BaseSession[Connection]):
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
         messages = [await self._next()]
-        while len(messages) != limit and (message := self._take()) is not None:
-            messages.append(message)
-        return messages
+        try:
+            while len(messages) != limit and (message := self._take()) is not None:
+                messages += (message,)  # one step: see runtime.py
+            return messages
+        except BaseException:  # a signal's
+            for message in reversed(messages):
+                self._inbox.put_back(message)
+            raise
 
     async def _next(self) -> Message:
         inbox = self._inbox
         message = inbox.take()
         if message is None:
             message = await self._wait_for_message()
-        if inbox.acks_due:
-            self._acknowledge()
+        if inbox.due_handled != inbox.due_acked:
+            self._acknowledge(message)
         return message
 
     async def _wait_for_message(self) -> Message:
-        if self._receiver:
+        if self.readers:
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
             if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
                 raise closed(end)
-            await self._receiver.wait()
+            await self.readers.wait()
             message = self._inbox.take()
             if message is not None:
                 return message
@@ -162,40 +169,26 @@ class Session(BaseSession[Connection]):
         else:
             self._begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
 
-    def _on_message(self, message: Message) -> None:
-        """Endpoint's Sink."""
+    def take_message(self, message: Message) -> None:
+        """Sink's, for the inputs."""
         _native.handled(self._handle, 1, len(message.data))
-        super()._on_message(message)
+        super().take_message(message)
 
-    def _on_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-        if self._engine.watches_data:
-            self._on_watched_data(message)
-            return
-        if message.reliable:
-            self._add(message)
-        else:
-            self._inbox.add_unreliable(message)
-        if self._receiver:
-            self._receiver.wake()
-
-    def _on_due_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-        if self._engine.watches_data:
-            self._on_watched_data(message, is_ack_due=True)
-            return
-        self._inbox.add_due(message)
-        self._receiver.wake()
+    def wake(self) -> None:
+        """Sink's: wake the task that receives."""
+        self.readers.wake()
 
     def _changed(self) -> None:
         if threading.get_ident() != self._thread:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._changed)
             return
-        self._receiver.wake()
+        self.readers.wake()
         self._waiters.wake()
         self._tell_watcher()
         self._set_timer()
+        if self._engine.phase is Phase.ENDED:
+            self._loop_mailbox.let_go(self)
 
     def _set_timer(self) -> None:
         """A timer that is too early does no harm, and is not changed for each message."""
@@ -204,12 +197,19 @@ class Session(BaseSession[Connection]):
             self._timer.cancel()
             self._timer = None
         if at != inf and self._timer is None:
-            self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._on_timer)
+            # It does not keep a session that the application has dropped.
+            self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), _on_timer, weakref.ref(self))
             self._timer_at = at
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._tick()
+    def _hold(self) -> None:
+        self._loop_mailbox.keep(self)
+
+
+def _on_timer(reference: weakref.ref[Session]) -> None:
+    session = reference()
+    if session is not None:
+        session._timer = None
+        session._tick()
 
 
 class _Closed:

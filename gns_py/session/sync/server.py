@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -17,22 +18,22 @@ from ...config import Config
 from ...deadline import Deadline
 from ...endpoint import StatusCallback
 from ...enums import EndReason
-from ...errors import GNSError, InvalidStateError, NotRunningError
+from ...errors import ConcurrencyError, ConnectionClosed, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
-from ...runtime import Mailbox, take_wanted
+from ...runtime import Mailbox
 from ...sync import Connection
 from ...sync import ListenSocket as NativeListenSocket
 from ...sync import listen as listen_natively
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..errors import SessionClosed
 from ..listener import Lobby, check_rules, decide, report
 from ..reasons import CloseReason
 from ..request import SessionRequest
-from ..session import check_session_config
+from ..session import check_data, check_session_config
 from ..setup import ServerEngine, ServerStep
 from .session import Session
+from .shield import shield
 
 _log = logging.getLogger("gns_py")
 Request: TypeAlias = SessionRequest[Session]
@@ -40,6 +41,8 @@ OnRequest: TypeAlias = Callable[[Request], object]
 
 # What a server that ends may need to notice that its sessions have ended, by other threads' doing.
 _LOOK = 0.1
+# Before an acceptor goes on after something unexpected, which may come again at once.
+_PAUSE = 0.05
 
 
 class ListenSocket:
@@ -54,6 +57,13 @@ class ListenSocket:
         self._lobby: Lobby[Session] = Lobby(rules)
         self._requests: deque[Request] = deque()
         self._established: deque[Session] = deque()
+        # Of accept(): those that are not established yet, and those that are and were not returned yet.
+        self._accepted: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._ready: deque[Session] = deque()
+        # Turns, as a mailbox has them: of the thread that wants requests, and of the one that looks for what comes in.
+        self._reading: list[None] = [None]
+        self._looking: list[None] = [None]
+        self._condition = threading.Condition()
         self._on_established: Callable[[Session], None] | None = None
         self._due = math.inf  # no set-up has anything to do before
 
@@ -81,25 +91,37 @@ class ListenSocket:
 
     def __iter__(self) -> Iterator[Request]:
         """Requests as they come, each to be accepted or rejected, at once or later, until the socket is closed."""
-        while (request := self._next_request(Deadline(None))) is not None:
+        while True:
+            with self._as_reader():
+                request = self._next_request()
+            if request is None:
+                return
             yield request
 
     def accept(self, data: bytes = b"", timeout: float | None = None) -> Session:
-        """Accepts the next client, and returns its session once it is established.
+        """Wait for the next session, and return it once it is established.
 
-        Errors: TimeoutError, InvalidStateError (the socket is closed), ConcurrencyError.
+        While this waits, every client that comes is accepted with the data, so that one that is slow to confirm keeps
+        nobody out. Those that are established and were not returned, since the time was over say, are returned by the
+        next calls.
+        Errors: TimeoutError, InvalidStateError (the socket is closed), ConcurrencyError, TypeError, ValueError.
         """
+        check_data(data)
         deadline = Deadline(timeout)
-        while (request := self._next_request(deadline)) is not None:
-            session = request.accept(data)
-            with contextlib.suppress(SessionClosed):  # it has given up
-                while session in self._lobby.settingup and not deadline.is_over():
-                    self._look(deadline)
-                session.wait_established(deadline.remaining())
-                return session
-        if self._native._closed:
-            raise InvalidStateError("the listen socket is closed")
-        raise TimeoutError(f"nobody connected within {timeout} s")
+        with self._as_reader():
+            while True:
+                while (request := self._take_request()) is not None:
+                    with contextlib.suppress(InvalidStateError):  # it has just given up
+                        self._accepted.add(request.accept(data))
+                if self._ready:
+                    session = self._ready[0]  # one step: see runtime.py
+                    del self._ready[0]
+                    return session
+                if self._native._closed:
+                    raise InvalidStateError("the listen socket is closed")
+                if deadline.is_over():
+                    raise TimeoutError(f"nobody connected within {timeout} s")
+                self._look(deadline)
 
     def drain(self) -> None:
         """Lets nobody in any more; what is there stays."""
@@ -118,39 +140,106 @@ class ListenSocket:
     ) -> None:
         self.close()
 
-    def _next_request(self, deadline: Deadline) -> Request | None:
-        while True:
-            while self._requests:
-                request = self._requests.popleft()
-                if request.is_open:
-                    return request
-            if self._native._closed or deadline.is_over():
-                return None
-            self._look(deadline)
+    @contextlib.contextmanager
+    def _as_reader(self) -> Iterator[None]:
+        try:
+            del self._reading[0]
+        except IndexError:
+            raise ConcurrencyError("two threads read the same listen socket at once") from None
+        try:
+            yield
+        finally:
+            self._reading[:] = (None,)
 
-    def _look(self, deadline: Deadline) -> None:
-        """Waits for something to come in, and deals with it."""
+    def _next_request(self) -> Request | None:
+        while True:
+            request = self._take_request()
+            if request is not None or self._native._closed:
+                return request
+            self._look(Deadline(None))
+
+    def _take_request(self) -> Request | None:
+        while self._requests:
+            request = self._requests[0]  # one step: see runtime.py
+            del self._requests[0]
+            if request.is_open:
+                return request
+        return None
+
+    def _look(self, deadline: Deadline, is_enough: Callable[[], object] = lambda: False) -> None:
+        """Wait for something to come in, and deal with it; or, while another thread does so, for it to have done that.
+
+        is_enough: whether there is nothing to wait for, where another thread looks. Errors: NotRunningError.
+        """
+        try:
+            del self._looking[0]
+        except IndexError:
+            remaining = deadline.remaining()
+            with self._condition:
+                if not is_enough():
+                    self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+            return
+        try:
+            self._look_once(deadline)
+        finally:
+            self._looking[:] = (None,)
+            with self._condition:
+                self._condition.notify_all()
+
+    def _look_once(self, deadline: Deadline) -> None:
         mailbox = self._native._mailbox
         remaining = deadline.remaining()
         if self._due < math.inf:
             left = max(0.0, self._due - time.monotonic())
             remaining = left if remaining is None else min(left, remaining)
-        with contextlib.suppress(NotRunningError):  # stopped: the events before that are there
+        is_stopped = False
+        try:
             mailbox.receive(remaining)
-        for request in take_wanted(mailbox.events, lambda event: isinstance(event, ConnectionRequest)):
-            if self._lobby.admits(request):
-                self._begin(request)
+        except NotRunningError:  # the events before that are there
+            is_stopped = not mailbox.events
+        except ConcurrencyError:  # a thread in close() hands something out
+            time.sleep(_PAUSE)
+        while mailbox.events:
+            event = mailbox.events[0]  # one step: see runtime.py
+            del mailbox.events[0]
+            if isinstance(event, ConnectionRequest):
+                shield.run(self._admit, event)
         if time.monotonic() >= self._due:
             self._due = math.inf
             for session in self._lobby.settingup:
                 session._tick_if_due()
                 self._note_due(session)
         while self._established:
-            session = self._established.popleft()
-            with contextlib.suppress(GNSError):  # it has ended
+            session = self._established[0]  # one step
+            del self._established[0]
+            shield.run(self._welcome, session)
+        if is_stopped:
+            raise NotRunningError("the runtime was stopped")
+
+    def _admit(self, request: ConnectionRequest[Connection]) -> None:
+        """Begin a set-up, or refuse it. Raises nothing: it is one client's matter."""
+        try:
+            if self._lobby.admits(request):
+                self._begin(request)
+        except NotRunningError:
+            pass
+        except Exception:
+            _log.exception("the set-up with %r failed", request.connection)
+            request.connection._close(EndReason.INTERNAL_ERROR, "the server failed", linger=False)
+
+    def _welcome(self, session: Session) -> None:
+        """Hand out a session that is established, to be read on its own. Raises nothing."""
+        try:
+            with contextlib.suppress(ConnectionClosed, NotRunningError):  # it has ended
                 Mailbox().move_here(session.connection, None)
-            if self._on_established is not None:
+            session._listener_look = None
+            if session in self._accepted:
+                self._accepted.discard(session)
+                self._ready.append(session)
+            elif self._on_established is not None:
                 self._on_established(session)
+        except Exception as error:
+            session._fail_with(error)
 
     def _begin(self, request: ConnectionRequest[Connection]) -> None:
         connection = NativeListenSocket._take(request, None)
@@ -159,11 +248,14 @@ class ListenSocket:
             return
         engines: list[ServerEngine] = []
 
+        address = connection.remote_address
+
         def make(wire: Wire) -> ServerEngine:
-            engines.append(ServerEngine(wire, self._config, time.monotonic()))
+            engines.append(ServerEngine(wire, self._config, time.monotonic(), lambda: self._lobby.take_place(address)))
             return engines[0]
 
         session = Session(connection, make)
+        session._listener_look = self._look
         self._lobby.add(session, engines[0])
         session._watcher = self._on_change
         self._on_change(session)
@@ -216,6 +308,7 @@ class Server:
         self._on_request = on_request
         self._listener = listener
         self._is_closing = False
+        self._failure: BaseException | None = None
         self._handlers: set[threading.Thread] = set()
         listener._on_established = self._start_handler
         self._acceptor = threading.Thread(
@@ -272,6 +365,8 @@ class Server:
             self.wait_closed()
         finally:
             self.close()
+        if self._failure is not None:
+            raise RuntimeError("the server ended by itself") from self._failure
 
     def drain(self, timeout: float | None = None) -> bool:
         """Ends the server gently: lets nobody in, waits up to timeout seconds for the handlers, then closes.
@@ -306,21 +401,40 @@ class Server:
             thread.join(0.1)
 
     def _accept_all(self) -> None:
+        try:
+            while not self._is_closing or any(session._engine.end is None for session in self._listener.sessions):
+                self._accept_some()
+        except NotRunningError:  # stopped
+            pass
+        except BaseException as error:
+            self._failure = error
+            _log.exception("%r ends: its acceptor failed", self)
+        finally:
+            self._is_closing = True
+            self._listener.close()
+
+    def _accept_some(self) -> None:
+        """Errors: NotRunningError. All others, a callback's SystemExit among them, are not the server's end."""
         listener = self._listener
-        with contextlib.suppress(NotRunningError):
-            while not self._is_closing:
-                listener._look(Deadline(None))
-                while listener._requests:
-                    decide(listener._requests.popleft(), self._on_request)
-            while any(session._engine.end is None for session in listener.sessions):
-                listener._look(Deadline(_LOOK))
-        listener.close()
+        try:
+            listener._look(Deadline(_LOOK if self._is_closing else None))
+            while not self._is_closing and (request := listener._take_request()) is not None:
+                decide(request, self._on_request)
+        except NotRunningError:
+            raise
+        except BaseException:
+            _log.exception("%r goes on after an exception", self)
+            time.sleep(_PAUSE)
 
     def _start_handler(self, session: Session) -> None:
         name = f"gns_py handler {session.remote_address}"
         thread = threading.Thread(target=self._handle, args=(session,), name=name, daemon=True)
         self._handlers.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads
+            self._handlers.discard(thread)
+            session._fail_with(error, "the server has no thread left for another session")
 
     def _handle(self, session: Session) -> None:
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from math import inf
 from types import TracebackType
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from ...deadline import Deadline
 from ...enums import EndReason
@@ -20,6 +20,9 @@ from ..errors import SessionClosed, SessionClosedOK, closed
 from ..reasons import SessionEnd
 from ..session import BaseSession
 from .keeper import keeper
+from .shield import shield
+
+T = TypeVar("T")
 
 # Who waits while another thread reads looks this often for what needs no reading; changes wake it at once.
 _LOOK = 0.1
@@ -39,9 +42,12 @@ class Session(BaseSession[Connection]):
     def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self._lock)
-        self._waiting = 0  # threads, for the condition
+        self.readers = 0  # threads that wait for the condition
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
+        self._listener_look: Callable[[Deadline, Callable[[], object]], None] | None = (
+            None  # until it is read on its own
+        )
         connection._attach(self)
         self._changed()
         keeper.add(self)
@@ -55,7 +61,7 @@ class Session(BaseSession[Connection]):
         """
         inbox = self._inbox
         message = inbox.take()
-        if message is None or inbox.acks_due:
+        if message is None or inbox.due_handled != inbox.due_acked:
             message = self._settle(message, timeout)
         return message.data
 
@@ -76,11 +82,9 @@ class Session(BaseSession[Connection]):
 
     def _settle(self, message: Message | None, timeout: float | None) -> Message:
         """What Inbox.take() leaves to do."""
-        if message is None:
-            return self._wait_for_message(timeout)
-        if self._inbox.acks_due:
-            self._acknowledge()
-        return message
+        if message is not None and self._inbox.acks_due:
+            message = self._acknowledge(message)
+        return self._wait_for_message(timeout) if message is None else message
 
     def _wait_for_message(self, timeout: float | None) -> Message:
         if not self._receiving.acquire(blocking=False):
@@ -104,9 +108,14 @@ class Session(BaseSession[Connection]):
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
         messages = [self._settle(self._inbox.take(), timeout)]
-        while len(messages) != limit and (message := self._take()) is not None:
-            messages.append(message)
-        return messages
+        try:
+            while len(messages) != limit and (message := self._take()) is not None:
+                messages += (message,)  # one step: see runtime.py
+            return messages
+        except BaseException:  # a signal's
+            for message in reversed(messages):
+                self._inbox.put_back(message)
+            raise
 
     def poll(self, timeout: float = 0.0) -> list[Message]:
         """What has come, after waiting up to timeout seconds for something: for loops with a fixed rate.
@@ -192,7 +201,6 @@ class Session(BaseSession[Connection]):
         if kind is None:
             self.close()
             return
-        keeper.hold(self)
         if issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
             self._begin_close(EndReason.APP_GENERIC, "", b"")
         else:
@@ -201,6 +209,8 @@ class Session(BaseSession[Connection]):
     def _read(self, deadline: Deadline) -> bool:
         """Waits for something to come in, whatever it is. Errors: ConcurrencyError."""
         try:
+            if self.inputs:  # whoever was to carry them out was interrupted
+                self.work()
             return self.connection._mailbox.receive(self._until_tick(deadline))
         except NotRunningError:
             if self._engine.end is None:
@@ -214,17 +224,21 @@ class Session(BaseSession[Connection]):
 
         False if nothing was read.
         """
+        if (look := self._listener_look) is not None:  # what comes for it comes to the listen socket
+            with contextlib.suppress(NotRunningError):
+                look(deadline, ready)
+            return False
         try:
             return self._read(deadline)
         except ConcurrencyError:
             with self._condition:
                 remaining = deadline.remaining()
-                self._waiting += 1
+                self.readers += 1
                 try:
                     if not ready():  # who reads may have done it just before it could know that somebody waits
                         self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
                 finally:
-                    self._waiting -= 1
+                    self.readers -= 1
             return False
 
     def _until_tick(self, deadline: Deadline) -> float | None:
@@ -243,7 +257,7 @@ class Session(BaseSession[Connection]):
     def _keep(self) -> bool:
         """What the keeper does; whether there is more to come."""
         mailbox = self.connection._mailbox
-        if self._engine.is_client or self._engine.phase is not Phase.SETTING_UP:  # else it is the listen socket's to do
+        if self._listener_look is None:  # else it is the listen socket's to do
             if not mailbox.is_read:
                 mailbox.receive_if_idle()
             if self._tick_if_due():
@@ -251,31 +265,19 @@ class Session(BaseSession[Connection]):
                     mailbox.wake()
         return self._engine.phase is not Phase.ENDED
 
-    def _on_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-        if self._engine.watches_data:
-            self._on_watched_data(message)
-        elif message.reliable:
-            self._add(message)
-        else:
-            self._inbox.add_unreliable(message)
-        if self._waiting:
-            self._notify()
+    def _hold(self) -> None:
+        keeper.hold(self)
 
-    def _on_due_data(self, message: Message) -> None:
-        """Endpoint's Sink."""
-        if self._engine.watches_data:
-            self._on_watched_data(message, is_ack_due=True)
-        else:
-            self._inbox.add_due(message)
-        self._notify()
+    def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        return shield.run(function, *arguments)
 
     def _changed(self) -> None:
         self._due = self._engine.next_tick
-        self._notify()
+        if self.readers:
+            self.wake()
         self._tell_watcher()
 
-    def _notify(self) -> None:
-        if self._waiting:
-            with self._condition:
-                self._condition.notify_all()
+    def wake(self) -> None:
+        """Sink's: wake the threads that wait."""
+        with self._condition:
+            self._condition.notify_all()
