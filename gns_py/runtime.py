@@ -12,6 +12,7 @@ import contextlib
 import logging
 import threading
 import time
+import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -45,6 +46,8 @@ _TURN_SLICE = 0.002
 # What a mailbox's turn is while nobody has it.
 _FREE = (None,)
 _NEVER: Any = object()
+# Whose code runs while an event is dealt with, but for callbacks.
+_OWN_MODULES = frozenset({__package__, "enum", "ipaddress"})
 
 
 def start(identity: Identity | str | None = None) -> None:
@@ -208,6 +211,14 @@ def take_wanted(waiting: deque[T], wanted: Callable[[T], bool], limit: int | Non
         raise
 
 
+def _is_own_fault(error: BaseException) -> bool:
+    """Whether an exception comes from the package's own code, and not from a signal's handler that ran within it."""
+    if not isinstance(error, Exception):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, MemoryError) or frames[-1].f_globals.get("__name__", "").split(".")[0] in _OWN_MODULES
+
+
 class Mailbox:
     """Where the events of one reader wait: those of its connections and listen sockets.
 
@@ -226,7 +237,6 @@ class Mailbox:
         self._listeners: dict[int, weakref.ref[Listener[Any]]] = {}
         self._backlog: deque[_native.Record] = deque()
         self._woken = False
-        self._stuck: _native.Record | None = None  # what could not be dealt with once
         self.events: deque[Any] = deque()
         """What poll() has not handed out yet."""
         self.changes: deque[tuple[Endpoint, StatusChanged[Any]]] = deque()
@@ -386,12 +396,11 @@ class Mailbox:
         try:
             self._dispatch_all()
         except BaseException as error:
-            record = self._backlog[0] if self._backlog else None
-            if record is None or (record is not self._stuck and not isinstance(error, MemoryError)):
-                self._stuck = record  # it was a signal's, most likely: the next reader goes on where this one was
-                raise
+            if not self._backlog or not _is_own_fault(error):
+                raise  # a signal's: the next reader goes on where this one was
+            handle = self._backlog[0][0]
             del self._backlog[0]
-            self._give_up(record[0], error)
+            self._give_up(handle, error)
 
     def _dispatch_all(self) -> None:
         backlog = self._backlog

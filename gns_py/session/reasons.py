@@ -168,7 +168,7 @@ _NUMBERS = {int(reason): reason for reason in CloseReason}
 
 def native_text(code: int, text: str) -> str:
     """What the native end of a connection says, where the session has not said it; code 0: there is none."""
-    return cut(f"{code:04} {text}".rstrip(" "))
+    return cut(f"{int(code):04} {text}".rstrip(" "))
 
 
 def cut(text: str) -> str:
