@@ -128,7 +128,8 @@ class Listener(Broadcaster[C]):
         connection = self._make_inbound(handle, info)
         self._mailbox.add(connection)
         self._connections[handle] = connection
-        connection._notify(StatusChanged(connection, ConnectionState.NONE, ConnectionState.CONNECTING, info, time_us))
+        change = StatusChanged(connection, ConnectionState.NONE, ConnectionState.CONNECTING, info, time_us)
+        self._mailbox.changes.append((connection, change))
         self._on_request(ConnectionRequest(connection))
         return connection
 

@@ -425,6 +425,7 @@ class Mailbox:
                     del backlog[0]
                     if old_state == ConnectionState.NONE:
                         endpoint = self._add_inbound(connection, listen_socket, info, when)
+                        self._tell_changes()
                     else:
                         known.pop(connection, None)  # its owner has forgotten it
                 else:

@@ -165,7 +165,7 @@ def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]],
         return None
 
 
-def reject_failed(request: SessionRequest[S], error: Exception) -> None:
+def reject_failed(request: SessionRequest[S], error: BaseException) -> None:
     """What happens to a request that the application has failed to decide."""
     _log.error("on_request failed for %r", request, exc_info=error)
     if request.is_open:

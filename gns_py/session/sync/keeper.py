@@ -30,8 +30,13 @@ class Keeper:
         with self._lock:
             self._sessions.add(session)
             if self._thread is None or not self._thread.is_alive():  # dead in a forked child
-                self._thread = threading.Thread(target=self._run, name="gns_py sessions", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="gns_py sessions", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    _log.exception("no thread is left to keep sessions that nobody reads; the next session tries again")
+                else:
+                    self._thread = thread
 
     def hold(self, session: Session) -> None:
         """Until it ends, also if nobody else has it."""
@@ -49,9 +54,9 @@ class Keeper:
             for session in sessions:
                 try:
                     goes_on = session._keep()
-                except Exception:
+                except BaseException:  # a callback's SystemExit, say
                     _log.exception("keeping %r failed", session)
-                    goes_on = False
+                    goes_on = session._engine.end is None
                 if not goes_on:
                     with self._lock:
                         self._sessions.discard(session)

@@ -27,7 +27,7 @@ from ...sync import listen as listen_natively
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, report
+from ..listener import Lobby, check_rules, decide, reject_failed, report
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -194,7 +194,7 @@ class ListenSocket:
             remaining = left if remaining is None else min(left, remaining)
         is_stopped = False
         try:
-            mailbox.receive(remaining)
+            mailbox.receive(0.0 if mailbox.events else remaining)
         except NotRunningError:  # the events before that are there
             is_stopped = not mailbox.events
         except ConcurrencyError:  # a thread in close() hands something out
@@ -419,12 +419,20 @@ class Server:
         try:
             listener._look(Deadline(_LOOK if self._is_closing else None))
             while not self._is_closing and (request := listener._take_request()) is not None:
-                decide(request, self._on_request)
+                self._decide(request)
         except NotRunningError:
             raise
         except BaseException:
             _log.exception("%r goes on after an exception", self)
             time.sleep(_PAUSE)
+
+    def _decide(self, request: Request) -> None:
+        try:
+            decide(request, self._on_request)
+        except NotRunningError:
+            raise
+        except BaseException as error:  # SystemExit, say: it ends no thread of the server's
+            reject_failed(request, error)
 
     def _start_handler(self, session: Session) -> None:
         name = f"gns_py handler {session.remote_address}"
