@@ -6,7 +6,7 @@ import logging
 import socket
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from . import _native
@@ -38,7 +38,7 @@ class Listener(Broadcaster[C]):
         """Where it listens: (host, port), the port found if 0 was asked for."""
         self._closed = False
         self._on_status_changed = on_status_changed
-        self._connections: dict[int, C] = {}
+        self._connections: MutableMapping[int, C] = {}
         mailbox.add_listener(self._handle, self)
 
     def __repr__(self) -> str:

@@ -148,7 +148,7 @@ def test_no_thread_for_a_handler(monkeypatch: pytest.MonkeyPatch, caplog: pytest
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    with sync.serve(echo, "127.0.0.1", 0) as server, gns.serve(list, "127.0.0.1", 0) as natively:  # type: ignore[arg-type]
+    with sync.serve(echo, "127.0.0.1", 0) as server, gns.serve(list, "127.0.0.1", 0) as natively:
         with caplog.at_level(logging.ERROR, "gns_py"), monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", refuse)
             client = sync.connect(*server.address)

@@ -53,6 +53,7 @@ class ListenSocket:
 
     def __init__(self, native: NativeListenSocket, config: SessionConfig, rules: AdmissionRules) -> None:
         self._native = native
+        native._connections = weakref.WeakValueDictionary()  # a session that is dropped must not be held by it
         self._config = config
         self._lobby: Lobby[Session] = Lobby(rules)
         self._requests: deque[Request] = deque()
