@@ -7,6 +7,7 @@ import re
 
 from . import _native
 from .enums import LogLevel
+from .printable import printable
 
 _log = logging.getLogger("gns_py.native")
 _LEVELS = {
@@ -47,8 +48,7 @@ def dispatch_logs() -> None:
     if lost:
         _log.warning("%d lines of GNS's log were lost: nobody fetched them", lost, extra=_extra(LogLevel.WARNING, ""))
     for line in lines:
-        # A peer's identity or goodbye must not be able to forge a line, or to talk to a terminal.
-        text = line.text if line.text.isprintable() else "".join(map(_printable, line.text))
+        text = printable(line.text)  # it may have a peer's identity or goodbye in it
         about = _CONNECTION.match(text)
         # GNS says itself where it blames the application.
         ours = line.level is LogLevel.BUG and "application code" not in text
@@ -59,7 +59,3 @@ def dispatch_logs() -> None:
 
 def _extra(level: LogLevel, connection: str) -> dict[str, object]:
     return {"gns_level": level, "gns_connection": connection}
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()

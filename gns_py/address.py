@@ -71,19 +71,20 @@ def is_numeric(host: str) -> bool:
 def resolve(host: str, port: int) -> list[Address]:
     """The addresses that a host has, IPv4 first, each once, at least one.
 
-    A numeric host is not looked up. A name goes to the system's resolver, which blocks, for seconds if need be: call it
-    in a thread of its own where that matters. IPv6 addresses that need a scope are left out.
+    A numeric host is not looked up; an empty one stands for all addresses of this machine, "0.0.0.0" and "::". A name
+    goes to the system's resolver, which blocks, for seconds if need be: call it in a thread of its own where that
+    matters. IPv6 addresses that need a scope are left out.
 
-    Errors: TypeError and ValueError as for ``Address``, and for an empty host or one with a NUL byte; socket.gaierror
+    Errors: TypeError and ValueError as for ``Address``, and for a host with a NUL byte; socket.gaierror
     (an OSError) with the name in its text where the resolver knows no usable address.
     """
     if not isinstance(host, str):
         raise TypeError(f"host must be a str, not {type(host).__name__}")
-    if not host:
-        raise ValueError("host is empty")
     if "\0" in host:
         raise ValueError(f"host {host!r} has a NUL byte")
     _checked_port(port)
+    if not host:
+        return [Address("0.0.0.0", port), Address("::", port)]
     if is_numeric(host):
         return [Address(host, port)]
     try:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Generic
 from . import _native
 from .endpoint import C, check_lane
 from .errors import MessageTooLarge
+from .uncopyable import Uncopyable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class Broadcaster(Generic[C]):
+class Broadcaster(Uncopyable, Generic[C]):
     """Has connections, and sends to all of them at once."""
 
     @property

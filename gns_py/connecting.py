@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import socket
 from collections.abc import Callable
 from typing import TypeVar
 
 from . import _native, runtime
 from .address import Address
+from .callbacks import in_context
 from .config import Config
 from .deadline import Deadline
 from .endpoint import C, Endpoint, StatusCallback, check_options
@@ -28,6 +30,8 @@ GRACE = 1.0
 LIMIT_RETRY = 0.05
 """Closed connections count for 5 s: many short ones one after another can reach GNS's limit for a while."""
 _MAX_TIMEOUT_MS = 2**31 - 1
+# What listens at these is reached there, in this order: "::" is for both families.
+_LOOPBACK = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
 
 
 def connect_options(
@@ -44,6 +48,28 @@ def connect_options(
     return options
 
 
+def reachable(addresses: list[Address]) -> list[Address]:
+    """Those that the system has a way to. Errors: OSError, if it has none to any of them.
+
+    What listens at all addresses of this machine is reached at loopback, as it is with TCP on most systems.
+    """
+    found: list[Address] = []
+    failure: OSError | None = None
+    wanted = [Address(host, each.port) for each in addresses for host in _LOOPBACK.get(each.host, (each.host,))]
+    for address in dict.fromkeys(wanted):
+        family = socket.AF_INET6 if address.ip.version == 6 else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(address)  # sends nothing
+        except OSError as error:
+            failure = failure or OSError(error.errno, f"cannot connect to {address}: {error.strerror}")
+        else:
+            found.append(address)
+    if failure is not None and not found:
+        raise failure
+    return found
+
+
 def begin(
     make: Callable[[M, int, ConnectionInfo | None, StatusCallback | None], C],
     mailbox: M,
@@ -52,6 +78,8 @@ def begin(
     on_status_changed: StatusCallback | None,
 ) -> C:
     """A connection that has begun to connect. Errors: ConnectionLimitError, for a while (LIMIT_RETRY)."""
+    if on_status_changed is not None:
+        on_status_changed = in_context("on_status_changed", on_status_changed)
     handle = _native.connect(mailbox.handle, address, options)
     info = _native.info(handle)
     connection = make(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from . import _native
 from .address import Address
+from .callbacks import NeverRunError, check_plain
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
 from .errors import ConnectionClosed, ForkedError, InvalidStateError, MessageTooLarge, SendQueueFull, closed
 from .events import ClosedBy, ConnectionEnd, MessageReceived, SendFailed, StatusChanged, end_of
 from .identity import Identity
 from .message import Message, MessageView, with_bytes
+from .printable import printable
 from .runtime import Mailbox, take, take_wanted
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
+from .uncopyable import Uncopyable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -84,10 +87,10 @@ class Sink(Protocol):
         """For the inputs: what notify_drained() asked for has come."""
 
 
-StatusCallback = Callable[[StatusChanged[Any]], object]
+StatusCallback = Callable[[StatusChanged[Any]], None]
 
 
-class Endpoint:
+class Endpoint(Uncopyable):
     """One end of a connection. Sending and closing: any thread. Everything that reads: one thread at a time."""
 
     def __init__(
@@ -128,6 +131,7 @@ class Endpoint:
         text = f"unclosed connection {self!r}"
         is_unclosed = self._end is None and not _native.is_forked()  # there it is the parent's
         _native.close(self.handle, EndReason.APP_GENERIC, b"", True)  # first: the warning may be an exception
+        self._mailbox.forget(self.handle)
         if is_unclosed:  # a loop in another thread may have read of the end meanwhile
             _warn(text, ResourceWarning, source=self)
 
@@ -185,8 +189,8 @@ class Endpoint:
 
     @property
     def description(self) -> str:
-        """GNS's own description, for logs."""
-        return self.info().description
+        """GNS's own description, for logs: what is not printable, a peer's identity may have it, is escaped."""
+        return printable(self.info().description)
 
     @property
     def name(self) -> str:
@@ -261,12 +265,20 @@ class Endpoint:
         return self._raise(samples) if isinstance(samples, int) else samples
 
     def details(self) -> str:
-        """GNS's own report of some dozen lines, for people.
+        """GNS's own report of some dozen lines, for people; what is not printable in them is escaped.
 
         Errors: ConnectionClosed. Native: GetDetailedConnectionStatus.
         """
         result = _native.details(self.handle)
-        return self._raise(result) if isinstance(result, int) else result
+        if isinstance(result, int):
+            self._raise(result)
+        info = self.info()
+        for theirs in (
+            info.identity,
+            info.end_text,
+        ):  # before the lines are told apart: they may have breaks of their own
+            result = result.replace(theirs, printable(theirs))
+        return "\n".join(map(printable, result.split("\n")))
 
     # ---- sending ----
 
@@ -414,6 +426,13 @@ class Endpoint:
 
     # ---- for the APIs ----
 
+    def _is_own_end(self, error: BaseException) -> bool:
+        """Whether it tells of nothing but the end of this connection, or of the runtime."""
+        if not isinstance(error, ConnectionClosed):
+            return False
+        stopped = error.end.closed_by is ClosedBy.LOCAL and error.code == EndReason.SHUTDOWN
+        return stopped or error.end == self.end
+
     def _accept(self, mailbox: Mailbox | None) -> None:
         """Accepts an inbound connection, into another mailbox if one is given."""
         if mailbox is not None:
@@ -552,7 +571,7 @@ class Endpoint:
     def _on_status(self, change: StatusChanged[Any], backlog: deque[Any]) -> None:
         """Take a change, and the record of it out of the backlog; callbacks are told afterwards."""
         end = change.end
-        is_established = self._established or change.new == ConnectionState.CONNECTED
+        is_established = self._established or (change.new == ConnectionState.CONNECTED and not self._closed_here)
         # Stopped, or the listen socket was closed: the handle is dead.
         is_closed_here = self._closed_here or (end is not None and change.new == ConnectionState.NONE)
         events, sink = self._events, self._sink
@@ -580,6 +599,10 @@ class Endpoint:
             return
         try:
             self._on_status_changed(event)
+        except NeverRunError:
+            if not self._closed_here:
+                _log.exception("on_status_changed failed for %r", self)
+                self._close(EndReason.INTERNAL_ERROR, "an exception was raised")
         except Exception:
             _log.exception("on_status_changed failed for %r", self)
 
@@ -594,8 +617,7 @@ def check_options(config: Config | None, on_status_changed: StatusCallback | Non
     """What connect() and listen() are given, checked; the options, none of them if there are none."""
     if config is not None and not isinstance(config, Config):
         raise TypeError(f"config must be a Config, not {type(config).__name__}")
-    if on_status_changed is not None and not callable(on_status_changed):
-        raise TypeError(f"on_status_changed must be callable, not {type(on_status_changed).__name__}")
+    check_plain("on_status_changed", on_status_changed)
     return Config() if config is None else config
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .enums import ConnectionState, EndReason, EndReasonRange, Result
 from .message import Message
+from .printable import printable
 from .stats import ConnectionInfo
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ class ClosedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnd:
-    """Why a connection ended. ``str()`` is one sentence for people."""
+    """Why a connection ended. ``str()`` is one sentence for people, in which what is not printable is escaped."""
 
     closed_by: ClosedBy
     code: int
     """The end reason's number; 1000 to 2999 are the application's."""
     text: str
-    """What whoever ended it said: at most 127 bytes, in the case of a problem GNS's own."""
+    """What whoever ended it said, as it was sent: at most 127 bytes, in the case of a problem GNS's own."""
 
     @property
     def reason(self) -> EndReason:
@@ -56,7 +57,7 @@ class ConnectionEnd:
 
     def __str__(self) -> str:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
-        text = f": {self.text}" if self.text else ""
+        text = f": {printable(self.text)}" if self.text else ""
         return f"{verb} {self.closed_by.value}, {int(self.code)} {self.reason.name}{text}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import warnings
@@ -12,17 +13,20 @@ from typing import Any
 from . import _native
 from .address import Address
 from .broadcaster import Broadcaster
+from .callbacks import in_context
 from .config import Config, OptionValue
 from .endpoint import C, StatusCallback, check_goodbye
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason
-from .errors import ConnectionClosed, ForkedError, GNSError, ListenError, NotRunningError
-from .events import ClosedBy, ConnectionRequest, StatusChanged
+from .errors import ForkedError, GNSError, ListenError, NotRunningError
+from .events import ConnectionRequest, StatusChanged
 from .runtime import Mailbox
 from .stats import ConnectionInfo
 
 _log = logging.getLogger("gns_py")
 # Between asking the system for a free port and taking it somebody else may have taken it.
 _PORT_TRIES = 20
+# Without IPv6 in the kernel; with IPv6 there, but switched off; on Windows.
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, getattr(errno, "WSAEAFNOSUPPORT", errno.EAFNOSUPPORT))
 
 
 class Listener(Broadcaster[C]):
@@ -37,7 +41,9 @@ class Listener(Broadcaster[C]):
         self._handle, self.address = _open(mailbox, where, options)
         """Where it listens: (host, port), the port found if 0 was asked for."""
         self._closed = False
-        self._on_status_changed = on_status_changed
+        self._on_status_changed = None
+        if on_status_changed is not None:
+            self._on_status_changed = in_context("on_status_changed", on_status_changed)
         self._connections: MutableMapping[int, C] = {}
         mailbox.add_listener(self._handle, self)
 
@@ -175,13 +181,17 @@ class BaseServer(Broadcaster[C]):
             request.reject(EndReason.GOING_AWAY, "the server is closing")
         return self._draining
 
-    def _report(self, connection: C, error: Exception) -> None:
-        """Logs what a handler has raised, unless it is nothing but the end of its own connection."""
-        if isinstance(error, ConnectionClosed):
-            stopped = error.end.closed_by is ClosedBy.LOCAL and error.code == EndReason.SHUTDOWN
-            if error.end == connection.end or stopped:
-                return
-        _log.error("the handler of %r failed", connection, exc_info=error)
+
+def host_to_listen(host: str) -> str:
+    """The host; where it is empty, all addresses: of both families, or where the system has no IPv6, of IPv4."""
+    if host != "":
+        return host
+    try:
+        _free_address(Address("::", 0))
+    except ListenError as error:
+        if error.errno in _NO_FAMILY:
+            return "0.0.0.0"
+    return "::"
 
 
 def _open(mailbox: Mailbox, where: Address, options: Config) -> tuple[int, Address]:
@@ -203,17 +213,17 @@ def _free_address(where: Address) -> Address:
     GNS cannot let the system choose a port, and tells of a failure no more than a number in its log.
     """
     family = socket.AF_INET6 if where.ip.version == 6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        if family == socket.AF_INET6:
-            # As GNS does: "::" is for both families.
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            if family == socket.AF_INET6:
+                # As GNS does: "::" is for both families.
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             probe.bind(where)
-        except OSError as error:
-            refused = ListenError(f"cannot listen on {where}: {error.strerror or error}")
-            refused.errno = error.errno
-            raise refused from None
-        return Address(where.host, probe.getsockname()[1])
+            return Address(where.host, probe.getsockname()[1])
+    except OSError as error:
+        refused = ListenError(f"cannot listen on {where}: {error.strerror or error}")
+        refused.errno = error.errno
+        raise refused from None
 
 
 def _is_taken(address: Address) -> bool:

@@ -7,7 +7,6 @@ on it.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import threading
@@ -27,7 +26,9 @@ from .errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
 from .events import StatusChanged
 from .identity import Identity
 from .message import Message, MessageView
+from .process_exit import at_process_exit
 from .stats import ConnectionInfo
+from .uncopyable import Uncopyable
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -64,9 +65,7 @@ def start(identity: Identity | str | None = None) -> None:
     else:
         raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
     if _native.start(text):
-        # Once per process, however often it is started: registering again would only run it twice.
-        atexit.unregister(_at_exit)
-        atexit.register(_at_exit)
+        at_process_exit(_at_exit)
 
 
 def stop(linger: float = _EXIT_LINGER) -> None:
@@ -219,7 +218,7 @@ def _is_own_fault(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or frames[-1].f_globals.get("__name__", "").split(".")[0] in _OWN_MODULES
 
 
-class Mailbox:
+class Mailbox(Uncopyable):
     """Where the events of one reader wait: those of its connections and listen sockets.
 
     The only place where events leave the native core. One thread reads at a time; a second one gets ConcurrencyError.
@@ -264,6 +263,9 @@ class Mailbox:
     def remove(self, handle: int) -> None:
         """The endpoint gets no more events."""
         self._endpoints.pop(handle, None)
+
+    def forget(self, handle: int) -> None:
+        """The endpoint is gone, and nobody has closed it: at any moment, in any thread. Its last event is to come."""
 
     def add_listener(self, handle: int, listener: Listener[Any]) -> None:
         """From now on the listener gets the connections that come in there, as long as somebody else keeps it alive."""

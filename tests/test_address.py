@@ -171,9 +171,11 @@ def test_a_misspelled_address_is_not_taken_for_a_name(host: str) -> None:
         resolve(host, 1)
 
 
+def test_no_host_is_all_addresses_of_this_machine() -> None:
+    assert resolve("", 1) == [("0.0.0.0", 1), ("::", 1)]
+
+
 def test_hosts_that_cannot_be_asked_for() -> None:
-    with pytest.raises(ValueError, match="host is empty"):
-        resolve("", 1)
     with pytest.raises(ValueError, match=r"host 'a\\x00b' has a NUL byte"):
         resolve("a\0b", 1)
     with pytest.raises(TypeError, match="host must be a str, not NoneType"):

@@ -182,7 +182,7 @@ def things() -> dict[type, Any]:
         async with gns_asyncio.serve(gns_asyncio.Connection.wait_closed, "127.0.0.1", 0) as server:
             return server
 
-    with gns.serve(gns.Connection.wait_closed, "127.0.0.1", 0) as blocking:
+    with gns.serve(lambda _: None, "127.0.0.1", 0) as blocking:
         servers = blocking, asyncio.run(serve())
     return {type(each): each for server in servers for each in (server, server._listener)}
 

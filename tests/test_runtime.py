@@ -63,10 +63,12 @@ def test_without_an_identity_it_is_localhost() -> None:
 def test_peers_see_the_identity(identity: Identity) -> None:
     gns_py.start(identity)
     assert runtime.identity() == identity
+
+    def tell(connection: gns.Connection) -> None:
+        connection.send(str(connection.remote_identity).encode())
+
     with (
-        gns.serve(
-            lambda connection: connection.send(str(connection.remote_identity).encode()), "127.0.0.1", 0
-        ) as server,
+        gns.serve(tell, "127.0.0.1", 0) as server,
         gns.connect(*server.address) as connection,
     ):
         assert connection.remote_identity == identity

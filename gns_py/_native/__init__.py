@@ -26,7 +26,9 @@ from ..errors import (
     NotRunningError,
     SendQueueFull,
 )
+from ..printable import printable
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
+from ..uncopyable import Uncopyable
 from .library import ffi, lib
 
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS
@@ -84,7 +86,8 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
 
 def error(code: int) -> Exception:
     """The exception for an error code that a function of the core has just returned on this thread."""
-    text = ffi.string(lib.gns_last_error_text()).decode(errors="replace")
+    lines = ffi.string(lib.gns_last_error_text()).decode(errors="replace").strip("\n")
+    text = printable(lines.replace("\n", "; "))  # it may have a peer's identity in it
     exception = _EXCEPTIONS.get(code, GNSError)(text or f"error {code}")
     if isinstance(exception, GNSError) and -1000 < code < 0:
         exception.result = Result(-code)
@@ -173,7 +176,7 @@ assert _EVENT.size == ffi.sizeof("gns_event")
 Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
 
 
-class MailboxReader:
+class MailboxReader(Uncopyable):
     """The reading end of a native mailbox, with the buffers that a batch is copied into.
 
     One thread at a time, except wake(). The buffers keep a batch from receive() until the next one: a KeyboardInterrupt

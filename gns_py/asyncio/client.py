@@ -9,7 +9,17 @@ from collections.abc import AsyncIterator
 
 from ..address import Address
 from ..config import Config
-from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, begin, connect_options, make_pair, not_connected
+from ..connecting import (
+    GRACE,
+    LIMIT_RETRY,
+    NEXT_ADDRESS,
+    adopt_pair,
+    begin,
+    connect_options,
+    make_pair,
+    not_connected,
+    reachable,
+)
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
@@ -36,11 +46,12 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
     connect again whenever the connection has ended, ``async for connection in connect(...)``.
 
     host: an address or a name; a name is looked up first (not part of the timeout), and if it has several addresses,
-    the next one is tried after 0.25 s without an answer. timeout: seconds until it must be connected, None for no
-    limit; it is also timeout_initial, unless config has one. on_status_changed: called with each StatusChanged, from
-    NONE -> CONNECTING on, by the loop.
+    the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are loopback.
+    timeout: seconds until it must be connected, None for no limit; it is also timeout_initial, unless config has one.
+    on_status_changed: called with each StatusChanged, from NONE -> CONNECTING on, by the loop, in the context
+    (contextvars) of connect(); it must not be a coroutine function.
     Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
-    name cannot be resolved), TypeError, ValueError. Native: ConnectByIPAddress.
+    name cannot be resolved; there is no way to its addresses), TypeError, ValueError. Native: ConnectByIPAddress.
 
     ``async for`` closes each connection at the end of its round, logs what goes wrong, and waits longer from attempt to
     attempt, half a second at first and thirty at most. It ends by break, by an exception, and by ConnectFailed where
@@ -84,7 +95,7 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
             await asyncio.sleep(pause)
 
     async def _open(self) -> Connection:
-        addresses = await lookup(*self._where)
+        addresses = reachable(await lookup(*self._where))
         attempts: list[Connection] = []
         winner: Connection | None = None
         try:

@@ -6,15 +6,16 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Generator
 from types import TracebackType
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, overload
 
 from .. import _native
 from ..endpoint import Endpoint, StatusCallback
 from ..enums import EndReason
 from ..errors import ConcurrencyError, ConnectionClosedOK
 from ..events import ConnectionEnd, StatusChanged
+from ..failures import is_leaving
 from ..message import Message, MessageView, with_bytes, with_view
-from ..runtime import Mailbox, take
+from ..runtime import take
 from ..stats import ConnectionInfo
 from .loop import LoopMailbox, Waiters
 
@@ -31,13 +32,12 @@ class Connection(Endpoint):
     """
 
     def __init__(
-        self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
+        self, mailbox: LoopMailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
     ) -> None:
         super().__init__(mailbox, handle, info, on_status_changed)
-        loop_mailbox = cast("LoopMailbox", mailbox)
-        self._receiver = Waiters(loop_mailbox)
+        self._receiver = Waiters(mailbox.home, "connection", mailbox)
         self._readers: Waiters = self._receiver  # or a poll group's
-        self._changed = Waiters(loop_mailbox)
+        self._changed = Waiters(mailbox.home, "connection", mailbox)
         self._drains = 0
         self._pongs = 0
         self._round_trip = 0.0
@@ -98,6 +98,7 @@ class Connection(Endpoint):
                 continue
 
     async def _wait_for_message(self) -> None:
+        self._receiver.check_loop()
         if self._receiver:
             raise ConcurrencyError("two tasks receive from the same connection at once")
         self._check_own_reader()
@@ -123,6 +124,7 @@ class Connection(Endpoint):
         That is the high-water mark: it returns at once while no more than half of send_buffer_size and
         max_unacked_segments is queued or unacked. Any number of tasks. Errors: ConnectionClosed.
         """
+        self._changed.check_loop()
         self._drains += 1
         if self._drains % _DRAINS_IN_A_ROW == 0:
             await asyncio.sleep(0)
@@ -144,6 +146,7 @@ class Connection(Endpoint):
         under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no packet.
         Errors: ConnectionClosed.
         """
+        self._changed.check_loop()
         pongs = self._pongs
         self._check(_native.ping(self.handle))
         while self._pongs == pongs:
@@ -180,9 +183,9 @@ class Connection(Endpoint):
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+        if is_leaving(value, self):
             self._close()
-        elif issubclass(kind, asyncio.CancelledError):
+        elif is_leaving(value, self, asyncio.CancelledError):
             self._close(EndReason.GOING_AWAY)
         else:
             self._close(EndReason.INTERNAL_ERROR, "an exception was raised")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import socket
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 from ..errors import ForkedError, NotRunningError
 from ..runtime import Mailbox
@@ -32,6 +34,45 @@ def loop_mailbox() -> LoopMailbox:
     return mailbox
 
 
+class Home:
+    """The event loop, and its thread, that something belongs to: made there."""
+
+    __slots__ = ("_loop", "_thread")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._thread = threading.current_thread().name
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """None once it is gone."""
+        return self._loop()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the loop is closed, or gone: nobody waits there any more, and nothing is called later."""
+        loop = self._loop()
+        return loop is None or loop.is_closed()
+
+    def check(self, what: str) -> None:
+        """Whether its loop is the one that runs. Errors: RuntimeError, which names both."""
+        running = asyncio.get_running_loop()
+        if running is not self._loop():
+            self.check_is(Home(running), what)
+
+    def check_is(self, other: Home, what: str) -> None:
+        """Whether its loop is the other one's. Errors: RuntimeError, which names both."""
+        if self._loop() is not other._loop():
+            raise RuntimeError(f"the {what} belongs to {self}, and cannot be used in {other}")
+
+    def __str__(self) -> str:
+        loop = self._loop()
+        if loop is None:
+            return f"an event loop of thread {self._thread!r} that is gone"
+        state = "closed " if loop.is_closed() else ""
+        return f"the {state}{type(loop).__name__} at {id(loop):#x} of thread {self._thread!r}"
+
+
 class LoopMailbox(Mailbox):
     """Where the events of all connections and listen sockets of a loop wait. The loop reads it, nobody else."""
 
@@ -39,18 +80,23 @@ class LoopMailbox(Mailbox):
         super().__init__()
         self._reader.hold()
         self._thread = threading.get_ident()
-        self._loop = weakref.ref(loop)
-        self._watcher: asyncio.Task[None] | None = None
+        self.home = Home(loop)
+        # Only what it waits for holds it: a task keeps its loop, and _mailboxes keeps this one.
+        self._watcher: weakref.ref[asyncio.Task[None]] | None = None
         self._was_watched = False
         self.is_attached = True
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
         self._kept = weakref.ref(kept)
         try:
-            loop.add_reader(self._reader.descriptor(), self._on_readable, kept)
+            # In a context of its own: not in that of whoever happens to be the loop's first to use it.
+            contextvars.Context().run(loop.add_reader, self._reader.descriptor(), self._on_readable, kept)
         except NotImplementedError:  # Windows' Proactor loop
-            self._watcher = loop.create_task(self._watch(loop, kept), name="gns_py mailbox")
-            self._watcher.add_done_callback(self._on_watched)
+            make_task = partial(loop.create_task, self._watch(loop, kept), name="gns_py mailbox")
+            watcher = contextvars.Context().run(make_task)
+            watcher.add_done_callback(self._on_watched)
+            forget(watcher)
+            self._watcher = weakref.ref(watcher)
 
     def keep(self, thing: object) -> None:
         """Keep something alive as long as the loop is served: a future that a task waits for, a session that closes.
@@ -68,18 +114,30 @@ class LoopMailbox(Mailbox):
             kept.discard(thing)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
-        """Hands out what waits; not in other threads, and not inside of itself: then the loop does."""
-        if threading.get_ident() == self._thread and self.is_attached:
+        """Hands out what waits; not inside of itself, and not in other threads, while the loop is there to do it."""
+        if self.is_attached and (threading.get_ident() == self._thread or self.home.is_closed):
             super().receive_if_idle(until)
             self.settle()
 
     def remove_listener(self, handle: int) -> None:
         """The listener gets no more connections: those that are on their way are the core's to close."""
         super().remove_listener(handle)
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._thread or self.home.is_closed:
             self.settle()
         else:
             self.wake()
+
+    def forget(self, handle: int) -> None:
+        """The endpoint is gone, and nobody has closed it: at any moment, in any thread."""
+        if self.home.is_closed:  # nobody will read of its end
+            self.remove(handle)
+            self.settle()
+
+    def forget_listener(self, handle: int) -> None:
+        """remove_listener() for a listener that nobody has closed: at any moment, in any thread."""
+        super().forget_listener(handle)
+        if self.home.is_closed:
+            self.settle()
 
     def settle(self) -> None:
         """Leaves the loop if nothing is left to be read."""
@@ -88,13 +146,16 @@ class LoopMailbox(Mailbox):
 
     def _detach(self) -> None:
         self.is_attached = False
-        loop = self._loop()
+        loop = self.home.loop
         if loop is not None and not loop.is_closed():
-            if self._watcher is not None:
-                self._watcher.cancel()
+            watcher = self._watcher() if self._watcher is not None else None
+            if watcher is not None:
+                watcher.cancel()
                 return  # it still has its socket
             if not self._was_watched:
                 loop.remove_reader(self._reader.descriptor())
+        elif self._watcher is not None and (watcher := self._watcher()) is not None:
+            watcher.get_coro().close()  # it cannot be cancelled any more
         self._reader.destroy()
 
     def _on_readable(self, kept: object = None) -> None:  # noqa: ARG002 - it is enough that the loop has it
@@ -114,14 +175,14 @@ class LoopMailbox(Mailbox):
 
     def _pause(self) -> None:
         """Leave the loop alone for a moment: what could not be read still waits, and would wake it at once."""
-        loop = self._loop()
+        loop = self.home.loop
         if loop is None or self._watcher is not None or self._was_watched or not self.is_attached:
             return
         loop.remove_reader(self._reader.descriptor())
         loop.call_later(_PAUSE, self._go_on, self._kept())
 
     def _go_on(self, kept: object) -> None:
-        loop = self._loop()
+        loop = self.home.loop
         if loop is not None and self.is_attached:
             loop.add_reader(self._reader.descriptor(), self._on_readable, kept)
             self._on_readable()
@@ -154,26 +215,38 @@ class LoopMailbox(Mailbox):
 
         They may still wait for events until they have ended, so those are looked for.
         """
-        self._watcher = None  # a task keeps its loop
+        self._watcher = None
         self._was_watched = True
-        loop = self._loop()
+        loop = self.home.loop
         if self.is_attached and loop is not None:
             self._on_readable()
             loop.call_later(_LAST_EVENTS, self._on_watched)
 
 
+def forget(task: asyncio.Task[None]) -> None:
+    """If its loop is closed, a task of our own in it never ends: nobody needs to be told when it is collected."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
 class Waiters(set["asyncio.Future[None]"]):
     """Tasks of one loop that wait for something to change."""
 
-    __slots__ = ("_mailbox",)
+    __slots__ = ("_mailbox", "_what", "home")
 
-    def __init__(self, mailbox: LoopMailbox | None = None) -> None:
-        """mailbox: of what may change, to keep those alive that wait."""
+    def __init__(self, home: Home, what: str, mailbox: LoopMailbox | None = None) -> None:
+        """home: the loop. what: they wait for. mailbox: of what may change, to keep those alive that wait."""
         super().__init__()
+        self.home = home
+        self._what = what
         self._mailbox = mailbox
 
+    def check_loop(self) -> None:
+        """Whether their loop is the one that runs. Errors: RuntimeError, which names both."""
+        self.home.check(self._what)
+
     async def wait(self) -> None:
-        """Waits for the next wake()."""
+        """Waits for the next wake(). Errors: as check_loop()."""
+        self.check_loop()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.add(future)
         mailbox = self._mailbox
@@ -187,7 +260,11 @@ class Waiters(set["asyncio.Future[None]"]):
                 mailbox.let_go(future)
 
     def wake(self) -> None:
-        """Ends all waits. On the loop's thread only."""
-        for future in self:
+        """Ends all waits. On the loop's thread only; where the loop is closed, nothing waits any more."""
+        for future in tuple(self):  # a task that was left in a closed loop may be collected meanwhile
             if not future.done():
-                future.set_result(None)
+                try:
+                    future.set_result(None)
+                except RuntimeError:
+                    if not self.home.is_closed:
+                        raise

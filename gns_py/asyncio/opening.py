@@ -8,10 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from ..uncopyable import Uncopyable
+
 T = TypeVar("T", bound=AbstractAsyncContextManager[Any])
 
 
-class Opening(Generic[T]):
+class Opening(Uncopyable, Generic[T]):
     """``await`` it for what it opens, or ``async with`` it, to have that closed at the end."""
 
     _opened: T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TypeAlias
 
@@ -12,7 +13,7 @@ from ..events import MessageReceived, SendFailed, StatusChanged
 from ..poll_group import BasePollGroup
 from ..runtime import take
 from .connection import Connection
-from .loop import Waiters
+from .loop import Home, Waiters
 
 Event: TypeAlias = StatusChanged[Connection] | MessageReceived[Connection] | SendFailed[Connection]
 
@@ -26,7 +27,7 @@ class PollGroup(BasePollGroup[Connection]):
     def __init__(self) -> None:
         super().__init__()
         self._events: deque[Event] = deque()
-        self._waiters = Waiters()
+        self._waiters: Waiters | None = None  # of the loop whose connections it has
 
     def add(self, connection: Connection) -> None:
         """From now on poll() has what arrives on it, beginning with what waits already, wherever it was read before.
@@ -38,11 +39,12 @@ class PollGroup(BasePollGroup[Connection]):
         check_alive(connection)
         if connection._receiver:
             raise ConcurrencyError("a task receives from the connection")
+        waiters = self._waiters_of(connection._receiver.home)
         self._join(connection)
-        connection._readers = self._waiters
+        connection._readers = waiters
         connection._collect(self._events)
         if self._events:
-            self._waiters.wake()
+            waiters.wake()
 
     def remove(self, connection: Connection) -> None:
         """From now on it is read with its own recv(), beginning with what waits. Errors: ValueError (not a member)."""
@@ -58,12 +60,13 @@ class PollGroup(BasePollGroup[Connection]):
         In order for each connection; the last StatusChanged of a connection has an ``end``. Cancelling it loses
         nothing. Errors: ConcurrencyError (two tasks poll).
         """
-        if self._waiters:
+        waiters = self._waiters_of(Home(asyncio.get_running_loop()))
+        if waiters:
             raise ConcurrencyError("two tasks poll the same group at once")
         events: list[Event] = []
         while not events:
             while not self._events:
-                await self._waiters.wait()
+                await waiters.wait()
             taken = take(self._events)
             try:
                 events = [event for event in taken if self._count_handled(event)]
@@ -83,3 +86,10 @@ class PollGroup(BasePollGroup[Connection]):
             return False
         _native.handled(connection.handle, 1, len(event.message.data))
         return True
+
+    def _waiters_of(self, home: Home) -> Waiters:
+        """Errors: RuntimeError (another loop than its connections')."""
+        if self._waiters is None or not (self._waiters or self._events or self._members):
+            self._waiters = Waiters(home, "poll group")
+        self._waiters.home.check_is(home, "poll group")
+        return self._waiters

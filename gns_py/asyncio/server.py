@@ -7,21 +7,24 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from ..address import Address
+from ..callbacks import awaited, check_handler
 from ..config import Config
 from ..deadline import Deadline
 from ..endpoint import StatusCallback, check_options
 from ..enums import EndReason
 from ..errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
-from ..listener import BaseServer, Listener
+from ..failures import report
+from ..listener import BaseServer, Listener, host_to_listen
 from ..stats import ConnectionInfo
 from .connection import Connection
 from .lookup import lookup
-from .loop import LoopMailbox, Waiters, loop_mailbox
+from .loop import LoopMailbox, Waiters, forget, loop_mailbox
 from .opening import Opening
 
 _log = logging.getLogger("gns_py")
@@ -39,7 +42,7 @@ class ListenSocket(Listener[Connection]):
         self._loop = asyncio.get_running_loop()
         self._loop_mailbox = mailbox
         self._requests: deque[ConnectionRequest[Connection]] = deque()
-        self._reader = Waiters(mailbox)
+        self._reader = Waiters(mailbox.home, "listen socket", mailbox)
         super().__init__(mailbox, where, options, on_status_changed)
 
     async def accept(self) -> Connection:
@@ -58,6 +61,7 @@ class ListenSocket(Listener[Connection]):
         return self
 
     async def __anext__(self) -> ConnectionRequest[Connection]:
+        self._reader.check_loop()
         if self._reader:
             raise ConcurrencyError("two tasks read the same listen socket at once")
         while not self._requests:
@@ -77,7 +81,7 @@ class ListenSocket(Listener[Connection]):
         self.close()
 
     def _make_inbound(self, handle: int, info: ConnectionInfo) -> Connection:
-        return Connection(self._mailbox, handle, info, self._on_inbound_status)
+        return Connection(self._loop_mailbox, handle, info, self._on_inbound_status)
 
     def _on_request(self, request: ConnectionRequest[Connection]) -> None:
         self._requests.append(request)
@@ -97,9 +101,10 @@ class ListenSocket(Listener[Connection]):
 class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
     """Opens a port: ``await listen(...)``, or ``async with listen(...) as socket``; a ListenSocket.
 
-    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" or "" all IPv4 and IPv6. port: 0 finds a free
-    one, which ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
-    StatusChanged of theirs, from NONE -> CONNECTING on, by the loop.
+    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
+    the system has no IPv6. port: 0 finds a free one, which ``address`` tells. config: options of the connections that
+    come in. on_status_changed: called with each StatusChanged of theirs, from NONE -> CONNECTING on, in the context
+    (contextvars) of listen(), by the loop.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """
@@ -113,11 +118,12 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
         on_status_changed: StatusCallback | None = None,
     ) -> None:
         self._options = check_options(config, on_status_changed)
-        self._where = "::" if host == "" else host, port
+        self._where = host, port
         self._on_status_changed = on_status_changed
 
     async def _open(self) -> ListenSocket:
-        where = (await lookup(*self._where))[0]
+        host, port = self._where
+        where = (await lookup(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()
         try:
             return ListenSocket(mailbox, where, self._options, self._on_status_changed)
@@ -133,12 +139,23 @@ class Server(BaseServer[Connection]):
 
     def __init__(self, handler: Callable[[Connection], Awaitable[object]], listener: ListenSocket) -> None:
         super().__init__(listener)
-        self._handler = handler
+        self._handler = partial(awaited, handler)
         self._handlers: set[asyncio.Task[None]] = set()
+        self._home = listener._loop_mailbox.home
         self._acceptor = asyncio.ensure_future(self._accept_all(listener))
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Closes the port and each connection, as ListenSocket.close() does; handlers that wait are ended by it.
+
+        At once: wait_closed() waits for the handlers. Errors: TypeError, ValueError. Any thread.
+        """
+        super().close(code, text, linger=linger)
+        if self._home.is_closed:
+            forget(self._acceptor)
 
     async def wait_closed(self) -> None:
         """Waits until the server is closed and all handlers have returned, except one that calls this."""
+        self._home.check("server")
         await asyncio.wait([self._acceptor])  # first: it may just be starting a handler
         await self._wait_handlers(None)
 
@@ -165,6 +182,7 @@ class Server(BaseServer[Connection]):
         GOING_AWAY. Errors: TypeError, ValueError.
         """
         deadline = Deadline(timeout)
+        self._home.check("server")
         self._draining = True
         finished = await self._wait_handlers(deadline.remaining())
         self.close()
@@ -216,8 +234,8 @@ class Server(BaseServer[Connection]):
         try:
             async with connection:
                 await self._handler(connection)
-        except Exception as error:
-            self._report(connection, error)
+        except BaseException as error:
+            report(connection, error)
 
 
 class serve(Opening[Server]):  # noqa: N801 - it is used like a function
@@ -238,8 +256,7 @@ class serve(Opening[Server]):  # noqa: N801 - it is used like a function
         config: Config | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
-        if not callable(handler):
-            raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+        check_handler(handler)
         self._handler = handler
         self._listen = listen(host, port, config=config, on_status_changed=on_status_changed)
 

@@ -17,7 +17,6 @@ from ..errors import InvalidStateError
 from ..events import ConnectionRequest
 from .admission import Admission, AdmissionCounters, AdmissionRules
 from .engine import Phase
-from .errors import SessionClosed
 from .reasons import CloseReason, native_text
 from .request import SessionRequest
 from .session import BaseSession
@@ -171,9 +170,3 @@ def reject_failed(request: SessionRequest[S], error: BaseException) -> None:
     if request.is_open:
         with contextlib.suppress(InvalidStateError):  # decided meanwhile
             request.reject(EndReason.APP_EXCEPTION_GENERIC, "the server failed", reason=CloseReason.INTERNAL_ERROR)
-
-
-def report(session: BaseSession[Any], error: Exception) -> None:
-    """Logs what a handler has raised, unless it is nothing but the end of its own session."""
-    if not (isinstance(error, SessionClosed) and session._engine.has_told(error.end)):
-        _log.error("the handler of %r failed", session, exc_info=error)

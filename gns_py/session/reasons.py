@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .._open_enum import NamedIntEnum
 from ..enums import EndReason
 from ..events import ClosedBy, ConnectionEnd
+from ..printable import printable
 
 _NORMAL = 1900
 _FAULT = 2900
@@ -108,7 +109,7 @@ _BY_NATIVE_CODE: dict[int, CloseReason] = {
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """Why a session ended. ``str()`` is one sentence for people."""
+    """Why a session ended. ``str()`` is one sentence for people, in which what is not printable is escaped."""
 
     closed_by: ClosedBy
     reason: CloseReason
@@ -153,7 +154,7 @@ class SessionEnd:
 
     def __str__(self) -> str:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
-        text = f": {self.text}" if self.text else ""
+        text = f": {printable(self.text)}" if self.text else ""
         doubt = " (not confirmed by a goodbye)" if self._is_normal and not self.is_confirmed else ""
         return f"{verb} {self.closed_by.value}, {self.reason.name}, {int(self.code)}{text}{doubt}"
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from ..address import Address
 from ..enums import EndReason, InfoFlags
 from ..identity import Identity
+from ..uncopyable import Uncopyable
 from .reasons import CloseReason
 from .session import BaseSession, check_data, check_goodbye
 from .setup import ServerEngine
@@ -16,7 +17,7 @@ from .setup import ServerEngine
 S = TypeVar("S", bound=BaseSession[Any])
 
 
-class SessionRequest(Generic[S]):
+class SessionRequest(Uncopyable, Generic[S]):
     """A client that waits for accept() or reject(): at once, or later, from any thread, within decision_timeout."""
 
     def __init__(self, session: S, engine: ServerEngine) -> None:

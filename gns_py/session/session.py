@@ -21,6 +21,7 @@ from ..events import ConnectionEnd
 from ..identity import Identity
 from ..message import Message
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
+from ..uncopyable import Uncopyable
 from .config import SessionConfig
 from .engine import Engine, Phase, Wire
 from .errors import SessionClosed, SessionFailed, closed, failed
@@ -40,7 +41,7 @@ _TEXT = Text(MAX_TEXT)
 _RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 
 
-class BaseSession(ABC, Generic[C]):
+class BaseSession(Uncopyable, ABC, Generic[C]):
     """One end of a session. Sending and closing: any thread. Reading: one thread, or task, at a time."""
 
     def __init__(self, connection: C, make_engine: Callable[[Wire], Engine]) -> None:
@@ -330,6 +331,12 @@ class BaseSession(ABC, Generic[C]):
         """Sink's."""
 
     # ---- for the APIs ----
+
+    def _is_own_end(self, error: BaseException) -> bool:
+        """Whether it tells of nothing but the end of this session, or of its connection."""
+        if isinstance(error, SessionClosed):
+            return self._engine.has_told(error.end)
+        return self.connection._is_own_end(error)
 
     def _tell_watcher(self) -> None:
         phase = self._engine.phase

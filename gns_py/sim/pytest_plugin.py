@@ -16,7 +16,6 @@ PYTEST_DONT_REWRITE: nothing in here asserts, and who imports its types before p
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -108,6 +107,8 @@ def gns_server() -> Iterator[ServerMaker]:
     handler raised (other than ConnectionClosed), or has not ended 5 seconds later.
     """
     from .. import sync
+    from ..callbacks import is_coroutine_function
+    from ..failures import without
 
     failures: list[Exception] = []
 
@@ -115,14 +116,14 @@ def gns_server() -> Iterator[ServerMaker]:
     def noting() -> Iterator[None]:
         try:
             yield
-        except sync.ConnectionClosed:
-            raise
-        except Exception as error:
-            failures.append(error)
+        except BaseException as error:
+            rest = without(error, sync.ConnectionClosed)
+            if isinstance(rest, Exception):
+                failures.append(rest)
             raise
 
     def start(handler: Callable[[Any], Any], *, config: sync.Config | None = None) -> BaseServer[Any]:
-        if inspect.iscoroutinefunction(handler):
+        if is_coroutine_function(handler):
 
             async def handle_async(connection: gns_py.asyncio.Connection) -> None:
                 with noting():

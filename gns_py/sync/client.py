@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from ..address import Address, resolve
 from ..config import Config
-from ..connecting import GRACE, LIMIT_RETRY, NEXT_ADDRESS, adopt_pair, begin, connect_options, make_pair, not_connected
+from ..connecting import (
+    GRACE,
+    LIMIT_RETRY,
+    NEXT_ADDRESS,
+    adopt_pair,
+    begin,
+    connect_options,
+    make_pair,
+    not_connected,
+    reachable,
+)
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
@@ -26,16 +36,17 @@ def connect(
     """Connects to a listening GNS program and returns the connection, which is also a context manager.
 
     host: an address or a name; a name is looked up first (blocking, not part of the timeout), and if it has several
-    addresses, the next one is tried after 0.25 s without an answer. timeout: seconds until it must be connected, None
-    for no limit; it is also timeout_initial, unless config has one. on_status_changed: called with each StatusChanged,
-    from NONE -> CONNECTING on, by the thread that reads, that is inside of connect(), recv() and so on; messages may be
-    sent from the first one on. wait: False returns at once, still CONNECTING (only a host with one address), for loops
-    that poll().
+    addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are
+    loopback. timeout: seconds until it must be connected, None for no limit; it is also timeout_initial, unless config
+    has one. on_status_changed: called with each StatusChanged, from NONE -> CONNECTING on, by the thread that reads,
+    that is inside of connect(), recv() and so on, in the context (contextvars) of connect(); messages may be sent from
+    the first one on. wait: False returns at once, still CONNECTING (only a host with one address), for loops that
+    poll().
     Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
-    name cannot be resolved), TypeError, ValueError. Native: ConnectByIPAddress.
+    name cannot be resolved; there is no way to its addresses), TypeError, ValueError. Native: ConnectByIPAddress.
     """
     options = connect_options(port, timeout, config, on_status_changed)
-    addresses = resolve(host, port)
+    addresses = reachable(resolve(host, port))
     deadline = Deadline(timeout)
     if not wait:
         return _begin(Mailbox(), addresses[0], options, on_status_changed, deadline)

@@ -12,6 +12,7 @@ from ..endpoint import Endpoint
 from ..enums import EndReason
 from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..failures import is_leaving
 from ..message import Message, MessageView, with_bytes, with_view
 from ..runtime import Mailbox, take, wait
 
@@ -171,7 +172,7 @@ class Connection(Endpoint):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+        if is_leaving(value, self):
             self.close()
         else:
             self.close(EndReason.INTERNAL_ERROR, "an exception was raised")

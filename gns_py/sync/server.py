@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from ..address import resolve
+from ..callbacks import check_plain, in_context
 from ..config import Config
 from ..deadline import Deadline
 from ..endpoint import StatusCallback, check_options
 from ..enums import EndReason
 from ..errors import ForkedError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest
-from ..listener import BaseServer, Listener
+from ..failures import report
+from ..listener import BaseServer, Listener, host_to_listen
 from ..runtime import Mailbox, take_wanted
 from ..stats import ConnectionInfo
 from .connection import Connection, Event, poll
@@ -95,14 +97,15 @@ def listen(
 ) -> ListenSocket:
     """Opens a port and returns its ListenSocket, which is also a context manager.
 
-    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" or "" all IPv4 and IPv6. port: 0 finds a free
-    one, which ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
-    StatusChanged of theirs, from NONE -> CONNECTING on, by the thread that reads them.
+    host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
+    the system has no IPv6. port: 0 finds a free one, which ``address`` tells. config: options of the connections that
+    come in. on_status_changed: called with each StatusChanged of theirs, from NONE -> CONNECTING on, in the context
+    (contextvars) of listen(), by the thread that reads them.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """
     options = check_options(config, on_status_changed)
-    where = resolve("::" if host == "" else host, port)[0]
+    where = resolve(host_to_listen(host), port)[0]
     return ListenSocket(Mailbox(), where, options, on_status_changed)
 
 
@@ -112,9 +115,9 @@ class Server(BaseServer[Connection]):
     As a context manager it is closed at the end, and its handlers have ended.
     """
 
-    def __init__(self, handler: Callable[[Connection], object], listener: ListenSocket) -> None:
+    def __init__(self, handler: Callable[[Connection], None], listener: ListenSocket) -> None:
         super().__init__(listener)
-        self._handler = handler
+        self._handler = in_context("handler", handler)
         self._handlers: set[threading.Thread] = set()
         self._failure: BaseException | None = None
         # Daemons, so that an interpreter that exits with the server open does not wait for its clients.
@@ -217,14 +220,14 @@ class Server(BaseServer[Connection]):
         try:
             with connection:
                 self._handler(connection)
-        except Exception as error:
-            self._report(connection, error)
+        except BaseException as error:
+            report(connection, error)
         finally:
             self._handlers.discard(threading.current_thread())
 
 
 def serve(
-    handler: Callable[[Connection], object],
+    handler: Callable[[Connection], None],
     host: str,
     port: int,
     *,
@@ -239,6 +242,5 @@ def serve(
     exception is logged; a ConnectionClosed of its own connection just ends it.
     Errors and arguments: as listen(). on_status_changed is called in the thread that reads the connection.
     """
-    if not callable(handler):
-        raise TypeError(f"handler must be callable, not {type(handler).__name__}")
+    check_plain("handler", handler)
     return Server(handler, listen(host, port, config=config, on_status_changed=on_status_changed))

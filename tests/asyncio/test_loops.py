@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import counts_references
-from support.loops import Runner, run_in
+from support.loops import NoReaders, Runner, run_in
 
 import gns_py.asyncio as gns
 from gns_py import NotRunningError, runtime
@@ -153,13 +153,6 @@ async def stopped_while_all_wait() -> None:
     listener.close()
     server.close()
     await echo_some(10)  # and it starts again
-
-
-class NoReaders(asyncio.SelectorEventLoop):
-    """As Windows' Proactor loop: without add_reader(), with sock_recv()."""
-
-    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
-        raise NotImplementedError
 
 
 @counts_references

@@ -114,3 +114,12 @@ def test_an_address_of_another_machine(run: Run) -> None:
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "cannot listen on 192.0.2.1:27015" in result.stderr
+
+
+def test_what_a_client_says_is_shown_as_data(echo: Any) -> None:
+    with gns.connect("127.0.0.1", echo.port) as client:
+        assert echo.program.line().endswith(" connected")
+        client.close(2000, "a\nERROR forged\r\x1b[2J\u202e")
+    line = echo.program.line()
+    assert line.rstrip("\n").isprintable()
+    assert "ERROR forged" in line

@@ -112,7 +112,10 @@ def test_refused(run: Run) -> None:
 
 
 def test_a_server_that_does_not_echo(run: Run) -> None:
-    with gns.serve(lambda connection: connection.wait_closed(), "127.0.0.1", 0) as server:
+    def silent(connection: gns.Connection) -> None:
+        connection.wait_closed()
+
+    with gns.serve(silent, "127.0.0.1", 0) as server:
         result = run("ping", f"127.0.0.1:{server.address.port}", "-c", 2, "-i", 0.01, "-W", 1)
     assert result.returncode == 1
     assert table(result.stdout)["lost"] == "2 (100.0%)"
@@ -163,3 +166,24 @@ def test_ctrl_c_prints_what_there_is(start: Callable[..., Peer], echo: Any) -> N
         assert program.line().split()[0] == "sent"
         assert program.wait() == 130
         assert program.stderr == ""
+
+
+EVIL = "a\nERROR forged\r\x1b[2J\u202e"
+
+
+def test_what_a_server_says_is_shown_as_data(run: Run) -> None:
+    def leave(connection: gns.Connection) -> None:
+        connection.recv()
+        connection.close(2000, EVIL)
+
+    def refuse(event: gns.StatusChanged[gns.Connection]) -> None:
+        if event.end is None:
+            event.connection.close(1003, EVIL, linger=False)
+
+    for handler, callback in ((leave, None), (echoing, refuse)):
+        with gns.serve(handler, "127.0.0.1", 0, on_status_changed=callback) as server:
+            result = run("ping", f"127.0.0.1:{server.address.port}")
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert line.isprintable()
+        assert "ERROR forged" in line

@@ -273,7 +273,6 @@ def _an_end() -> ConnectionEnd:
 @pytest.mark.parametrize(
     ("arguments", "named", "exception", "text"),
     [
-        (("", 27015), {}, ValueError, "host is empty"),
         ((None, 27015), {}, TypeError, "host must be a str, not NoneType"),
         ((b"localhost", 27015), {}, TypeError, "host must be a str, not bytes"),
         (("a\0b", 27015), {}, ValueError, r"host 'a\x00b' has a NUL byte"),

@@ -135,8 +135,11 @@ def test_the_end_is_known_without_reading_when_the_runtime_was_stopped(pair: Pai
 
 
 def test_both_apis_start_again_after_a_stop(api: Api) -> None:
+    def answer(connection: Connection) -> None:
+        connection.send(connection.recv())
+
     for _ in range(2):
-        with api.serve(lambda connection: connection.send(connection.recv()), "127.0.0.1", 0) as server:
+        with api.serve(answer, "127.0.0.1", 0) as server:
             client = api.connect(*server.address)
             client.send(b"hello")
             assert client.recv(timeout=5.0) == b"hello"

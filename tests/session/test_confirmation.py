@@ -153,7 +153,7 @@ def test_a_goodbye_counts_when_the_peer_has_confirmed_the_answer(sessions: Sessi
 
 @pytest.mark.parametrize(
     "last",
-    [{0: 2**64 - 1}, {0: 4}, {lane: 1 for lane in range(255)}, {254: 2**63}],
+    [{0: 2**64 - 1}, {0: 4}, dict.fromkeys(range(255), 1), {254: 2**63}],
     ids=["largest", "one too many", "all lanes", "another lane"],
 )
 def test_a_goodbye_that_counts_more_than_could_come(
@@ -228,5 +228,3 @@ def test_waiting_elsewhere_gets_the_same_end(make_ends: EndsMaker, beside: Threa
     ends.server.close()
     closing.result()
     assert all(each.result().ok for each in waiting)
-
-

@@ -18,7 +18,6 @@ import gns_py.sync as gns
 from gns_py import ConcurrencyError
 from gns_py.session import CloseReason
 from gns_py.session.frames import Ack, Bye, Confirm, Data, Frame, Hello, Keyed, Ping, Untracked
-from gns_py.session.session import BaseSession
 from gns_py.session.sync import AdmissionRules, Server, Session, SessionClosed, SessionConfig, SessionFailed
 
 from .test_hostile import establish

@@ -330,8 +330,11 @@ class TestOtherPeers:
         assert failed.value.reason is CloseReason.PROTOCOL_ERROR
 
     def test_a_session_client_at_a_raw_server_that_is_silent(self, sessions: SessionApi) -> None:
+        def silent(connection: gns.Connection) -> None:
+            list(connection)
+
         with (
-            gns.serve(lambda connection: list(connection), "127.0.0.1", 0) as raw,
+            gns.serve(silent, "127.0.0.1", 0) as raw,
             pytest.raises(SessionTimeout, match="no answer to HELLO"),
         ):
             sessions.connect(*raw.address, timeout=1.0 * PATIENCE)

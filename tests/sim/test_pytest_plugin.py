@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support import Peer
+from support.groups import ExceptionGroup
 
 import gns_py
 import gns_py.asyncio
@@ -220,6 +221,56 @@ def test_a_handler_that_raises_makes_its_test_fail(run: Run, handlers: str) -> N
     """)
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_one*", "*AssertionError*what is wrong*what is right*"])
+
+
+GROUPS = {
+    "sync": """
+        def handler(connection):
+            first = connection.recv()
+            connection.send(b"got it")
+            try:
+                connection.recv()
+            except gns.ConnectionClosed as error:
+                more = [ZeroDivisionError("a bug")] if first == b"bug" else []
+                raise ExceptionGroup("outer", [error, ExceptionGroup("inner", [error, *more])])
+    """,
+    "asyncio": """
+        async def handler(connection, more=None):
+            first = await connection.recv()
+            connection.send(b"got it")
+            try:
+                await connection.recv()
+            except gns.ConnectionClosed as error:
+                more = [ZeroDivisionError("a bug")] if first == b"bug" else []
+                raise ExceptionGroup("outer", [error, ExceptionGroup("inner", [error, *more])])
+
+        import functools
+        handler = functools.partial(handler, more=1)
+    """,
+}
+
+
+@pytest.mark.parametrize("handlers", GROUPS.values(), ids=GROUPS)
+@pytest.mark.parametrize("code", [1000, 2000])
+def test_a_group_of_ends_is_no_failure_of_the_handler(run: Run, handlers: str, code: int) -> None:
+    result = run(f"""
+        from {ExceptionGroup.__module__} import ExceptionGroup
+        import gns_py.sync as gns
+        {handlers}
+        def test_ends(gns_server):
+            with gns.connect(*gns_server(handler).address) as client:
+                client.send(b"well")
+                client.recv(timeout=5)
+                client.close({code})
+
+        def test_an_end_and_a_bug(gns_server):
+            with gns.connect(*gns_server(handler).address) as client:
+                client.send(b"bug")
+                client.recv(timeout=5)
+                client.close({code})
+    """)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_an_end_and_a_bug*", "*ZeroDivisionError: a bug*"])
 
 
 @pytest.mark.parametrize("handlers", HANDLERS.values(), ids=HANDLERS)

@@ -35,7 +35,7 @@ class Api(Protocol):
 
     def serve(
         self,
-        handler: Callable[[Connection], object],
+        handler: Callable[[Connection], None],
         host: str,
         port: int,
         *,

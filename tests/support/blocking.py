@@ -88,7 +88,7 @@ class BlockingAsyncio:
 
     def serve(
         self,
-        handler: Callable[[sync.Connection], object],
+        handler: Callable[[sync.Connection], None],
         host: str,
         port: int,
         *,

@@ -51,3 +51,10 @@ def run_in(loop: asyncio.AbstractEventLoop, main: Main, *, debug: bool = True) -
         loop.close()
     assert not left
     assert not complaints
+
+
+class NoReaders(asyncio.SelectorEventLoop):
+    """As Windows' Proactor loop: without add_reader(), with sock_recv()."""
+
+    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError

@@ -43,11 +43,11 @@ class BlockingSessions(BlockingAsyncio):
 
     def serve(
         self,
-        handler: Callable[[Any], object],
+        handler: Callable[[Any], None],
         host: str,
         port: int,
         *,
-        on_request: Callable[[Any], object] | None = None,
+        on_request: Callable[[Any], Any] | None = None,
         **named: Any,
     ) -> Any:
         """The handler and on_request run in threads; the coroutine functions that serve() is given wait for them."""

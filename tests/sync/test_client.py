@@ -18,6 +18,10 @@ from gns_py.sync import (
 )
 
 
+def read(connection: Connection) -> None:
+    list(connection)
+
+
 def test_connecting_without_waiting(listener: ListenSocket) -> None:
     with gns.connect("127.0.0.1", listener.address.port, wait=False) as connection:
         assert connection.state is ConnectionState.CONNECTING
@@ -35,7 +39,7 @@ def test_callbacks_are_called_in_the_thread_that_reads() -> None:
     def on_status_changed(event: StatusChanged[Connection]) -> None:
         told.append((event.new.name, threading.get_ident()))
 
-    with gns.serve(list, "127.0.0.1", 0) as server:
+    with gns.serve(read, "127.0.0.1", 0) as server:
         with gns.connect("127.0.0.1", server.address.port, on_status_changed=on_status_changed) as connection:
             server.close()
             with pytest.raises(ConnectionClosedOK):

@@ -23,6 +23,10 @@ from gns_py.sync import (
 Connect = Callable[..., Connection]
 
 
+def read(connection: Connection) -> None:
+    list(connection)
+
+
 @pytest.fixture
 def connect(listener: ListenSocket) -> Iterator[Connect]:
     """Begins to connect to the listen socket; closed after the test."""
@@ -155,7 +159,7 @@ def test_accept_times_out(listener: ListenSocket) -> None:
 
 
 def test_waiting_for_handlers_times_out() -> None:
-    with gns.serve(list, "127.0.0.1", 0) as server:
+    with gns.serve(read, "127.0.0.1", 0) as server:
         with (
             gns.connect(*server.address) as client,
             pytest.raises(TimeoutError, match=r"^the handlers did not end within 0.1 s$"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import logging
 import time
 import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import TypeAlias
 
@@ -17,18 +19,21 @@ from ...address import Address
 from ...asyncio import Connection
 from ...asyncio import ListenSocket as NativeListenSocket
 from ...asyncio import listen as listen_natively
-from ...asyncio.loop import Waiters
+from ...asyncio.loop import Waiters, forget
 from ...asyncio.opening import Opening
+from ...callbacks import awaited, check_handler
 from ...config import Config
 from ...deadline import Deadline
 from ...endpoint import StatusCallback
 from ...enums import EndReason
 from ...errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
+from ...failures import report
+from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed, report
+from ..listener import Lobby, check_rules, decide, reject_failed
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -40,7 +45,7 @@ Request: TypeAlias = SessionRequest[Session]
 OnRequest: TypeAlias = Callable[[Request], Awaitable[object] | object]
 
 
-class ListenSocket:
+class ListenSocket(Uncopyable):
     """An open port for sessions. Made by listen(). One task reads it, with ``async for``, for requests.
 
     As an async context manager it is closed at the end.
@@ -55,7 +60,7 @@ class ListenSocket:
         # Of accept(): those that are not established yet, and those that are and were not returned yet.
         self._accepted: weakref.WeakSet[Session] = weakref.WeakSet()
         self._ready: deque[Session] = deque()
-        self._reader = Waiters(native._loop_mailbox)
+        self._reader = Waiters(native._loop_mailbox.home, "listen socket", native._loop_mailbox)
         self._on_established: Callable[[Session], None] | None = None
         self._gate = asyncio.ensure_future(self._admit())
         self._gate.add_done_callback(lambda _: self._reader.wake())
@@ -117,6 +122,7 @@ class ListenSocket:
             await self._reader.wait()
 
     def _check_reader(self) -> None:
+        self._reader.check_loop()
         if self._reader:
             raise ConcurrencyError("two tasks read the same listen socket at once")
 
@@ -136,6 +142,8 @@ class ListenSocket:
         """Closes the port, and everything that is open there, natively. Closing again does nothing."""
         self._lobby.close_settingup()
         self._native.close(code, text)
+        if self._reader.home.is_closed:
+            forget(self._gate)
 
     async def __aenter__(self) -> ListenSocket:
         return self
@@ -220,7 +228,7 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
         return ListenSocket(await self._listen, self._config, self._rules)
 
 
-class Server:
+class Server(Uncopyable):
     """A running server: made by serve(). Each session has a task of its own, in which its handler runs.
 
     As an async context manager it is closed at the end, and its handlers have ended.
@@ -229,12 +237,14 @@ class Server:
     def __init__(
         self, handler: Callable[[Session], Awaitable[object]], on_request: OnRequest | None, listener: ListenSocket
     ) -> None:
-        self._handler = handler
+        self._handler = partial(awaited, handler)
         self._on_request = on_request
         self._listener = listener
+        self._context = contextvars.copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         listener._on_established = self._start_handler
+        self._home = listener._reader.home
         self._decider = asyncio.ensure_future(self._decide_all())
 
     def __repr__(self) -> str:
@@ -269,11 +279,15 @@ class Server:
         self._listener._lobby.close_settingup()
         for session in self.sessions:
             session._begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
-        if self.is_serving():
+        if self._home.is_closed:
+            self._listener.close()
+            forget(self._decider)
+        elif self.is_serving():
             self._decider.cancel()
 
     async def wait_closed(self) -> None:
         """Waits until the server is closed, all sessions have ended, and all handlers, except one that calls this."""
+        self._home.check("server")
         await asyncio.wait([self._decider])
         await self._wait_handlers(None)
         for session in self.sessions:
@@ -300,6 +314,7 @@ class Server:
         Returns whether all handlers returned by themselves; the others are cancelled. Errors: TypeError, ValueError.
         """
         deadline = Deadline(timeout)
+        self._home.check("server")
         self._listener.drain()
         finished = await self._wait_handlers(deadline.remaining())
         self.close()
@@ -327,9 +342,10 @@ class Server:
 
     async def _decide_all(self) -> None:
         async for request in self._listener:
-            answer: object = decide(request, self._on_request)
+            context = self._context.copy()
+            answer: object = context.run(decide, request, self._on_request)
             if inspect.isawaitable(answer):
-                task = asyncio.ensure_future(self._finish_deciding(request, answer))
+                task = context.run(asyncio.ensure_future, self._finish_deciding(request, answer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -340,7 +356,8 @@ class Server:
             reject_failed(request, error)
 
     def _start_handler(self, session: Session) -> None:
-        task = asyncio.ensure_future(self._handle(session))
+        # This runs where the mailbox is read, in nobody's context in particular.
+        task = self._context.copy().run(asyncio.ensure_future, self._handle(session))
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
 
@@ -348,7 +365,7 @@ class Server:
         try:
             async with session:
                 await self._handler(session)
-        except Exception as error:
+        except BaseException as error:
             report(session, error)
 
 
@@ -373,9 +390,9 @@ class serve(Opening[Server]):  # noqa: N801 - it is used like a function
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
-        for name, what in (("handler", handler), ("on_request", on_request)):
-            if what is not None and not callable(what):
-                raise TypeError(f"{name} must be callable, not {type(what).__name__}")
+        check_handler(handler)
+        if on_request is not None and not callable(on_request):
+            raise TypeError(f"on_request must be callable, not {type(on_request).__name__}")
         self._handler = handler
         self._on_request = on_request
         self._listen = listen(

@@ -17,11 +17,12 @@ from ...asyncio import Connection
 from ...asyncio.loop import LoopMailbox, Waiters
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed
+from ...failures import is_leaving
 from ...message import Message, MessageView, with_view
 from ..engine import Engine, Phase, Wire
 from ..errors import SessionClosedOK, closed
-from ..reasons import SessionEnd
-from ..session import BaseSession
+from ..reasons import CloseReason, SessionEnd
+from ..session import BaseSession, check_goodbye
 
 
 class Session(BaseSession[Connection]):
@@ -37,8 +38,9 @@ class Session(BaseSession[Connection]):
         self._loop = asyncio.get_running_loop()
         self._loop_mailbox = cast("LoopMailbox", connection._mailbox)
         self._thread = threading.get_ident()
-        self.readers = Waiters(self._loop_mailbox)
-        self._waiters = Waiters(self._loop_mailbox)
+        home = self._loop_mailbox.home
+        self.readers = Waiters(home, "session", self._loop_mailbox)
+        self._waiters = Waiters(home, "session", self._loop_mailbox)
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
         connection._attach(self)
@@ -92,6 +94,7 @@ class Session(BaseSession[Connection]):
         return message
 
     async def _wait_for_message(self) -> Message:
+        self.readers.check_loop()
         if self.readers:
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
@@ -117,6 +120,7 @@ class Session(BaseSession[Connection]):
 
         Any number of tasks. Errors: SessionClosed.
         """
+        self._waiters.check_loop()
         while True:
             with contextlib.suppress(ConnectionClosed):  # the session tells the end
                 await self.connection.drain()
@@ -126,6 +130,7 @@ class Session(BaseSession[Connection]):
 
     async def ping(self) -> float:
         """As Connection.ping(): the peer's GNS answers, not its program. Errors: SessionClosed."""
+        self._waiters.check_loop()
         try:
             return await self.connection.ping()
         except ConnectionClosed:
@@ -162,9 +167,9 @@ class Session(BaseSession[Connection]):
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None:
+        if value is None:
             await self.close()
-        elif issubclass(kind, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt | SystemExit):
+        elif is_leaving(value, self, asyncio.CancelledError):
             self._begin_close(EndReason.APP_GENERIC, "", b"")
         else:
             self._begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
@@ -178,9 +183,19 @@ class Session(BaseSession[Connection]):
         """Sink's: wake the task that receives."""
         self.readers.wake()
 
+    def _begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
+        if self._loop.is_closed():  # no answer can be waited for
+            check_goodbye(code, text, data)
+            self.abort(int(code), text)
+        else:
+            super()._begin_close(code, text, data, reason=reason)
+
     def _changed(self) -> None:
+        if self._loop.is_closed():
+            self._tell_watcher()
+            return
         if threading.get_ident() != self._thread:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 self._loop.call_soon_threadsafe(self._changed)
             return
         self.readers.wake()

@@ -14,20 +14,23 @@ from types import TracebackType
 from typing import TypeAlias
 
 from ...address import Address
+from ...callbacks import check_plain, in_context
 from ...config import Config
 from ...deadline import Deadline
 from ...endpoint import StatusCallback
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
+from ...failures import report
 from ...runtime import Mailbox
 from ...sync import Connection
 from ...sync import ListenSocket as NativeListenSocket
 from ...sync import listen as listen_natively
+from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed, report
+from ..listener import Lobby, check_rules, decide, reject_failed
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -37,7 +40,7 @@ from .shield import shield
 
 _log = logging.getLogger("gns_py")
 Request: TypeAlias = SessionRequest[Session]
-OnRequest: TypeAlias = Callable[[Request], object]
+OnRequest: TypeAlias = Callable[[Request], Session | None]
 
 # What a server that ends may need to notice that its sessions have ended, by other threads' doing.
 _LOOK = 0.1
@@ -45,7 +48,7 @@ _LOOK = 0.1
 _PAUSE = 0.05
 
 
-class ListenSocket:
+class ListenSocket(Uncopyable):
     """An open port for sessions. Made by listen(). One thread reads it, by iterating, for requests.
 
     As a context manager it is closed at the end.
@@ -296,17 +299,17 @@ def listen(
     return ListenSocket(native, settings, checked)
 
 
-class Server:
+class Server(Uncopyable):
     """A running server: made by serve(). Each session has a thread of its own, in which its handler runs.
 
     As a context manager it is closed at the end, and its handlers have ended.
     """
 
     def __init__(
-        self, handler: Callable[[Session], object], on_request: OnRequest | None, listener: ListenSocket
+        self, handler: Callable[[Session], None], on_request: OnRequest | None, listener: ListenSocket
     ) -> None:
-        self._handler = handler
-        self._on_request = on_request
+        self._handler = in_context("handler", handler)
+        self._on_request = None if on_request is None else in_context("on_request", on_request)
         self._listener = listener
         self._is_closing = False
         self._failure: BaseException | None = None
@@ -449,14 +452,14 @@ class Server:
         try:
             with session:
                 self._handler(session)
-        except Exception as error:
+        except BaseException as error:
             report(session, error)
         finally:
             self._handlers.discard(threading.current_thread())
 
 
 def serve(
-    handler: Callable[[Session], object],
+    handler: Callable[[Session], None],
     host: str,
     port: int,
     *,
@@ -473,9 +476,8 @@ def serve(
     When the handler returns, its session is closed with 1000; when it raises, with 2001, INTERNAL_ERROR, and the
     exception is logged. Other arguments and errors: as listen().
     """
-    for name, what in (("handler", handler), ("on_request", on_request)):
-        if what is not None and not callable(what):
-            raise TypeError(f"{name} must be callable, not {type(what).__name__}")
+    check_plain("handler", handler)
+    check_plain("on_request", on_request)
     listener = listen(
         host,
         port,

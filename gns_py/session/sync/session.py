@@ -13,6 +13,7 @@ from typing import Literal, TypeVar, overload
 from ...deadline import Deadline
 from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningError
+from ...failures import is_leaving
 from ...message import Message, MessageView, with_view
 from ...sync import Connection
 from ..engine import Engine, Phase, Wire
@@ -198,10 +199,10 @@ class Session(BaseSession[Connection]):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None:
+        if value is None:
             self.close()
             return
-        if issubclass(kind, GeneratorExit | KeyboardInterrupt | SystemExit):
+        if is_leaving(value, self):
             self._begin_close(EndReason.APP_GENERIC, "", b"")
         else:
             self._begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
