@@ -70,7 +70,7 @@ OwnAddress from_ipv4(const in_addr &ip) {
 OwnAddress from_ipv6(const in6_pktinfo &info) {
     OwnAddress address;
     std::memcpy(address.ip, &info.ipi6_addr, 16);
-    if (is_link_local(address)) address.interface = static_cast<uint32_t>(info.ipi6_ifindex);
+    if (is_link_local(address)) address.interface_index = static_cast<uint32_t>(info.ipi6_ifindex);
     return address;
 }
 
@@ -119,7 +119,7 @@ void append_address(SocketMessage &message, const OwnAddress &address) {
     } else {
         in6_pktinfo info = {};
         std::memcpy(&info.ipi6_addr, address.ip, 16);
-        info.ipi6_ifindex = address.interface;
+        info.ipi6_ifindex = address.interface_index;
         append(message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
 }

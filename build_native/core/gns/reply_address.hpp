@@ -23,7 +23,7 @@ using SocketMessage = msghdr;
 // One of the host's own addresses, IPv4 as ::ffff:a.b.c.d; all zero is none in particular: the system chooses.
 struct OwnAddress {
     unsigned char ip[16] = {};
-    uint32_t interface = 0; // told for link-local addresses only, which are nothing without it
+    uint32_t interface_index = 0; // told for link-local addresses only, which are nothing without it
 
     bool any() const;
 };
