@@ -191,8 +191,7 @@ int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWO
     if (!from.any()) {
         WithAddress with(*message, from);
         const int result = WSASendMsg(socket, &with.message, flags, sent, overlapped, routine);
-        const int error = result == 0 ? 0 : WSAGetLastError();
-        if (error != WSAEINVAL && error != WSAEADDRNOTAVAIL) return result;
+        if (result == 0 || WSAGetLastError() == WSAEWOULDBLOCK || WSAGetLastError() == WSAENOBUFS) return result;
     }
     return WSASendMsg(socket, message, flags, sent, overlapped, routine);
 }
@@ -201,7 +200,7 @@ ssize_t send_from(const OwnAddress &from, Socket socket, const SocketMessage *me
     if (!from.any()) {
         const WithAddress with(*message, from);
         const ssize_t result = sendmsg(socket, &with.message, flags);
-        if (result >= 0 || (errno != EINVAL && errno != EADDRNOTAVAIL)) return result;
+        if (result >= 0 || errno == EAGAIN || errno == ENOBUFS) return result;
     }
     return sendmsg(socket, message, flags);
 }

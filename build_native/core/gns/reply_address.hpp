@@ -57,7 +57,8 @@ private:
     std::unordered_map<netadr_t, OwnAddress, netadr_t::Hash> kept_; // one for each connection, at most
 };
 
-// Sends as the system's own function does, but from this address; if that is the host's no more, the system chooses.
+// Sends as the system's own function does, but from this address. If that cannot be, as the host may have lost it since, the
+// system chooses.
 #ifdef _WIN32
 int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent, WSAOVERLAPPED *overlapped,
               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
