@@ -18,7 +18,7 @@ Sleep = Callable[[float], Any]
 
 
 def cooperative_sleep() -> Sleep | None:
-    """The sleep of the library whose greenlets have taken the threads' place; None where threads are threads."""
+    """Return the sleep of the library whose greenlets have taken the threads' place; None where threads are threads."""
     patcher: Any = sys.modules.get("gevent.monkey")
     if patcher is not None and patcher.is_module_patched("threading"):
         return cast("Sleep", sys.modules["gevent"].sleep)
@@ -29,7 +29,7 @@ def cooperative_sleep() -> Sleep | None:
 
 
 def wait(native: Callable[[int], int], timeout: float | None, sleep: Sleep) -> int:
-    """Calls native(0) until its result is not 0, or for timeout seconds (None: no limit); returns the result."""
+    """Call native(0) until its result is not 0, or for timeout seconds (None: no limit); return the result."""
     end = None if timeout is None else time.monotonic() + timeout
     pause = _SHORTEST
     while True:

@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def get_hook_dirs() -> list[str]:
-    """The folders with PyInstaller's hooks for gns_py."""
+    """Return the folders with PyInstaller's hooks for gns_py."""
     return [str(Path(__file__).parent)]

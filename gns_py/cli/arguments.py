@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        """Writes help and version. argparse's own does not tell when it could not."""
+        """Write help and version. argparse's own does not tell when it could not."""
         (file or sys.stderr).write(message)
 
 

@@ -58,7 +58,7 @@ class Output:
 
 
 def open_closed_streams() -> None:
-    """Opens what the program was started without, as a daemon is, to nowhere.
+    """Open what the program was started without, as a daemon is, to nowhere.
 
     A socket would get the number of a stream that is closed, and whatever writes to that stream would send.
     """
@@ -70,7 +70,7 @@ def open_closed_streams() -> None:
 
 
 def finish_output() -> OSError | None:
-    """Writes what is left for stdout; if that fails, drops it and returns the error."""
+    """Write what is left for stdout; if that fails, drop it and return the error."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -80,7 +80,7 @@ def finish_output() -> OSError | None:
 
 
 def complain(text: str) -> None:
-    """Writes a line to stderr, if that can be written."""
+    """Write a line to stderr, if that can be written."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -93,7 +93,7 @@ def known(value: float | None, form: str) -> str:
 
 
 def _drop(stream: TextIO) -> None:
-    """Lets the interpreter, which flushes once more when it exits, write to nowhere: it would complain."""
+    """Let the interpreter, which flushes once more when it exits, write to nowhere: it would complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
