@@ -52,7 +52,11 @@ class ConnectionEnd:
 
     @property
     def ok(self) -> bool:
-        """Whether it is the normal end of a connection: closed by an application, with a code from 1000 to 1999."""
+        """Whether it is the normal end of a connection: closed by an application, with a code from 1000 to 1999.
+
+        Says nothing about what has arrived, and is no proof: GNS does not authenticate the packet that closes, so
+        whoever sees a connection's packets can forge one. Sessions prove their ends.
+        """
         return self.range is EndReasonRange.APP
 
     def __str__(self) -> str:

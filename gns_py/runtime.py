@@ -18,7 +18,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from . import _native
+from . import _native, greenlets
 from ._log import dispatch_logs as dispatch_logs
 from .config import Config, OptionValue
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason, Result
@@ -158,6 +158,10 @@ def wait(native: Callable[[int], int], timeout: float | None) -> int:
 
     None: no limit. Returns the result. In the main thread it looks for signals ten times a second.
     """
+    if timeout != 0.0 and (sleep := greenlets.cooperative_sleep()) is not None:
+        result = greenlets.wait(native, timeout, sleep)
+        dispatch_logs()
+        return result
     if timeout is None or timeout > _SIGNAL_SLICE:
         if threading.get_ident() != threading.main_thread().ident:
             return native(-1 if timeout is None else int(timeout * 1e6))

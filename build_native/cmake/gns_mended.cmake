@@ -34,7 +34,38 @@ set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
-gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread})
+# A socket that is bound to all addresses of the host answers from the one that it was called at: unmended, from the one that
+# the routes prefer, and a client that called another gets no connection. How, and what is remembered: core/gns/reply_address.hpp.
+gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread}
+  "#include <tier0/valve_tracelogging.h>" "#include <tier0/valve_tracelogging.h>\n#include <gns/reply_address.hpp>"
+  "SOCKET m_socket;" "SOCKET m_socket;\n\tgns_core::ReplyAddress m_reply;"
+  # the sockets for all addresses
+  "pSock->m_nAddressFamilies = nAddressFamilies;" [=[pSock->m_nAddressFamilies = nAddressFamilies;
+	if ( pAddrLocal && ( addrLocal.IsIPv6AllZeros() || ( addrLocal.IsIPv4() && addrLocal.GetIPv4() == 0 ) ) )
+		pSock->m_reply.ask( sock, addrBound.ss_family == AF_INET6 );]=]
+  # receiving
+  "char buf_control[ 64 ]" "alignas( cmsghdr ) char buf_control[ gns_core::control_bytes ]"
+  "// Check for tracing" "pSock->m_reply.received( msg, info.m_adrFrom );\n\n\t\t// Check for tracing"
+  # sending
+  "if ( nChunks == 1 )" "const gns_core::OwnAddress from = m_reply.answer( adrTo );\n\t\t\tif ( nChunks == 1 && from.any() )"
+  "sendmsg( m_socket, &msg, 0 )" "gns_core::send_from( from, m_socket, &msg, 0 )"
+  "WSASendMsg(" "gns_core::send_from( m_reply.answer( adrTo ),"
+  # packets that simulated lag holds back, either way
+  "CPacketLagger *m_pLaggerOwner = nullptr;" "CPacketLagger *m_pLaggerOwner = nullptr;\n\tgns_core::OwnAddress m_reply;"
+  "CLaggedPacket *pkt = new CLaggedPacket( pSock, adr, usecTime, cbPkt, tos );" [=[CLaggedPacket *pkt = new CLaggedPacket( pSock, adr, usecTime, cbPkt, tos );
+		pkt->m_reply = pSock->m_reply.answer( adr );]=]
+  "ProcessPacket( *p );" "pSock->m_reply.received( p->m_reply, p->m_info.m_adrFrom );\n\t\t\t\t\tProcessPacket( *p );"
+  # the beginning and the end of a connection
+  "m_mapRemoteHosts.Insert( adrRemote, pRemoteHost );" [=[m_mapRemoteHosts.Insert( adrRemote, pRemoteHost );
+	static_cast<CRawUDPSocketImpl *>( m_pRawSock )->m_reply.keep( adrRemote );]=]
+  "delete m_mapRemoteHosts[ idx ];" [=[if ( m_pRawSock )
+		static_cast<CRawUDPSocketImpl *>( m_pRawSock )->m_reply.forget( m_mapRemoteHosts[ idx ]->GetRemoteHostAddr() );
+	delete m_mapRemoteHosts[ idx ];]=])
+set(reply_address ${PROJECT_SOURCE_DIR}/core/gns/reply_address.cpp)
+target_sources(GameNetworkingSockets_s PRIVATE ${reply_address})
+# GNS is compiled without; what finds no memory here must not go on through it.
+set_source_files_properties(${reply_address} TARGET_DIRECTORY GameNetworkingSockets_s PROPERTIES COMPILE_OPTIONS -fexceptions)
+target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}/core)
 
 # When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
 # that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as

@@ -207,7 +207,8 @@ class MailboxReader(Uncopyable):
         self._lent = False
 
     def destroy(self) -> None:
-        lib.gns_mailbox_destroy(self.handle)
+        if lib is not None:  # Nuitka's modules lose their names before their objects, at the exit
+            lib.gns_mailbox_destroy(self.handle)
 
     def hold(self) -> None:
         """Has messages count against their connections' bounds until handled()."""

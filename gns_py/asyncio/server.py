@@ -102,9 +102,9 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
     """Opens a port: ``await listen(...)``, or ``async with listen(...) as socket``; a ListenSocket.
 
     host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
-    the system has no IPv6. port: 0 finds a free one, which ``address`` tells. config: options of the connections that
-    come in. on_status_changed: called with each StatusChanged of theirs, from NONE -> CONNECTING on, in the context
-    (contextvars) of listen(), by the loop.
+    the system has no IPv6; each peer is answered from the address that it called. port: 0 finds a free one, which
+    ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
+    StatusChanged of theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the loop.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from ..address import Address
+from .output import complain
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     Commands = argparse._SubParsersAction["Parser"]
 
 DEFAULT_PORT = 27015
@@ -19,7 +23,12 @@ class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and leaves the usage to --help."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        complain(f"{self.prog}: error: {message} (see {self.prog} --help)")
+        self.exit(2)
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Write help and version. argparse's own does not tell when it could not."""
+        (file or sys.stderr).write(message)
 
 
 def host(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
     def on_status_changed(event: StatusChanged[Connection]) -> None:
         peer = event.info.remote_address
         clock = time.strftime("%H:%M:%S")
-        if event.new is ConnectionState.CONNECTED:
-            output.line(f"{clock}  {peer} connected", "green")
-        elif event.end is not None:
-            output.line(f"{clock}  {peer} {event.end}", "dim" if event.end.ok else "yellow")
+        with contextlib.suppress(OSError):  # whoever has read this may be gone: the server goes on
+            if event.new is ConnectionState.CONNECTED:
+                output.line(f"{clock}  {peer} connected", "green")
+            elif event.end is not None:
+                output.line(f"{clock}  {peer} {event.end}", "dim" if event.end.ok else "yellow")
 
     config = Config(send_rate_min=_SEND_RATE, send_rate_max=_SEND_RATE, send_buffer_size=_SEND_BUFFER)
     with serve(_echo, options.host, options.port, config=config, on_status_changed=on_status_changed) as server:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Sequence
 
 from .. import __version__
@@ -13,23 +11,29 @@ from ..enums import LogLevel
 from ..errors import GNSError
 from . import demo, doctor, echo, ping
 from .arguments import Parser
-from .output import CommandError, Output
+from .output import CommandError, Output, complain, finish_output, open_closed_streams
 
 _EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command, sys.argv's if None, and returns its exit code; SystemExit for --help and wrong usage."""
+    """Runs one command, sys.argv's if None, and returns its exit code."""
+    open_closed_streams()
     logging.getLogger("gns_py.native").addFilter(_is_bug)
+    code = 0
+    unwritten: OSError | None = None
     try:
-        try:
-            return _run(arguments)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough
-        # The interpreter flushes once more when it exits, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = _run(arguments)
+    except SystemExit as end:  # --help, --version and wrong usage
+        code = int(end.code or 0)
+    except OSError as error:
+        unwritten = error
+    unwritten = finish_output() or unwritten
+    if unwritten is not None and code == 0:
+        code = 1
+        if not isinstance(unwritten, BrokenPipeError):  # whoever read the output has seen enough
+            complain(f"gns-py: error: {unwritten}")
+    return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -46,7 +50,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         raise
     except (CommandError, GNSError, OSError) as error:
         # GNS's own texts may have several lines, the first of which says it.
-        print(f"gns-py {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
+        complain(f"gns-py {options.command}: error: {str(error).splitlines()[0]}")
         return 1
 
 

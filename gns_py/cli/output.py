@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,9 +57,46 @@ class Output:
         console.print(table)
 
 
+def open_closed_streams() -> None:
+    """Open what the program was started without, as a daemon is, to nowhere.
+
+    A socket would get the number of a stream that is closed, and whatever writes to that stream would send.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Each takes the lowest number that is free: its own.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, "w" if number else "r", closefd=False))  # noqa: SIM115 - until the exit
+
+
+def finish_output() -> OSError | None:
+    """Write what is left for stdout; if that fails, drop it and return the error."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _drop(sys.stdout)
+        return error
+    return None
+
+
+def complain(text: str) -> None:
+    """Write a line to stderr, if that can be written."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _drop(sys.stderr)
+
+
 def known(value: float | None, form: str) -> str:
     """A measured value in a format, or that there is none yet."""
     return "not known yet" if value is None else form.format(value)
+
+
+def _drop(stream: TextIO) -> None:
+    """Let the interpreter, which flushes once more when it exits, write to nowhere: it would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _make_console() -> Console | None:

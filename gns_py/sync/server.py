@@ -98,9 +98,10 @@ def listen(
     """Opens a port and returns its ListenSocket, which is also a context manager.
 
     host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
-    the system has no IPv6. port: 0 finds a free one, which ``address`` tells. config: options of the connections that
-    come in. on_status_changed: called with each StatusChanged of theirs, from NONE -> CONNECTING on, in the context
-    (contextvars) of listen(), by the thread that reads them.
+    the system has no IPv6; each peer is answered from the address that it called. port: 0 finds a free one, which
+    ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
+    StatusChanged of theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the thread that
+    reads them.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """

@@ -1,4 +1,4 @@
-"""The parser and what all commands share: help, usage errors, colour, closed pipes."""
+"""The parser and what all commands share: help, usage errors, colour."""
 
 from __future__ import annotations
 
@@ -76,29 +76,6 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str],
     assert result.stderr.startswith("gns-py")
     assert said in result.stderr
     assert "--help" in result.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there, pipes break in other ways")
-@pytest.mark.parametrize("arguments", [["doctor"], ["--help"], []])
-def test_a_closed_pipe_ends_a_command_quietly(
-    tmp_path: Path, environment: dict[str, str], arguments: list[str]
-) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        command = [sys.executable, "-m", "gns_py", *arguments]
-        result = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=environment,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            timeout=20 * PATIENCE,
-            check=False,
-        )
-    finally:
-        os.close(writer)
-    assert (result.returncode, result.stderr) == (1, b"")
 
 
 def doctor_in_a_terminal(directory: Path, environment: dict[str, str]) -> str:

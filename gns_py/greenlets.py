@@ -1,0 +1,41 @@
+"""Waiting where threads are greenlets: a process that gevent or eventlet has patched.
+
+A native wait would stop all greenlets of its thread, the one it waits for among them. So it is done in small steps
+with a cooperative sleep between them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+# The sleep grows from the one to the other: what comes soon is seen soon, and long waits cost little.
+_SHORTEST, _LONGEST = 0.0002, 0.005
+
+Sleep = Callable[[float], Any]
+
+
+def cooperative_sleep() -> Sleep | None:
+    """Return the sleep of the library whose greenlets have taken the threads' place; None where threads are threads."""
+    patcher: Any = sys.modules.get("gevent.monkey")
+    if patcher is not None and patcher.is_module_patched("threading"):
+        return cast("Sleep", sys.modules["gevent"].sleep)
+    patcher = sys.modules.get("eventlet.patcher")
+    if patcher is not None and patcher.is_monkey_patched("thread"):
+        return cast("Sleep", sys.modules["eventlet"].sleep)
+    return None
+
+
+def wait(native: Callable[[int], int], timeout: float | None, sleep: Sleep) -> int:
+    """Call native(0) until its result is not 0, or for timeout seconds (None: no limit); return the result."""
+    end = None if timeout is None else time.monotonic() + timeout
+    pause = _SHORTEST
+    while True:
+        result = native(0)
+        remaining = pause if end is None else end - time.monotonic()
+        if result or remaining <= 0:
+            return result
+        sleep(min(pause, remaining))
+        pause = min(2 * pause, _LONGEST)
