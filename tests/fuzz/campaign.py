@@ -59,6 +59,10 @@ class Wrong(Exception):  # noqa: N818 - it is the server's
     """Something that a server must not do."""
 
 
+class LeftBehind(Wrong):
+    """Something is not given back."""
+
+
 @dataclass
 class Figures:
     """What was seen."""
@@ -172,7 +176,10 @@ class Victim:
                 raise Wrong(f"a new client of port {port!r}: {type(error).__name__}: {error}") from None
 
     def check_nothing_left(self) -> None:
-        """All but the good client's session is gone, or goes within the server's own time limits. Errors: Wrong."""
+        """All but the good client's session is gone, or goes within the server's own time limits.
+
+        Errors: LeftBehind, Wrong.
+        """
         deadline = time.monotonic() + SETTLED
         while True:
             status = self.status()
@@ -180,7 +187,7 @@ class Victim:
             if left == (1, 1, 0) and status["kept"] <= KEPT * len(self.ports):
                 break
             if time.monotonic() > deadline:
-                raise Wrong(f"left behind: {status}")
+                raise LeftBehind(f"left behind: {status}")
             time.sleep(0.1)
         if len(status["serving"]) != len(self.ports):
             raise Wrong(f"not every port is served any more: {status}")

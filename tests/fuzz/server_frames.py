@@ -31,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.behaviours import BEHAVIOURS
-from fuzz.campaign import HERE, Attack, Campaign, Figures, Measure, Settings, Victim, Wrong, fresh
+from fuzz.campaign import HERE, Attack, Campaign, Figures, LeftBehind, Measure, Settings, Victim, Wrong, fresh
 from fuzz.phases import ANSWER
 from support.peer import Peer
 
@@ -39,7 +39,7 @@ APIS = "sync", "asyncio"
 # Seconds of inputs to one server, of a behaviour, and for finding the input that has done something wrong.
 LEG = 20.0
 BEHAVING = 3.0
-FINDING = 120.0
+FINDING = 60.0
 
 
 def fuzz(
@@ -53,7 +53,8 @@ def fuzz(
         except Wrong as wrong:
             campaign.abandon()
             figures.wrong.append(f"{api}, seed {settings.seed}, before input {campaign.number}: {wrong}")
-            culprit = find_culprit(api, settings, list(campaign.recent))
+            alone = not isinstance(wrong, LeftBehind)  # what that may be shows late
+            culprit = find_culprit(api, settings, list(campaign.recent)) if alone else None
             if culprit is None:
                 figures.wrong += [f"    none of these alone: {each}" for each in campaign.under_way]
             else:
