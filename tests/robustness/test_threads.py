@@ -225,6 +225,6 @@ def test_events_of_a_listen_socket_survive_closes_by_other_threads(bulk: Callabl
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_all_of_the_api_from_eight_threads_with_stop_in_the_middle(spawn: Callable[..., Process], seed: int) -> None:
-    process = spawn("all_calls.py", 4, seed)
+    process = spawn("stress.py", 4, seed)
     output, errors = process.communicate(timeout=40)
     assert process.returncode == 0, f"{output}\n{errors}"
