@@ -60,7 +60,7 @@ async def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None
             link.configure_lanes([0] * notes.mine.lanes)
         sent = 0
         for burst in bursts(notes.plan, notes.mine, rng):
-            if sent >= notes.mine.after and notes.mine.how in ("close", "abort", "raise"):
+            if sent >= notes.mine.after and notes.mine.how in ("close", "abort", "raise", "cancel"):
                 break
             notes.sending(burst)
             if not await _send(link, burst, notes):
@@ -118,6 +118,11 @@ async def _close(link: Link, notes: Notes) -> None:
             with contextlib.suppress(_Raised):
                 async with link:
                     raise _Raised
+        case "cancel":
+            notes.closing("cancel", gns.EndReason.GOING_AWAY)
+            with contextlib.suppress(asyncio.CancelledError):
+                async with link:
+                    raise asyncio.CancelledError
         case _:
             pass  # it is the other end's to do
 

@@ -239,5 +239,5 @@ def _judge_connection(side: Side, peer: Side | None) -> Iterator[str]:
         return
     if side.end["code"] != code:
         yield f"the other end closed with {code}"
-    elif how in ("close", "raise") and not side.begins_to_end and side.arrived != peer.sent:
+    elif how in ("close", "raise", "cancel") and not side.begins_to_end and side.arrived != peer.sent:
         yield "the other end lingered, and not all has come"

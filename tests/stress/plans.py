@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["connection", "session"]
-How: TypeAlias = Literal["read all, close", "close", "abort", "raise", "wait", "deaf"]
+How: TypeAlias = Literal["read all, close", "close", "abort", "raise", "cancel", "wait", "deaf"]
 
 HEADER = struct.Struct("<IIBBH")  # checksum, number, lane, whether it is reliable, which link
-ENDINGS: tuple[How, ...] = ("read all, close", "read all, close", "close", "abort", "raise")
+ENDINGS: tuple[How, ...] = ("read all, close", "read all, close", "close", "abort", "raise", "cancel")
 
 
 class Outgoing(NamedTuple):
@@ -78,7 +78,7 @@ class Plan:
 def _make_side(rng: random.Random, *, ends: bool) -> SidePlan:
     count = rng.choice((0, 1, 10, 100, 300))
     how = rng.choice(ENDINGS) if ends else rng.choice(("wait", "wait", "wait", "deaf"))
-    in_the_middle = how in ("abort", "deaf", "raise") or (how == "close" and rng.random() < 0.5)
+    in_the_middle = how in ("abort", "deaf", "raise", "cancel") or (how == "close" and rng.random() < 0.5)
     return SidePlan(
         count=count,
         lanes=rng.choice((1, 1, 3)),

@@ -98,6 +98,7 @@ def main() -> None:
     role, api, path, seed, name, workers = sys.argv[1:]
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    gns_py.start()  # so that its thread and descriptors are there before anything is counted
     arguments: tuple[Any, ...] = Orders(role), Journal(Path(path)), int(seed), name, int(workers)
     if api == "sync":
         sync_process(*arguments)

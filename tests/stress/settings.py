@@ -10,7 +10,7 @@ SILENCE = 3.0
 # Whoever waits longer than this for anything hangs: time limits, and the times for which processes are stopped.
 PATIENCE = 30.0
 CODE, ABORTED, RAISED, SHUTDOWN = 1_234, 2_345, 2_001, 1_001
-"""What is closed with."""
+"""What is closed with; by the last two because of what a block or a server ends with."""
 
 CONFIG = Config(
     timeout_initial=int(1000 * SILENCE),

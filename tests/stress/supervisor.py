@@ -28,8 +28,9 @@ WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CR
 # Seconds in which what has ended is gone: GNS keeps connections for 5 s, and needs twice the silence to notice that a
 # peer is gone to which nothing is sent.
 GONE = 5.0 + 3 * SILENCE
-# The pump, the thread that keeps sessions, one that reads stdin: not there before there is a connection.
-OWN_THREADS = 3
+# The thread that keeps sessions, and one that reads stdin; a loop's mailbox: not there before there is a connection.
+OWN_THREADS = 2
+OWN_DESCRIPTORS = 3
 MIB = 1 << 20
 ACTIONS = {"kill": 2, "stop": 3, "stop for long": 1, "stop server": 2, "network": 4, "kill server": 1, "nothing": 2}
 
@@ -234,7 +235,7 @@ class Stress:
             if (
                 not any(left.get(what) for what in ("alive", "sessions", "connections"))
                 and left["threads"] <= running.before["threads"] + own_threads
-                and (left["descriptors"] <= running.before["descriptors"] + 1 or not descriptors)
+                and (left["descriptors"] <= running.before["descriptors"] + OWN_DESCRIPTORS or not descriptors)
             ):
                 return
             if time.monotonic() > deadline:

@@ -30,17 +30,13 @@ class _Raised(Exception):  # noqa: N818 - by plan
 
 def play(link: Link, notes: Notes, rng: random.Random) -> None:
     """All of one end's part; returns once it has ended."""
-    raised = threading.Event()
-    writer = threading.Thread(target=_write_and_close, args=(link, notes, rng, raised))
+    writer = threading.Thread(target=_write_and_close, args=(link, notes, rng))
     writer.start()
     try:
         _read(link, notes)
         writer.join(PATIENCE)
         if writer.is_alive():
             notes.write("stuck", what="sending, or closing")
-        if raised.is_set():
-            with contextlib.suppress(_Raised), link:
-                raise _Raised
         notes.end("wait", link.wait_closed(timeout=PATIENCE))
         _read_rest(link, notes)
         if link.end is None:
@@ -57,20 +53,20 @@ def play(link: Link, notes: Notes, rng: random.Random) -> None:
         notes.write("over")
 
 
-def _write_and_close(link: Link, notes: Notes, rng: random.Random, raised: threading.Event) -> None:
+def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None:
     try:
         if notes.mine.lanes > 1:
             link.configure_lanes([0] * notes.mine.lanes)
         sent = 0
         for burst in bursts(notes.plan, notes.mine, rng):
-            if sent >= notes.mine.after and notes.mine.how in ("close", "abort", "raise"):
+            if sent >= notes.mine.after and notes.mine.how in ("close", "abort", "raise", "cancel"):
                 break
             notes.sending(burst)
             _send(link, burst, notes)
             sent += len(burst)
             if notes.mine.pauses:
                 time.sleep(rng.random() * 0.01)
-        _close(link, notes, raised)
+        _close(link, notes)
     except WRONG:
         pass  # who reads is told, too
     except Exception:
@@ -94,7 +90,7 @@ def _send(link: Link, burst: list[Outgoing], notes: Notes) -> None:
         notes.sent([each])
 
 
-def _close(link: Link, notes: Notes, raised: threading.Event) -> None:
+def _close(link: Link, notes: Notes) -> None:
     match notes.mine.how:
         case "read all, close":
             until = time.monotonic() + PATIENCE
@@ -116,12 +112,12 @@ def _close(link: Link, notes: Notes, raised: threading.Event) -> None:
                 link.abort(ABORTED, "given up")
         case "raise":
             notes.closing("raise", RAISED)
-            raised.set()  # whoever reads is to leave the block
-            if isinstance(link, gns.Connection):
-                link.close(RAISED, "raised")
-            else:
-                with contextlib.suppress(_Raised), link:
-                    raise _Raised
+            with contextlib.suppress(_Raised), link:
+                raise _Raised
+        case "cancel":
+            notes.closing("cancel", gns.EndReason.APP_GENERIC)
+            with contextlib.suppress(KeyboardInterrupt), link:
+                raise KeyboardInterrupt
         case _:
             pass  # it is the other end's to do
 
