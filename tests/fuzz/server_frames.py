@@ -119,12 +119,16 @@ def behave(api: str, figures: Figures, settings: Settings, names: Iterable[str],
             for each in hostile.values():
                 each.kill()
                 if each.stderr:
-                    raise AssertionError(f"the behaviour has failed: {each.stderr}")
+                    raise Wrong(f"a behaviour has failed: {each.stderr}")
             campaign.finish()
         except Wrong as wrong:
             figures.wrong.append(f"{api}, {', '.join(hostile)}: {wrong}")
         figures.phases.update(f"behaviour {name}" for name in hostile)
         figures.add(began)
+
+
+def _tell(what: str, wrong: list[str]) -> None:
+    print("\n".join(wrong) or f"{what}: nothing wrong", flush=True)
 
 
 def main() -> None:
@@ -146,17 +150,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(given.seed, Path(folder), given.worst)
         behaviours = cycle(given.behaviour or BEHAVIOURS)
-        number = given.first
+        number = after = given.first
         while True:
             behaviour = next(behaviours)
             for api in figures:
-                told = len(figures[api].wrong)
+                each = figures[api]
                 if not given.behaviour:
-                    after = fuzz(api, figures[api], settings, first=number, seconds=leg, inputs=given.inputs)
+                    told = len(each.wrong)
+                    after = fuzz(api, each, settings, first=number, seconds=leg, inputs=given.inputs)
+                    _tell(f"{api}, inputs {number} to {after - 1}", each.wrong[told:])
                 if given.inputs is None:
-                    behave(api, figures[api], settings, [behaviour], BEHAVING)
-                print("\n".join(figures[api].wrong[told:]) or f"{api}, {behaviour}: right", flush=True)
-            number = after if not given.behaviour else number
+                    told = len(each.wrong)
+                    behave(api, each, settings, [behaviour], BEHAVING)
+                    _tell(f"{api}, {behaviour}", each.wrong[told:])
+            number = after
             if given.inputs is not None or time.monotonic() > until:
                 break
     for api, each in figures.items():

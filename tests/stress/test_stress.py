@@ -16,6 +16,6 @@ pytestmark = [
 
 @pytest.mark.parametrize("seed", [1])
 def test_nothing_is_lost_doubled_or_left_between_disturbed_processes(seed: int) -> None:
-    verdict, _ = run_round(seed, 6.0)
+    verdict, _ = run_round(seed, 5.0)
     assert not verdict.wrong, "\n".join(verdict.wrong)
     assert sum(verdict.links.values()) > 50, verdict
