@@ -64,7 +64,7 @@ async def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None
                 break
             notes.sending(burst)
             if not await _send(link, burst, notes):
-                return
+                break
             sent += len(burst)
             await asyncio.sleep(rng.random() * 0.01 if notes.mine.pauses else 0)
         await _close(link, notes)
@@ -75,7 +75,7 @@ async def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None
 
 
 async def _send(link: Link, burst: list[Outgoing], notes: Notes) -> bool:
-    until = _now() + PATIENCE
+    until = _now() + notes.patience
     for each in burst:
         while True:
             try:
@@ -83,10 +83,11 @@ async def _send(link: Link, burst: list[Outgoing], notes: Notes) -> bool:
                 break
             except gns.SendQueueFull:
                 try:
-                    await _impatiently(link.drain, LOOK if notes.mine.impatient else PATIENCE)
+                    await _impatiently(link.drain, LOOK if notes.mine.impatient else notes.patience)
                 except LATE:
                     if _now() > until:
-                        notes.write("stuck", what="draining")
+                        if notes.patience == PATIENCE:
+                            notes.write("stuck", what="draining")
                         return False
         notes.sent([each])
     return True

@@ -15,6 +15,7 @@ from gns_py import ConnectionEnd, Message
 from gns_py.session import SessionEnd
 
 from .plans import Outgoing, Plan, SidePlan, read_body
+from .settings import PATIENCE, SHORT
 
 
 class Journal:
@@ -41,6 +42,8 @@ class Notes:
         theirs: SidePlan = plan.server if side == "client" else plan.client
         self._journal = journal
         self._who = {"link": plan.name, "side": side}
+        self.patience = SHORT if theirs.how == "deaf" else PATIENCE
+        """How long to wait for room: for ever, by design, where the other end does not read."""
         self._missing = theirs.count
         self.all_read = threading.Event()
         """All reliable messages that the other end wants to send have come."""

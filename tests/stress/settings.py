@@ -9,6 +9,8 @@ from gns_py.session import SessionConfig
 SILENCE = 3.0
 # Whoever waits longer than this for anything hangs: time limits, and the times for which processes are stopped.
 PATIENCE = 30.0
+# Whoever knows that it waits in vain does so for this long.
+SHORT = 2.0
 CODE, ABORTED, RAISED, SHUTDOWN = 1_234, 2_345, 2_001, 1_001
 """What is closed with; by the last two because of what a block or a server ends with."""
 

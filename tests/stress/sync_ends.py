@@ -62,7 +62,8 @@ def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None:
             if sent >= notes.mine.after and notes.mine.how in ("close", "abort", "raise", "cancel"):
                 break
             notes.sending(burst)
-            _send(link, burst, notes)
+            if not _send(link, burst, notes):
+                break
             sent += len(burst)
             if notes.mine.pauses:
                 time.sleep(rng.random() * 0.01)
@@ -73,21 +74,23 @@ def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None:
         notes.unexpected("sending or closing")
 
 
-def _send(link: Link, burst: list[Outgoing], notes: Notes) -> None:
+def _send(link: Link, burst: list[Outgoing], notes: Notes) -> bool:
     for each in burst:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + notes.patience
         while True:
             try:
                 link.send(each.data, reliable=each.reliable, lane=each.lane)
                 break
             except gns.SendQueueFull:
                 try:
-                    link.drain(timeout=LOOK if notes.mine.impatient else PATIENCE)
+                    link.drain(timeout=LOOK if notes.mine.impatient else notes.patience)
                 except TimeoutError:
                     if time.monotonic() > until:
-                        notes.write("stuck", what="draining")
-                        return
+                        if notes.patience == PATIENCE:
+                            notes.write("stuck", what="draining")
+                        return False
         notes.sent([each])
+    return True
 
 
 def _close(link: Link, notes: Notes) -> None:
