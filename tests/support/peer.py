@@ -30,20 +30,26 @@ _INTERRUPTIBLE = """
 
 
 class Peer:
-    """Runs Python source as a program and talks to it in lines. Killed, if it still runs, at the end of the block."""
+    """Runs Python source as a program and talks to it in lines. Killed, if it still runs, at the end of the block.
 
-    def __init__(self, source: str, directory: Path, *arguments: object) -> None:
-        # A file, not -c: so the current folder, which may hold gns_py's sources, is not on its path.
+    source: text, or the file of a program, which is not to be interrupted. directory: for what it needs besides.
+    """
+
+    def __init__(self, source: str | Path, directory: Path, *arguments: object) -> None:
         script = directory / f"peer_{len(list(directory.iterdir()))}.py"
+        self._errors = script.with_suffix(".stderr")
         self._interrupts: socket.socket | None = None
         self._interrupter: socket.socket | None = None
-        text = textwrap.dedent(source)
-        if sys.platform == "win32":
-            self._interrupts = socket.create_server(("127.0.0.1", 0))
-            port = self._interrupts.getsockname()[1]
-            text = textwrap.dedent(_INTERRUPTIBLE).format(port=port) + text
-        script.write_text(text, encoding="utf-8")
-        self._errors = script.with_suffix(".stderr")
+        if isinstance(source, Path):
+            script = source
+        else:
+            # A file, not -c: so the current folder, which may hold gns_py's sources, is not on its path.
+            text = textwrap.dedent(source)
+            if sys.platform == "win32":
+                self._interrupts = socket.create_server(("127.0.0.1", 0))
+                port = self._interrupts.getsockname()[1]
+                text = textwrap.dedent(_INTERRUPTIBLE).format(port=port) + text
+            script.write_text(text, encoding="utf-8")
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-u", str(script), *map(str, arguments)],
