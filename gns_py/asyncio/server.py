@@ -212,6 +212,7 @@ class Server(BaseServer[Connection]):
         with contextlib.suppress(NotRunningError):  # stopped
             async for request in listener:
                 self._begin(request)
+                del request  # while this waits for the next one it keeps nothing of this one
 
     def _begin(self, request: ConnectionRequest[Connection]) -> None:
         """Raises nothing but what ends the loop: it is one client's matter."""

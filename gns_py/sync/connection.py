@@ -84,6 +84,7 @@ class Connection(Endpoint):
         self._collect(None)
         self._wait(lambda: self._inbox or self._end is not None, timeout, "no message")
         if self._end is not None and not self._inbox:  # in this order: the last message comes before the end
+            self._mailbox.receive_if_idle()  # another thread may have closed it: callbacks are to hear of the end, too
             raise self._closed()
 
     def _wait(self, ready: Callable[[], object], timeout: float | None, what: str) -> None:
@@ -162,8 +163,7 @@ class Connection(Endpoint):
             self._raise(result)
         if not result:
             raise TimeoutError(f"the connection did not end within {timeout} s")
-        if self._end is None:
-            self._mailbox.receive_if_idle(lambda: self._end)  # so that on_status_changed hears of it, too
+        self._mailbox.receive_if_idle(lambda: self._end)  # so that on_status_changed hears of it, too
         return self._end or self._closed().end
 
     def __enter__(self) -> Connection:

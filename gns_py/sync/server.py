@@ -67,6 +67,7 @@ class ListenSocket(Listener[Connection]):
             for request in take_wanted(self._mailbox.events, lambda event: isinstance(event, ConnectionRequest), 1):
                 request.connection._collect(None)  # nobody polls for what happens to it
                 yield request
+                del request  # the generator may wait long for the next one
                 break
             else:
                 if self._closed or (not self._mailbox.receive(deadline.remaining()) and deadline.is_over()):
@@ -195,6 +196,7 @@ class Server(BaseServer[Connection]):
         try:
             for request in listener:
                 self._begin(request)
+                del request  # while this waits for the next one it keeps nothing of this one
         except (NotRunningError, ForkedError):
             raise
         except BaseException:

@@ -165,6 +165,7 @@ class ListenSocket(Uncopyable):
                 except Exception:
                     _log.exception("the set-up with %r failed", request.connection)
                     request.connection._close(EndReason.INTERNAL_ERROR, "the server failed", linger=False)
+                del request  # while this waits for the next one it keeps nothing of this one
 
     def _begin(self, request: ConnectionRequest[Connection]) -> None:
         connection = NativeListenSocket._take(request, None)
@@ -348,6 +349,7 @@ class Server(Uncopyable):
                 task = context.run(asyncio.ensure_future, self._finish_deciding(request, answer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            del request, answer  # while this waits for the next one it keeps nothing of this one
 
     async def _finish_deciding(self, request: Request, answer: Awaitable[object]) -> None:
         try:
