@@ -240,6 +240,20 @@ class Sessions(RuleBasedStateMachine):
                 assert way.held is Held.NONE
 
     @invariant()
+    def nothing_is_ok_that_was_lost(self) -> None:
+        for who, engine in enumerate(self.engines):
+            if engine.end is not None and engine.end.ok:
+                assert engine.inbox.received == self.ways[1 - who].numbers
+                assert self.engines[1 - who].inbox.received == self.ways[who].numbers
+                assert engine.end.undelivered == 0
+                assert self.goodbyes_were_exchanged(who)
+
+    def goodbyes_were_exchanged(self, who: int) -> bool:
+        """Neither end has anything left to say, and the other one knows it."""
+        theirs = self.engines[who]._peers_goodbye
+        return theirs is not None and self.engines[1 - who]._has_said_goodbye
+
+    @invariant()
     def ends_stay(self) -> None:
         for engine in self.engines:
             assert (engine.phase is Phase.ENDED) == (engine.end is not None)

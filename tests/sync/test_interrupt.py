@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support import Peer
 
+import gns_py.session.sync as sessions
 import gns_py.sync as gns
 from gns_py.sync import ListenSocket
 
@@ -203,3 +207,140 @@ def test_ctrl_c_that_nobody_catches_ends_the_program(listener: ListenSocket, pee
         assert connection.wait_closed(timeout=5.0).code == 1000
     assert program.wait() in (130, -2, 0xC000013A)  # the last one is Windows' STATUS_CONTROL_C_EXIT
     assert program.stderr.rstrip().endswith("KeyboardInterrupt")
+
+
+RAISING = """
+    import os, random, signal, sys, threading, time
+    import gns_py.sync as gns
+    import gns_py.session.sync as sessions
+
+    class Interrupted(Exception):
+        pass
+
+    def handler(number, frame):
+        # What a call has handed out is the program's to lose: it is interrupted while it is inside of one.
+        while frame is not None:
+            if frame.f_globals.get("__name__", "").startswith("gns_py.") and armed:
+                counted[0] += 1
+                raise Interrupted
+            frame = frame.f_back
+
+    armed, counted = False, [0]
+    signal.signal(signal.SIGUSR1, handler)
+
+    def disturb():
+        while True:
+            time.sleep(random.uniform(0, 0.003))
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    threading.Thread(target=disturb, daemon=True).start()
+"""
+
+READING = (
+    RAISING
+    + """
+    address, kind, how, count = ("127.0.0.1", int(sys.argv[1])), sys.argv[2], sys.argv[3], int(sys.argv[4])
+    connection = (gns if kind == "connection" else sessions).connect(*address)
+
+    def data(messages):
+        return [int(each.message.data if hasattr(each, "message") else each.data) for each in messages
+                if hasattr(each, "message") or hasattr(each, "data")]
+
+    def read():
+        if how == "recv":
+            return [int(connection.recv(timeout=0.02))]
+        if how == "recv_many":
+            return data(connection.recv_many(timeout=0.02))
+        return data(connection.poll(0.02))
+
+    received = []
+    deadline = time.monotonic() + 60
+    while len(received) < count and time.monotonic() < deadline:
+        try:
+            armed = True
+            received += read()
+            armed = False
+        except (Interrupted, TimeoutError):
+            armed = False
+    print(received == list(range(count)), counted[0] > 5, len(received), flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+    """
+)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs a signal of the program's own")
+@pytest.mark.parametrize("how", ["recv", "recv_many", "poll"])
+@pytest.mark.parametrize("kind", ["connection", "session"])
+def test_what_a_signals_handler_raises_loses_and_doubles_nothing(
+    peer: Callable[..., Peer], kind: str, how: str
+) -> None:
+    count = 4000
+
+    def pour(connection: Any) -> None:
+        for number in range(count):
+            connection.send(b"%d" % number)
+            connection.drain(timeout=30.0)
+        with contextlib.suppress(gns.ConnectionClosed):
+            connection.wait_closed(timeout=60.0)
+
+    # So that acks are due all the time, too.
+    few = sessions.SessionConfig(credit_messages=200)
+    serving = (
+        gns.serve(pour, "127.0.0.1", 0)
+        if kind == "connection"
+        else sessions.serve(pour, "127.0.0.1", 0, session_config=few)
+    )
+    with serving as server:
+        program = peer(READING, server.address.port, kind, how, count)
+        assert program.line() == f"True True {count}"
+        program.say("go on")
+        assert program.wait() == 0
+
+
+SENDING = (
+    RAISING
+    + """
+    session = sessions.connect("127.0.0.1", int(sys.argv[1]))
+    sent, count = 0, int(sys.argv[2])
+    deadline = time.monotonic() + 60
+    while sent < count and time.monotonic() < deadline:
+        try:
+            session.send(b"%d" % sent)  # not interrupted: the program would not know whether it was sent
+            sent += 1
+        except gns.SendQueueFull:
+            pass
+        if session.queued[1]:
+            try:
+                armed = True
+                session.drain(timeout=0.01)
+                armed = False
+            except (Interrupted, TimeoutError):
+                armed = False
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    session.close()
+    print(session.end.ok, counted[0] > 5, flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+    """
+)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs a signal of the program's own")
+def test_what_a_signals_handler_raises_sends_nothing_twice(peer: Callable[..., Peer]) -> None:
+    count = 4000
+    received: list[int] = []
+
+    def read(session: sessions.Session) -> None:
+        for data in session:
+            received.append(int(data))
+            if len(received) % 100 == 0:
+                time.sleep(0.002)  # a reader that is slower, so that messages wait at the other end
+
+    few = sessions.SessionConfig(credit_messages=64)
+    with sessions.serve(read, "127.0.0.1", 0, session_config=few) as server:
+        program = peer(SENDING, server.address.port, count)
+        assert program.line() == "True True"
+        program.say("go on")
+        assert program.wait() == 0
+    assert received == list(range(count))
