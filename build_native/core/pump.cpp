@@ -320,6 +320,11 @@ void Pump::on_status_changed(const SteamNetConnectionStatusChangedCallback_t &ch
             connection->last_info = info;
         }
         signal_later(push(*connection, std::move(event)));
+        // A client with nothing to say says nothing for ten seconds, and would pass for a stranger: this it answers at once.
+        const auto socket = state == k_ESteamNetworkingConnectionState_Connected
+                                ? runtime().listen_sockets.find(connection->listen_socket)
+                                : nullptr;
+        if (socket && socket->admission) send_ping(change.m_hConn);
         return;
     }
     receive_rest(connection, change.m_hConn);

@@ -5,7 +5,6 @@
 #include "config.hpp"
 #include "gatekeeper.hpp"
 #include "log_queue.hpp"
-#include "ping.hpp"
 #include "runtime.hpp"
 
 namespace gns_core {
@@ -110,9 +109,6 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
     const ErrorCapture capture;
     const EResult result = SteamNetworkingSockets()->AcceptConnection(native);
     if (result != k_EResultOK) return fail(-static_cast<int32_t>(result), capture.text());
-    // A client with nothing to say says nothing for ten seconds, and would pass for a stranger: this one it answers at once.
-    const auto socket = runtime().listen_sockets.find(connection->listen_socket);
-    if (socket && socket->admission) send_ping(native);
     SteamNetConnectionInfo_t info;
     const bool known = SteamNetworkingSockets()->GetConnectionInfo(native, &info);
     if (mailbox) move(*connection, mailbox);

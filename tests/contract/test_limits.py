@@ -197,8 +197,7 @@ def test_without_limits_all_are_let_in(api: Api) -> None:
 
 def test_by_default_there_are_limits(api: Api) -> None:
     with api.listen("127.0.0.1", 0) as listener:
-        api.connect(*listener.address, wait=False).close()
-        eventually(lambda: listener.limit_counters.admitted == 1, 5.0 * PATIENCE, "a request")
+        check_admitted(listener, api)
 
 
 @pytest.mark.parametrize("which", ["listen", "serve"])
