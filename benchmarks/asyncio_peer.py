@@ -21,7 +21,7 @@ import gns_py.asyncio as gns
 
 
 async def serve() -> None:
-    async with gns.listen("127.0.0.1", 0, config=CONFIG) as socket:
+    async with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
             async with await socket.accept() as connection:
@@ -87,7 +87,9 @@ class World:
 
     async def with_poll_group(self, rate: int, count: int) -> None:
         group = gns.PollGroup()
-        async with gns.listen("127.0.0.1", 0, config=CONFIG, on_status_changed=self.status_changed) as socket:
+        async with gns.listen(
+            "127.0.0.1", 0, config=CONFIG, limits=None, on_status_changed=self.status_changed
+        ) as socket:
             accepting = asyncio.ensure_future(self.accept(socket, group))
             reading = asyncio.ensure_future(self.read(group))
             await self.run(socket.address.port, rate, count)
@@ -108,7 +110,7 @@ class World:
 
     async def with_handlers(self, rate: int, count: int) -> None:
         async with gns.serve(
-            self.handle, "127.0.0.1", 0, config=CONFIG, on_status_changed=self.status_changed
+            self.handle, "127.0.0.1", 0, config=CONFIG, limits=None, on_status_changed=self.status_changed
         ) as server:
             await self.run(server.address.port, rate, count)
             await server.wait_closed()

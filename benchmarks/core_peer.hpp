@@ -76,7 +76,7 @@ struct Mailbox {
         for (uint16_t port = 28500;; ++port) {
             const gns_address address = loopback(port);
             uint64_t socket = 0;
-            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), &socket) < 0) continue;
+            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, &socket) < 0) continue;
             std::printf("%u\n", port);
             std::fflush(stdout);
             return;

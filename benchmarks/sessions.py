@@ -56,13 +56,13 @@ def serve(pipe: Pipe, api: str, kind: str, answers: bool) -> None:
             pipe.send(time.process_time())
 
     async def run() -> None:
-        async with gns.serve(handle_async, "127.0.0.1", 0, config=FAST) as server:
+        async with gns.serve(handle_async, "127.0.0.1", 0, config=FAST, limits=None) as server:
             await asyncio.to_thread(tell, server.address.port)
 
     if api == "asyncio":
         asyncio.run(run())
     else:
-        with gns.serve(handle, "127.0.0.1", 0, config=FAST) as server:
+        with gns.serve(handle, "127.0.0.1", 0, config=FAST, limits=None) as server:
             tell(server.address.port)
 
 

@@ -18,7 +18,7 @@ import gns_py.sync as gns
 
 
 def serve() -> None:
-    with gns.listen("127.0.0.1", 0, config=CONFIG) as socket:
+    with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
             with socket.accept() as connection, suppress(gns.ConnectionClosed):
@@ -74,7 +74,7 @@ class World:
     """A server with a fixed rate."""
 
     def __init__(self) -> None:
-        self.socket = gns.listen("127.0.0.1", 0, config=CONFIG)
+        self.socket = gns.listen("127.0.0.1", 0, config=CONFIG, limits=None)
         self.worlds: dict[gns.Connection, bytes] = {}
         self.inputs: dict[gns.Connection, bytes] = {}
         self.count = 0

@@ -132,6 +132,8 @@ CORE_END_REASONS = {
         "The reader was so slow that its queue of received messages reached its bound.",
         True,
     ),
+    # what is refused is the moment, not the peer
+    "RATE_LIMITED": ("The server has too many connections at present, or too many new ones, of this address.", True),
     # a process that restarts comes back
     "SHUTDOWN": ("The program at one end shut the library down with the connection still open.", True),
 }

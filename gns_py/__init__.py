@@ -39,9 +39,11 @@ from .errors import (
     MessageTooLarge,
     NotRunningError,
     SendQueueFull,
+    SocketError,
 )
 from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from .identity import Identity
+from .limits import ConnectionLimits, LimitCounters
 from .message import Message, MessageView
 from .runtime import get_config, list_config, reset_config, set_config, start, stop
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
@@ -66,6 +68,7 @@ __all__ = [
     "ConnectionEnd",
     "ConnectionInfo",
     "ConnectionLimitError",
+    "ConnectionLimits",
     "ConnectionRequest",
     "ConnectionState",
     "ConnectionStatus",
@@ -79,6 +82,7 @@ __all__ = [
     "InitializationError",
     "InvalidStateError",
     "LaneStatus",
+    "LimitCounters",
     "ListenError",
     "LogLevel",
     "Message",
@@ -93,6 +97,7 @@ __all__ = [
     "SendFlags",
     "SendQueue",
     "SendQueueFull",
+    "SocketError",
     "StatusChanged",
     "build_info",
     "get_config",

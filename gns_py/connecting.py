@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import socket
 from collections.abc import Callable
@@ -62,6 +63,9 @@ def reachable(addresses: list[Address]) -> list[Address]:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(address)  # sends nothing
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):  # the core makes room, or says so
+                found.append(address)
+                continue
             failure = failure or OSError(error.errno, f"cannot connect to {address}: {error.strerror}")
         else:
             found.append(address)

@@ -94,6 +94,7 @@ class EndReason(OpenIntEnum):
         "The reader was so slow that its queue of received messages reached its bound.",
         True,
     )
+    RATE_LIMITED = 2004, "The server has too many connections at present, or too many new ones, of this address.", True
     SHUTDOWN = 2999, "The program at one end shut the library down with the connection still open.", True
     LOCAL_OFFLINE_MODE = 3001, "This end is set to work offline.", False
     LOCAL_MANY_RELAY_CONNECTIVITY = (

@@ -3,10 +3,11 @@
 GNSError
 ├── NotRunningError (RuntimeError)          the runtime was stopped
 ├── ForkedError (RuntimeError)              used in a forked child
-├── InitializationError (RuntimeError)      GNS did not start
+├── InitializationError (OSError, RuntimeError)   GNS did not start
 ├── InvalidStateError (RuntimeError)        not possible in the state that the object is in
 ├── ConcurrencyError (RuntimeError)         two readers at once
 ├── ListenError (OSError)                   the port is taken, the address is not this machine's
+├── SocketError (OSError)                   the system has no socket for it: no descriptor, no such address family
 ├── ConnectionLimitError (OSError)          8,191 connections in this process
 ├── ConfigError (ValueError)                an option that does not exist there, or is locked
 ├── MessageTooLarge (ValueError)            can never be sent
@@ -21,7 +22,7 @@ GNSError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .enums import EndReason, Result
 
@@ -44,8 +45,11 @@ class ForkedError(GNSError, RuntimeError):
     """This process is a fork of the one that started the runtime: GNS does not work here. Start a fresh process."""
 
 
-class InitializationError(GNSError, RuntimeError):
-    """GNS did not start; the text is its own."""
+class InitializationError(GNSError, OSError, RuntimeError):
+    """GNS did not start, and nothing of it runs; the text is its own.
+
+    ``errno`` and ``strerror``: where it was the system that refused, a thread for example; a later start() may go well.
+    """
 
 
 class InvalidStateError(GNSError, RuntimeError):
@@ -57,11 +61,25 @@ class ConcurrencyError(GNSError, RuntimeError):
 
 
 class ListenError(GNSError, OSError):
-    """The address cannot be listened on; the text is GNS's own."""
+    """The address cannot be listened on.
+
+    ``errno`` and ``strerror``: where it was the system that refused, as it does when the port is taken; else the text
+    is GNS's own.
+    """
+
+
+class SocketError(GNSError, OSError):
+    """The system does not give a socket, or what one is waited for with: ``errno`` and ``strerror`` say why.
+
+    EMFILE and ENFILE: no descriptor is left; EAFNOSUPPORT: this machine has no such address family.
+    """
 
 
 class ConnectionLimitError(GNSError, OSError):
-    """The process has as many connections as GNS can have: 8,191, those closed in the last 5 seconds included."""
+    """The process has as many connections as GNS can have: 8,191; ``errno`` is EAGAIN.
+
+    Inbound ones that were closed in the last 5 seconds are among them.
+    """
 
 
 class ConfigError(GNSError, ValueError):
@@ -101,8 +119,8 @@ class ConnectionClosed(GNSError, ConnectionError):
         super().__init__(str(end))
         self.end = end
 
-    def __reduce__(self) -> tuple[type[ConnectionClosed], tuple[ConnectionEnd]]:
-        return type(self), (self.end,)
+    def __reduce__(self) -> tuple[type[ConnectionClosed], tuple[ConnectionEnd], dict[str, Any]]:
+        return type(self), (self.end,), self.__dict__  # notes, too
 
     @property
     def code(self) -> int:

@@ -35,6 +35,9 @@ class ConnectionEnd:
     text: str
     """What whoever ended it said, as it was sent: at most 127 bytes, in the case of a problem GNS's own."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", int(self.code))  # an EndReason prints and formats as its name
+
     @property
     def reason(self) -> EndReason:
         """The code as an EndReason, with its explanation."""
@@ -62,7 +65,7 @@ class ConnectionEnd:
     def __str__(self) -> str:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
         text = f": {printable(self.text)}" if self.text else ""
-        return f"{verb} {self.closed_by.value}, {int(self.code)} {self.reason.name}{text}"
+        return f"{verb} {self.closed_by.value}, {self.code} {self.reason.name}{text}"
 
 
 def end_of(info: ConnectionInfo) -> ConnectionEnd:

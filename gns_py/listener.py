@@ -19,6 +19,7 @@ from .endpoint import C, StatusCallback, check_goodbye
 from .enums import ConfigScope, ConfigValue, ConnectionState, EndReason
 from .errors import ForkedError, GNSError, ListenError, NotRunningError
 from .events import ConnectionRequest, StatusChanged
+from .limits import NOTHING_COUNTED, ConnectionLimits, LimitCounters
 from .runtime import Mailbox
 from .stats import ConnectionInfo
 
@@ -33,12 +34,18 @@ class Listener(Broadcaster[C]):
     """An open port."""
 
     def __init__(
-        self, mailbox: Mailbox, where: Address, options: Config, on_status_changed: StatusCallback | None
+        self,
+        mailbox: Mailbox,
+        where: Address,
+        options: Config,
+        limits: ConnectionLimits | None,
+        on_status_changed: StatusCallback | None,
     ) -> None:
         """Opens it: port 0 finds a free one."""
         self._closed = True  # until it is open
         self._mailbox = mailbox
-        self._handle, self.address = _open(mailbox, where, options)
+        self._counted = NOTHING_COUNTED  # once it is closed
+        self._handle, self.address = _open(mailbox, where, options, limits)
         """Where it listens: (host, port), the port found if 0 was asked for."""
         self._closed = False
         self._on_status_changed = None
@@ -54,6 +61,12 @@ class Listener(Broadcaster[C]):
     def connections(self) -> list[C]:
         """Those that are connected, or being so, and not closed; accepted by whatever means."""
         return [connection for connection in list(self._connections.values()) if not connection._closed_here]
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        counters = _native.listen_counters(self._handle)
+        return counters if isinstance(counters, LimitCounters) else self._counted
 
     def set_config(self, config: Config) -> None:
         """Sets options for its connections that have no value of their own.
@@ -89,6 +102,7 @@ class Listener(Broadcaster[C]):
         self._closed = True
         for connection in self.connections:
             connection._say(code, text)
+        self._counted = self.limit_counters
         result = _native.listen_close(self._handle, code, goodbye, linger)
         self._mailbox.receive_if_idle()
         for connection in self.connections:
@@ -164,6 +178,11 @@ class BaseServer(Broadcaster[C]):
         """Those that are connected or being so."""
         return self._listener.connections
 
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        return self._listener.limit_counters
+
     def is_serving(self) -> bool:
         """Whether it is open."""
         return not self._listener._closed
@@ -194,16 +213,16 @@ def host_to_listen(host: str) -> str:
     return "::"
 
 
-def _open(mailbox: Mailbox, where: Address, options: Config) -> tuple[int, Address]:
+def _open(mailbox: Mailbox, where: Address, options: Config, limits: ConnectionLimits | None) -> tuple[int, Address]:
     for attempt in range(_PORT_TRIES):
         address = _free_address(where)
         try:
-            return _native.listen(mailbox.handle, address, options), address
+            return _native.listen(mailbox.handle, address, options, limits), address
         except GNSError as error:
             if isinstance(error, ValueError | RuntimeError):  # not about the port
                 raise
             if attempt == _PORT_TRIES - 1 or not _is_taken(address):
-                raise ListenError(f"cannot listen on {address}: {error}") from None
+                raise _listen_error(address, error) from None
     raise AssertionError("unreachable")
 
 
@@ -221,9 +240,13 @@ def _free_address(where: Address) -> Address:
             probe.bind(where)
             return Address(where.host, probe.getsockname()[1])
     except OSError as error:
-        refused = ListenError(f"cannot listen on {where}: {error.strerror or error}")
-        refused.errno = error.errno
-        raise refused from None
+        raise _listen_error(where, error) from None
+
+
+def _listen_error(where: Address, error: Exception) -> ListenError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return ListenError(error.errno, f"cannot listen on {where}: {error.strerror}")
+    return ListenError(f"cannot listen on {where}: {error}")
 
 
 def _is_taken(address: Address) -> bool:

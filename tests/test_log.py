@@ -390,7 +390,7 @@ def test_a_failed_assertion_is_an_error_with_a_hint_to_report_it(peer: Callable[
         print("done")
         """
     )
-    assert program.line() == "GNSError"
+    assert program.line() == "SocketError"
     assert program.line() == "done"
     assert program.wait() == 0
     (line,) = [line for line in program.stderr.splitlines() if "BUG" in line]

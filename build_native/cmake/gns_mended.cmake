@@ -30,6 +30,15 @@ endfunction()
 # The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first looked after when they
 # are empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
 set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
+# Without a descriptor for epoll GNS does not start: unmended, its wake-up sockets stay open, and the next start is a bug to it.
+set(no_epoll "if ( s_epollfd == INVALID_EPOLL_HANDLE )")
+list(APPEND socketthread "${no_epoll}" "${no_epoll}
+			{
+				closesocket( s_hSockWakeThreadRead )\;
+				closesocket( s_hSockWakeThreadWrite )\;
+				s_hSockWakeThreadRead = s_hSockWakeThreadWrite = INVALID_SOCKET\;
+			}
+			${no_epoll}")
 # On Windows its exit handler would run too late, and might wait for ever for a lock: see flags.cmake.
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
@@ -104,3 +113,74 @@ gns_mend(clientlib/steamnetworkingsockets_snp.cpp
 gns_mend(steamnetworkingsockets_thinker.cpp
   "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
   "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")
+
+# Who may connect is for the core to say (core/admission_hook.hpp), once it is known that the address is not forged, and before
+# a connection is made and keys are exchanged: unmended, each request of a stranger costs all of that, and one of 8,191 places.
+# A refused one is told, as one that has the number of another connection is.
+set(udp clientlib/steamnetworkingsockets_udp.cpp)
+set(transport CConnectionTransport)
+gns_mend(${udp}
+  "\nnamespace SteamNetworkingSocketsLib {" [=[
+
+#include "admission_hook.hpp"
+
+gns_core::AdmissionHook *gns_core::admission_hook = nullptr;
+
+namespace SteamNetworkingSocketsLib {]=]
+  [=[ReportBadPacket( "ConnectRequest", "Missing connection ID" );
+		return;
+	}]=] [=[ReportBadPacket( "ConnectRequest", "Missing connection ID" );
+		return;
+	}
+
+	uint8 argubFrom[16];
+	adrFrom.GetIPV6( argubFrom );
+	if ( gns_core::admission_hook )
+	{
+		const gns_core::AdmissionHook::Answer answer = gns_core::admission_hook->request( m_hListenSocketSelf, argubFrom, usecNow );
+		if ( !answer.admit )
+		{
+			if ( answer.text )
+			{
+				CMsgSteamSockets_UDP_ConnectionClosed msgRefusal;
+				msgRefusal.set_to_connection_id( unClientConnectionID );
+				msgRefusal.set_reason_code( answer.reason );
+				msgRefusal.set_debug( answer.text );
+				SendPaddedMsg( k_ESteamNetworkingUDPMsg_ConnectionClosed, msgRefusal, adrFrom );
+			}
+			return;
+		}
+	}]=]
+  "pConn->m_statsEndToEnd.TrackRecvPacket( cbPkt, usecNow );" [=[pConn->m_statsEndToEnd.TrackRecvPacket( cbPkt, usecNow );
+	if ( gns_core::admission_hook )
+		gns_core::admission_hook->begin( m_hListenSocketSelf, pConn->m_hConnectionSelf, argubFrom, usecNow );]=]
+  "// This is a valid packet." [=[// The connect request was number 1.
+	if ( m_connection.m_statsEndToEnd.m_nMaxRecvPktNum <= 1 && gns_core::admission_hook )
+		gns_core::admission_hook->heard( m_connection.m_hConnectionSelf );
+
+	// This is a valid packet.]=]
+  "${transport}::TransportConnectionStateChanged( eOldState );" [=[CConnectionTransport::TransportConnectionStateChanged( eOldState );
+	if ( gns_core::admission_hook )
+	{
+		const ESteamNetworkingConnectionState eState = ConnectionState();
+		if ( eState == k_ESteamNetworkingConnectionState_FinWait || eState == k_ESteamNetworkingConnectionState_ClosedByPeer || eState == k_ESteamNetworkingConnectionState_ProblemDetectedLocally )
+			gns_core::admission_hook->end( m_connection.m_hConnectionSelf, eState == k_ESteamNetworkingConnectionState_FinWait );
+	}]=]
+  "${transport}::TransportFreeResources();" [=[CConnectionTransport::TransportFreeResources();
+	if ( gns_core::admission_hook )
+		gns_core::admission_hook->forget( m_connection.m_hConnectionSelf );]=])
+set_property(SOURCE ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${udp} TARGET_DIRECTORY GameNetworkingSockets_s
+  APPEND PROPERTY INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/core)
+
+# A closed outgoing connection keeps its socket for five seconds, to tell a peer that may not have heard of it. Once the peer
+# has answered, or has closed it first, there is nothing left to tell: unmended, a client's descriptor goes five seconds later.
+gns_mend(clientlib/steamnetworkingsockets_connections.cpp
+  "// Keep hanging out until the fin wait time is up" [=[// An inbound one keeps hanging out until the fin wait time is up
+			if ( !m_bConnectionInitiatedRemotely )
+			{
+				m_usecWhenEnteredConnectionState -= k_usecFinWaitTimeout;
+				SetNextThinkTimeASAP();
+			}]=]
+  "SetState( k_ESteamNetworkingConnectionState_FinWait, usecNow );" [=[SetState( k_ESteamNetworkingConnectionState_FinWait, usecNow );
+			if ( m_eConnectionWireState == k_ESteamNetworkingConnectionState_ClosedByPeer && !m_bConnectionInitiatedRemotely )
+				m_usecWhenEnteredConnectionState -= k_usecFinWaitTimeout;]=])

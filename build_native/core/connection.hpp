@@ -17,6 +17,7 @@
 
 namespace gns_core {
 
+class Admission;
 class Mailbox;
 class History;
 
@@ -54,6 +55,7 @@ inline bool is_drained(const SendAccount &account, const DrainBound &bound) {
 
 struct ListenSocket {
     uint64_t handle = 0;
+    std::shared_ptr<Admission> admission; // nullptr: no limits
     HSteamListenSocket native = k_HSteamListenSocket_Invalid; // pump only
     std::shared_ptr<Mailbox> mailbox;
     gns_address address{};

@@ -19,7 +19,7 @@
 
    Lock order, outermost first; a thread holds only locks further down than those it has:
      1 runtime life cycle   2 native calls (shared by direct calls of GNS, exclusive while GNS comes up or goes down)
-     3 GNS's own locks   4 connection end   5 mailbox   6 pump queue, pump parking, handle tables, log queue, grants of
+     3 GNS's own locks (its global one also guards admission)   4 connection end   5 mailbox   6 pump queue, pump parking, handle tables, log queue, grants of
        credit (leaves)
    GNS calls the log sink and frees messages with its own locks held: the sink takes only the log queue's lock, freeing
    none, except that a message freed off the pump thread may take 2, shared, to wake the pump; GNS holds no lock then. */
@@ -44,6 +44,7 @@
 #define GNS_ERROR_BAD_IDENTITY -1016     /* no identity that GNS can parse */
 #define GNS_ERROR_BAD_VALUE -1017        /* out of the range that the option has */
 #define GNS_ERROR_HELD -1018             /* a framed message has no credit, or must wait for others */
+#define GNS_ERROR_SYSTEM -1019           /* the system refused; gns_last_error_number says why */
 
 #define GNS_SCOPE_GLOBAL 1
 #define GNS_SCOPE_LISTEN_SOCKET 3
@@ -71,7 +72,10 @@
 #define GNS_END_GOING_AWAY 1001                    /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001                /* the program that owned this connection failed */
 #define GNS_END_MESSAGE_QUEUE_LIMIT_REACHED 2003   /* the reader was too slow for its queue's bound */
+#define GNS_END_RATE_LIMITED 2004                  /* the listen socket's limits do not allow one more at present */
 #define GNS_END_SHUTDOWN 2999                      /* gns_stop with the connection still open (GNS's own number) */
+
+#define GNS_NO_LIMIT -1
 
 #define GNS_SEND_NO_NAGLE 1
 #define GNS_SEND_NO_DELAY 4
@@ -104,6 +108,28 @@ typedef struct {
     double real;
     const char *string; /* terminated */
 } gns_option;
+
+/* How many connections a listen socket lets in, of those that prove that they receive at their address; a refused one gets
+   no connection, and is told GNS_END_RATE_LIMITED. Half open: its peer has not sent anything yet that only the holder of
+   its keys can send. All of an IPv6 network of 64 bits count as one address, IPv4 as itself through an IPv6 socket, too.
+   GNS_NO_LIMIT: none. */
+typedef struct {
+    double rate_per_address;             /* connections a second, in the long run */
+    int32_t burst_per_address;           /* so many may come faster than that; at least 1 */
+    int32_t max_half_open;               /* beyond it, one that is 3 s old gives way, so many in 3 s; as many may be closing */
+    int32_t max_half_open_per_address;
+    int32_t max_connections_per_address; /* half open or open */
+} gns_limits;
+
+/* What came of them, since the listen socket was opened. */
+typedef struct {
+    int64_t admitted;
+    int64_t rate;                    /* this and the next three: refused, and why */
+    int64_t half_open;
+    int64_t half_open_per_address;
+    int64_t connections_per_address;
+    int64_t gave_way;                /* admitted, and ended for a newer one while half open */
+} gns_limit_counters;
 
 typedef struct {
     uint64_t connection;
@@ -213,13 +239,16 @@ const gns_build_info *gns_build(void);
 int64_t gns_time_us(void);
 /* Why the last failed call of this thread failed: GNS's words where there are some, else the core's; "" before. */
 const char *gns_last_error_text(void);
+/* The system's number (errno; on Windows its own) of that failure, 0 if it was not the system that refused. */
+int32_t gns_last_error_number(void);
 /* One sentence for an error code, "" for one that is unknown. */
 const char *gns_error_text(int32_t code);
 
 /* ---- life cycle ------------------------------------------------------------------------------------------------- */
 
 /* Starts GNS under an identity (text as in gns_identity_parse; size 0: none) and the pump. 0: started, 1: was running
-   already under the same identity. Errors: RUNNING, BAD_IDENTITY, NATIVE. Blocks for some milliseconds. */
+   already under the same identity. Errors: RUNNING, BAD_IDENTITY, NATIVE, SYSTEM (descriptors, threads): then nothing runs.
+   Blocks for some milliseconds. The pump takes no signals. */
 int32_t gns_start(const char *identity, int32_t size);
 /* Ends everything: waits up to linger_us for what closed connections still have to deliver, ends each open connection
    with GNS_END_SHUTDOWN (its mailbox and its peer are told), stops the pump, ends GNS. Waiting calls return. Mailboxes
@@ -247,7 +276,7 @@ int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t by
 /* Frees it and what waits in it. Its connections go on, their events are dropped. Waiting receives return BAD_HANDLE. */
 int32_t gns_mailbox_destroy(uint64_t mailbox);
 /* A descriptor (a SOCKET on Windows) that is readable while events wait, for event loops; made at the first call, owned
-   by the mailbox: never read, written or closed by the caller. Errors: NATIVE. */
+   by the mailbox: never read, written or closed by the caller. Errors: SYSTEM. */
 int64_t gns_mailbox_fd(uint64_t mailbox);
 /* For event loops that cannot watch a descriptor, instead of it: from now on the mailbox sends a byte to this socket when
    events begin to wait, and the next one not before a receive has left nothing waiting. The caller's, to be closed after
@@ -265,16 +294,21 @@ int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *eve
 /* ---- sockets and connections -------------------------------------------------------------------------------------- */
 
 /* Opens a UDP port. Connections that come in are reported to the mailbox (status, 0 -> 1) and wait for gns_accept or
-   gns_close. Port 0 is refused (InvalidParam). Errors: NATIVE (port taken, ...), option errors. */
+   gns_close. limits: NULL, none. Port 0 is refused (InvalidParam). Errors: SYSTEM (port taken, ...), NATIVE, BAD_VALUE
+   (limits), option errors. */
 int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                   uint64_t *listen_socket);
+                   const gns_limits *limits, uint64_t *listen_socket);
 int32_t gns_listen_address(uint64_t listen_socket, gns_address *address);
+/* All zero without limits. Never blocks. */
+int32_t gns_listen_counters(uint64_t listen_socket, gns_limit_counters *counters);
 /* Closes it: no new connection gets in, each of its connections is closed with reason, text and linger as by gns_close,
    and the port is given back: at once if nothing lingers, else when that is delivered, at the latest after the
    connections' timeout. Errors: BAD_REASON, BAD_TEXT. */
 int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *text, int32_t size, int32_t linger);
-/* Begins to connect; its events go to the mailbox, beginning with status 0 -> 1. Errors: LimitExceeded (8,191 connections
-   per process, those closed in the last 5 s included), NATIVE, option errors. */
+/* Begins to connect; its events go to the mailbox, beginning with status 0 -> 1. Of closed connections, those that still
+   wait for their peer's answer give way if a place or a descriptor is missing. Errors: LimitExceeded (8,191 connections per
+   process, inbound ones closed in the last 5 s included), SYSTEM (no descriptor, no such address family), NATIVE, option
+   errors. */
 int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
                     uint64_t *connection);
 /* Accepts an inbound connection; from now on its events go to `mailbox` (0: where they went). Errors: InvalidState (it
@@ -287,7 +321,7 @@ int32_t gns_connection_move(uint64_t connection, uint64_t mailbox);
    still delivered, in the background, bounded by the connection's timeout. Errors: BAD_REASON, BAD_TEXT. */
 int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t size, int32_t linger);
 /* Two connected ends in this process: network 0, in memory; 1, over UDP on loopback. identity_a is what the other end
-   sees of a. Sizes 0: none. No event is reported. Errors: BAD_IDENTITY, LimitExceeded, NATIVE. */
+   sees of a. Sizes 0: none. No event is reported. Errors: BAD_IDENTITY, LimitExceeded, SYSTEM, NATIVE. */
 int32_t gns_socket_pair(uint64_t mailbox_a, uint64_t mailbox_b, int32_t network, const char *identity_a, int32_t size_a,
                         const char *identity_b, int32_t size_b, uint64_t *connection_a, uint64_t *connection_b);
 

@@ -19,3 +19,13 @@ struct SteamNetworkingGlobalLock {
     static void Unlock();
 };
 }
+
+namespace gns_core {
+// GNS's global lock, while it lives.
+struct GlobalLock {
+    GlobalLock() { SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Lock("gns_core"); }
+    ~GlobalLock() { SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Unlock(); }
+    GlobalLock(const GlobalLock &) = delete;
+    GlobalLock &operator=(const GlobalLock &) = delete;
+};
+}

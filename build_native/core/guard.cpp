@@ -1,6 +1,8 @@
 #include "guard.hpp"
 
+#include <charconv>
 #include <cstring>
+#include <tuple>
 
 namespace gns_core {
 
@@ -8,11 +10,26 @@ std::atomic<bool> forked{false};
 
 namespace {
 thread_local char last_error[1024];
+thread_local int32_t last_number = 0;
 }
 
-int32_t fail(int32_t code, std::string_view text) noexcept {
+int32_t fail(int32_t code, std::string_view text, int32_t number) noexcept {
+    last_number = number;
     copy_text(last_error, sizeof last_error, text.empty() ? gns_error_text(code) : text);
     return code;
+}
+
+int32_t system_error_in(std::string_view text) noexcept {
+    // "Error code 0x%08x.", "error 0x%x", "errno=%d"
+    for (const auto &[before, begin, base] : {std::tuple{"errno=", "errno=", 10}, std::tuple{"rror", "0x", 16}}) {
+        const size_t error = text.rfind(before);
+        const size_t number = error == std::string_view::npos ? error : text.find(begin, error);
+        if (number == std::string_view::npos) continue;
+        uint32_t value = 0;
+        std::from_chars(text.data() + number + std::strlen(begin), text.data() + text.size(), value, base);
+        return static_cast<int32_t>(value);
+    }
+    return 0;
 }
 
 bool is_text(const char *text, int32_t size, int32_t longest) noexcept {
@@ -33,6 +50,7 @@ void copy_text(char *out, size_t capacity, std::string_view text) noexcept {
 } // namespace gns_core
 
 const char *gns_last_error_text(void) { return gns_core::last_error; }
+int32_t gns_last_error_number(void) { return gns_core::last_number; }
 
 const char *gns_error_text(int32_t code) {
     switch (code) {
@@ -53,6 +71,7 @@ const char *gns_error_text(int32_t code) {
     case GNS_ERROR_BAD_REASON: return "a close reason must be from 1000 to 2999";
     case GNS_ERROR_BAD_IDENTITY: return "not an identity";
     case GNS_ERROR_BAD_VALUE: return "the value is out of range";
+    case GNS_ERROR_SYSTEM: return "the system refused";
     case GNS_ERROR_HELD: return "the message has no credit, or must wait for others";
     case -2: return "failed";
     case -3: return "the connection has ended";

@@ -10,6 +10,8 @@ namespace {
 
 static_assert(sizeof(gns_address) == 24);
 static_assert(sizeof(gns_option) == 32);
+static_assert(sizeof(gns_limits) == 24);
+static_assert(sizeof(gns_limit_counters) == 48);
 static_assert(sizeof(gns_event) == 56);
 static_assert(sizeof(gns_batch) == 24);
 static_assert(sizeof(gns_connection_info) == 440);
@@ -32,6 +34,19 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_option, integer),
     GNS_FIELD(gns_option, real),
     GNS_FIELD(gns_option, string),
+    GNS_STRUCT(gns_limits),
+    GNS_FIELD(gns_limits, rate_per_address),
+    GNS_FIELD(gns_limits, burst_per_address),
+    GNS_FIELD(gns_limits, max_half_open),
+    GNS_FIELD(gns_limits, max_half_open_per_address),
+    GNS_FIELD(gns_limits, max_connections_per_address),
+    GNS_STRUCT(gns_limit_counters),
+    GNS_FIELD(gns_limit_counters, admitted),
+    GNS_FIELD(gns_limit_counters, rate),
+    GNS_FIELD(gns_limit_counters, half_open),
+    GNS_FIELD(gns_limit_counters, half_open_per_address),
+    GNS_FIELD(gns_limit_counters, connections_per_address),
+    GNS_FIELD(gns_limit_counters, gave_way),
     GNS_STRUCT(gns_event),
     GNS_FIELD(gns_event, connection),
     GNS_FIELD(gns_event, number),

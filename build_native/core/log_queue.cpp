@@ -32,7 +32,7 @@ constexpr const char *false_alarms[] = {
     // A connection that has ended since its lanes were counted; the core asks again without them.
     "Connection only has 0 lanes configured",
     // The caller is told, and may well wait for room, trying again and again.
-    "Cannot create IPv4 connection.  Too many connections.",
+    "Cannot create IPv4 connection.",
     // Only the pump takes GNS's locks for long; on a loaded machine it is not news that it was not scheduled meanwhile.
     "SteamNetworkingSockets lock held for",
 };

@@ -1,4 +1,4 @@
-// The one file of the core that sees GNS's own classes; compiled with GNS's settings.
+// Sees GNS's own classes; compiled with GNS's settings.
 #include <steamnetworkingsockets_connections.h>
 
 #include "ping.hpp"

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "config.hpp"
+#include "end_early.hpp"
+#include "gatekeeper.hpp"
 #include "history.hpp"
 #include "mailbox.hpp"
 #include "ping.hpp"
@@ -22,6 +24,7 @@ constexpr int lingering_poll_ms = 5;
 constexpr size_t send_batch = 1024;   // GNS sorts a batch on the stack
 constexpr int receive_batch = 256;
 constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" after the last ack
+constexpr size_t max_closed = 8192;    // as many connections as GNS has
 constexpr std::chrono::seconds park_patience{5};
 constexpr const char *shutdown_text = "the runtime was stopped";
 
@@ -36,10 +39,8 @@ int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
 } // namespace
 
 void free_closed_ports() {
-    using namespace SteamNetworkingSocketsLib;
-    SteamNetworkingGlobalLock::Lock("gns_core");
-    ProcessPendingDestroyClosedRawUDPSockets();
-    SteamNetworkingGlobalLock::Unlock();
+    const GlobalLock lock;
+    SteamNetworkingSocketsLib::ProcessPendingDestroyClosedRawUDPSockets();
 }
 
 // ---- any thread ----
@@ -53,7 +54,14 @@ void Pump::start() {
         accepting_ = true;
     }
     set_alive(true);
-    thread_ = std::thread([this] { loop(); });
+    try {
+        thread_ = std::thread([this] { loop(); });
+    } catch (...) { // the system has no thread for us
+        set_alive(false);
+        std::lock_guard lock(queue_mutex_);
+        accepting_ = false;
+        throw;
+    }
 }
 
 void Pump::stop(int64_t linger_us) {
@@ -312,6 +320,11 @@ void Pump::on_status_changed(const SteamNetConnectionStatusChangedCallback_t &ch
             connection->last_info = info;
         }
         signal_later(push(*connection, std::move(event)));
+        // A client with nothing to say says nothing for ten seconds, and would pass for a stranger: this it answers at once.
+        const auto socket = state == k_ESteamNetworkingConnectionState_Connected
+                                ? runtime().listen_sockets.find(connection->listen_socket)
+                                : nullptr;
+        if (socket && socket->admission) send_ping(change.m_hConn);
         return;
     }
     receive_rest(connection, change.m_hConn);
@@ -372,6 +385,20 @@ void Pump::close_native(Connection &connection, int32_t reason, const char *text
     }
     std::shared_ptr<Connection> keep = std::exchange(by_native_[native & 0xFFFF], nullptr);
     SteamNetworkingSockets()->CloseConnection(native, reason, text, linger);
+    if (connection.inbound) return;
+    if (closed_.size() == max_closed) closed_.pop_front();
+    closed_.push_back(native);
+}
+
+bool Pump::drop_closed() {
+    bool dropped = false;
+    {
+        const GlobalLock lock;
+        for (; !dropped && !closed_.empty(); closed_.pop_front()) dropped = drop_waiting(closed_.front());
+        bury_dropped();
+    }
+    free_closed_ports();
+    return dropped;
 }
 
 void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int32_t reason, const std::string &text, bool linger) {
@@ -504,6 +531,7 @@ void Pump::settle_lingering() {
         for (const Lingering &entry : lingering_)
             if (entry.listen_socket == socket.handle) return false;
         SteamNetworkingSockets()->CloseListenSocket(socket.native);
+        set_admission(socket.native, nullptr);
         free_closed_ports();
         return true;
     };
@@ -524,8 +552,11 @@ void Pump::shut_down() {
     watched_.clear();
     pings_.clear();
     noted_.clear();
+    for (const auto &socket : listen_sockets_) set_admission(socket->native, nullptr);
+    for (const ClosedListenSocket &socket : closed_listen_sockets_) set_admission(socket.native, nullptr);
     listen_sockets_.clear();
     closed_listen_sockets_.clear();
+    closed_.clear();
     SteamNetworkingSockets()->DestroyPollGroup(poll_group_);
     std::vector<Command> dropped; // tells those who wait for a task
     std::lock_guard lock(queue_mutex_);

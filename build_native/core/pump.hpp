@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,6 +59,9 @@ public:
     size_t lingering() const { return lingering_.size(); }
     // Closes GNS's connection, if it still has one.
     void close_native(Connection &connection, int32_t reason, const char *text, bool linger);
+    // Of the outgoing connections that were closed, and only wait for their peers' answer, the oldest is gone at once, with its
+    // descriptor. False if there is none.
+    bool drop_closed();
     void close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int32_t reason, const std::string &text, bool linger);
     void watch_drain(const std::shared_ptr<Connection> &connection);
     void ping(const std::shared_ptr<Connection> &connection);
@@ -124,6 +128,7 @@ private:
     };
     std::vector<Ping> pings_;
     std::vector<Lingering> lingering_;
+    std::deque<HSteamNetConnection> closed_; // outgoing, the oldest first
     std::vector<std::shared_ptr<Mailbox>> to_signal_;
     std::vector<std::shared_ptr<Connection>> watched_;
     std::vector<std::shared_ptr<Connection>> noted_; // those with a history

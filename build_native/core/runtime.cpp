@@ -6,7 +6,9 @@
 #include <pthread.h>
 #endif
 
+#include "gatekeeper.hpp"
 #include "log_queue.hpp"
+#include "no_signals.hpp"
 
 namespace gns_core {
 
@@ -69,14 +71,25 @@ int32_t start(const std::string &text, const SteamNetworkingIdentity &identity) 
     SteamNetworkingSockets_SetLockWaitWarningThreshold(lock_warning_us);
     SteamNetworkingSockets_SetManualPollMode(true);
     SteamNetworkingErrMsg error{};
-    if (!GameNetworkingSockets_Init(text.empty() ? nullptr : &identity, error)) return fail(GNS_ERROR_NATIVE, error);
-    guard_process();
-    utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
-    utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, unbounded);
-    utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
-    state.identity = text;
-    state.running.store(true);
-    state.pump.start();
+    const NoSignals threads_started_here;
+    if (!GameNetworkingSockets_Init(text.empty() ? nullptr : &identity, error)) {
+        const int32_t number = system_error_in(error);
+        return fail(number ? GNS_ERROR_SYSTEM : GNS_ERROR_NATIVE, error, number);
+    }
+    try {
+        guard_process();
+        attach_gatekeeper();
+        utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
+        utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, unbounded);
+        utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
+        state.identity = text;
+        state.running.store(true);
+        state.pump.start();
+    } catch (...) { // no thread, no memory: nothing is left half started
+        state.running.store(false);
+        GameNetworkingSockets_Kill();
+        throw;
+    }
     return 0;
 }
 

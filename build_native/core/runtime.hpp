@@ -48,12 +48,15 @@ inline int32_t not_found() {
 template <class Task> int32_t on_pump(Task &&task) {
     int32_t result = 0;
     std::string text;
+    int32_t number = 0;
     const bool ran = runtime().pump.run([&] {
         result = task();
-        if (result < 0) text = gns_last_error_text();
+        if (result >= 0) return;
+        text = gns_last_error_text();
+        number = gns_last_error_number();
     });
     if (!ran) return fail(GNS_ERROR_NOT_RUNNING);
-    return result < 0 ? fail(result, text) : result;
+    return result < 0 ? fail(result, text, number) : result;
 }
 
 } // namespace gns_core

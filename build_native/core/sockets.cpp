@@ -1,5 +1,9 @@
 // Listening, connecting, accepting, closing, pairs.
+#include <cerrno>
+
+#include "admission.hpp"
 #include "config.hpp"
+#include "gatekeeper.hpp"
 #include "log_queue.hpp"
 #include "runtime.hpp"
 
@@ -16,28 +20,63 @@ int32_t check_goodbye(int32_t reason, const char *text, int32_t size) {
     return is_text(text, size, GNS_MAX_END_TEXT) ? 0 : fail(GNS_ERROR_BAD_TEXT);
 }
 
+bool is_out_of_descriptors(int32_t number) {
+#if defined(_WIN32)
+    return number == 10024 || number == 10055; // WSAEMFILE, WSAENOBUFS: the names come with a listen() of their own
+#else
+    return number == EMFILE || number == ENFILE;
+#endif
+}
+
 // GNS says only in its log why it did not make something.
 int32_t refused(const ErrorCapture &capture) {
     free_closed_ports(); // it may have opened one already
-    const bool full = capture.text().find("Too many connections") != std::string::npos;
-    return fail(full ? -k_EResultLimitExceeded : GNS_ERROR_NATIVE, capture.text());
+    if (capture.text().find("Too many connections") != std::string::npos) return fail(-k_EResultLimitExceeded, capture.text());
+    const int32_t number = system_error_in(capture.text());
+    return fail(number ? GNS_ERROR_SYSTEM : GNS_ERROR_NATIVE, capture.text(), number);
+}
+
+// Tries again as long as closed connections can give way: each has a descriptor, and one of GNS's places.
+template <class Make> int32_t make_native(const Make &make) {
+    for (;;) {
+        const ErrorCapture capture;
+        if (make()) return 0;
+        const int32_t error = refused(capture);
+        const bool exhausted = error == -k_EResultLimitExceeded || is_out_of_descriptors(gns_last_error_number());
+        if (!exhausted || !runtime().pump.drop_closed()) return error;
+    }
 }
 
 int32_t listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options, int32_t count,
-               uint64_t *handle) {
+               const gns_limits *limits, uint64_t *handle) {
     if (address.port == 0) return fail(-k_EResultInvalidParam, "port 0 is not a port to listen on");
     auto socket = std::make_shared<ListenSocket>();
     socket->limits = runtime().limits;
     std::vector<SteamNetworkingConfigValue_t> native_options;
     if (const int32_t error = translate(options, count, &native_options, &socket->limits)) return error;
-    const ErrorCapture capture;
-    socket->native = SteamNetworkingSockets()->CreateListenSocketIP(
-        to_native(address), static_cast<int>(native_options.size()), native_options.data());
-    if (socket->native == k_HSteamListenSocket_Invalid) return refused(capture);
+    if (limits) {
+        if (const int32_t error = check_limits(*limits)) return fail(error);
+        socket->admission = std::make_shared<Admission>(*limits);
+    }
+    const int32_t error = make_native([&] {
+        socket->native = SteamNetworkingSockets()->CreateListenSocketIP(
+            to_native(address), static_cast<int>(native_options.size()), native_options.data());
+        return socket->native != k_HSteamListenSocket_Invalid;
+    });
+    if (error) return error;
     socket->mailbox = mailbox;
     socket->address = address;
-    *handle = runtime().listen_sockets.insert(socket);
-    runtime().pump.adopt(socket);
+    try {
+        set_admission(socket->native, socket->admission);
+        *handle = runtime().listen_sockets.insert(socket);
+        runtime().pump.adopt(socket);
+    } catch (...) { // no memory
+        if (socket->handle) runtime().listen_sockets.remove(socket->handle);
+        set_admission(socket->native, nullptr);
+        SteamNetworkingSockets()->CloseListenSocket(socket->native);
+        free_closed_ports();
+        throw;
+    }
     return 0;
 }
 
@@ -46,10 +85,13 @@ int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &addr
     QueueLimits limits = runtime().limits;
     std::vector<SteamNetworkingConfigValue_t> native_options;
     if (const int32_t error = translate(options, count, &native_options, &limits)) return error;
-    const ErrorCapture capture;
-    const HSteamNetConnection native = SteamNetworkingSockets()->ConnectByIPAddress(
-        to_native(address), static_cast<int>(native_options.size()), native_options.data());
-    if (native == k_HSteamNetConnection_Invalid) return refused(capture);
+    HSteamNetConnection native = k_HSteamNetConnection_Invalid;
+    const int32_t error = make_native([&] {
+        native = SteamNetworkingSockets()->ConnectByIPAddress(
+            to_native(address), static_cast<int>(native_options.size()), native_options.data());
+        return native != k_HSteamNetConnection_Invalid;
+    });
+    if (error) return error;
     auto connection = std::make_shared<Connection>();
     connection->mailbox = mailbox;
     apply_limits(*connection, limits);
@@ -81,10 +123,11 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
 
 int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
     HSteamNetConnection native[2];
-    const ErrorCapture capture;
     // GNS takes for each end the identity that it sees, which is the other end's.
-    if (!SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[1], identities[0]))
-        return refused(capture);
+    const int32_t error = make_native([&] {
+        return SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[1], identities[0]);
+    });
+    if (error) return error;
     for (int i = 0; i < 2; ++i) {
         auto connection = std::make_shared<Connection>();
         connection->mailbox = mailboxes[i];
@@ -102,11 +145,20 @@ int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const St
 using namespace gns_core;
 
 int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                   uint64_t *listen_socket) {
+                   const gns_limits *limits, uint64_t *listen_socket) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);
         if (!found) return not_found();
-        return on_pump([&] { return listen(found, *address, options, option_count, listen_socket); });
+        return on_pump([&] { return listen(found, *address, options, option_count, limits, listen_socket); });
+    });
+}
+
+int32_t gns_listen_counters(uint64_t listen_socket, gns_limit_counters *counters) {
+    return guarded([&]() -> int32_t {
+        const auto found = runtime().listen_sockets.find(listen_socket);
+        if (!found) return not_found();
+        *counters = found->admission ? found->admission->counters() : gns_limit_counters{};
+        return 0;
     });
 }
 

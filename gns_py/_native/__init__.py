@@ -6,9 +6,13 @@ Handles are ints. Calls release the GIL; each may be made from any thread.
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
+import sys
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from ..address import Address
@@ -25,7 +29,9 @@ from ..errors import (
     MessageTooLarge,
     NotRunningError,
     SendQueueFull,
+    SocketError,
 )
+from ..limits import ConnectionLimits, LimitCounters
 from ..printable import printable
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from ..uncopyable import Uncopyable
@@ -86,12 +92,23 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
 
 def error(code: int) -> Exception:
     """The exception for an error code that a function of the core has just returned on this thread."""
+    if code == lib.GNS_ERROR_SYSTEM:
+        return SocketError(*_system_error(lib.gns_last_error_number()))
     lines = ffi.string(lib.gns_last_error_text()).decode(errors="replace").strip("\n")
     text = printable(lines.replace("\n", "; "))  # it may have a peer's identity in it
     exception = _EXCEPTIONS.get(code, GNSError)(text or f"error {code}")
     if isinstance(exception, GNSError) and -1000 < code < 0:
         exception.result = Result(-code)
     return exception
+
+
+def _system_error(number: int) -> tuple[int, str]:
+    """errno and strerror for a number of the system's."""
+    if sys.platform == "win32":
+        import ctypes  # not every Python elsewhere has it
+
+        return OSError(0, "", None, number).errno or 0, ctypes.FormatError(number)
+    return number, os.strerror(number)
 
 
 def check(result: int) -> int:
@@ -134,8 +151,8 @@ def start(identity: str) -> bool:
     """Whether this call started it."""
     data = identity.encode()
     result = lib.gns_start(data, len(data))
-    if result == lib.GNS_ERROR_NATIVE:
-        raise InitializationError(str(error(result)))
+    if result in (lib.GNS_ERROR_NATIVE, lib.GNS_ERROR_SYSTEM):
+        raise InitializationError(*error(result).args)
     return check(result) == 0
 
 
@@ -274,23 +291,44 @@ handled = lib.gns_connection_handled
 # ---- sockets and connections ---------------------------------------------------------------------
 
 
-def listen(mailbox: int, address: Address, config: Config) -> int:
-    return _make(lib.gns_listen, mailbox, address, config.options_for(ConfigScope.LISTEN_SOCKET))
+def listen(mailbox: int, address: Address, config: Config, limits: ConnectionLimits | None) -> int:
+    native = ffi.NULL if limits is None else _limits(limits)
+    return _make(lib.gns_listen, mailbox, address, config.options_for(ConfigScope.LISTEN_SOCKET), native)
+
+
+def listen_counters(listen_socket: int) -> LimitCounters | int:
+    counters = ffi.new("gns_limit_counters *")
+    result: int = lib.gns_listen_counters(listen_socket, counters)
+    return result or LimitCounters(*(getattr(counters, field) for field in LimitCounters._fields))
 
 
 def connect(mailbox: int, address: Address, config: Config) -> int:
     return _make(lib.gns_connect, mailbox, address, config.options_for(ConfigScope.CONNECTION))
 
 
-def _make(function: Any, mailbox: int, address: Address, options: list[tuple[ConfigValue, OptionValue]]) -> int:
+def _make(
+    function: Any, mailbox: int, address: Address, options: list[tuple[ConfigValue, OptionValue]], *more: Any
+) -> int:
     handle = ffi.new("uint64_t *")
     native, keep = _options(options)
-    result = function(mailbox, _address(address), native, len(options), handle)
+    result = function(mailbox, _address(address), native, len(options), *more, handle)
     del keep
     if result == LIMIT_EXCEEDED:
-        raise ConnectionLimitError(str(error(result)))
+        raise _limit_error()
     check(result)
     return int(handle[0])
+
+
+def _limits(limits: ConnectionLimits) -> Any:
+    native = ffi.new("gns_limits *")
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        setattr(native, field.name, lib.GNS_NO_LIMIT if value is None else value)
+    return native
+
+
+def _limit_error() -> ConnectionLimitError:
+    return ConnectionLimitError(errno.EAGAIN, "this process has as many connections as GNS can have")
 
 
 def listen_close(listen_socket: int, code: int, text: bytes, linger: bool) -> int:
@@ -314,7 +352,7 @@ def socket_pair(mailbox_a: int, mailbox_b: int, network: bool, identity_a: str, 
     a, b = identity_a.encode(), identity_b.encode()
     result = lib.gns_socket_pair(mailbox_a, mailbox_b, network, a, len(a), b, len(b), handles, handles + 1)
     if result == LIMIT_EXCEEDED:
-        raise ConnectionLimitError(str(error(result)))
+        raise _limit_error()
     check(result)
     return handles[0], handles[1]
 

@@ -23,7 +23,7 @@ from ..connecting import (
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
-from ..errors import ConnectFailed, ConnectionLimitError
+from ..errors import ConnectFailed, ConnectionLimitError, InitializationError, SocketError
 from ..identity import Identity
 from .connection import Connection
 from .lookup import lookup
@@ -50,12 +50,13 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
     timeout: seconds until it must be connected, None for no limit; it is also timeout_initial, unless config has one.
     on_status_changed: called with each StatusChanged, from NONE -> CONNECTING on, by the loop, in the context
     (contextvars) of connect(); it must not be a coroutine function.
-    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
-    name cannot be resolved; there is no way to its addresses), TypeError, ValueError. Native: ConnectByIPAddress.
+    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, SocketError (no
+    descriptor, no such address family), OSError (the name cannot be resolved; there is no way to its addresses),
+    TypeError, ValueError. Native: ConnectByIPAddress.
 
     ``async for`` closes each connection at the end of its round, logs what goes wrong, and waits longer from attempt to
-    attempt, half a second at first and thirty at most. It ends by break, by an exception, and by ConnectFailed where
-    trying again cannot help, as with a server that refuses (``end.can_retry``).
+    attempt, half a second at first and thirty at most. It goes on after every OSError, and ends by break, by any other
+    exception, and by ConnectFailed where trying again cannot help, as with a server that refuses (``end.can_retry``).
     """
 
     def __init__(
@@ -81,6 +82,8 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
                 connection = await self
             except (ConnectFailed, OSError) as error:
                 if isinstance(error, ConnectFailed) and not error.end.can_retry:
+                    raise
+                if isinstance(error, InitializationError) and error.errno is None:  # it was not the system that refused
                     raise
                 reason: object = error
             else:
@@ -113,7 +116,13 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
         untried = list(addresses)
         while True:
             if untried:
-                attempts.append(await self._begin(untried.pop(0), deadline))
+                try:
+                    attempts.append(await self._begin(untried.pop(0), deadline))
+                except SocketError:  # no such address family, perhaps: others may do
+                    if untried:
+                        continue
+                    if not attempts:
+                        raise
             next_address = Deadline(NEXT_ADDRESS if untried else given_up.remaining())
             while True:
                 for attempt in attempts:

@@ -84,7 +84,7 @@ class LoopMailbox(Mailbox):
         # Only what it waits for holds it: a task keeps its loop, and _mailboxes keeps this one.
         self._watcher: weakref.ref[asyncio.Task[None]] | None = None
         self._was_watched = False
-        self.is_attached = True
+        self.is_attached = False  # the system may have no descriptor
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
         self._kept = weakref.ref(kept)
@@ -97,6 +97,7 @@ class LoopMailbox(Mailbox):
             watcher.add_done_callback(self._on_watched)
             forget(watcher)
             self._watcher = weakref.ref(watcher)
+        self.is_attached = True
 
     def keep(self, thing: object) -> None:
         """Keep something alive as long as the loop is served: a future that a task waits for, a session that closes.

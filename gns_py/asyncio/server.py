@@ -20,6 +20,7 @@ from ..enums import EndReason
 from ..errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
 from ..failures import report
+from ..limits import DEFAULT_LIMITS, ConnectionLimits, check_limits
 from ..listener import BaseServer, Listener, host_to_listen
 from ..stats import ConnectionInfo
 from .connection import Connection
@@ -37,13 +38,18 @@ class ListenSocket(Listener[Connection]):
     """
 
     def __init__(
-        self, mailbox: LoopMailbox, where: Address, options: Config, on_status_changed: StatusCallback | None
+        self,
+        mailbox: LoopMailbox,
+        where: Address,
+        options: Config,
+        limits: ConnectionLimits | None,
+        on_status_changed: StatusCallback | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop_mailbox = mailbox
         self._requests: deque[ConnectionRequest[Connection]] = deque()
         self._reader = Waiters(mailbox.home, "listen socket", mailbox)
-        super().__init__(mailbox, where, options, on_status_changed)
+        super().__init__(mailbox, where, options, limits, on_status_changed)
 
     async def accept(self) -> Connection:
         """Waits for the next connection, accepts it and returns it. Cancelling it loses none.
@@ -103,8 +109,9 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
 
     host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
     the system has no IPv6; each peer is answered from the address that it called. port: 0 finds a free one, which
-    ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
-    StatusChanged of theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the loop.
+    ``address`` tells. config: options of the connections that come in. limits: how many of them, of each address and in
+    all, may be open, half open, and come at once; None: no limits. on_status_changed: called with each StatusChanged of
+    theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the loop.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """
@@ -115,9 +122,12 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
         port: int,
         *,
         config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
         self._options = check_options(config, on_status_changed)
+        check_limits(limits)
+        self._limits = limits
         self._where = host, port
         self._on_status_changed = on_status_changed
 
@@ -126,7 +136,7 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
         where = (await lookup(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()
         try:
-            return ListenSocket(mailbox, where, self._options, self._on_status_changed)
+            return ListenSocket(mailbox, where, self._options, self._limits, self._on_status_changed)
         finally:
             mailbox.settle()
 
@@ -255,11 +265,12 @@ class serve(Opening[Server]):  # noqa: N801 - it is used like a function
         port: int,
         *,
         config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
         check_handler(handler)
         self._handler = handler
-        self._listen = listen(host, port, config=config, on_status_changed=on_status_changed)
+        self._listen = listen(host, port, config=config, limits=limits, on_status_changed=on_status_changed)
 
     async def _open(self) -> Server:
         return Server(self._handler, await self._listen)

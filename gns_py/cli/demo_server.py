@@ -108,7 +108,7 @@ def _serve(pipe: Pipe) -> None:
 
     side = Side()
     deadline = time.monotonic() + LIMIT
-    with listen("127.0.0.1", 0, config=CONNECTION_CONFIG, on_status_changed=on_status_changed) as socket:
+    with listen("127.0.0.1", 0, config=CONNECTION_CONFIG, limits=None, on_status_changed=on_status_changed) as socket:
         pipe.send(tuple(socket.address))
         while time.monotonic() < deadline and not pipe.poll():  # nothing is sent this way: it would be the end
             for event in socket.poll(timeout=0.05):

@@ -11,6 +11,8 @@ GNSError
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import GNSError
 from ..events import ClosedBy
 from .reasons import CloseReason, SessionEnd
@@ -23,8 +25,8 @@ class SessionClosed(GNSError, ConnectionError):
         super().__init__(str(end))
         self.end = end
 
-    def __reduce__(self) -> tuple[type[SessionClosed], tuple[SessionEnd]]:
-        return type(self), (self.end,)
+    def __reduce__(self) -> tuple[type[SessionClosed], tuple[SessionEnd], dict[str, Any]]:
+        return type(self), (self.end,), self.__dict__  # notes, too
 
     @property
     def reason(self) -> CloseReason:

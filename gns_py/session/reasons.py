@@ -95,6 +95,7 @@ _BY_NATIVE_CODE: dict[int, CloseReason] = {
     EndReason.SHUTDOWN: CloseReason.ABORTED,  # the server's is SERVER_SHUTTING_DOWN
     EndReason.INTERNAL_ERROR: CloseReason.INTERNAL_ERROR,
     EndReason.MESSAGE_QUEUE_LIMIT_REACHED: CloseReason.MESSAGE_QUEUE_LIMIT_REACHED,
+    EndReason.RATE_LIMITED: CloseReason.RATE_LIMITED,
     EndReason.INVALID: CloseReason.CONNECTION_LOST,
     EndReason.REMOTE_TIMEOUT: CloseReason.CONNECTION_LOST,
     EndReason.MISC_TIMEOUT: CloseReason.CONNECTION_LOST,
@@ -127,6 +128,9 @@ class SessionEnd:
     is_confirmed: bool = field(default=True, compare=False)
     """Whether the peer's goodbye, and every reliable message before it, has come; False after all other ends."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", int(self.code))  # an EndReason prints and formats as its name
+
     @property
     def ok(self) -> bool:
         """Whether it is the normal end of a session, and nothing was lost: confirmed, with a code below 2000.
@@ -156,7 +160,7 @@ class SessionEnd:
         verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
         text = f": {printable(self.text)}" if self.text else ""
         doubt = " (not confirmed by a goodbye)" if self._is_normal and not self.is_confirmed else ""
-        return f"{verb} {self.closed_by.value}, {self.reason.name}, {int(self.code)}{text}{doubt}"
+        return f"{verb} {self.closed_by.value}, {self.reason.name}, {self.code}{text}{doubt}"
 
 
 def reason_of(number: int) -> CloseReason:

@@ -76,7 +76,7 @@ class PairMaker:
         from .. import sync
 
         stack = self._stack
-        listener = sync.listen("127.0.0.1", 0, config=server_config or config)
+        listener = sync.listen("127.0.0.1", 0, config=server_config or config, limits=None)
         stack.callback(listener.close, linger=False)  # as all of them: nobody waits for what is under way
         client = sync.connect(*listener.address, timeout=_CONNECT, config=config, wait=False)
         stack.callback(client.close, linger=False)
@@ -102,9 +102,10 @@ def gns_pair() -> Iterator[PairMaker]:
 def gns_server() -> Iterator[ServerMaker]:
     """``server = gns_server(handler)``: serve() on a free port of 127.0.0.1, which server.address tells.
 
-    handler: a function for gns_py.sync, or an ``async def`` for gns_py.asyncio. ``gns_server(handler, config=None)``:
-    options of the server's connections. After the test the server is closed, and the test fails with an error if a
-    handler raised (other than ConnectionClosed), or has not ended 5 seconds later.
+    Without limits, for all of a test's clients are at one address. handler: a function for gns_py.sync, or an
+    ``async def`` for gns_py.asyncio. ``gns_server(handler, config=None)``: options of the server's connections. After
+    the test the server is closed, and the test fails with an error if a handler raised (other than ConnectionClosed),
+    or has not ended 5 seconds later.
     """
     from .. import sync
     from ..callbacks import is_coroutine_function
@@ -135,7 +136,7 @@ def gns_server() -> Iterator[ServerMaker]:
             with noting():
                 handler(connection)
 
-        server = sync.serve(handle, "127.0.0.1", 0, config=config)
+        server = sync.serve(handle, "127.0.0.1", 0, config=config, limits=None)
         stack.callback(server.wait_closed, _HANDLERS_END)
         stack.callback(server.close, linger=False)
         return server
@@ -160,7 +161,7 @@ def _serve_in_a_thread(
 
     async def run() -> None:
         try:
-            server = await gns_py.asyncio.serve(handler, "127.0.0.1", 0, config=config)
+            server = await gns_py.asyncio.serve(handler, "127.0.0.1", 0, config=config, limits=None)
         except Exception as error:
             started.set_exception(error)
         else:

@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
 from ..identity import Identity
+from ..limits import ConnectionLimits, LimitCounters
 from ..message import Message, MessageView
 from .client import connect, socket_pair
 from .connection import Connection
@@ -41,11 +42,13 @@ __all__ = [
     "ConnectionClosedError",
     "ConnectionClosedOK",
     "ConnectionEnd",
+    "ConnectionLimits",
     "ConnectionRequest",
     "ConnectionState",
     "EndReason",
     "EndReasonRange",
     "Identity",
+    "LimitCounters",
     "ListenSocket",
     "Message",
     "MessageReceived",

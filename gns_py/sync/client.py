@@ -18,7 +18,7 @@ from ..connecting import (
 from ..deadline import Deadline
 from ..endpoint import StatusCallback
 from ..enums import EndReason
-from ..errors import ConnectionLimitError
+from ..errors import ConnectionLimitError, SocketError
 from ..identity import Identity
 from ..runtime import Mailbox
 from .connection import Connection
@@ -42,8 +42,9 @@ def connect(
     that is inside of connect(), recv() and so on, in the context (contextvars) of connect(); messages may be sent from
     the first one on. wait: False returns at once, still CONNECTING (only a host with one address), for loops that
     poll().
-    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, OSError (the
-    name cannot be resolved; there is no way to its addresses), TypeError, ValueError. Native: ConnectByIPAddress.
+    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, SocketError (no
+    descriptor, no such address family), OSError (the name cannot be resolved; there is no way to its addresses),
+    TypeError, ValueError. Native: ConnectByIPAddress.
     """
     options = connect_options(port, timeout, config, on_status_changed)
     addresses = reachable(resolve(host, port))
@@ -72,7 +73,13 @@ def _race(
     given_up = deadline.later(GRACE)
     while True:
         if untried:
-            attempts.append(_begin(mailbox, untried.pop(0), options, on_status_changed, deadline))
+            try:
+                attempts.append(_begin(mailbox, untried.pop(0), options, on_status_changed, deadline))
+            except SocketError:  # no such address family, perhaps: others may do
+                if untried:
+                    continue
+                if not attempts:
+                    raise
         next_address = Deadline(NEXT_ADDRESS if untried else given_up.remaining())
         while True:
             for attempt in attempts:

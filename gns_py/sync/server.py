@@ -17,6 +17,7 @@ from ..enums import EndReason
 from ..errors import ForkedError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest
 from ..failures import report
+from ..limits import DEFAULT_LIMITS, ConnectionLimits, check_limits
 from ..listener import BaseServer, Listener, host_to_listen
 from ..runtime import Mailbox, take_wanted
 from ..stats import ConnectionInfo
@@ -94,21 +95,27 @@ class ListenSocket(Listener[Connection]):
 
 
 def listen(
-    host: str, port: int, *, config: Config | None = None, on_status_changed: StatusCallback | None = None
+    host: str,
+    port: int,
+    *,
+    config: Config | None = None,
+    limits: ConnectionLimits | None = DEFAULT_LIMITS,
+    on_status_changed: StatusCallback | None = None,
 ) -> ListenSocket:
     """Opens a port and returns its ListenSocket, which is also a context manager.
 
     host: an address or name of this machine; "0.0.0.0" all IPv4, "::" all IPv4 and IPv6, "" the same, or all IPv4 where
     the system has no IPv6; each peer is answered from the address that it called. port: 0 finds a free one, which
-    ``address`` tells. config: options of the connections that come in. on_status_changed: called with each
-    StatusChanged of theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the thread that
-    reads them.
+    ``address`` tells. config: options of the connections that come in. limits: how many of them, of each address and in
+    all, may be open, half open, and come at once; None: no limits. on_status_changed: called with each StatusChanged of
+    theirs, from NONE -> CONNECTING on, in the context (contextvars) of listen(), by the thread that reads them.
     Errors: ListenError (an OSError: the port is taken, the address not this machine's), OSError (the name cannot be
     resolved), TypeError, ValueError. Native: CreateListenSocketIP.
     """
     options = check_options(config, on_status_changed)
+    check_limits(limits)
     where = resolve(host_to_listen(host), port)[0]
-    return ListenSocket(Mailbox(), where, options, on_status_changed)
+    return ListenSocket(Mailbox(), where, options, limits, on_status_changed)
 
 
 class Server(BaseServer[Connection]):
@@ -235,6 +242,7 @@ def serve(
     port: int,
     *,
     config: Config | None = None,
+    limits: ConnectionLimits | None = DEFAULT_LIMITS,
     on_status_changed: StatusCallback | None = None,
 ) -> Server:
     """Starts a server and returns it: it accepts in the background and runs handler(connection) in a thread for each.
@@ -246,4 +254,4 @@ def serve(
     Errors and arguments: as listen(). on_status_changed is called in the thread that reads the connection.
     """
     check_plain("handler", handler)
-    return Server(handler, listen(host, port, config=config, on_status_changed=on_status_changed))
+    return Server(handler, listen(host, port, config=config, limits=limits, on_status_changed=on_status_changed))

@@ -125,3 +125,23 @@ def test_cancelling_it_in_its_pause_leaves_nothing(run: Runner, monkeypatch: pyt
         connection.close(1234)
 
     run(main)
+
+
+def test_it_goes_on_when_a_server_s_limits_refuse_it(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async def handler(connection: gns.Connection) -> None:
+            connection.send(b"hello")
+
+        limits = gns.ConnectionLimits(rate_per_address=5.0, burst_per_address=1)
+        received = []
+        async with gns.serve(handler, "127.0.0.1", 0, limits=limits) as server:
+            async for connection in gns.connect(*server.address):
+                received += [data async for data in connection]
+                if len(received) == 3:
+                    break
+            assert server.limit_counters.rate > 0
+            assert server.limit_counters.admitted == 3
+
+    with caplog.at_level(logging.INFO, "gns_py"):
+        run(main)
+    assert "2004 RATE_LIMITED: this address connects too often" in caplog.text

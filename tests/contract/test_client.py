@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
+import os
 import socket
 import threading
 import time
@@ -14,6 +16,7 @@ import pytest
 from support import PATIENCE, Api, next_request
 
 from gns_py import (
+    Address,
     ClosedBy,
     Config,
     ConfigValue,
@@ -26,7 +29,9 @@ from gns_py import (
     EndReason,
     Identity,
     InfoFlags,
+    SocketError,
     StatusChanged,
+    _native,
 )
 from gns_py.sync import Connection, ListenSocket
 
@@ -361,3 +366,36 @@ def test_wrong_identities_of_a_socket_pair(api: Api) -> None:
         make(identities=(None, "str:alice"))
     with pytest.raises(ValueError, match="too many values"):
         make(identities=(None, None, None))
+
+
+def _without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the core answers where the kernel has none; and each name has an address of it."""
+    connect_natively = _native.connect
+
+    def connect(mailbox: int, address: Address, config: Config) -> int:
+        if address.ip.version == 6:
+            raise SocketError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return connect_natively(mailbox, address, config)
+
+    def both(_host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        kinds = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")]
+        return [(family, socket.SOCK_DGRAM, 17, "", (address, port)) for family, address in kinds]
+
+    monkeypatch.setattr(_native, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+
+
+def test_an_address_family_that_the_system_lacks_is_passed_over(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with api.serve(echo, "127.0.0.1", 0) as server:
+        _without_ipv6(monkeypatch)
+        with api.connect("both.example", server.address.port) as connection:
+            connection.send(b"x")
+            assert connection.recv(timeout=5.0 * PATIENCE) == b"x"
+
+
+def test_an_address_of_a_family_that_the_system_lacks_is_an_os_error(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_ipv6(monkeypatch)
+    with pytest.raises(SocketError, match=os.strerror(errno.EAFNOSUPPORT)) as lacking:
+        api.connect("::1", 27015)
+    assert isinstance(lacking.value, OSError)
+    assert lacking.value.errno == errno.EAFNOSUPPORT

@@ -54,7 +54,7 @@ def watch(event: StatusChanged[Any]) -> None:
     connections.add(event.connection)
 
 
-NAMED: dict[str, Any] = {"rules": RULES, "session_config": CONFIG, "on_status_changed": watch}
+NAMED: dict[str, Any] = {"limits": None, "rules": RULES, "session_config": CONFIG, "on_status_changed": watch}
 
 
 def status(servers: dict[str, Any], accepted: set[Any]) -> str:

@@ -152,7 +152,7 @@ gns_address free_address() {
 
 uint64_t listen(Mailbox &mailbox, const gns_address &address, const Options &options) {
     uint64_t socket = 0;
-    OK(gns_listen(mailbox.handle, &address, options.data(), options.size(), &socket));
+    OK(gns_listen(mailbox.handle, &address, options.data(), options.size(), nullptr, &socket));
     return socket;
 }
 

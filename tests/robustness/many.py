@@ -85,7 +85,7 @@ def echo_server() -> Iterator[gns.ListenSocket]:
                     case gns.StatusChanged(connection) if event.end:
                         connection.close()
 
-    with gns.listen("127.0.0.1", 0, config=CONFIG) as listener:
+    with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as listener:
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         try:

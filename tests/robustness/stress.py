@@ -61,7 +61,7 @@ def listener_calls(world: World) -> dict[str, Callable[[], object]]:
         with world.lock:
             if world.listeners:
                 return random.choice(world.listeners)
-        fresh = gns.listen("127.0.0.1", 0, config=FAST)
+        fresh = gns.listen("127.0.0.1", 0, config=FAST, limits=None)
         with world.lock:
             world.listeners.append(fresh)
         return fresh
@@ -70,7 +70,7 @@ def listener_calls(world: World) -> dict[str, Callable[[], object]]:
         with world.lock:
             if world.servers:
                 return random.choice(world.servers)
-        fresh = gns.serve(echo, "127.0.0.1", 0, config=FAST)
+        fresh = gns.serve(echo, "127.0.0.1", 0, config=FAST, limits=None)
         with world.lock:
             world.servers.append(fresh)
         return fresh

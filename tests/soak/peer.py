@@ -266,7 +266,7 @@ def run(task: Task) -> None:
         if task.port:
             connection = stack.enter_context(gns.connect("127.0.0.1", task.port, timeout=ARRIVE, config=config))
         else:
-            listener = stack.enter_context(gns.listen("127.0.0.1", 0, config=config))
+            listener = stack.enter_context(gns.listen("127.0.0.1", 0, config=config, limits=None))
             say(listener.address.port)
             connection = stack.enter_context(listener.accept(timeout=ARRIVE))
         while connection.state in ESTABLISHING:
@@ -288,7 +288,7 @@ async def run_asyncio(task: Task) -> None:
             connecting = aio.connect("127.0.0.1", task.port, timeout=ARRIVE, config=config)
             connection = await stack.enter_async_context(connecting)
         else:
-            listener = await stack.enter_async_context(aio.listen("127.0.0.1", 0, config=config))
+            listener = await stack.enter_async_context(aio.listen("127.0.0.1", 0, config=config, limits=None))
             say(listener.address.port)
             accepted = await asyncio.wait_for(listener.accept(), ARRIVE)
             connection = await stack.enter_async_context(accepted)

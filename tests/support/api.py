@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from gns_py import Config, Identity
+from gns_py import Config, ConnectionLimits, Identity
 from gns_py.endpoint import StatusCallback
 from gns_py.sync import Connection, ListenSocket, PollGroup, Server
 
@@ -30,7 +30,13 @@ class Api(Protocol):
     ) -> Connection: ...
 
     def listen(
-        self, host: str, port: int, *, config: Config | None = None, on_status_changed: StatusCallback | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        config: Config | None = None,
+        limits: ConnectionLimits | None = ...,
+        on_status_changed: StatusCallback | None = None,
     ) -> ListenSocket: ...
 
     def serve(
@@ -40,6 +46,7 @@ class Api(Protocol):
         port: int,
         *,
         config: Config | None = None,
+        limits: ConnectionLimits | None = ...,
         on_status_changed: StatusCallback | None = None,
     ) -> Server: ...
 

@@ -21,9 +21,10 @@ from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import gns_py.asyncio as gns
-from gns_py import Config, Identity, sync
+from gns_py import Config, ConnectionLimits, Identity, sync
 from gns_py.asyncio.loop import _mailboxes
 from gns_py.endpoint import StatusCallback
+from gns_py.limits import DEFAULT_LIMITS
 
 _HANDLERS = 64
 _SETTLING = 3.0
@@ -79,10 +80,17 @@ class BlockingAsyncio:
             raise connecting.exception(0) or AssertionError("connect() has not begun") from None
 
     def listen(
-        self, host: str, port: int, *, config: Config | None = None, on_status_changed: StatusCallback | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        on_status_changed: StatusCallback | None = None,
     ) -> sync.ListenSocket:
         async def opening() -> gns.ListenSocket:
-            return await gns.listen(host, port, config=config, on_status_changed=self._told(on_status_changed))
+            told = self._told(on_status_changed)
+            return await gns.listen(host, port, config=config, limits=limits, on_status_changed=told)
 
         return cast("sync.ListenSocket", self.call(opening))
 
@@ -93,6 +101,7 @@ class BlockingAsyncio:
         port: int,
         *,
         config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
         on_status_changed: StatusCallback | None = None,
     ) -> sync.Server:
         """The handler runs in a thread; the coroutine function that serve() is given waits for it."""
@@ -106,6 +115,7 @@ class BlockingAsyncio:
                 host,
                 port,
                 config=config,
+                limits=limits,
                 on_status_changed=self._told(on_status_changed),
             )
 

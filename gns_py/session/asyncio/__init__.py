@@ -1,5 +1,6 @@
 """Sessions for asyncio: connect(), listen() and serve(), with the names of gns_py.session.sync."""
 
+from ...limits import ConnectionLimits, LimitCounters
 from .. import (
     AdmissionCounters,
     AdmissionRules,
@@ -22,6 +23,8 @@ __all__ = [
     "AdmissionCounters",
     "AdmissionRules",
     "CloseReason",
+    "ConnectionLimits",
+    "LimitCounters",
     "ListenSocket",
     "Server",
     "Session",

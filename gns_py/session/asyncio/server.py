@@ -29,6 +29,7 @@ from ...enums import EndReason
 from ...errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
 from ...failures import report
+from ...limits import DEFAULT_LIMITS, ConnectionLimits, LimitCounters
 from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
@@ -82,6 +83,11 @@ class ListenSocket(Uncopyable):
     def counters(self) -> AdmissionCounters:
         """What came of those that wanted a session."""
         return self._lobby.counters
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        return self._native.limit_counters
 
     def set_config(self, config: Config) -> None:
         """As gns_py.asyncio.ListenSocket.set_config()."""
@@ -207,8 +213,8 @@ class ListenSocket(Uncopyable):
 class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
     """Opens a port for sessions: ``await listen(...)``, or ``async with listen(...) as socket``; a ListenSocket.
 
-    host, port, config, on_status_changed: as in gns_py.asyncio.listen(). session_config: of the sessions. rules: whom
-    to let in at all. Errors: as there.
+    host, port, config, limits, on_status_changed: as in gns_py.asyncio.listen(). session_config: of the sessions.
+    rules: whom to let in at all. Errors: as there.
     """
 
     def __init__(
@@ -218,12 +224,13 @@ class listen(Opening[ListenSocket]):  # noqa: N801 - it is used like a function
         *,
         rules: AdmissionRules | None = None,
         config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
         self._rules = check_rules(rules)
         self._config = check_session_config(session_config)
-        self._listen = listen_natively(host, port, config=config, on_status_changed=on_status_changed)
+        self._listen = listen_natively(host, port, config=config, limits=limits, on_status_changed=on_status_changed)
 
     async def _open(self) -> ListenSocket:
         return ListenSocket(await self._listen, self._config, self._rules)
@@ -265,6 +272,11 @@ class Server(Uncopyable):
     def counters(self) -> AdmissionCounters:
         """What came of those that wanted a session."""
         return self._listener.counters
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        return self._listener.limit_counters
 
     def is_serving(self) -> bool:
         """Whether it is open."""
@@ -389,6 +401,7 @@ class serve(Opening[Server]):  # noqa: N801 - it is used like a function
         on_request: OnRequest | None = None,
         rules: AdmissionRules | None = None,
         config: Config | None = None,
+        limits: ConnectionLimits | None = DEFAULT_LIMITS,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
@@ -402,6 +415,7 @@ class serve(Opening[Server]):  # noqa: N801 - it is used like a function
             port,
             rules=rules,
             config=config,
+            limits=limits,
             session_config=session_config,
             on_status_changed=on_status_changed,
         )

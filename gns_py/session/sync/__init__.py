@@ -1,5 +1,6 @@
 """Sessions for threads: connect(), listen() and serve(), with the names of gns_py.session.asyncio."""
 
+from ...limits import ConnectionLimits, LimitCounters
 from .. import (
     AdmissionCounters,
     AdmissionRules,
@@ -22,6 +23,8 @@ __all__ = [
     "AdmissionCounters",
     "AdmissionRules",
     "CloseReason",
+    "ConnectionLimits",
+    "LimitCounters",
     "ListenSocket",
     "Server",
     "Session",

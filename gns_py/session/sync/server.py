@@ -22,6 +22,7 @@ from ...enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
 from ...failures import report
+from ...limits import DEFAULT_LIMITS, ConnectionLimits, LimitCounters
 from ...runtime import Mailbox
 from ...sync import Connection
 from ...sync import ListenSocket as NativeListenSocket
@@ -88,6 +89,11 @@ class ListenSocket(Uncopyable):
     def counters(self) -> AdmissionCounters:
         """What came of those that wanted a session."""
         return self._lobby.counters
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        return self._native.limit_counters
 
     def set_config(self, config: Config) -> None:
         """As gns_py.sync.ListenSocket.set_config()."""
@@ -285,17 +291,18 @@ def listen(
     *,
     rules: AdmissionRules | None = None,
     config: Config | None = None,
+    limits: ConnectionLimits | None = DEFAULT_LIMITS,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
 ) -> ListenSocket:
     """Opens a port for sessions and returns its ListenSocket, which is also a context manager.
 
-    host, port, config, on_status_changed: as in gns_py.sync.listen(). session_config: of the sessions. rules: whom to
-    let in at all. Errors: as there.
+    host, port, config, limits, on_status_changed: as in gns_py.sync.listen(). session_config: of the sessions.
+    rules: whom to let in at all. Errors: as there.
     """
     settings = check_session_config(session_config)
     checked = check_rules(rules)
-    native = listen_natively(host, port, config=config, on_status_changed=on_status_changed)
+    native = listen_natively(host, port, config=config, limits=limits, on_status_changed=on_status_changed)
     return ListenSocket(native, settings, checked)
 
 
@@ -337,6 +344,11 @@ class Server(Uncopyable):
     def counters(self) -> AdmissionCounters:
         """What came of those that wanted a session."""
         return self._listener.counters
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        return self._listener.limit_counters
 
     def is_serving(self) -> bool:
         """Whether it is open."""
@@ -466,6 +478,7 @@ def serve(
     on_request: OnRequest | None = None,
     rules: AdmissionRules | None = None,
     config: Config | None = None,
+    limits: ConnectionLimits | None = DEFAULT_LIMITS,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
 ) -> Server:
@@ -483,6 +496,7 @@ def serve(
         port,
         rules=rules,
         config=config,
+        limits=limits,
         session_config=session_config,
         on_status_changed=on_status_changed,
     )
