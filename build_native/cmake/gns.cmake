@@ -32,7 +32,7 @@ target_compile_definitions(GameNetworkingSockets_s PRIVATE STEAMNETWORKINGSOCKET
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
 # GNS's version texts carry the time of the compilation: two builds would differ.
-set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/csteamnetworkingsockets.cpp
+set_source_files_properties(${GNS_MENDED}/clientlib/csteamnetworkingsockets.cpp
   TARGET_DIRECTORY GameNetworkingSockets_s
   PROPERTIES COMPILE_OPTIONS "-Wno-builtin-macro-redefined;-D__DATE__=\"reproducible\";-D__TIME__=\"build\"")
 if(MINGW)
@@ -52,7 +52,7 @@ if(GNS_PY_MODE STREQUAL "vendored")
   set(lite ${CMAKE_CURRENT_LIST_DIR}/protobuf)
   target_compile_options(GameNetworkingSockets_s PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${lite}/lite_includes.h>")
-  set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/steamnetworkingsockets_certs.cpp
+  set_source_files_properties(${GNS_MENDED}/steamnetworkingsockets_certs.cpp
     TARGET_DIRECTORY GameNetworkingSockets_s
     PROPERTIES COMPILE_OPTIONS "-include;${lite}/lite_unknown_fields.h")
 endif()

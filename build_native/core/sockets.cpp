@@ -46,12 +46,12 @@ int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &addr
     QueueLimits limits = runtime().limits;
     std::vector<SteamNetworkingConfigValue_t> native_options;
     if (const int32_t error = translate(options, count, &native_options, &limits)) return error;
+    auto connection = std::make_shared<Connection>();
+    connection->mailbox = mailbox;
     const ErrorCapture capture;
     const HSteamNetConnection native = SteamNetworkingSockets()->ConnectByIPAddress(
         to_native(address), static_cast<int>(native_options.size()), native_options.data());
     if (native == k_HSteamNetConnection_Invalid) return refused(capture);
-    auto connection = std::make_shared<Connection>();
-    connection->mailbox = mailbox;
     apply_limits(*connection, limits);
     runtime().pump.adopt(connection, native);
     *handle = connection->handle;
@@ -81,12 +81,13 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
 
 int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
     HSteamNetConnection native[2];
+    const std::shared_ptr<Connection> connections[2] = {std::make_shared<Connection>(), std::make_shared<Connection>()};
     const ErrorCapture capture;
     // GNS takes for each end the identity that it sees, which is the other end's.
     if (!SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[1], identities[0]))
         return refused(capture);
     for (int i = 0; i < 2; ++i) {
-        auto connection = std::make_shared<Connection>();
+        const std::shared_ptr<Connection> &connection = connections[i];
         connection->mailbox = mailboxes[i];
         connection->in_memory = !network;
         apply_limits(*connection, runtime().limits);
