@@ -26,6 +26,7 @@ else()
 endif()
 add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
 include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/gns_changed.cmake)
 
 # Its interface is for the core only: on Windows it would be exported, and then nothing else.
 target_compile_definitions(GameNetworkingSockets_s PRIVATE STEAMNETWORKINGSOCKETS_STATIC_LINK)
