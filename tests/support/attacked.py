@@ -23,7 +23,7 @@ import gns_py
 import gns_py.asyncio as gns
 import gns_py.session.asyncio as session
 
-kind, limit = sys.argv[1], int(sys.argv[2])
+kind = sys.argv[1]
 
 async def echo(session):
     async for data in session:
@@ -37,9 +37,11 @@ async def echo_raw(connection):
 async def main():
     async with session.serve(echo, "127.0.0.1", 0) as good, gns.serve(echo_raw, "127.0.0.1", 0) as raw:
         print(good.address.port, raw.address.port if kind == "connections" else good.address.port, flush=True)
-        if limit:
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            with open("/proc/self/statm") as sizes:
+                limit = int(sizes.read().split()[0]) * resource.getpagesize() + int(line)
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        await asyncio.to_thread(sys.stdin.readline)
+            print("limited", flush=True)
 
 asyncio.run(main())
 """
@@ -64,11 +66,14 @@ def attack(
     directory: Path,
     kind: str,
     *arguments: object,
-    limit: int = 0,
+    spare: int = 0,
     report: Callable[[float], None] = lambda _: None,
 ) -> Figures:
-    """Runs the peer against a server of connections, or of sessions, until it ends; fails if the good client suffers."""
-    with Peer(_SERVER, directory, kind, limit) as server, contextlib.ExitStack() as stack:
+    """Runs the peer against a server of connections, or of sessions, until it ends; fails if the good client suffers.
+
+    With spare the server gets no more than so many bytes of address space beyond what it has when the peer begins.
+    """
+    with Peer(_SERVER, directory, kind) as server, contextlib.ExitStack() as stack:
         port, target = map(int, server.line().split())
         good = stack.enter_context(session.connect("127.0.0.1", port))
         process = psutil.Process(server.process.pid)
@@ -80,6 +85,9 @@ def attack(
             return time.perf_counter() - begin
 
         round_trip()
+        if spare:
+            server.say(str(spare))
+            assert server.line() == "limited"
         before = process.memory_info().rss
         cpu, begin = sum(process.cpu_times()[:2]), time.monotonic()
         grown, slowest, count = 0, 0.0, 0
@@ -90,6 +98,7 @@ def attack(
             text=True,
             env={**os.environ, "SECONDS_AFTER": "1"},
         )
+        stack.enter_context(running)
         stack.callback(running.kill)
         while running.poll() is None:
             took = round_trip()
