@@ -1,4 +1,4 @@
-"""What a peer with a changed GNS (tests/native/changed_peer.cpp) does to a whole server process: nothing to the others."""
+"""A peer with a changed GNS (tests/native/changed_peer.cpp) works on a whole server: the others notice nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from support.native import build_changed_peer
 
 pytestmark = [
     pytest.mark.clone,
-    pytest.mark.skipif(sys.platform != "linux", reason="the changed peer is built, and the address space limited, on Linux"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="the changed peer is built, and the address space limited, on Linux"
+    ),
 ]
 
 MIB = 1 << 20

@@ -34,13 +34,15 @@ def build_program(name: str, directory: Path, *objects: Path) -> Path:
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         pytest.fail("needs a C++ compiler", pytrace=False)
-    distribution = ["-lprotobuf", "-lcrypto"] if build.name == "system" else []
+    distribution: list[str | Path] = ["-lprotobuf", "-lcrypto"] if build.name == "system" else []
     libraries = ["-Wl,--start-group", *build.rglob("lib*.a"), "-Wl,--end-group", *distribution]
     include = ROOT / "vendor/src/gns/include"
     define = "-DSTEAMNETWORKINGSOCKETS_STATIC_LINK"
     source = ROOT / "tests/native" / f"{name}.cpp"
     target = directory / name
-    _run([compiler, "-std=c++17", "-O1", define, f"-I{include}", source, *objects, *libraries, "-pthread", "-o", target])
+    _run(
+        [compiler, "-std=c++17", "-O1", define, f"-I{include}", source, *objects, *libraries, "-pthread", "-o", target]
+    )
     return target
 
 
