@@ -283,7 +283,7 @@ void random_for(uint16 port, int seconds, uint32_t seed) {
             if (random() % 2 == 0)
                 send(random_frames(random));
             else { // an honest message, which may be changed on its way
-                const std::string data(random() % 3000, static_cast<char>(random()));
+                const std::string data(1 + random() % 3000, static_cast<char>(random()));
                 gns->SendMessageToConnection(connection, data.data(), static_cast<uint32>(data.size()),
                                              static_cast<int>(random() % 2) * k_nSteamNetworkingSend_Reliable, nullptr);
             }
