@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,40 +12,20 @@ from typing import NamedTuple
 
 import pytest
 from support import eventually
+from support.native import build_program
 
 import gns_py.sync as gns
 from gns_py.events import ClosedBy
 
 pytestmark = pytest.mark.clone
 
-ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "tests/native/gns_peer.cpp"
 _TIMEOUT = 60.0
-
-
-def _libraries() -> list[Path | str] | None:
-    """What GNS is linked from: the build tree that pip left, whichever mode it has."""
-    for build in (ROOT / "build/vendored", ROOT / "build/system"):
-        if (build / "gns/src/libGameNetworkingSockets_s.a").exists():
-            distribution = ["-lprotobuf", "-lcrypto"] if build.name == "system" else []
-            return ["-Wl,--start-group", *build.rglob("lib*.a"), "-Wl,--end-group", *distribution]
-    return None
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compiled peer, linked with the GNS that was built for this package."""
-    libraries = _libraries()
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if libraries is None or compiler is None:
-        pytest.fail("needs a C++ compiler and what 'pip install .' leaves in build/", pytrace=False)
-    target = tmp_path_factory.mktemp("native") / "gns_peer"
-    include = ROOT / "vendor/src/gns/include"
-    define = "-DSTEAMNETWORKINGSOCKETS_STATIC_LINK"
-    command = [compiler, "-std=c++17", "-O1", define, f"-I{include}", SOURCE, *libraries, "-pthread", "-o", target]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return target
+    return build_program("gns_peer", tmp_path_factory.mktemp("native"))
 
 
 class Outcome(NamedTuple):

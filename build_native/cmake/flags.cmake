@@ -1,6 +1,7 @@
 # What holds for everything that is compiled here.
 include(CheckLinkerFlag)
 
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON) # tests/support/native.py compiles one file in the same way
 set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

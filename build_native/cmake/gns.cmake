@@ -26,13 +26,14 @@ else()
 endif()
 add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
 include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/gns_changed.cmake)
 
 # Its interface is for the core only: on Windows it would be exported, and then nothing else.
 target_compile_definitions(GameNetworkingSockets_s PRIVATE STEAMNETWORKINGSOCKETS_STATIC_LINK)
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
 # GNS's version texts carry the time of the compilation: two builds would differ.
-set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/clientlib/csteamnetworkingsockets.cpp
+set_source_files_properties(${GNS_MENDED}/clientlib/csteamnetworkingsockets.cpp
   TARGET_DIRECTORY GameNetworkingSockets_s
   PROPERTIES COMPILE_OPTIONS "-Wno-builtin-macro-redefined;-D__DATE__=\"reproducible\";-D__TIME__=\"build\"")
 if(MINGW)
@@ -52,7 +53,7 @@ if(GNS_PY_MODE STREQUAL "vendored")
   set(lite ${CMAKE_CURRENT_LIST_DIR}/protobuf)
   target_compile_options(GameNetworkingSockets_s PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${lite}/lite_includes.h>")
-  set_source_files_properties(${GNS_SOURCE}/src/steamnetworkingsockets/steamnetworkingsockets_certs.cpp
+  set_source_files_properties(${GNS_MENDED}/steamnetworkingsockets_certs.cpp
     TARGET_DIRECTORY GameNetworkingSockets_s
     PROPERTIES COMPILE_OPTIONS "-include;${lite}/lite_unknown_fields.h")
 endif()

@@ -87,11 +87,16 @@ bool push_end(const std::shared_ptr<Connection> &connection, const gns_connectio
     {
         std::lock_guard lock(connection->end_mutex);
         if (connection->ended) return false;
+        mailbox = connection->mailbox;
+        const int32_t old_state = event.old_state = connection->state.exchange(info.state);
+        try {
+            mailbox->push(std::move(event));
+        } catch (...) { // no memory: it has not ended
+            connection->state.store(old_state);
+            throw;
+        }
         connection->ended = true;
         connection->last_info = info;
-        event.old_state = connection->state.exchange(info.state);
-        mailbox = connection->mailbox;
-        mailbox->push(std::move(event));
         connection->changed.notify_all();
     }
     mailbox->signal();

@@ -75,6 +75,7 @@ struct Connection {
     std::atomic<HSteamNetConnection> native{k_HSteamNetConnection_Invalid}; // 0 once GNS's connection is closed; pump writes
     std::atomic<int32_t> state{k_ESteamNetworkingConnectionState_None};
     std::atomic<bool> discard{false}; // closed here: unread messages are gone
+    bool failed = false;              // pump only: it is to end as soon as there is memory for that
 
     // Receiving: what waits in the mailbox, against its bounds.
     std::atomic<int64_t> recv_bytes{0};

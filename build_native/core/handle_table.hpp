@@ -19,6 +19,7 @@ public:
         std::lock_guard lock(mutex_);
         if (free_.empty()) {
             slots_.emplace_back();
+            if (free_.capacity() < slots_.size()) free_.reserve(slots_.capacity()); // remove() needs no memory
             free_.push_back(static_cast<uint32_t>(slots_.size() - 1));
         }
         const uint32_t index = free_.back();

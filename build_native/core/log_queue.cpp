@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <limits>
+#include <new>
 
 #include "guard.hpp"
 #include "gns_native.hpp"
@@ -43,7 +44,7 @@ bool is_false_alarm(const char *text) {
     return false;
 }
 
-void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
+void take(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     constexpr int32_t warning = k_ESteamNetworkingSocketsDebugOutputType_Warning;
     const int32_t wanted = log_queue().level.load(std::memory_order_relaxed);
     const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
@@ -51,6 +52,14 @@ void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     // GNS sends more than it was asked for only where an option (LogLevel_...) asks for it, for one connection perhaps.
     const bool asked_for = wanted > 0 && level > warning && level > wanted;
     if (kept <= wanted || asked_for) log_queue().push(kept, text);
+}
+
+// GNS logs with its locks held, and is compiled without exceptions: none may leave.
+void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) noexcept {
+    try {
+        take(level, text);
+    } catch (const std::bad_alloc &) { // a line is lost
+    }
 }
 
 } // namespace

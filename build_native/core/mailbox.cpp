@@ -54,6 +54,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
         if (destroyed_) return fail(GNS_ERROR_BAD_HANDLE);
         holds = holds_;
         uint64_t used = 0;
+        taken.reserve(std::min(events_.size(), static_cast<size_t>(std::max(max_events, 0)))); // or not at all: none may be lost
         while (!events_.empty() && static_cast<int32_t>(taken.size()) < max_events) {
             Event &next = events_.front();
             if (next.message && next.connection->discard.load(std::memory_order_relaxed)) {
@@ -136,7 +137,11 @@ void Mailbox::move_events(const Connection &connection, Mailbox &target) {
     std::scoped_lock lock(mutex_, target.mutex_);
     const auto stays = [&connection](const Event &event) { return event.connection.get() != &connection; };
     const auto moving = std::stable_partition(events_.begin(), events_.end(), stays);
-    if (!target.destroyed_) std::move(moving, events_.end(), std::back_inserter(target.events_));
+    if (!target.destroyed_) {
+        const auto waiting = static_cast<std::ptrdiff_t>(target.events_.size());
+        target.events_.resize(target.events_.size() + static_cast<size_t>(events_.end() - moving)); // or nothing is moved
+        std::move(moving, events_.end(), target.events_.begin() + waiting);
+    }
     events_.erase(moving, events_.end());
 }
 

@@ -11,7 +11,9 @@
 #include "end_early.hpp"
 #include "gatekeeper.hpp"
 #include "history.hpp"
+#include "log_queue.hpp"
 #include "mailbox.hpp"
+#include "memory_reserve.hpp"
 #include "ping.hpp"
 #include "runtime.hpp"
 
@@ -22,11 +24,14 @@ namespace {
 constexpr int idle_poll_ms = 1000;
 constexpr int lingering_poll_ms = 5;
 constexpr size_t send_batch = 1024;   // GNS sorts a batch on the stack
+constexpr size_t kept_commands = 16384;
+constexpr size_t signals_at_once = 1024;
 constexpr int receive_batch = 256;
 constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" after the last ack
 constexpr size_t max_closed = 8192;    // as many connections as GNS has
 constexpr std::chrono::seconds park_patience{5};
 constexpr const char *shutdown_text = "the runtime was stopped";
+constexpr const char *failure_text = "this end has no memory for the connection";
 
 thread_local bool on_pump_thread = false;
 
@@ -35,6 +40,13 @@ std::unique_ptr<gns_connection_info> copy(const gns_connection_info &info) {
 }
 
 int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
+
+void log_failure(const char *what) noexcept {
+    try {
+        log_queue().push(k_ESteamNetworkingSocketsDebugOutputType_Error, (std::string("gns_core: ") + what).c_str());
+    } catch (...) { // no memory for a line, too
+    }
+}
 
 } // namespace
 
@@ -47,6 +59,7 @@ void free_closed_ports() {
 
 void Pump::start() {
     poll_group_ = SteamNetworkingSockets()->CreatePollGroup();
+    to_signal_.reserve(signals_at_once);
     stopping_.store(false);
     wake_pending_.store(false);
     {
@@ -56,10 +69,13 @@ void Pump::start() {
     set_alive(true);
     try {
         thread_ = std::thread([this] { loop(); });
-    } catch (...) { // the system has no thread for us
+    } catch (...) { // no thread to be had
         set_alive(false);
-        std::lock_guard lock(queue_mutex_);
-        accepting_ = false;
+        {
+            std::lock_guard lock(queue_mutex_);
+            accepting_ = false;
+        }
+        SteamNetworkingSockets()->DestroyPollGroup(poll_group_);
         throw;
     }
 }
@@ -133,6 +149,39 @@ bool Pump::run(const std::function<void()> &task) {
 
 // ---- pump thread ----
 
+template <class Work> bool Pump::attempt(const std::shared_ptr<Connection> &connection, Work &&work) noexcept {
+    try {
+        work();
+        return true;
+    } catch (const std::exception &error) {
+        log_failure(error.what());
+    } catch (...) {
+        log_failure("unknown exception");
+    }
+    if (connection) fail(connection);
+    return false;
+}
+
+void Pump::fail(const std::shared_ptr<Connection> &connection) noexcept {
+    connection->failed = true;
+    some_failed_ = true; // later: not while GNS calls, and when there is memory for it
+}
+
+void Pump::end_failed() noexcept {
+    if (!some_failed_) return;
+    some_failed_ = false;
+    for (std::shared_ptr<Connection> &entry : by_native_) {
+        if (!entry || !entry->failed) continue;
+        const std::shared_ptr<Connection> connection = entry;
+        try {
+            push_end(connection, k_ESteamNetworkingConnectionState_ProblemDetectedLocally, GNS_END_INTERNAL_ERROR, failure_text);
+            close_native(*connection, GNS_END_INTERNAL_ERROR, failure_text, false);
+        } catch (...) {
+            some_failed_ = true; // again in the next round
+        }
+    }
+}
+
 void Pump::stay_parked() {
     std::unique_lock lock(park_mutex_);
     if (park_requests_ == 0) return;
@@ -155,9 +204,13 @@ void Pump::loop() {
         }
         const bool pending = execute(commands);
         commands.clear();
-        poll(pending || !to_signal_.empty() ? 0 : stopping || !lingering_.empty() ? lingering_poll_ms : idle_poll_ms);
+        if (commands.capacity() > kept_commands) commands.shrink_to_fit(); // after a burst
+        const bool whole = refill_memory_reserve();
+        const bool soon = stopping || !lingering_.empty() || some_failed_ || !whole;
+        poll(pending || !to_signal_.empty() ? 0 : soon ? lingering_poll_ms : idle_poll_ms);
         note_histories();
         settle_lingering();
+        end_failed();
         if (stopping && (lingering_.empty() || now_us() >= stop_deadline_us_.load())) break;
     }
     shut_down();
@@ -166,67 +219,76 @@ void Pump::loop() {
 
 bool Pump::execute(std::vector<Command> &commands) {
     bool pending = false;
-    std::vector<Command *> batch;
-    for (Command &command : commands) {
+    size_t sent = 0; // up to here they have been handed to GNS, or carried out
+    for (size_t i = 0; i < commands.size(); ++i) {
+        Command &command = commands[i];
         if (command.message) {
-            if (command.connection->native.load(std::memory_order_relaxed) == k_HSteamNetConnection_Invalid) continue; // it has ended
             pending = pending || command.connection->in_memory;
-            batch.push_back(&command);
             continue;
         }
         pending = true;
-        send(batch);
-        if (command.close)
-            close_native(*command.connection, command.close->reason, command.close->text.c_str(), command.close->linger);
-        else
-            command.task();
+        send(commands, sent, i);
+        sent = i + 1;
+        attempt(command.connection, [&] {
+            if (command.close)
+                close_native(*command.connection, command.close->reason, command.close->text.c_str(), command.close->linger);
+            else
+                command.task();
+        });
     }
-    send(batch);
+    send(commands, sent, commands.size());
     return pending;
 }
 
-void Pump::send(std::vector<Command *> &batch) {
-    for (size_t begin = 0; begin < batch.size(); begin += send_batch)
-        send_some({batch.begin() + static_cast<std::ptrdiff_t>(begin),
-                   batch.begin() + static_cast<std::ptrdiff_t>(std::min(begin + send_batch, batch.size()))});
-    batch.clear();
+void Pump::send(std::vector<Command> &commands, size_t begin, size_t end) {
+    Command *batch[send_batch];
+    size_t count = 0;
+    for (; begin < end; ++begin) {
+        if (commands[begin].connection->native.load(std::memory_order_relaxed) == k_HSteamNetConnection_Invalid) continue; // it has ended
+        batch[count++] = &commands[begin];
+        if (count < send_batch) continue;
+        send_some(batch, count);
+        count = 0;
+    }
+    send_some(batch, count);
 }
 
-void Pump::send_some(std::vector<Command *> batch) {
+void Pump::send_some(Command **batch, size_t count) {
     // GNS skips the rest of a connection's messages after one that it refuses; they get another turn, before any later one.
-    while (!batch.empty()) {
+    while (count > 0) {
         SteamNetworkingMessage_t *messages[send_batch];
         int64 results[send_batch];
-        for (size_t i = 0; i < batch.size(); ++i) {
+        for (size_t i = 0; i < count; ++i) {
             messages[i] = batch[i]->message.get();
             messages[i]->m_conn = batch[i]->connection->native.load(std::memory_order_relaxed);
         }
-        SteamNetworkingSockets()->SendMessages(static_cast<int>(batch.size()), messages, results, false);
-        std::vector<Command *> again;
-        std::vector<const Connection *> over;
-        for (size_t i = 0; i < batch.size(); ++i) {
+        SteamNetworkingSockets()->SendMessages(static_cast<int>(count), messages, results, false);
+        const Connection *over[send_batch];
+        size_t over_count = 0, again = 0;
+        for (size_t i = 0; i < count; ++i) {
             Command &command = *batch[i];
             if (!messages[i]) {
                 (void)command.message.release(); // GNS's now
             } else if (results[i] == 0) {
-                again.push_back(&command);
+                batch[again++] = &command;
             } else if (results[i] == -k_EResultNoConnection) {
-                over.push_back(command.connection.get()); // its end is about to be told
+                over[over_count++] = command.connection.get(); // its end is about to be told
             } else {
-                Event event;
-                event.kind = GNS_EVENT_SEND_FAILED;
-                event.code = static_cast<int32_t>(results[i]);
-                event.number = command.number;
-                event.time_us = now_us();
-                event.connection = command.connection;
-                signal_later(push(*command.connection, std::move(event)));
+                attempt(command.connection, [&] {
+                    Event event;
+                    event.kind = GNS_EVENT_SEND_FAILED;
+                    event.code = static_cast<int32_t>(results[i]);
+                    event.number = command.number;
+                    event.time_us = now_us();
+                    event.connection = command.connection;
+                    signal_later(push(*command.connection, std::move(event)));
+                });
             }
         }
-        const auto is_over = [&over](const Command *command) {
-            return std::find(over.begin(), over.end(), command->connection.get()) != over.end();
+        const auto is_over = [&](const Command *command) {
+            return std::find(over, over + over_count, command->connection.get()) != over + over_count;
         };
-        again.erase(std::remove_if(again.begin(), again.end(), is_over), again.end());
-        batch.swap(again);
+        count = static_cast<size_t>(std::remove_if(batch, batch + again, is_over) - batch);
     }
 }
 
@@ -257,10 +319,14 @@ void Pump::receive_rest(const std::shared_ptr<Connection> &connection, HSteamNet
     }
 }
 
-void Pump::deliver(SteamNetworkingMessage_t *received) {
+void Pump::deliver(SteamNetworkingMessage_t *received) noexcept {
     MessagePtr message(received);
     const std::shared_ptr<Connection> connection = find(message->m_conn);
-    if (!connection) return;
+    if (!connection || connection->failed) return; // after a message that was lost none may follow
+    attempt(connection, [&] { deliver(connection, std::move(message)); });
+}
+
+void Pump::deliver(const std::shared_ptr<Connection> &connection, MessagePtr message) {
     Event event;
     event.kind = GNS_EVENT_MESSAGE;
     event.number = message->m_nMessageNumber;
@@ -281,10 +347,10 @@ void Pump::deliver(SteamNetworkingMessage_t *received) {
         overflow(connection);
         return;
     }
-    connection->recv_messages.fetch_add(1, std::memory_order_relaxed);
-    connection->recv_bytes.fetch_add(size, std::memory_order_relaxed);
     event.connection = connection;
     event.message = std::move(message);
+    connection->recv_messages.fetch_add(1, std::memory_order_relaxed);
+    connection->recv_bytes.fetch_add(size, std::memory_order_relaxed);
     signal_later(push(*connection, std::move(event)));
 }
 
@@ -294,15 +360,20 @@ void Pump::overflow(const std::shared_ptr<Connection> &connection) {
     close_native(*connection, GNS_END_MESSAGE_QUEUE_LIMIT_REACHED, text, false);
 }
 
-void Pump::on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change) {
-    const std::shared_ptr<Connection> connection = find(change.m_hConn);
-    const int32_t state = change.m_info.m_eState;
-    if (!connection) {
-        if (change.m_eOldState == k_ESteamNetworkingConnectionState_None &&
-            state == k_ESteamNetworkingConnectionState_Connecting && change.m_info.m_hListenSocket)
-            accept_inbound(change);
-        return; // or the echo of a close of ours
+// GNS calls this, and is compiled without exceptions: none may leave.
+void Pump::on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change) noexcept {
+    if (const std::shared_ptr<Connection> connection = find(change.m_hConn)) {
+        attempt(connection, [&] { status_changed(connection, change); });
+        return;
     }
+    if (change.m_eOldState != k_ESteamNetworkingConnectionState_None ||
+        change.m_info.m_eState != k_ESteamNetworkingConnectionState_Connecting || !change.m_info.m_hListenSocket)
+        return; // the echo of a close of ours
+    attempt(nullptr, [&] { accept_inbound(change); });
+}
+
+void Pump::status_changed(const std::shared_ptr<Connection> &connection, const SteamNetConnectionStatusChangedCallback_t &change) {
+    const int32_t state = change.m_info.m_eState;
     const gns_connection_info info = to_info(change.m_info, connection->listen_socket);
     if (!is_over(state)) {
         Event event;
@@ -345,21 +416,33 @@ void Pump::accept_inbound(const SteamNetConnectionStatusChangedCallback_t &chang
         sockets->CloseConnection(change.m_hConn, GNS_END_GOING_AWAY, "the listen socket is closed", false);
         return;
     }
-    auto connection = std::make_shared<Connection>();
+    std::shared_ptr<Connection> connection;
+    try {
+        connection = std::make_shared<Connection>();
+    } catch (...) {
+        sockets->CloseConnection(change.m_hConn, GNS_END_INTERNAL_ERROR, failure_text, false);
+        throw;
+    }
     connection->inbound = true;
     connection->listen_socket = socket->handle;
     connection->mailbox = socket->mailbox;
     connection->last_info = to_info(change.m_info, socket->handle);
     adopt(connection, change.m_hConn);
     apply_limits(*connection, socket->limits);
-    Event event;
-    event.kind = GNS_EVENT_STATUS;
-    event.old_state = k_ESteamNetworkingConnectionState_None;
-    event.new_state = k_ESteamNetworkingConnectionState_Connecting;
-    event.time_us = now_us();
-    event.connection = connection;
-    event.info = copy(connection->last_info);
-    signal_later(push(*connection, std::move(event)));
+    try {
+        Event event;
+        event.kind = GNS_EVENT_STATUS;
+        event.old_state = k_ESteamNetworkingConnectionState_None;
+        event.new_state = k_ESteamNetworkingConnectionState_Connecting;
+        event.time_us = now_us();
+        event.connection = connection;
+        event.info = copy(connection->last_info);
+        signal_later(push(*connection, std::move(event)));
+    } catch (...) { // nobody has heard of it
+        close_native(*connection, GNS_END_INTERNAL_ERROR, failure_text, false);
+        runtime().connections.remove(connection->handle);
+        throw;
+    }
 }
 
 void Pump::adopt(const std::shared_ptr<Connection> &connection, HSteamNetConnection native) {
@@ -370,7 +453,12 @@ void Pump::adopt(const std::shared_ptr<Connection> &connection, HSteamNetConnect
         connection->state.store(info.m_eState);
     }
     refresh_send_limits(*connection, native);
-    runtime().connections.insert(connection);
+    try {
+        runtime().connections.insert(connection);
+    } catch (...) { // nobody has heard of it
+        SteamNetworkingSockets()->CloseConnection(native, GNS_END_INTERNAL_ERROR, failure_text, false);
+        throw;
+    }
     connection->native.store(native);
     by_native_[native & 0xFFFF] = connection;
 }
@@ -379,9 +467,11 @@ void Pump::close_native(Connection &connection, int32_t reason, const char *text
     const HSteamNetConnection native = connection.native.exchange(k_HSteamNetConnection_Invalid);
     if (native == k_HSteamNetConnection_Invalid) return;
     if (linger && connection.account->messages.load() > 0) {
-        connection.account->references.fetch_add(1);
         const int64_t timeout_ms = native_int(k_ESteamNetworkingConfig_TimeoutConnected, native);
-        lingering_.push_back({connection.listen_socket, connection.account, now_us() + timeout_ms * 1000 + goodbye_us, 0});
+        attempt(nullptr, [&] { // without the entry it lingers all the same, but nobody waits for it
+            lingering_.push_back({connection.listen_socket, connection.account, now_us() + timeout_ms * 1000 + goodbye_us, 0});
+            connection.account->references.fetch_add(1);
+        });
     }
     std::shared_ptr<Connection> keep = std::exchange(by_native_[native & 0xFFFF], nullptr);
     SteamNetworkingSockets()->CloseConnection(native, reason, text, linger);
@@ -405,16 +495,19 @@ void Pump::close_listen_socket(const std::shared_ptr<ListenSocket> &socket, int3
     for (const std::shared_ptr<Connection> &entry : by_native_) {
         const std::shared_ptr<Connection> connection = entry;
         if (!connection || connection->listen_socket != socket->handle) continue;
-        connection->discard.store(true);
-        push_end(connection, k_ESteamNetworkingConnectionState_None, reason, text);
-        runtime().connections.remove(connection->handle);
-        int32_t said = reason;
-        std::string words = text;
-        said_at_end(*connection, &said, &words); // a gns_close may have come first, its command still in the queue
-        close_native(*connection, said, words.c_str(), linger);
+        attempt(connection, [&] {
+            connection->discard.store(true);
+            push_end(connection, k_ESteamNetworkingConnectionState_None, reason, text);
+            runtime().connections.remove(connection->handle);
+            int32_t said = reason;
+            std::string words = text;
+            said_at_end(*connection, &said, &words); // a gns_close may have come first, its command still in the queue
+            close_native(*connection, said, words.c_str(), linger);
+        });
     }
-    listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
+    end_failed(); // before their listen socket goes
     closed_listen_sockets_.push_back({socket->handle, socket->native});
+    listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
     settle_lingering();
 }
 
@@ -433,11 +526,13 @@ void Pump::settle_drained() {
         if (connection->native.load() == k_HSteamNetConnection_Invalid) return true;
         if (connection->drain.bytes >= 0 && is_drained(*connection->account, connection->drain)) {
             connection->drain = {};
-            Event event;
-            event.kind = GNS_EVENT_DRAINED;
-            event.time_us = now_us();
-            event.connection = connection;
-            signal_later(push(*connection, std::move(event)));
+            attempt(connection, [&] {
+                Event event;
+                event.kind = GNS_EVENT_DRAINED;
+                event.time_us = now_us();
+                event.connection = connection;
+                signal_later(push(*connection, std::move(event)));
+            });
         }
         const bool waiters = connection->drain_waiters.load() > 0;
         if (waiters) {
@@ -482,7 +577,7 @@ void Pump::settle_pings() {
             connection.round_trip_us = event.number;
             connection.changed.notify_all();
         }
-        signal_later(push(connection, std::move(event)));
+        attempt(ping.connection, [&] { signal_later(push(connection, std::move(event))); });
         return true;
     };
     pings_.erase(std::remove_if(pings_.begin(), pings_.end(), settled), pings_.end());
@@ -543,10 +638,12 @@ void Pump::shut_down() {
     for (std::shared_ptr<Connection> &entry : by_native_) {
         const std::shared_ptr<Connection> connection = std::exchange(entry, nullptr);
         if (!connection) continue;
-        push_end(connection, k_ESteamNetworkingConnectionState_None, GNS_END_SHUTDOWN, shutdown_text);
+        attempt(nullptr, [&] { push_end(connection, k_ESteamNetworkingConnectionState_None, GNS_END_SHUTDOWN, shutdown_text); });
         connection->native.store(k_HSteamNetConnection_Invalid);
     }
-    for (const auto &connection : runtime().connections.all()) runtime().connections.remove(connection->handle);
+    attempt(nullptr, [] {
+        for (const auto &connection : runtime().connections.all()) runtime().connections.remove(connection->handle);
+    });
     for (Lingering &entry : lingering_) release(entry.account);
     lingering_.clear();
     watched_.clear();
@@ -563,11 +660,13 @@ void Pump::shut_down() {
     dropped.swap(queue_);
 }
 
-void Pump::signal_later(std::shared_ptr<Mailbox> mailbox) {
-    if (mailbox) to_signal_.push_back(std::move(mailbox));
+void Pump::signal_later(std::shared_ptr<Mailbox> mailbox) noexcept {
+    if (!mailbox) return;
+    if (to_signal_.size() == to_signal_.capacity()) signal_mailboxes(); // never grows: this must not need memory
+    to_signal_.push_back(std::move(mailbox));
 }
 
-void Pump::signal_mailboxes() {
+void Pump::signal_mailboxes() noexcept {
     for (const auto &mailbox : to_signal_) mailbox->signal();
     to_signal_.clear();
 }

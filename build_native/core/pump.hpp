@@ -67,7 +67,7 @@ public:
     void ping(const std::shared_ptr<Connection> &connection);
     // Notes the connection's status in it from now on; nullptr: no more.
     void keep_history(const std::shared_ptr<Connection> &connection, std::shared_ptr<History> history);
-    void on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change);
+    void on_status_changed(const SteamNetConnectionStatusChangedCallback_t &change) noexcept;
 
 private:
     // Closed here, still delivering; or closed listen sockets that wait for such.
@@ -81,15 +81,22 @@ private:
     void loop();
     void stay_parked();
     void set_alive(bool alive);
-    void signal_later(std::shared_ptr<Mailbox> mailbox);
-    void signal_mailboxes();
+    // Does a piece of work of this connection's, or of nobody's. What it throws (std::bad_alloc, as a rule) ends that
+    // connection, is logged, and does not touch what comes next. False if it threw.
+    template <class Work> bool attempt(const std::shared_ptr<Connection> &connection, Work &&work) noexcept;
+    void fail(const std::shared_ptr<Connection> &connection) noexcept;
+    void end_failed() noexcept;
+    void signal_later(std::shared_ptr<Mailbox> mailbox) noexcept;
+    void signal_mailboxes() noexcept;
     // Whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
     bool execute(std::vector<Command> &commands);
-    void send(std::vector<Command *> &batch);
-    void send_some(std::vector<Command *> batch); // at most send_batch
+    void send(std::vector<Command> &commands, size_t begin, size_t end);
+    void send_some(Command **batch, size_t count); // at most send_batch
     void poll(int timeout_ms);
     void receive_messages();
-    void deliver(SteamNetworkingMessage_t *message);
+    void deliver(SteamNetworkingMessage_t *message) noexcept;
+    void deliver(const std::shared_ptr<Connection> &connection, MessagePtr message);
+    void status_changed(const std::shared_ptr<Connection> &connection, const SteamNetConnectionStatusChangedCallback_t &change);
     void receive_rest(const std::shared_ptr<Connection> &connection, HSteamNetConnection native);
     void accept_inbound(const SteamNetConnectionStatusChangedCallback_t &change);
     void overflow(const std::shared_ptr<Connection> &connection);
@@ -132,6 +139,7 @@ private:
     std::vector<std::shared_ptr<Mailbox>> to_signal_;
     std::vector<std::shared_ptr<Connection>> watched_;
     std::vector<std::shared_ptr<Connection>> noted_; // those with a history
+    bool some_failed_ = false;
     HSteamNetPollGroup poll_group_ = k_HSteamNetPollGroup_Invalid;
 
     std::shared_ptr<Connection> find(HSteamNetConnection native) const;

@@ -8,6 +8,7 @@
 
 #include "gatekeeper.hpp"
 #include "log_queue.hpp"
+#include "memory_reserve.hpp"
 #include "no_signals.hpp"
 
 namespace gns_core {
@@ -19,8 +20,10 @@ Runtime &runtime() {
 
 namespace {
 
-// GNS's own bounds may never be reached: a full receive queue of GNS ends the stream for good, silently.
+// The bounds of what a reader leaves unread are ours, and so GNS's own would only be in the way: it refuses, and the peer
+// sends again. But so many messages are the most that one connection gets in one poll; see gns/receive_reliable.hpp.
 constexpr int32_t unbounded = 0x10000000;
+constexpr int32_t received_at_once = 65536;
 // GNS warns when it waits long for its locks; on a loaded machine that is no news.
 constexpr int64_t lock_warning_us = 1'000'000;
 
@@ -78,9 +81,10 @@ int32_t start(const std::string &text, const SteamNetworkingIdentity &identity) 
     }
     try {
         guard_process();
+        install_memory_reserve();
         attach_gatekeeper();
         utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
-        utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, unbounded);
+        utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, received_at_once);
         utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
         state.identity = text;
         state.running.store(true);

@@ -85,6 +85,8 @@ int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &addr
     QueueLimits limits = runtime().limits;
     std::vector<SteamNetworkingConfigValue_t> native_options;
     if (const int32_t error = translate(options, count, &native_options, &limits)) return error;
+    auto connection = std::make_shared<Connection>();
+    connection->mailbox = mailbox;
     HSteamNetConnection native = k_HSteamNetConnection_Invalid;
     const int32_t error = make_native([&] {
         native = SteamNetworkingSockets()->ConnectByIPAddress(
@@ -92,8 +94,6 @@ int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &addr
         return native != k_HSteamNetConnection_Invalid;
     });
     if (error) return error;
-    auto connection = std::make_shared<Connection>();
-    connection->mailbox = mailbox;
     apply_limits(*connection, limits);
     runtime().pump.adopt(connection, native);
     *handle = connection->handle;
@@ -123,13 +123,14 @@ int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_
 
 int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
     HSteamNetConnection native[2];
+    const std::shared_ptr<Connection> connections[2] = {std::make_shared<Connection>(), std::make_shared<Connection>()};
     // GNS takes for each end the identity that it sees, which is the other end's.
     const int32_t error = make_native([&] {
         return SteamNetworkingSockets()->CreateSocketPair(&native[0], &native[1], network, identities[1], identities[0]);
     });
     if (error) return error;
     for (int i = 0; i < 2; ++i) {
-        auto connection = std::make_shared<Connection>();
+        const std::shared_ptr<Connection> &connection = connections[i];
         connection->mailbox = mailboxes[i];
         connection->in_memory = !network;
         apply_limits(*connection, runtime().limits);

@@ -51,7 +51,8 @@ TEST(echo, unreliable) {
 TEST(echo, keeps_order_when_packets_are_lost_and_late) {
     constexpr int count = 3000 / instrumented;
     const auto numbered = [](int number) { return std::to_string(number) + std::string(200, 'x'); };
-    Link link(fast(), fast());
+    const Options options = fast().set(k_ESteamNetworkingConfig_SendBufferSize, 1 << 20);
+    Link link(options, options);
     const Fault loss(k_ESteamNetworkingConfig_FakePacketLoss_Send, 5);
     const Fault reorder(k_ESteamNetworkingConfig_FakePacketReorder_Send, 5);
     for (int i = 1; i <= count; ++i) {

@@ -52,6 +52,34 @@ TEST(lanes, as_many_as_there_are) {
     }
 }
 
+TEST(lanes, the_largest_messages_on_many_while_packets_are_lost_and_late) {
+    constexpr uint16_t lanes = 16;
+    constexpr int each = instrumented > 1 ? 1 : 3;
+    const Options options = rate(30'000'000)
+                                .set(k_ESteamNetworkingConfig_SendBufferSize, 64 << 20)
+                                .set(GNS_CONFIG_MAX_UNACKED_SEGMENTS, 60000)
+                                .set(GNS_CONFIG_RECV_QUEUE_BYTES, 64 << 20);
+    Link link(options, options);
+    OK(gns_configure_lanes(link.outbound, lanes, nullptr, nullptr));
+    const Fault loss(k_ESteamNetworkingConfig_FakePacketLoss_Send, 2);
+    const Fault reorder(k_ESteamNetworkingConfig_FakePacketReorder_Send, 5);
+    const Fault twice(k_ESteamNetworkingConfig_FakePacketDup_Send, 2);
+    const auto content = [](uint16_t lane, int64_t number) {
+        std::string text(GNS_MAX_MESSAGE_SIZE, 0);
+        for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>((i * 7 + lane * 31u + static_cast<size_t>(number)) >> 3);
+        return text;
+    };
+    for (int64_t number = 1; number <= each; ++number)
+        for (uint16_t lane = 0; lane < lanes; ++lane) OK(send(link.outbound, content(lane, number), GNS_SEND_RELIABLE, lane));
+    int64_t last[lanes] = {};
+    for (int i = 0; i < lanes * each; ++i) {
+        const Event event = link.server.message();
+        CHECK(event.lane < lanes);
+        CHECK_EQUAL(event.number, ++last[event.lane]);
+        CHECK(event.data == content(event.lane, event.number));
+    }
+}
+
 TEST(lanes, arguments) {
     Link link;
     const uint16_t no_weight[2] = {0, 1};
