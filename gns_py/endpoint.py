@@ -74,6 +74,9 @@ class Sink(Protocol):
     def put_unreliable(self, message: Message) -> None:
         """An UNTRACKED message has arrived."""
 
+    def take_unreliable(self, message: Message) -> None:
+        """Any other message has arrived, unreliably."""
+
     def take_data(self, message: Message, is_due: bool) -> None:
         """For the inputs: DATA or UNTRACKED, after _native.framing_begin()."""
 
@@ -549,9 +552,13 @@ class Endpoint(Uncopyable):
         if self._closed_here:
             del backlog[0]
         elif sink is not None:
-            sink.inputs += ((sink.take_message, (with_bytes(message),)),)  # one step
-            del backlog[0]
-            sink.work()
+            if message.reliable:
+                sink.inputs += ((sink.take_message, (with_bytes(message),)),)  # one step
+                del backlog[0]
+                sink.work()
+            else:
+                del backlog[0]
+                sink.take_unreliable(with_bytes(message))
         elif events is not None:
             events += (MessageReceived(self, with_bytes(message)),)  # one step
             del backlog[0]

@@ -358,7 +358,7 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
    DATA and UNTRACKED of docs/session-protocol.md, on a connection that speaks it; all other frames are messages as any. */
 
 /* From now on what arrives as such a frame, within the limits, comes as GNS_EVENT_DATA; what is none, or must not come now,
-   as GNS_EVENT_MESSAGE, unchanged. Once. Credit, here and below: bytes and messages in the life of the session. DATA does
+   as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait in the mailbox. Once. Credit, here and below: bytes and messages in the life of the session. DATA does
    not count for a mailbox that holds. Errors: InvalidState. */
 int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
 /* All up to the handled-th GNS_EVENT_DUE_DATA has been handled; they come each time that a quarter of the first credit has.

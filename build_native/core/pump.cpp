@@ -27,6 +27,7 @@ constexpr size_t send_batch = 1024;   // GNS sorts a batch on the stack
 constexpr size_t kept_commands = 16384;
 constexpr size_t signals_at_once = 1024;
 constexpr int receive_batch = 256;
+constexpr int64_t max_waiting_unreliable = 4096;
 constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" after the last ack
 constexpr size_t max_closed = 8192;    // as many connections as GNS has
 constexpr std::chrono::seconds park_patience{5};
@@ -341,6 +342,9 @@ void Pump::deliver(const std::shared_ptr<Connection> &connection, MessagePtr mes
     }
     const int64_t size = message->m_cbSize - event.prefix;
     const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
+    // Of a session: as the network may, and so that nobody's turn comes late because one peer floods its reader.
+    const bool reliable = event.flags & GNS_SEND_RELIABLE || event.kind == GNS_EVENT_DUE_DATA;
+    if (!reliable && connection->framed_receives.on() && waiting >= max_waiting_unreliable) return;
     if (waiting >= connection->recv_messages_limit.load(std::memory_order_relaxed) ||
         (waiting > 0 && connection->recv_bytes.load(std::memory_order_relaxed) + size >
                             connection->recv_bytes_limit.load(std::memory_order_relaxed))) {

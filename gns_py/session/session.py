@@ -25,9 +25,9 @@ from ..uncopyable import Uncopyable
 from .config import SessionConfig
 from .engine import Engine, Phase, Wire
 from .errors import SessionClosed, SessionFailed, closed, failed
-from .frames import CODES, MAX_DATA, MAX_KEY, MAX_MESSAGE, MAX_TEXT
+from .frames import CODES, MAX_DATA, MAX_KEY, MAX_MESSAGE, MAX_TEXT, Keyed
 from .inbox import Due
-from .parts import Text
+from .parts import MAX_LANE, Text
 from .reasons import CloseReason, SessionEnd, native_text
 from .wire import ConnectionWire
 
@@ -298,6 +298,30 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
     def take_data(self, message: Message, is_due: bool) -> None:
         """Sink's, for the inputs."""
         self._engine.receive_data(message, time.monotonic(), is_ack_due=is_due)
+
+    def take_unreliable(self, message: Message) -> None:
+        """Sink's: KEYED costs no more than UNTRACKED does, as long as nothing else is to be done."""
+        data, config = message.data, self._engine.config
+        end = 2 + data[1] if len(data) > 1 else 0
+        if (
+            len(data) < end
+            or data[:1] != Keyed.PREFIX
+            or not 1 <= data[1] <= MAX_KEY
+            or not len(data) - 2 <= config.max_message
+            or message.lane > MAX_LANE
+            or self._engine.watches_data
+            or self.inputs
+        ):
+            self.inputs.append((self.take_message, (message,)))
+            self.work()
+            return
+        self._count_handled(message)
+        self._inbox.add_unreliable(message._replace(data=data[end:]), data[2:end])
+        if self.readers:
+            self.wake()
+
+    def _count_handled(self, message: Message) -> None:
+        """Have the core count a message no more against the bounds of what waits."""
 
     def take_message(self, message: Message) -> None:
         """Sink's, for the inputs."""

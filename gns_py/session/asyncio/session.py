@@ -176,8 +176,11 @@ class Session(BaseSession[Connection]):
 
     def take_message(self, message: Message) -> None:
         """Sink's, for the inputs."""
-        _native.handled(self._handle, 1, len(message.data))
+        self._count_handled(message)
         super().take_message(message)
+
+    def _count_handled(self, message: Message) -> None:
+        _native.handled(self._handle, 1, len(message.data))
 
     def wake(self) -> None:
         """Sink's: wake the task that receives."""
