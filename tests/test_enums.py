@@ -470,7 +470,10 @@ def test_the_built_library_has_these_options_with_these_defaults() -> None:
     """The table is read from source; this is the library that was built from it."""
     gns_py.reset_config()
     built = gns_py.list_config()
-    kept = {ConfigValue.RECV_BUFFER_SIZE: ConfigValue.RECV_BUFFER_SIZE.maximum, ConfigValue.RECV_BUFFER_MESSAGES: 65_536}
+    kept = {
+        ConfigValue.RECV_BUFFER_SIZE: ConfigValue.RECV_BUFFER_SIZE.maximum,
+        ConfigValue.RECV_BUFFER_MESSAGES: 65_536,
+    }
     assert set(ConfigValue) - set(built) <= {ConfigValue.ECN, ConfigValue.MTU_DATA_SIZE}
     for option, value in built.items():
         if option in kept:

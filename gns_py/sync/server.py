@@ -24,6 +24,8 @@ from ..stats import ConnectionInfo
 from .connection import Connection, Event, poll
 
 _log = logging.getLogger("gns_py")
+# What a handler may take to begin.
+_BEGINNING = 0.002
 # Before an acceptor goes on after something unexpected.
 _PAUSE = 0.05
 
@@ -165,6 +167,10 @@ class Server(BaseServer[Connection]):
         deadline = Deadline(timeout)
         self._draining = True
         self._join_handlers(deadline)
+        # A client may know that it is connected before the handler of its connection has begun.
+        while self.connections and self.is_serving() and not deadline.is_over():
+            time.sleep(_BEGINNING)
+            self._join_handlers(deadline)
         finished = not self._handlers
         self.close()
         return finished

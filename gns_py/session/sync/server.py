@@ -45,6 +45,8 @@ OnRequest: TypeAlias = Callable[[Request], Session | None]
 
 # What a server that ends may need to notice that its sessions have ended, by other threads' doing.
 _LOOK = 0.1
+# What a handler may take to begin.
+_BEGINNING = 0.002
 # Before an acceptor goes on after something unexpected, which may come again at once.
 _PAUSE = 0.05
 
@@ -392,6 +394,10 @@ class Server(Uncopyable):
         deadline = Deadline(timeout)
         self._listener.drain()
         self._join_handlers(deadline)
+        # A client may know that it is established before the handler of its session has begun.
+        while self._listener.sessions and self.is_serving() and not deadline.is_over():
+            time.sleep(_BEGINNING)
+            self._join_handlers(deadline)
         finished = not self._handlers
         self.close()
         return finished
