@@ -43,6 +43,13 @@ class Readers(Protocol):
     def wake(self) -> None: ...
 
 
+class Watching(Protocol):
+    """A part of a sink."""
+
+    watches_data: bool
+    """Whether DATA, too, goes into the inputs."""
+
+
 class Sink(Protocol):
     """A layer above that has taken a connection over. Everything on the thread that reads the mailbox.
 
@@ -51,12 +58,9 @@ class Sink(Protocol):
     """
 
     inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]]
+    engine: Watching
     data: deque[Any]
     received: dict[int, int]
-
-    @property
-    def watches_data(self) -> bool:
-        """Whether DATA, too, goes into the inputs."""
 
     @property
     def readers(self) -> object:

@@ -31,7 +31,7 @@ from .stats import ConnectionInfo
 from .uncopyable import Uncopyable
 
 if TYPE_CHECKING:
-    from .endpoint import Endpoint
+    from .endpoint import Endpoint, Sink
     from .listener import Listener
 
 T = TypeVar("T")
@@ -414,7 +414,7 @@ class Mailbox(Uncopyable):
         reader = self._reader
         payloads = reader.payloads
         new = tuple.__new__  # what Message() ends in, without a call on the way
-        event_message, data_events = _native.EVENT_MESSAGE, (_native.EVENT_DATA, _native.EVENT_DUE_DATA)
+        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
         handle = 0
         endpoint: Endpoint | None = None
         if self.changes:
@@ -445,29 +445,22 @@ class Mailbox(Uncopyable):
                     endpoint._on_message(new(Message, (data, number, lane, flags != 0, when)), backlog)
                 if endpoint._readers:
                     endpoint._readers.wake()
-            elif kind in data_events:
+            elif kind == event_data:
                 sink = endpoint._sink
-                if sink is None:
-                    del backlog[0]
-                    continue
-                message = new(Message, (payloads[offset : offset + size], number, lane, flags != 0, when))
-                is_due = kind == _native.EVENT_DUE_DATA
-                if sink.watches_data or sink.inputs:
-                    sink.inputs += ((sink.take_data, (message, is_due)),)  # one step
-                    del backlog[0]
-                    sink.work()
-                elif flags:
-                    arrival = sink.mark_due(message) if is_due else message
-                    sink.data += (arrival,)  # one step
+                if sink is not None and flags and not sink.inputs and not sink.engine.watches_data:
+                    message = new(Message, (payloads[offset : offset + size], number, lane, True, when))
+                    data = sink.data
+                    data += (message,)  # one step
                     sink.received[lane] = number
                     del backlog[0]
                     if sink.readers:
                         sink.wake()
                 else:
-                    del backlog[0]
-                    sink.put_unreliable(message)
-                    if sink.readers:
-                        sink.wake()
+                    message = new(Message, (payloads[offset : offset + size], number, lane, flags != 0, when))
+                    self._dispatch_data(sink, message, is_due=False)
+            elif kind == _native.EVENT_DUE_DATA:
+                message = new(Message, (payloads[offset : offset + size], number, lane, True, when))
+                self._dispatch_data(endpoint._sink, message, is_due=True)
             elif kind == _native.EVENT_STATUS:
                 info, _ = _native.read_info(payloads[offset : offset + size])
                 change = StatusChanged(endpoint, ConnectionState(old_state), ConnectionState(new_state), info, when)
@@ -482,6 +475,28 @@ class Mailbox(Uncopyable):
                     endpoint._on_drained()
                 elif kind == _native.EVENT_SEND_FAILED:
                     endpoint._on_send_failed(number, Result(-code))
+
+    def _dispatch_data(self, sink: Sink | None, message: Message, *, is_due: bool) -> None:
+        """Hand out the first of the backlog, which is DATA or UNTRACKED."""
+        if sink is None:
+            del self._backlog[0]
+        elif sink.engine.watches_data or sink.inputs:
+            sink.inputs += ((sink.take_data, (message, is_due)),)  # one step
+            del self._backlog[0]
+            sink.work()
+        elif message.reliable:
+            arrival = sink.mark_due(message) if is_due else message
+            lane, number = message.lane, message.number
+            sink.data += (arrival,)  # one step
+            sink.received[lane] = number
+            del self._backlog[0]
+            if sink.readers:
+                sink.wake()
+        else:
+            del self._backlog[0]
+            sink.put_unreliable(message)
+            if sink.readers:
+                sink.wake()
 
     def _tell_changes(self) -> None:
         """Call the callbacks of what has changed."""

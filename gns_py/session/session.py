@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from .. import _native
 from ..address import Address
 from ..config import Config, OptionValue
-from ..endpoint import Endpoint, check_lane, cut, joined
+from ..endpoint import Endpoint, Watching, check_lane, cut, joined
 from ..enums import ConfigValue, ConnectionState, EndReason
 from ..errors import MessageDropped, MessageTooLarge, SendQueueFull
 from ..events import ConnectionEnd
@@ -55,6 +55,7 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
         self._inbox = self._engine.inbox
         self._outbox = self._engine.outbox
         # Sink, for the connection.
+        self.engine: Watching = self._engine
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.data: deque[Any] = self._inbox.data
         self.received = self._inbox.received
@@ -289,11 +290,6 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
         return numbers
 
     # ---- sink, for the connection ----
-
-    @property
-    def watches_data(self) -> bool:
-        """Sink's."""
-        return self._engine.watches_data
 
     def take_data(self, message: Message, is_due: bool) -> None:
         """Sink's, for the inputs."""
