@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from ..address import Address
@@ -19,7 +19,7 @@ from .admission import Admission, AdmissionCounters, AdmissionRules
 from .engine import Phase
 from .reasons import CloseReason, native_text
 from .request import SessionRequest
-from .session import BaseSession
+from .session import BaseSession, check_goodbye
 from .setup import ServerEngine, ServerStep
 
 _log = logging.getLogger("gns_py")
@@ -162,6 +162,23 @@ def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]],
     except Exception as error:
         reject_failed(request, error)
         return None
+
+
+def say_goodbye_to_all(sessions: Iterable[S], code: int, text: str) -> None:
+    """Close them, as a server does that is closed. One that fails is ended all the same.
+
+    Errors: TypeError, ValueError.
+    """
+    check_goodbye(code, text, b"")
+    for session in sessions:
+        _say_goodbye_to(session, code, text)
+
+
+def _say_goodbye_to(session: S, code: int, text: str) -> None:
+    try:
+        session._begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
+    except Exception:
+        _log.exception("%r ended without a goodbye", session)
 
 
 def reject_failed(request: SessionRequest[S], error: BaseException) -> None:

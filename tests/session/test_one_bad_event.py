@@ -117,6 +117,32 @@ def test_a_goodbye_that_cannot_be_said_ends_the_session(sessions: SessionApi, mo
         eventually(lambda: not server.sessions)
 
 
+def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
+    sessions: SessionApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("as planned")
+
+    with sessions.serve(echo, "127.0.0.1", 0) as server:
+        clients = [sessions.connect(*server.address, data=b"%d" % number) for number in range(3)]
+        (victim,) = (each for each in server.sessions if each.peer_data == b"1")
+        monkeypatch.setattr(getattr(victim, "_inner", victim)._engine, "_say", fail)
+        with caplog.at_level(logging.ERROR, "gns_py"):
+            server.close(1001, "maintenance")
+        reasons = []
+        for client in clients:
+            with pytest.raises(SessionClosed) as closed:
+                client.recv(timeout=5.0)
+            reasons.append(closed.value.reason)
+            client.close()
+        assert reasons == [
+            CloseReason.SERVER_SHUTTING_DOWN,
+            CloseReason.INTERNAL_ERROR,
+            CloseReason.SERVER_SHUTTING_DOWN,
+        ]
+        assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize("error", [LookupError("as planned"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_callbacks_that_raise(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """In the accepting thread of a blocking server, whatever it is. (In asyncio a SystemExit ends the loop.)"""

@@ -34,7 +34,7 @@ from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed
+from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -290,8 +290,7 @@ class Server(Uncopyable):
         """Lets nobody in any more, and says goodbye to all, with SERVER_SHUTTING_DOWN. wait_closed() waits for it."""
         self._listener.drain()
         self._listener._lobby.close_settingup()
-        for session in self.sessions:
-            session._begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
+        say_goodbye_to_all(self.sessions, code, text)
         if self._home.is_closed:
             self._listener.close()
             forget(self._decider)

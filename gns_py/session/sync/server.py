@@ -31,7 +31,7 @@ from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed
+from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -365,8 +365,7 @@ class Server(Uncopyable):
         self._listener.drain()
         self._listener._lobby.close_settingup()
         self._is_closing = True
-        for session in self.sessions:
-            session._begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
+        say_goodbye_to_all(self.sessions, code, text)
         self._listener._native._mailbox.wake()
 
     def wait_closed(self, timeout: float | None = None) -> None:

@@ -226,8 +226,11 @@ class Session(BaseSession[Connection]):
         False if nothing was read.
         """
         if (look := self._listener_look) is not None:  # what comes for it comes to the listen socket
-            with contextlib.suppress(NotRunningError):
+            try:
                 look(deadline, ready)
+            except NotRunningError:
+                if self._engine.end is None:
+                    raise
             return False
         try:
             return self._read(deadline)
