@@ -1,6 +1,7 @@
 #include "runtime.hpp"
 
 #include <cstdlib>
+#include <new>
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -33,10 +34,15 @@ void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) { runt
 
 void stop_at_exit() { gns_stop(0); }
 
+// Whether nothing comes up or goes down while the process forks. Between before_fork and the others.
+bool life_stands_still = false;
+
 // A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: nobody may hold it at the fork, for
-// the child has no thread that would give it back. What the parent locks here the child never touches again.
+// the child has no thread that would give it back. What the parent locks here the child never touches again, unless GNS
+// does not run: then it has no threads and no locks that are held, and the child may start it.
 void before_fork() {
     if (forked.load()) return;
+    life_stands_still = runtime().life_cycle.try_lock();
     runtime().pump.park();
     runtime().native_calls.lock();
 }
@@ -45,9 +51,20 @@ void after_fork_in_parent() {
     if (forked.load()) return;
     runtime().native_calls.unlock();
     runtime().pump.unpark();
+    if (life_stands_still) runtime().life_cycle.unlock();
 }
 
-void after_fork_in_child() { forked.store(true); }
+void after_fork_in_child() {
+    if (forked.load()) return;
+    if (!life_stands_still || runtime().running.load()) {
+        forked.store(true);
+        return;
+    }
+    // A lock remembers which thread has it, and that one has another number here.
+    new (&runtime().native_calls) std::shared_mutex;
+    runtime().pump.unpark();
+    new (&runtime().life_cycle) std::mutex;
+}
 
 void guard_process() {
     static const bool done = [] {

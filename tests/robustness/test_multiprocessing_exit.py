@@ -99,6 +99,11 @@ PARENT = (
 import multiprocessing
 if __name__ == "__main__":
     method, job, port = sys.argv[1], globals()[sys.argv[2]], int(sys.argv[3])
+    if method.endswith(" after a stop"):
+        method = method.removesuffix(" after a stop")
+        connect(port).close(1888)
+        import gns_py
+        gns_py.stop()
     if method == "os.fork":
         child = os.fork()
         if not child:
@@ -179,6 +184,17 @@ def test_threads_that_go_on_when_a_childs_function_has_returned(
 def test_workers_of_a_process_pool(tmp_path: Any, server: tuple[int, Callable[[], Any]], method: str) -> None:
     port, told = server
     run(tmp_path, method, "closes", port)
+    assert told() == [SIZE, 1234, "done"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("method", ["os.fork after a stop", "fork after a stop"])
+def test_a_fork_of_a_process_that_has_stopped_gns(
+    tmp_path: Any, server: tuple[int, Callable[[], Any]], method: str
+) -> None:
+    port, told = server
+    run(tmp_path, method, "closes", port)
+    assert told()[:2] == [0, 1888]
     assert told() == [SIZE, 1234, "done"]
 
 
