@@ -236,19 +236,6 @@ namespace SteamNetworkingSocketsLib {]=]
 set_property(SOURCE ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${udp} TARGET_DIRECTORY GameNetworkingSockets_s
   APPEND PROPERTY INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/core)
 
-# A closed outgoing connection keeps its socket for five seconds, to tell a peer that may not have heard of it. Once the peer
-# has answered, or has closed it first, there is nothing left to tell: unmended, a client's descriptor goes five seconds later.
-gns_mend(clientlib/steamnetworkingsockets_connections.cpp
-  "// Keep hanging out until the fin wait time is up" [=[// An inbound one keeps hanging out until the fin wait time is up
-			if ( !m_bConnectionInitiatedRemotely )
-			{
-				m_usecWhenEnteredConnectionState -= k_usecFinWaitTimeout;
-				SetNextThinkTimeASAP();
-			}]=]
-  "SetState( k_ESteamNetworkingConnectionState_FinWait, usecNow );" [=[SetState( k_ESteamNetworkingConnectionState_FinWait, usecNow );
-			if ( m_eConnectionWireState == k_ESteamNetworkingConnectionState_ClosedByPeer && !m_bConnectionInitiatedRemotely )
-				m_usecWhenEnteredConnectionState -= k_usecFinWaitTimeout;]=])
-
 # A message that overtook another of its lane is put where its number belongs, if that is not handed out yet. The place is looked for
 # from the end: unmended, without end, so that messages whose numbers go down, or which come on a lane that was not used for a
 # while, each cost a walk through all that wait. What overtook more than 64 now stays where it is, as it does if the others

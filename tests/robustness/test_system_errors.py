@@ -216,7 +216,7 @@ def test_closed_connections_give_way_to_who_needs_a_descriptor(peer: Callable[..
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_a_closed_connection_gives_its_descriptor_back_soon(api: Api, who: str) -> None:
+def test_a_closed_connection_gives_its_descriptor_back(api: Api, who: str) -> None:
     with api.listen("127.0.0.1", 0) as listener:
         before = open_descriptors()
         client = api.connect("127.0.0.1", listener.address.port, wait=False)
@@ -224,5 +224,5 @@ def test_a_closed_connection_gives_its_descriptor_back_soon(api: Api, who: str) 
         (client if who == "client" else server).close(linger=False)
         (server if who == "client" else client).wait_closed(timeout=5.0 * PATIENCE)
         client.close()
-        # GNS keeps it for 5 s where the peer's answer does not come.
-        eventually(lambda: open_descriptors() <= before, 2.0, "its descriptor is given back")
+        # GNS keeps it for 5 s: with its port free at once, the next connection could be taken for this one by the peer.
+        eventually(lambda: open_descriptors() <= before, 8.0, "its descriptor is given back")
