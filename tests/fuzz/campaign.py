@@ -37,7 +37,7 @@ ALONE = 0.3
 # The server's time limits, and GNS's own for what it lingers over.
 SETTLED = 15.0
 # Connections that have ended and that loops still have in a variable, for each port.
-KEPT = 3
+KEPT = 10
 # Below, codes are applications'.
 FIRST_NATIVE = 3_000
 MIB = 1 << 20
