@@ -236,6 +236,7 @@ class Mailbox(Uncopyable):
         self._reading: list[None] = [None]  # of the thread that waits for events
         self._dispatching: list[None] = [None]  # of the thread that hands them out, the reader or for a moment another
         self._dispatcher = 0  # that other thread
+        self._is_asked = False  # to hand out, by a thread that found the turn taken and does not wait
         self._endpoints: dict[int, weakref.ref[Endpoint]] = {}
         self._listeners: dict[int, weakref.ref[Listener[Any]]] = {}
         self._backlog: deque[_native.Record] = deque()
@@ -312,6 +313,8 @@ class Mailbox(Uncopyable):
                 self._dispatching[:] = _FREE
         finally:
             self._reading[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
 
     def _wait_for_dispatcher(self) -> None:
         """Wait, as the reader, while another thread hands out what has come."""
@@ -321,14 +324,20 @@ class Mailbox(Uncopyable):
         time.sleep(_TURN_SLICE)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
-        """Hands out what waits, unless a thread is reading: then that one does. Nothing, if GNS does not run here.
+        """Hands out what waits, unless a thread is reading: then that one does, before it leaves.
 
+        Nothing, if GNS does not run here.
         until: goes on, batch after batch, until that is true or nothing waits any more.
         """
-        try:
-            del self._dispatching[0]
-        except IndexError:
-            return
+        while True:
+            try:
+                del self._dispatching[0]
+                break
+            except IndexError:
+                self._is_asked = True  # first: whoever has the turn looks when giving it back
+                if not self._dispatching:
+                    return
+        self._is_asked = False
         try:
             self._dispatcher = threading.get_ident()
             with contextlib.suppress(NotRunningError, ForkedError):
@@ -338,6 +347,8 @@ class Mailbox(Uncopyable):
         finally:
             self._dispatcher = 0
             self._dispatching[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
 
     def _on_taken_over(self) -> None:
         """Somebody has handed out what a reader that is about to wait may be waiting for."""
