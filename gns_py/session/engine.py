@@ -81,6 +81,8 @@ class Engine(ABC):
         """Why it ended; None while it lives."""
         self.rejected = False
         """Whether the server has said that it does not want a session."""
+        self.was_established = False
+        """Whether both ends have had the session, however it has ended since."""
         self.going_away: GoAway | None = None
         """What the server has said of its end."""
         self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
@@ -312,6 +314,7 @@ class Engine(ABC):
 
     def _establish(self, credit_bytes: int, credit_messages: int) -> None:
         self.phase = Phase.ESTABLISHED
+        self.was_established = True
         self.outbox.open(credit_bytes, credit_messages)
         self._setup_deadline = inf
         self._heard = self._now

@@ -221,6 +221,21 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
             each.result()
 
 
+def test_a_session_that_was_established_has_not_failed(sessions: SessionApi) -> None:
+    """Whoever waits for it late, when the client has come and gone."""
+    requests: list[Any] = []
+
+    def decide(request: Any) -> None:
+        requests.append(request.accept())
+
+    with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server:
+        with sessions.connect(*server.address):
+            pass
+        eventually(lambda: not server.sessions)
+        requests[0].wait_established(timeout=5.0)
+        assert requests[0].end.ok
+
+
 class TestAccept:
     @pytest.fixture
     def half_open(self) -> Iterator[Callable[[tuple[str, int], int], None]]:

@@ -158,7 +158,7 @@ class Session(BaseSession[Connection]):
         """Waits until both ends know that they have the session. Errors: SessionFailed, SessionClosed."""
         while self._engine.phase is Phase.SETTING_UP:
             await self._waiters.wait()
-        if self._engine.phase is Phase.ENDED:
+        if not self._engine.was_established:
             raise self._failed()
 
     async def __aenter__(self) -> Session:

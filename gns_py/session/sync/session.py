@@ -190,7 +190,7 @@ class Session(BaseSession[Connection]):
             if deadline.is_over():
                 raise TimeoutError(f"the session was not established within {timeout} s")
             self._wait(deadline, lambda: self._engine.phase is not Phase.SETTING_UP)
-        if self._engine.phase is Phase.ENDED:
+        if not self._engine.was_established:
             raise self._failed()
 
     def __enter__(self) -> Session:
