@@ -33,12 +33,21 @@ def check_plain(name: str, function: object) -> None:
 
 
 def check_handler(function: object) -> None:
-    """Whether it can be awaited when it has been called, as far as that can be seen. Errors: TypeError."""
+    """Whether it can be awaited when it has been called. Errors: TypeError.
+
+    A plain function may return something to await: then its annotation says so, or it wraps a coroutine function.
+    """
     _check_callable("handler", function)
     _check_no_generator("handler", function)
-    says_none = getattr(function, "__annotations__", {}).get("return", _NOTHING) in (None, "None")
-    if says_none and not is_coroutine_function(function):
-        raise TypeError("handler must be a coroutine function (async def), not a plain function that returns None")
+    if is_coroutine_function(function) or not (inspect.isfunction(function) or inspect.ismethod(function)):
+        return
+    if is_coroutine_function(inspect.unwrap(function)):
+        return
+    if function.__annotations__.get("return") in (None, "None"):
+        raise TypeError(
+            "handler must be a coroutine function (async def); if it is a plain one that returns something to await, "
+            "annotate it with what it returns"
+        )
 
 
 def in_context(name: str, function: Callable[[T], R]) -> Callable[[T], R]:

@@ -73,9 +73,12 @@ def test_of_a_server_and_a_client(run: Runner, api: Any, as_coroutine: bool) -> 
 
 
 def test_of_a_client_that_connects_again_and_again(run: Runner) -> None:
+    async def leave(connection: gns.Connection) -> None:
+        connection.close()
+
     async def main() -> None:
         pair = await asyncio.create_task(stranger())
-        async with gns.serve(lambda connection: connection.close(), "127.0.0.1", 0) as server:
+        async with gns.serve(leave, "127.0.0.1", 0) as server:
             who.set("the client")
             rounds = 0
             async for connection in gns.connect(

@@ -8,7 +8,7 @@ import gc
 import logging
 import types
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -114,11 +114,17 @@ def says_none(_: object) -> None: ...
 
 @pytest.mark.parametrize("api", [aio, aio_session], ids=["connection", "session"])
 @pytest.mark.parametrize(
-    "function", [*GENERATOR_FUNCTIONS.values(), says_none, 5], ids=[*GENERATOR_FUNCTIONS, "says None", "5"]
+    "function",
+    [*GENERATOR_FUNCTIONS.values(), says_none, lambda _: coroutine_function(_), lambda _: None, 5],
+    ids=[*GENERATOR_FUNCTIONS, "says None", "lambda", "lambda of nothing", "5"],
 )
 def test_what_is_known_not_to_be_awaitable(api: Any, function: object) -> None:
     with pytest.raises(TypeError, match=r"^handler must "):
         api.serve(function, "127.0.0.1", 0)
+
+
+def annotated(connection: object) -> Awaitable[object]:
+    return coroutine_function(connection)
 
 
 @types.coroutine
@@ -129,8 +135,8 @@ def old_style(_: object) -> Any:
 @pytest.mark.parametrize("api", [aio, aio_session], ids=["connection", "session"])
 @pytest.mark.parametrize(
     "function",
-    [*COROUTINE_FUNCTIONS.values(), lambda connection: coroutine_function(connection), old_style],
-    ids=[*COROUTINE_FUNCTIONS, "lambda", "old style"],
+    [*COROUTINE_FUNCTIONS.values(), annotated, functools.wraps(coroutine_function)(lambda _: annotated(_)), old_style],
+    ids=[*COROUTINE_FUNCTIONS, "annotated", "wrapper", "old style"],
 )
 def test_what_can_be_awaited_is_a_handler(
     api: Any, function: Callable[..., object], caplog: pytest.LogCaptureFixture
@@ -259,10 +265,14 @@ def test_a_status_callback_of_a_server_that_never_runs(
     assert len(errors) == 1
 
 
+def misleading(_: object) -> Any:
+    """May return something to await, for all that its annotation says."""
+
+
 @pytest.mark.parametrize("api", [aio, aio_session], ids=["connection", "session"])
 def test_an_asyncio_handler_that_returns_nothing_to_await(api: Any, errors: list[BaseException]) -> None:
     async def main() -> None:
-        async with api.serve(lambda _: None, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
+        async with api.serve(misleading, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
             assert (await client.wait_closed()).code == 2001
 
     asyncio.run(main())

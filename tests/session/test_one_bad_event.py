@@ -143,6 +143,8 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
         assert len(caplog.records) == 1
 
 
+# Where the thread of a handler reads the end, it is that thread that the callback ends.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [LookupError("as planned"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_callbacks_that_raise(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """In the accepting thread of a blocking server, whatever it is. (In asyncio a SystemExit ends the loop.)"""
