@@ -56,7 +56,9 @@ for api in (gns, session):
     refused(lambda: api.listen("::1", 0), NONE)
 
 async def main():
-    async with aio.serve(lambda connection: connection.wait_closed(), "", 0) as server:
+    async def wait(connection):
+        await connection.wait_closed()
+    async with aio.serve(wait, "", 0) as server:
         async with aio.connect(*server.address, timeout=5.0) as client:
             assert await client.ping() > 0
     async def connect():

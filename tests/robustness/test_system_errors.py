@@ -39,6 +39,10 @@ HEAD = """
         def echo(connection):
             for data in connection:
                 connection.send(data)
+
+        async def echo_async(connection):
+            async for data in connection:
+                connection.send(data)
 """
 
 
@@ -107,7 +111,7 @@ CALLS = {
     "sync.serve": "gns_py.sync.serve(echo, '127.0.0.1', 0)",
     "asyncio.connect": "run(gns_py.asyncio.connect('127.0.0.1', server.address.port))",
     "asyncio.listen": "run(gns_py.asyncio.listen('127.0.0.1', 0))",
-    "asyncio.serve": "run(gns_py.asyncio.serve(echo, '127.0.0.1', 0))",
+    "asyncio.serve": "run(gns_py.asyncio.serve(echo_async, '127.0.0.1', 0))",
 }
 
 
