@@ -164,6 +164,16 @@ def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]],
         return None
 
 
+def take_open(requests: deque[SessionRequest[S]]) -> SessionRequest[S] | None:
+    """Take the first request that still waits for a decision; None: there is none."""
+    while requests:
+        request = requests[0]  # one step: see runtime.py
+        del requests[0]
+        if request.is_open:
+            return request
+    return None
+
+
 def say_goodbye_to_all(sessions: Iterable[S], code: int, text: str) -> None:
     """Close them, as a server does that is closed. One that fails is ended all the same.
 

@@ -34,7 +34,7 @@ from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all
+from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all, take_open
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -99,7 +99,7 @@ class ListenSocket(Uncopyable):
 
     async def __anext__(self) -> Request:
         self._check_reader()
-        while (request := self._take_request()) is None:
+        while (request := take_open(self._requests)) is None:
             if self._gate.done():
                 raise StopAsyncIteration
             await self._reader.wait()
@@ -116,7 +116,7 @@ class ListenSocket(Uncopyable):
         check_data(data)
         self._check_reader()
         while True:
-            while (request := self._take_request()) is not None:
+            while (request := take_open(self._requests)) is not None:
                 with contextlib.suppress(InvalidStateError):  # it has just given up
                     self._accepted.add(request.accept(data))
             if self._ready:
@@ -131,14 +131,6 @@ class ListenSocket(Uncopyable):
         self._reader.check_loop()
         if self._reader:
             raise ConcurrencyError("two tasks read the same listen socket at once")
-
-    def _take_request(self) -> Request | None:
-        while self._requests:
-            request = self._requests[0]  # one step: see runtime.py
-            del self._requests[0]
-            if request.is_open:
-                return request
-        return None
 
     def drain(self) -> None:
         """Lets nobody in any more; what is there stays."""

@@ -31,7 +31,7 @@ from ...uncopyable import Uncopyable
 from ..admission import AdmissionCounters, AdmissionRules
 from ..config import SessionConfig
 from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all
+from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all, take_open
 from ..reasons import CloseReason
 from ..request import SessionRequest
 from ..session import check_data, check_session_config
@@ -122,7 +122,7 @@ class ListenSocket(Uncopyable):
         deadline = Deadline(timeout)
         with self._as_reader():
             while True:
-                while (request := self._take_request()) is not None:
+                while (request := take_open(self._requests)) is not None:
                     with contextlib.suppress(InvalidStateError):  # it has just given up
                         self._accepted.add(request.accept(data))
                 if self._ready:
@@ -165,18 +165,10 @@ class ListenSocket(Uncopyable):
 
     def _next_request(self) -> Request | None:
         while True:
-            request = self._take_request()
+            request = take_open(self._requests)
             if request is not None or self._native._closed:
                 return request
             self._look(Deadline(None))
-
-    def _take_request(self) -> Request | None:
-        while self._requests:
-            request = self._requests[0]  # one step: see runtime.py
-            del self._requests[0]
-            if request.is_open:
-                return request
-        return None
 
     def _look(self, deadline: Deadline, is_enough: Callable[[], object] = lambda: False) -> None:
         """Wait for something to come in, and deal with it; or, while another thread does so, for it to have done that.
@@ -439,7 +431,7 @@ class Server(Uncopyable):
         listener = self._listener
         try:
             listener._look(Deadline(_LOOK if self._is_closing else None))
-            while not self._is_closing and (request := listener._take_request()) is not None:
+            while not self._is_closing and (request := take_open(listener._requests)) is not None:
                 self._decide(request)
         except NotRunningError:
             raise
