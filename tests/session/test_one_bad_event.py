@@ -101,6 +101,24 @@ def test_a_fault_of_our_own_is_one_sessions_end(
         assert "as planned" in str(caplog.records[0].exc_text)
 
 
+def test_a_set_up_that_cannot_begin_leaves_its_place(
+    sessions: SessionApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("as planned")
+
+    module: Any = sessions
+    with sessions.serve(echo, "127.0.0.1", 0, rules=AdmissionRules(max_pending_per_address=1)) as server:
+        with caplog.at_level(logging.ERROR, "gns_py"), monkeypatch.context() as patched:
+            patched.setattr(f"{module.__name__}.server.Session", fail)
+            with pytest.raises(SessionFailed):
+                sessions.connect(*server.address, timeout=5.0 * PATIENCE)
+        with sessions.connect(*server.address) as client:
+            client.send(b"served")
+            assert client.recv(timeout=5.0) == b"served"
+        assert len(caplog.records) == 1
+
+
 def test_a_goodbye_that_cannot_be_said_ends_the_session(sessions: SessionApi, monkeypatch: pytest.MonkeyPatch) -> None:
     with sessions.serve(echo, "127.0.0.1", 0) as server:
         client = sessions.connect(*server.address)

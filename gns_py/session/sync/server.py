@@ -258,7 +258,11 @@ class ListenSocket(Uncopyable):
             engines.append(ServerEngine(wire, self._config, time.monotonic(), lambda: self._lobby.take_place(address)))
             return engines[0]
 
-        session = Session(connection, make)
+        try:
+            session = Session(connection, make)
+        except BaseException:
+            self._lobby.give_up(request)
+            raise
         session._listener_look = self._look
         self._lobby.add(session, engines[0])
         session._watcher = self._on_change
