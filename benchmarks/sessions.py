@@ -22,7 +22,7 @@ import gns_py.session.asyncio
 import gns_py.session.sync
 import gns_py.sync
 from gns_py import Config
-from gns_py.session.frames import Data
+from gns_py.session.protocol.frames import Data
 
 KINDS: dict[str, dict[str, ModuleType]] = {
     "sync": {"connection": gns_py.sync, "session": gns_py.session.sync},

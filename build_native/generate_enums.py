@@ -1,4 +1,4 @@
-"""Writes gns_py/enums.py and gns_py/_config_fields.py from the headers of GNS and of our core.
+"""Writes gns_py/_generated/enums.py and gns_py/_generated/config_fields.py from the headers of GNS and of our core.
 
     python build_native/generate_enums.py            writes them
     python build_native/generate_enums.py --check    exit code 1 if they are not what would be written
@@ -586,7 +586,7 @@ from __future__ import annotations
 from enum import Enum, IntFlag
 from typing import NamedTuple
 
-from ._open_enum import NamedIntEnum, OpenIntEnum
+from .bases import NamedIntEnum, OpenIntEnum
 '''
 
 RANGE_BODY = '''
@@ -830,8 +830,8 @@ def generate(gns: Path, core_header: Path = CORE_HEADER) -> dict[Path, str]:
     """The files to write, with their texts."""
     facts = Facts(gns, core_header)
     return {
-        ROOT / "gns_py/enums.py": enums_file(facts),
-        ROOT / "gns_py/_config_fields.py": config_fields_file(facts),
+        ROOT / "gns_py/_generated/enums.py": enums_file(facts),
+        ROOT / "gns_py/_generated/config_fields.py": config_fields_file(facts),
     }
 
 
@@ -844,7 +844,9 @@ def gns_source() -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Writes gns_py/enums.py and gns_py/_config_fields.py.")
+    parser = argparse.ArgumentParser(
+        description="Writes gns_py/_generated/enums.py and gns_py/_generated/config_fields.py."
+    )
     parser.add_argument("--check", action="store_true", help="compare only; exit code 1 if they are not up to date")
     check = parser.parse_args().check
     stale = 0

@@ -4,11 +4,19 @@ This package holds what the APIs share: values, records, errors, the process's o
 import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` for asyncio.
 """
 
-from ._log import set_log_level
-from ._native import BuildInfo, build_info
-from .address import Address
-from .config import Config
-from .enums import (
+from ._core.log import dispatch_logs, set_log_level
+from ._core.runtime import (
+    get_config,
+    is_running,
+    list_config,
+    local_identity,
+    reset_config,
+    set_config,
+    start,
+    stop,
+    time_us,
+)
+from ._generated.enums import (
     ConfigScope,
     ConfigType,
     ConfigValue,
@@ -21,6 +29,9 @@ from .enums import (
     Result,
     SendFlags,
 )
+from ._native import BuildInfo, build_info
+from .address import Address
+from .config import Config
 from .errors import (
     ConcurrencyError,
     ConfigError,
@@ -45,7 +56,6 @@ from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived,
 from .identity import Identity
 from .limits import ConnectionLimits, LimitCounters
 from .message import Message, MessageView
-from .runtime import get_config, list_config, reset_config, set_config, start, stop
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 
 __version__ = build_info().version
@@ -100,11 +110,15 @@ __all__ = [
     "SocketError",
     "StatusChanged",
     "build_info",
+    "dispatch_logs",
     "get_config",
+    "is_running",
     "list_config",
+    "local_identity",
     "reset_config",
     "set_config",
     "set_log_level",
     "start",
     "stop",
+    "time_us",
 ]

@@ -6,8 +6,8 @@ import difflib
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._config_fields import REFUSED, ConfigFields
-from .enums import ConfigScope, ConfigType, ConfigValue
+from ._generated.config_fields import REFUSED, ConfigFields
+from ._generated.enums import ConfigScope, ConfigType, ConfigValue
 
 OptionValue = int | float | str
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .enums import EndReason, Result
+from ._generated.enums import EndReason, Result
 
 if TYPE_CHECKING:
     from .events import ConnectionEnd

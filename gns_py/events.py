@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .enums import ConnectionState, EndReason, EndReasonRange, Result
+from ._generated.enums import ConnectionState, EndReason, EndReasonRange, Result
+from ._printable import printable
 from .message import Message
-from .printable import printable
 from .stats import ConnectionInfo
 
 if TYPE_CHECKING:
-    from .endpoint import Endpoint
+    from ._core.endpoint import Endpoint
 
 C = TypeVar("C", bound="Endpoint")
 
@@ -91,7 +91,7 @@ class StatusChanged(Generic[C]):
     info: ConnectionInfo
     """How it stood at that moment."""
     time_us: int
-    """When, in microseconds of gns_py.runtime.time_us()."""
+    """When, in microseconds of gns_py.time_us()."""
 
     @property
     def end(self) -> ConnectionEnd | None:

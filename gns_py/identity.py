@@ -6,8 +6,8 @@ import builtins
 import re
 from dataclasses import dataclass
 
+from ._generated.enums import IdentityType
 from .address import Address, parse_address
-from .enums import IdentityType
 
 _MAX_TEXT = 127  # GNS keeps the text of a type that it does not know in 128 bytes, with the terminating NUL
 _PREFIXES = {

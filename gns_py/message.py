@@ -14,7 +14,7 @@ class Message(NamedTuple):
     lane: int
     reliable: bool
     received_us: int
-    """When it arrived, in microseconds of gns_py.runtime.time_us()."""
+    """When it arrived, in microseconds of gns_py.time_us()."""
 
 
 class MessageView(NamedTuple):

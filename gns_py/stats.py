@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ._generated.enums import ConnectionState, InfoFlags
 from .address import Address
-from .enums import ConnectionState, InfoFlags
 
 
 class ConnectionInfo(NamedTuple):
@@ -70,7 +70,7 @@ class Sample(NamedTuple):
     """One entry of a connection's history."""
 
     time_us: int
-    """When it was taken, in microseconds of gns_py.runtime.time_us()."""
+    """When it was taken, in microseconds of gns_py.time_us()."""
     status: ConnectionStatus
 
 

@@ -24,10 +24,10 @@ from support.platforms import RATE
 
 import gns_py
 import gns_py.sync
-from gns_py import Config, ConfigValue, runtime
-from gns_py.asyncio.loop import LoopMailbox
-from gns_py.endpoint import Endpoint
-from gns_py.listener import Listener
+from gns_py import Config, ConfigValue
+from gns_py._core.endpoint import Endpoint
+from gns_py._core.listener import Listener
+from gns_py.asyncio.mailbox import LoopMailbox
 from gns_py.sync import Connection, ListenSocket
 
 # GNS's log when a program elsewhere was first to take the port that was free: listen() tries another.
@@ -52,8 +52,8 @@ class _Errors(logging.Handler):
 @pytest.fixture(scope="session", autouse=True)
 def _warmed_up() -> None:
     """What is opened once per process is open before anything is counted; what is old is not looked through again."""
-    runtime.start()
-    runtime.stop()
+    gns_py.start()
+    gns_py.stop()
     for kind in LOOPS:
         loop = new_loop(kind)
         loop.run_until_complete(asyncio.sleep(0))
@@ -80,7 +80,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     descriptors = open_descriptors()
     yield
     problems: list[str] = []
-    if _IS_CPYTHON or runtime.is_running():
+    if _IS_CPYTHON or gns_py.is_running():
         gc.collect()
     for thing in gc.get_objects() if _IS_CPYTHON else []:
         if (isinstance(thing, Endpoint) and thing.end is None and not thing._closed_here) or (
@@ -92,11 +92,11 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         elif isinstance(thing, LoopMailbox) and thing.is_attached:
             problems.append(f"left in its loop: {thing!r}")
             thing._detach()
-    if runtime.is_running():
+    if gns_py.is_running():
         now = gns_py.list_config()
         problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]
-        runtime.reset_config()
-    runtime.stop(linger=0)
+        gns_py.reset_config()
+    gns_py.stop(linger=0)
     log.removeHandler(errors)
     problems += [
         f"GNS's log: {line}" for line in errors.lines if not any(re.search(pattern, line) for pattern in expected)

@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
+from .._generated.enums import ConfigScope, ConfigType, ConfigValue, ConnectionState, InfoFlags, LogLevel, Result
+from .._printable import printable
+from .._uncopyable import Uncopyable
 from ..address import Address
 from ..config import Config, OptionValue
-from ..enums import ConfigScope, ConfigType, ConfigValue, ConnectionState, InfoFlags, LogLevel, Result
 from ..errors import (
     ConfigError,
     ConnectionLimitError,
@@ -32,9 +34,7 @@ from ..errors import (
     SocketError,
 )
 from ..limits import ConnectionLimits, LimitCounters
-from ..printable import printable
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
-from ..uncopyable import Uncopyable
 from .library import ffi, lib
 
 EVENT_STATUS: int = lib.GNS_EVENT_STATUS

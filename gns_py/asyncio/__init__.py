@@ -6,9 +6,9 @@ cancelled at any point: no message is lost. Connections belong to the loop that 
 call ``send()``, ``send_many()``, ``flush()``, ``broadcast()`` and ``close()``, and ask what it is and measures.
 """
 
+from .._generated.enums import ConnectionState, EndReason, EndReasonRange
 from ..address import Address
 from ..config import Config
-from ..enums import ConnectionState, EndReason, EndReasonRange
 from ..errors import (
     ConcurrencyError,
     ConnectFailed,

@@ -7,9 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator
 
-from ..address import Address
-from ..config import Config
-from ..connecting import (
+from .._core.connecting import (
     GRACE,
     LIMIT_RETRY,
     NEXT_ADDRESS,
@@ -20,15 +18,17 @@ from ..connecting import (
     not_connected,
     reachable,
 )
-from ..deadline import Deadline
-from ..endpoint import StatusCallback
-from ..enums import EndReason
+from .._core.deadline import Deadline
+from .._core.endpoint import StatusCallback
+from .._generated.enums import EndReason
+from ..address import Address
+from ..config import Config
 from ..errors import ConnectFailed, ConnectionLimitError, InitializationError, SocketError
 from ..identity import Identity
+from .awaitable import Opening
 from .connection import Connection
-from .lookup import lookup
-from .loop import loop_mailbox
-from .opening import Opening
+from .mailbox import loop_mailbox
+from .resolver import lookup
 
 _log = logging.getLogger("gns_py")
 

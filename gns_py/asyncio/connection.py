@@ -9,15 +9,15 @@ from types import TracebackType
 from typing import Any, Literal, overload
 
 from .. import _native
-from ..endpoint import Endpoint, StatusCallback
-from ..enums import EndReason
+from .._core.endpoint import Endpoint, StatusCallback
+from .._core.failures import is_leaving
+from .._core.runtime import take
+from .._generated.enums import EndReason
 from ..errors import ConcurrencyError, ConnectionClosedOK
 from ..events import ConnectionEnd, StatusChanged
-from ..failures import is_leaving
 from ..message import Message, MessageView, with_bytes, with_view
-from ..runtime import take
 from ..stats import ConnectionInfo
-from .loop import LoopMailbox, Waiters
+from .mailbox import LoopMailbox, Waiters
 
 # A task that does nothing but send and drain, to a peer that takes it all, must not keep the loop to itself.
 _DRAINS_IN_A_ROW = 32

@@ -7,13 +7,13 @@ from collections import deque
 from typing import TypeAlias
 
 from .. import _native
-from ..endpoint import check_alive
+from .._core.endpoint import check_alive
+from .._core.poll_group import BasePollGroup
+from .._core.runtime import take
 from ..errors import ConcurrencyError
 from ..events import MessageReceived, SendFailed, StatusChanged
-from ..poll_group import BasePollGroup
-from ..runtime import take
 from .connection import Connection
-from .loop import Home, Waiters
+from .mailbox import Home, Waiters
 
 Event: TypeAlias = StatusChanged[Connection] | MessageReceived[Connection] | SendFailed[Connection]
 

@@ -11,22 +11,22 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from .._core.callbacks import awaited, check_handler
+from .._core.deadline import Deadline
+from .._core.endpoint import StatusCallback, check_options
+from .._core.failures import report
+from .._core.listener import BaseServer, Listener, host_to_listen
+from .._generated.enums import EndReason
 from ..address import Address
-from ..callbacks import awaited, check_handler
 from ..config import Config
-from ..deadline import Deadline
-from ..endpoint import StatusCallback, check_options
-from ..enums import EndReason
 from ..errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest, StatusChanged
-from ..failures import report
 from ..limits import DEFAULT_LIMITS, ConnectionLimits, check_limits
-from ..listener import BaseServer, Listener, host_to_listen
 from ..stats import ConnectionInfo
+from .awaitable import Opening
 from .connection import Connection
-from .lookup import lookup
-from .loop import LoopMailbox, Waiters, forget, loop_mailbox
-from .opening import Opening
+from .mailbox import LoopMailbox, Waiters, forget, loop_mailbox
+from .resolver import lookup
 
 _log = logging.getLogger("gns_py")
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..enums import ConfigValue, EndReason, InfoFlags
+from .._core.runtime import get_config, reset_config, set_config
+from .._generated.enums import ConfigValue, EndReason, InfoFlags
 from ..errors import ConnectFailed
-from ..runtime import get_config, reset_config, set_config
 from ..sync import Connection, StatusChanged, connect
 from .arguments import number
 from .demo_server import CONNECTION_CONFIG, LARGE, LIMIT, SEND_RATE, Entry, Side, run_server, simulation, state_change

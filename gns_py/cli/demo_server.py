@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._core.runtime import set_config, time_us
 from ..config import Config
 from ..errors import ConnectionClosed
 from ..events import StatusChanged
 from ..message import Message
-from ..runtime import set_config, time_us
 from ..stats import ConnectionStatus
 from ..sync import Connection, ConnectionRequest, MessageReceived, listen
 

@@ -7,8 +7,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from .._generated.enums import ConnectionState
 from ..config import Config
-from ..enums import ConnectionState
 from ..errors import SendQueueFull
 from ..sync import Connection, Message, StatusChanged, serve
 from .arguments import DEFAULT_PORT, host, port

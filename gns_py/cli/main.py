@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from .. import __version__
+from .._generated.enums import LogLevel
 from .._native import build_info
-from ..enums import LogLevel
 from ..errors import GNSError
 from . import demo, doctor, echo, ping
 from .arguments import Parser

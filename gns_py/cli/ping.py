@@ -10,9 +10,9 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from .._core.runtime import time_us
 from ..config import Config
 from ..errors import ConnectFailed, ConnectionClosed, SendQueueFull
-from ..runtime import time_us
 from ..sync import Connection, connect
 from .arguments import integer, number, target
 from .output import CommandError, Output, known

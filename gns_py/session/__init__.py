@@ -5,8 +5,8 @@ This package holds what the APIs share. To connect and to listen, import an API:
 documented for other languages.
 """
 
-from .admission import AdmissionCounters, AdmissionRules
-from .config import SessionConfig
+from ._core.admission import AdmissionCounters, AdmissionRules
+from ._core.request import SessionRequest
 from .errors import (
     SessionClosed,
     SessionClosedError,
@@ -15,8 +15,8 @@ from .errors import (
     SessionRejected,
     SessionTimeout,
 )
-from .reasons import CloseReason, SessionEnd
-from .request import SessionRequest
+from .protocol.config import SessionConfig
+from .protocol.reasons import CloseReason, SessionEnd
 
 __all__ = [
     "AdmissionCounters",

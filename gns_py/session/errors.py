@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import GNSError
 from ..events import ClosedBy
-from .reasons import CloseReason, SessionEnd
+from .protocol.reasons import CloseReason, SessionEnd
 
 
 class SessionClosed(GNSError, ConnectionError):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, get_args
 
-from .. import runtime
+from .._core import runtime
+from .._generated.enums import ConfigValue
 from ..config import Config, OptionValue, check_value
-from ..enums import ConfigValue
 
 Direction: TypeAlias = Literal["send", "recv", "both"]
 

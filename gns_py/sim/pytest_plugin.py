@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import gns_py.asyncio
 
     from .. import sync
-    from ..listener import BaseServer
+    from .._core.listener import BaseServer
     from .network import Network
 
 # For handlers that do not end when their connection does.
@@ -108,8 +108,8 @@ def gns_server() -> Iterator[ServerMaker]:
     or has not ended 5 seconds later.
     """
     from .. import sync
-    from ..callbacks import is_coroutine_function
-    from ..failures import without
+    from .._core.callbacks import is_coroutine_function
+    from .._core.failures import without
 
     failures: list[Exception] = []
 

@@ -9,9 +9,9 @@ Three styles, each complete:
 What waits in the main thread notices Ctrl-C within 0.1 s.
 """
 
+from .._generated.enums import ConnectionState, EndReason, EndReasonRange
 from ..address import Address
 from ..config import Config
-from ..enums import ConnectionState, EndReason, EndReasonRange
 from ..errors import (
     ConcurrencyError,
     ConnectFailed,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..address import Address, resolve
-from ..config import Config
-from ..connecting import (
+from .._core.connecting import (
     GRACE,
     LIMIT_RETRY,
     NEXT_ADDRESS,
@@ -15,12 +13,14 @@ from ..connecting import (
     not_connected,
     reachable,
 )
-from ..deadline import Deadline
-from ..endpoint import StatusCallback
-from ..enums import EndReason
+from .._core.deadline import Deadline
+from .._core.endpoint import StatusCallback
+from .._core.runtime import Mailbox
+from .._generated.enums import EndReason
+from ..address import Address, resolve
+from ..config import Config
 from ..errors import ConnectionLimitError, SocketError
 from ..identity import Identity
-from ..runtime import Mailbox
 from .connection import Connection
 
 

@@ -7,14 +7,14 @@ from types import TracebackType
 from typing import Literal, TypeAlias, overload
 
 from .. import _native
-from ..deadline import Deadline
-from ..endpoint import Endpoint
-from ..enums import EndReason
+from .._core.deadline import Deadline
+from .._core.endpoint import Endpoint
+from .._core.failures import is_leaving
+from .._core.runtime import Mailbox, take, wait
+from .._generated.enums import EndReason
 from ..errors import ConnectionClosedOK, NotRunningError
 from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
-from ..failures import is_leaving
 from ..message import Message, MessageView, with_bytes, with_view
-from ..runtime import Mailbox, take, wait
 
 
 class Connection(Endpoint):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..endpoint import check_alive
-from ..poll_group import BasePollGroup
-from ..runtime import Mailbox
+from .._core.endpoint import check_alive
+from .._core.poll_group import BasePollGroup
+from .._core.runtime import Mailbox
 from .connection import Connection, Event, poll
 
 

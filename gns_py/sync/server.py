@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+from .._core.callbacks import check_plain, in_context
+from .._core.deadline import Deadline
+from .._core.endpoint import StatusCallback, check_options
+from .._core.failures import report
+from .._core.listener import BaseServer, Listener, host_to_listen
+from .._core.runtime import Mailbox, take_wanted
+from .._generated.enums import EndReason
 from ..address import resolve
-from ..callbacks import check_plain, in_context
 from ..config import Config
-from ..deadline import Deadline
-from ..endpoint import StatusCallback, check_options
-from ..enums import EndReason
 from ..errors import ForkedError, InvalidStateError, NotRunningError
 from ..events import ConnectionRequest
-from ..failures import report
 from ..limits import DEFAULT_LIMITS, ConnectionLimits, check_limits
-from ..listener import BaseServer, Listener, host_to_listen
-from ..runtime import Mailbox, take_wanted
 from ..stats import ConnectionInfo
 from .connection import Connection, Event, poll
 

@@ -12,7 +12,7 @@ from support.loops import Runner
 
 import gns_py.asyncio as gns
 from gns_py import ConcurrencyError, sync
-from gns_py.asyncio.loop import _mailboxes
+from gns_py.asyncio.mailbox import _mailboxes
 
 
 def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> None:

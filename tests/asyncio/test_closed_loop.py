@@ -18,7 +18,7 @@ import gns_py.asyncio as gns
 import gns_py.session.asyncio as session
 import gns_py.session.sync as sync_session
 import gns_py.sync as sync
-from gns_py.asyncio.loop import _mailboxes
+from gns_py.asyncio.mailbox import _mailboxes
 
 Ends = list[tuple[int, str]]
 

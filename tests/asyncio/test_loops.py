@@ -12,9 +12,10 @@ import pytest
 from support import counts_references
 from support.loops import NoReaders, Runner, run_in
 
+import gns_py
 import gns_py.asyncio as gns
-from gns_py import NotRunningError, runtime
-from gns_py.asyncio.loop import _mailboxes
+from gns_py import NotRunningError
+from gns_py.asyncio.mailbox import _mailboxes
 
 
 async def echo(connection: gns.Connection) -> None:
@@ -143,7 +144,7 @@ async def stopped_while_all_wait() -> None:
         for each in (client.recv(), client.wait_closed(), listener.accept(), server.serve_forever())
     ]
     await asyncio.sleep(0.01)
-    await asyncio.get_running_loop().run_in_executor(None, runtime.stop)
+    await asyncio.get_running_loop().run_in_executor(None, gns_py.stop)
     received, ended, accepted, served = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(received, gns.ConnectionClosedError)
     assert isinstance(ended, gns.ConnectionEnd)

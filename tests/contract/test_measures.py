@@ -10,7 +10,7 @@ import pytest
 from support import PATIENCE, eventually
 
 import gns_py
-from gns_py import Config, ConnectionClosedOK, ConnectionState, Sample, runtime
+from gns_py import Config, ConnectionClosedOK, ConnectionState, Sample
 from gns_py.sync import Connection
 
 Pair = tuple[Connection, Connection]
@@ -87,7 +87,7 @@ def test_ping_ends_with_the_connection(pair: Pair, process_config: ProcessConfig
 def test_history_notes_the_last_ones_by_itself(pair: Pair) -> None:
     client, server = pair
     assert client.history() == []
-    began = runtime.time_us()
+    began = gns_py.time_us()
     client.start_history(interval=0.01, size=10)
     eventually(lambda: len(client.history()) == 10)
     first = client.history()[0]
@@ -98,7 +98,7 @@ def test_history_notes_the_last_ones_by_itself(pair: Pair) -> None:
     assert all(isinstance(sample, Sample) for sample in samples)
     assert began < times[0]
     assert times == sorted(set(times))
-    assert times[-1] <= runtime.time_us()
+    assert times[-1] <= gns_py.time_us()
     assert all(sample.status.state is ConnectionState.CONNECTED for sample in samples)
     assert samples[-1].status.send_rate == client.stats().send_rate
     assert server.history() == []

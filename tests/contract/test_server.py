@@ -15,6 +15,7 @@ import pytest
 from support import PATIENCE, Api, counts_references, eventually, next_request
 from support.platforms import IS_WINE, LATE_ACKS, text_of_a_taken_port
 
+import gns_py
 from gns_py import (
     Address,
     ClosedBy,
@@ -33,7 +34,6 @@ from gns_py import (
     MessageTooLarge,
     NotRunningError,
     StatusChanged,
-    runtime,
 )
 from gns_py.sync import Connection, ListenSocket
 
@@ -147,7 +147,7 @@ def test_an_option_that_needs_certificates_is_refused_with_gns_own_words(api: Ap
 def test_a_failure_that_is_not_about_the_port_tries_no_other_port(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ListenError, match="No cert authority"):
         api.listen("127.0.0.1", 0, config=Config(ip_allow_without_auth=0, ip_local_host_allow_without_auth=0))
-    runtime.dispatch_logs()
+    gns_py.dispatch_logs()
     assert sum("No cert authority" in record.getMessage() for record in caplog.records) == 1
 
 
@@ -464,7 +464,7 @@ def test_closing_without_linger_discards_what_was_sent(listener: ListenSocket, c
 def test_a_listen_socket_can_be_closed_after_the_runtime(listener: ListenSocket, connect: Connect) -> None:
     client = connect()
     server = listener.accept(timeout=5.0)
-    runtime.stop(linger=0)
+    gns_py.stop(linger=0)
     with pytest.raises(NotRunningError):
         listener.accept(timeout=1.0)
     listener.close()
@@ -671,7 +671,7 @@ def test_callbacks_of_served_connections(api: Api) -> None:
 def test_a_stopped_runtime_ends_a_server(api: Api) -> None:
     server = api.serve(echo, "127.0.0.1", 0)
     client = api.connect(*server.address)
-    runtime.stop(linger=0)
+    gns_py.stop(linger=0)
     server.wait_closed(timeout=5.0)
     server.close()
     assert client.wait_closed(timeout=1.0).code == EndReason.SHUTDOWN

@@ -279,7 +279,7 @@ def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there
         assert end.text == "App didn't accept or close incoming connection in time."
         assert server.state is PROBLEM
         assert client.wait_closed(timeout=5.0).code == EndReason.MISC_TIMEOUT
-    gns_py.runtime.dispatch_logs()
+    gns_py.dispatch_logs()
     assert "bug in application code" in caplog.text
     assert "please report it" not in caplog.text
 

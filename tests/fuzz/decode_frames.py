@@ -24,11 +24,11 @@ with atheris.instrument_imports(include=["gns_py.session", "independent_decoder"
     from support.frames import assert_decoders_agree, message_of
     from support.framing import Framing, take
 
-    from gns_py.session.config import SessionConfig
-    from gns_py.session.engine import Engine, Phase
-    from gns_py.session.frames import Bye, Confirm, Data, Frame, Hello, Ready, Welcome
-    from gns_py.session.reasons import CloseReason
-    from gns_py.session.setup import ClientEngine, ServerEngine
+    from gns_py.session.protocol.client import ClientEngine, ServerEngine
+    from gns_py.session.protocol.config import SessionConfig
+    from gns_py.session.protocol.engine import Engine, Phase
+    from gns_py.session.protocol.frames import Bye, Confirm, Data, Frame, Hello, Ready, Welcome
+    from gns_py.session.protocol.reasons import CloseReason
 
 # Small, so that limits are reached.
 CONFIG = SessionConfig(max_message=100, credit_bytes=200, credit_messages=2, unreliable_queue=1)

@@ -161,8 +161,8 @@ def process_calls() -> dict[str, Callable[[], object]]:
 
     return {
         "process's config": configure,
-        "running": lambda: (gns_py.runtime.is_running(), gns_py.runtime.identity(), gns_py.runtime.time_us()),
-        "logs": gns_py.runtime.dispatch_logs,
+        "running": lambda: (gns_py.is_running(), gns_py.local_identity(), gns_py.time_us()),
+        "logs": gns_py.dispatch_logs,
     }
 
 

@@ -190,8 +190,8 @@ IN_CHILD = """
 calls = {
     "start": gns_py.start,
     "stop": gns_py.stop,
-    "is_running": gns_py.runtime.is_running,
-    "identity": gns_py.runtime.identity,
+    "is_running": gns_py.is_running,
+    "identity": gns_py.local_identity,
     "set_config": lambda: gns_py.set_config(gns.Config(nagle_time=1)),
     "get_config": lambda: gns_py.get_config(gns_py.ConfigValue.NAGLE_TIME),
     "reset_config": gns_py.reset_config,

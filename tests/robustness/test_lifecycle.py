@@ -31,7 +31,7 @@ stale = None
 for round in range(20):
     name = f"str:round {round}"
     gns_py.start(name)
-    assert gns_py.runtime.is_running()
+    assert gns_py.is_running()
     fast = gns.Config(send_rate_min=RATE, send_rate_max=RATE, send_buffer_size=1 << 20)
 
     def echo(connection):
@@ -69,7 +69,7 @@ for round in range(20):
         server.close()
         server.wait_closed(10)
         stale = client
-    assert not gns_py.runtime.is_running()
+    assert not gns_py.is_running()
     deadline = time.monotonic() + 5
     while process.num_threads() > 1 and time.monotonic() < deadline:  # a joined thread may still be on its way out
         time.sleep(0.001)

@@ -54,7 +54,7 @@ def test_starting_without_descriptors_leaves_nothing_half_started(peer: Callable
         gns_py.stop()
         before = descriptors()
         number = 0
-        while not gns_py.runtime.is_running():
+        while not gns_py.is_running():
             left(number)
             try:
                 gns_py.start()
@@ -90,7 +90,7 @@ def test_starting_without_a_thread_leaves_nothing_half_started(peer: Callable[..
                 gns_py.start()
             except gns_py.InitializationError as error:
                 assert isinstance(error, OSError) and error.errno == errno.EAGAIN, repr(error)
-                assert not gns_py.runtime.is_running()
+                assert not gns_py.is_running()
             else:
                 print("started")
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))

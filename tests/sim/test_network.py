@@ -18,7 +18,7 @@ import pytest
 import gns_py
 import gns_py.sim
 import gns_py.sync as gns
-from gns_py import Config, ConfigValue, runtime
+from gns_py import Config, ConfigValue
 from gns_py.sim import Network
 
 SIMULATION = {option: option.default for option in ConfigValue if option.option_name.startswith("fake_")}
@@ -200,14 +200,14 @@ def test_blocks_in_many_threads_leave_nothing() -> None:
 
 def test_gns_is_left_as_it_was() -> None:
     with Network(loss=5):
-        assert not runtime.is_running()
+        assert not gns_py.is_running()
         gns_py.start("str:alice")  # so an identity can still be chosen
         assert gns_py.get_config(ConfigValue.FAKE_PACKET_LOSS_SEND) == 5
-    assert runtime.is_running()
+    assert gns_py.is_running()
     assert changed() == {}
     with Network(loss=5):
         gns_py.stop()
-    assert not runtime.is_running()
+    assert not gns_py.is_running()
     assert changed() == {}  # asking starts it
 
 
@@ -281,7 +281,7 @@ def test_lag_is_one_way(ends: tuple[gns.Connection, gns.Connection], network: Ne
     delays, round_trips = [], []
     with network:
         for _ in range(5):
-            begin = runtime.time_us()
+            begin = gns_py.time_us()
             first.send(b"ping", nagle=False)
             delays.append((second.recv_message(5.0).received_us - begin) / 1000)
             second.send(b"pong", nagle=False)
@@ -310,7 +310,7 @@ def test_jitter_is_the_mean_of_further_delays(ends: tuple[gns.Connection, gns.Co
     sent = []
     with Network(lag=10, jitter=mean):
         for _ in range(count):
-            sent.append(runtime.time_us())
+            sent.append(gns_py.time_us())
             send_packet(first)
             time.sleep(3 * mean / 1000)  # apart, so that hardly a packet has to wait for a late one before it
         messages = received(second)

@@ -112,7 +112,7 @@ def test_gns_network_holds_from_the_call_on(gns_network: NetworkMaker, gns_pair:
     with pytest.raises(TimeoutError):
         server.recv(timeout=0.2)
     gns_network(lag=100)  # in place of the one before
-    begin = gns_py.runtime.time_us()
+    begin = gns_py.time_us()
     client.send(b"second", nagle=False)
     assert server.recv(timeout=5.0) == b"first"
     second = server.recv_message(timeout=5.0)
@@ -328,8 +328,8 @@ def test_loading_it_starts_nothing(peer: Callable[..., Peer]) -> None:
     import gns_py.sim
     print("pytest" in sys.modules)
     import {PLUGIN}
-    import gns_py.runtime
-    print(gns_py.runtime.is_running(), threading.active_count())
+    import gns_py
+    print(gns_py.is_running(), threading.active_count())
     print(sorted(sys.modules.keys() & {{"asyncio", "gns_py.sync", "gns_py.asyncio"}}))
     """)
     assert [program.line() for _ in range(3)] == ["False", "False 1", "[]"]

@@ -22,8 +22,8 @@ from weakref import WeakValueDictionary
 
 import gns_py.asyncio as gns
 from gns_py import Config, ConnectionLimits, Identity, sync
-from gns_py.asyncio.loop import _mailboxes
-from gns_py.endpoint import StatusCallback
+from gns_py._core.endpoint import StatusCallback
+from gns_py.asyncio.mailbox import _mailboxes
 from gns_py.limits import DEFAULT_LIMITS
 
 _HANDLERS = 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import independent_decoder
+from session.protocol import independent_decoder
 
-from gns_py.session.frames import Frame, decode
-from gns_py.session.parts import FrameError
+from gns_py.session.protocol.fields import FrameError
+from gns_py.session.protocol.frames import Frame, decode
 
 _NAMES = {"GOAWAY": "GoAway", "RESUME_FAILED": "ResumeFailed", "BYE_ACK": "ByeAck"}
 

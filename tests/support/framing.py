@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from gns_py.message import Message
-from gns_py.session.engine import Engine
-from gns_py.session.frames import Data, Untracked, decode
-from gns_py.session.outbox import Held
-from gns_py.session.parts import FrameError
+from gns_py.session.protocol.engine import Engine
+from gns_py.session.protocol.fields import FrameError
+from gns_py.session.protocol.frames import Data, Untracked, decode
+from gns_py.session.protocol.outbox import Held
 
 
 class Framing:

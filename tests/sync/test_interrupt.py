@@ -92,7 +92,7 @@ def interrupt(listener: ListenSocket, program: Peer) -> gns.Connection:
     ],
 )
 def test_ctrl_c_ends_a_wait_in_the_main_thread(listener: ListenSocket, peer: Callable[..., Peer], wait: str) -> None:
-    after = "assert gns_py.runtime.is_running(); gns_py.stop(0)" if wait == "stop" else ""
+    after = "assert gns_py.is_running(); gns_py.stop(0)" if wait == "stop" else ""
     program = peer(WAIT.format(wait=wait, after=after), listener.address.port)
     with interrupt(listener, program):
         program.say("go on")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from support import PATIENCE, eventually, next_event, poll_until, until_connected, until_ended
 
+import gns_py
 import gns_py.sync as gns
-from gns_py import ClosedBy, Config, EndReason, runtime
+from gns_py import ClosedBy, Config, EndReason
 from gns_py.sync import (
     ConcurrencyError,
     Connection,
@@ -59,7 +60,7 @@ def test_poll_tells_of_requests_messages_and_changes_in_order(listener: ListenSo
         ("CONNECTING", "CONNECTED", False),
         ("CONNECTED", "CLOSED_BY_PEER", True),
     ]
-    assert changes[0].time_us <= messages[0].received_us <= changes[1].time_us <= runtime.time_us()
+    assert changes[0].time_us <= messages[0].received_us <= changes[1].time_us <= gns_py.time_us()
     server.close()
 
 

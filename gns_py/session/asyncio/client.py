@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 
+from ..._core.deadline import Deadline
+from ..._core.endpoint import StatusCallback
 from ...asyncio import connect as connect_natively
-from ...asyncio.opening import Opening
+from ...asyncio.awaitable import Opening
 from ...config import Config
-from ...deadline import Deadline
-from ...endpoint import StatusCallback
 from ...errors import ConnectFailed
-from ..config import SessionConfig
+from .._core.session import check_data, check_session_config
 from ..errors import failed
-from ..reasons import end_of_native
-from ..session import check_data, check_session_config
-from ..setup import ClientEngine
+from ..protocol.client import ClientEngine
+from ..protocol.config import SessionConfig
+from ..protocol.reasons import end_of_native
 from .session import Session
 
 

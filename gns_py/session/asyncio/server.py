@@ -15,30 +15,30 @@ from functools import partial
 from types import TracebackType
 from typing import TypeAlias
 
+from ..._core.callbacks import awaited, check_handler
+from ..._core.deadline import Deadline
+from ..._core.endpoint import StatusCallback
+from ..._core.failures import report
+from ..._generated.enums import EndReason
+from ..._uncopyable import Uncopyable
 from ...address import Address
 from ...asyncio import Connection
 from ...asyncio import ListenSocket as NativeListenSocket
 from ...asyncio import listen as listen_natively
-from ...asyncio.loop import Waiters, forget
-from ...asyncio.opening import Opening
-from ...callbacks import awaited, check_handler
+from ...asyncio.awaitable import Opening
+from ...asyncio.mailbox import Waiters, forget
 from ...config import Config
-from ...deadline import Deadline
-from ...endpoint import StatusCallback
-from ...enums import EndReason
 from ...errors import ConcurrencyError, InvalidStateError, NotRunningError
 from ...events import ConnectionRequest
-from ...failures import report
 from ...limits import DEFAULT_LIMITS, ConnectionLimits, LimitCounters
-from ...uncopyable import Uncopyable
-from ..admission import AdmissionCounters, AdmissionRules
-from ..config import SessionConfig
-from ..engine import Wire
-from ..listener import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all, take_open
-from ..reasons import CloseReason
-from ..request import SessionRequest
-from ..session import check_data, check_session_config
-from ..setup import ServerEngine, ServerStep
+from .._core.admission import AdmissionCounters, AdmissionRules
+from .._core.registry import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all, take_open
+from .._core.request import SessionRequest
+from .._core.session import check_data, check_session_config
+from ..protocol.client import ServerEngine, ServerStep
+from ..protocol.config import SessionConfig
+from ..protocol.engine import Wire
+from ..protocol.reasons import CloseReason
 from .session import Session
 
 _log = logging.getLogger("gns_py")

@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import Any, Literal, cast, overload
 
 from ... import _native
+from ..._core.failures import is_leaving
+from ..._generated.enums import EndReason
 from ...asyncio import Connection
-from ...asyncio.loop import LoopMailbox, Waiters
-from ...enums import EndReason
+from ...asyncio.mailbox import LoopMailbox, Waiters
 from ...errors import ConcurrencyError, ConnectionClosed
-from ...failures import is_leaving
 from ...message import Message, MessageView, with_view
-from ..engine import Engine, Phase, Wire
+from .._core.session import BaseSession, check_goodbye
 from ..errors import SessionClosedOK, closed
-from ..reasons import CloseReason, SessionEnd
-from ..session import BaseSession, check_goodbye
+from ..protocol.engine import Engine, Phase, Wire
+from ..protocol.reasons import CloseReason, SessionEnd
 
 
 class Session(BaseSession[Connection]):

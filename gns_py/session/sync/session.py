@@ -10,18 +10,18 @@ from math import inf
 from types import TracebackType
 from typing import Literal, TypeVar, overload
 
-from ...deadline import Deadline
-from ...enums import EndReason
+from ..._core.deadline import Deadline
+from ..._core.failures import is_leaving
+from ..._generated.enums import EndReason
 from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningError
-from ...failures import is_leaving
 from ...message import Message, MessageView, with_view
 from ...sync import Connection
-from ..engine import Engine, Phase, Wire
+from .._core.session import BaseSession
 from ..errors import SessionClosed, SessionClosedOK, closed
-from ..reasons import SessionEnd
-from ..session import BaseSession
-from .keeper import keeper
+from ..protocol.engine import Engine, Phase, Wire
+from ..protocol.reasons import SessionEnd
 from .shield import shield
+from .ticker import keeper
 
 T = TypeVar("T")
 

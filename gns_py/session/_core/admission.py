@@ -1,0 +1,224 @@
+"""The rules that a client must keep before anything is read of what it says, and the count of what came of them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ...address import Address
+from ..protocol.reasons import CloseReason
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Addresses without set-ups and sessions whose rate is remembered; the one that has been quiet the longest is forgotten
+# first. Those with either are bounded by GNS's 8,191 connections.
+_MAX_QUIET = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmissionRules:
+    """Whom a server lets in, by address alone. None: no limit."""
+
+    allow: tuple[Network, ...] | None = None
+    """Only from these networks; None: from all."""
+    deny: tuple[Network, ...] = ()
+    """Not from these networks."""
+    max_pending: int | None = 1_024
+    """Set-ups at once, of all addresses. Beyond it, the oldest one that waits for its client gives way to a new one."""
+    max_pending_per_address: int | None = 32
+    """Set-ups at once of one address; here and below, all of an IPv6 network of 64 bits count as one."""
+    max_sessions: int | None = None
+    """Sessions at once. A set-up counts when it is completed: if there is no place for it then, it is refused."""
+    max_sessions_per_address: int | None = None
+    """Sessions at once of one address."""
+    rate_per_address: float | None = None
+    """Set-ups a second of one address, in the long run."""
+    burst_per_address: int = 10
+    """Set-ups of one address that may come faster than that."""
+
+    @classmethod
+    def networks(cls, *names: str) -> tuple[Network, ...]:
+        """Networks from text, like "10.0.0.0/8" or "2001:db8::/32", for allow and deny. Errors: ValueError."""
+        return tuple(ipaddress.ip_network(name) for name in names)
+
+
+@dataclass
+class AdmissionCounters:
+    """What came of those that wanted a session, since the server was started."""
+
+    requested: int = 0
+    """Native connection requests."""
+    denied: int = 0
+    """Refused: not from a network that is allowed."""
+    too_many_pending: int = 0
+    """Refused: too many set-ups at once, of the address, or of all, and these wait for the application."""
+    too_many_sessions: int = 0
+    """Refused: too many sessions at once, of all or of the address."""
+    too_fast: int = 0
+    """Refused: too many set-ups of the address within a short time."""
+    draining: int = 0
+    """Refused: the server ends."""
+    gave_way: int = 0
+    """Let in, but its place went to a newer one before it had said enough."""
+    failed: int = 0
+    """Let in, but the set-up was not completed: too slow, gone, not the protocol."""
+    rejected: int = 0
+    """Let in, and rejected by the application, or for its version."""
+    established: int = 0
+    """Let in, accepted, and established."""
+
+
+@dataclass
+class _Caller:
+    """What is remembered of an address."""
+
+    pending: int = 0
+    sessions: int = 0
+    tokens: float = 0.0
+    filled: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why somebody is not let in."""
+
+    reason: CloseReason
+    text: str
+
+
+@dataclass
+class Admission:
+    """Rules at work."""
+
+    rules: AdmissionRules
+    counters: AdmissionCounters = field(default_factory=AdmissionCounters)
+    is_draining: bool = False
+    pending: int = 0
+    sessions: int = 0
+    _busy: dict[str, _Caller] = field(default_factory=dict)
+    _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
+
+    def request(self, address: Address | None, now: float) -> Refusal | None:
+        """Somebody wants to connect. None: let in, and counted as pending."""
+        rules, counters = self.rules, self.counters
+        counters.requested += 1
+        if self.is_draining:
+            counters.draining += 1
+            return Refusal(CloseReason.SERVER_SHUTTING_DOWN, "the server is closing")
+        if address is not None and not _is_allowed(_plain(address), rules):
+            counters.denied += 1
+            return Refusal(CloseReason.REJECTED, "this address is not allowed here")
+        host = _host(address)
+        caller = self._caller(host, now)
+        if self.is_full:
+            counters.too_many_pending += 1
+            return Refusal(CloseReason.RATE_LIMITED, "too many are just connecting")
+        if _reaches(rules.max_pending_per_address, caller.pending):
+            counters.too_many_pending += 1
+            return Refusal(CloseReason.RATE_LIMITED, "too many of this address are just connecting")
+        full = self._why_full(caller)
+        if full is not None:
+            return Refusal(CloseReason.RATE_LIMITED, full)
+        if rules.rate_per_address is not None:
+            if caller.tokens < 1.0:
+                counters.too_fast += 1
+                return Refusal(CloseReason.RATE_LIMITED, "this address connects too often")
+            caller.tokens -= 1.0
+        self.pending += 1
+        caller.pending += 1
+        self._sort(host, caller)
+        return None
+
+    def take_place(self, address: Address | None) -> str | None:
+        """Count a set-up that is about to be completed as a session, or say why there is no place for one."""
+        caller = self._busy[_host(address)]
+        full = self._why_full(caller)
+        if full is None:
+            self.sessions += 1
+            caller.sessions += 1
+        return full
+
+    def _why_full(self, caller: _Caller) -> str | None:
+        full: str | None = None
+        if _reaches(self.rules.max_sessions, self.sessions):
+            full = "the server is full"
+        elif _reaches(self.rules.max_sessions_per_address, caller.sessions):
+            full = "too many of this address are connected"
+        if full is not None:
+            self.counters.too_many_sessions += 1
+        return full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a place has to be made for one more set-up."""
+        return _reaches(self.rules.max_pending, self.pending)
+
+    def settle(self, address: Address | None, *, established: bool) -> None:
+        """Take note that a set-up is over. If it was established, take_place() has counted the session."""
+        host = _host(address)
+        caller = self._busy[host]
+        self.pending -= 1
+        caller.pending -= 1
+        if established:
+            self.counters.established += 1
+        self._sort(host, caller)
+
+    def leave(self, address: Address | None) -> None:
+        """Take note that a session is over, or a set-up that had taken its place."""
+        host = _host(address)
+        caller = self._busy[host]
+        self.sessions -= 1
+        caller.sessions -= 1
+        self._sort(host, caller)
+
+    def _caller(self, host: str, now: float) -> _Caller:
+        rate = self.rules.rate_per_address or 0.0
+        burst = float(self.rules.burst_per_address)
+        caller = self._busy.get(host) or self._quiet.get(host)
+        if caller is None:
+            caller = _Caller(tokens=burst, filled=now)
+        self._sort(host, caller)
+        caller.tokens = min(burst, caller.tokens + rate * (now - caller.filled))
+        caller.filled = now
+        return caller
+
+    def _sort(self, host: str, caller: _Caller) -> None:
+        """Keep a caller where it belongs: among the busy ones, or as the last of those that are quiet."""
+        if caller.pending or caller.sessions:
+            self._quiet.pop(host, None)
+            self._busy[host] = caller
+            return
+        self._busy.pop(host, None)
+        self._quiet[host] = caller
+        self._quiet.move_to_end(host)
+        if len(self._quiet) > _MAX_QUIET:
+            self._quiet.popitem(last=False)
+
+
+def _reaches(limit: int | None, count: int) -> bool:
+    return limit is not None and count >= limit
+
+
+def _host(address: Address | None) -> str:
+    """Who shares limits: an IPv4 address, or the network of 64 bits that an IPv6 user has to himself."""
+    if address is None:
+        return ""
+    ip = _plain(address)
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def _plain(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """IPv4 as itself, also where it comes in through an IPv6 socket."""
+    ip = address.ip
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def _is_allowed(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, rules: AdmissionRules) -> bool:
+    return (rules.allow is None or _is_in(ip, rules.allow)) and not _is_in(ip, rules.deny)
+
+
+def _is_in(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Iterable[Network]) -> bool:
+    return any(ip in network for network in networks)

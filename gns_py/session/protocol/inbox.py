@@ -1,0 +1,155 @@
+"""What has arrived and the application has not taken yet."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+
+from ...message import Message
+
+
+class Due:
+    """A message after which an ack is due."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+
+class Inbox:
+    """Messages in the order of their arrival. Reliable ones are bounded by credit, unreliable ones by dropping.
+
+    One thread adds, and one takes, at a time; another one may discard all that is left. "One step": see runtime.py.
+    """
+
+    def __init__(self, max_unreliable: int, max_unreliable_bytes: int) -> None:
+        self._max_unreliable = max_unreliable
+        self._max_unreliable_bytes = max_unreliable_bytes
+        self.data: deque[Message | Due | None] = deque()
+        """What waits. None: it is the turn of the oldest unreliable message, if there still is one.
+
+        Reliable messages are put here, in one step with their numbers in ``received``.
+        """
+        self.received: dict[int, int] = {}
+        """The number of the last reliable message of each lane that has come."""
+        self._lock = threading.Lock()  # of what is unreliable; a leaf
+        self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
+        self._unreliable_bytes = 0
+        self._unreliable_count = 0
+        self._turns = 0  # of unreliable messages, in the data: never fewer than there are such messages
+        self._is_discarding = False
+        self._handled: dict[int, int] = {}
+        self.due_handled = 0
+        """How many messages were taken after which an ack is due: only ever grows."""
+        self.due_acked = 0
+        """For so many of them an ack was sent."""
+        self.dropped = 0
+        """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def handled(self) -> dict[int, int]:
+        """The number of the last message of each lane that was taken, or discarded."""
+        return self.received if self._is_discarding else self._handled
+
+    @property
+    def acks_due(self) -> bool:
+        """Whether an ack is due."""
+        return self.due_handled != self.due_acked
+
+    def add(self, message: Message, *, is_due: bool = False) -> None:
+        """Take a reliable message, with its sequence number."""
+        arrival = Due(message) if is_due else message
+        lane, number = message.lane, message.number
+        self.data += (arrival,)  # one step
+        self.received[lane] = number
+
+    def add_unreliable(self, message: Message, key: bytes | None = None) -> None:
+        """Take an unreliable message. The oldest ones give way to it, if there are too many or they are too large."""
+        size = len(message.data) + len(key or b"")
+        with self._lock:
+            old = None if key is None else self._unreliable.get(key)
+            if old is not None and key is not None:
+                if old.lane == message.lane and old.number > message.number:
+                    return  # the network has changed their order
+                self._unreliable_bytes += len(message.data) - len(old.data)
+                self._unreliable[key] = message
+            else:
+                self._unreliable_count += 1
+                self._unreliable[self._unreliable_count if key is None else key] = message
+                self._unreliable_bytes += size
+                if self._turns < len(self._unreliable):
+                    self.data += (None,)  # one step
+                    self._turns += 1
+            while len(self._unreliable) > self._max_unreliable or (
+                len(self._unreliable) > 1 and self._unreliable_bytes > self._max_unreliable_bytes
+            ):
+                self._pop_unreliable()
+                self.dropped += 1
+
+    def _pop_unreliable(self) -> Message:
+        key, message = self._unreliable.popitem(last=False)
+        self._unreliable_bytes -= len(message.data) + (len(key) if isinstance(key, bytes) else 0)
+        return message
+
+    def take(self) -> Message | None:
+        """Take the next message, which is handled with that; None: there is none."""
+        data = self.data
+        while data:
+            try:
+                head = data[0]  # one step, as far as the caller's return
+                if head.__class__ is Message:  # type() would be a call
+                    del data[0]
+                    self._handled[head.lane] = head.number
+                    return head
+                if head is None:
+                    message = self._take_unreliable()
+                    if message is not None:
+                        return message
+                    continue
+                message = head.message  # type: ignore[union-attr] # it is Due
+                del data[0]
+                self._handled[message.lane] = message.number
+                self.due_handled += 1
+            except IndexError:  # another thread has discarded them
+                break
+            else:
+                return message
+        return None
+
+    def _take_unreliable(self) -> Message | None:
+        with self._lock:
+            if self.data and self.data[0] is None:
+                del self.data[0]  # one step
+                self._turns -= 1
+            return self._pop_unreliable() if self._unreliable else None
+
+    def put_back(self, message: Message) -> None:
+        """Put back the message that was taken last: whoever took it was interrupted."""
+        if message.reliable:
+            self.data.appendleft(message)
+            return
+        with self._lock:
+            self._unreliable_count += 1
+            self._unreliable[self._unreliable_count] = message
+            self._unreliable.move_to_end(self._unreliable_count, last=False)
+            self._unreliable_bytes += len(message.data)
+            self.data.appendleft(None)
+            self._turns += 1
+
+    def discard(self) -> None:
+        """Drop what waits, as handled: nobody reads any more."""
+        self._is_discarding = True
+        while self.take() is not None:
+            pass
+
+    def clear(self) -> None:
+        """Drop what waits; none of it counts as handled."""
+        with self._lock:
+            self.data.clear()
+            self._turns = 0
+            self._unreliable.clear()
+            self._unreliable_bytes = 0

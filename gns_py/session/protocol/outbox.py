@@ -1,0 +1,236 @@
+"""What was sent and the native connection has not got yet, for want of credit or of room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from enum import IntEnum
+from typing import Protocol
+
+from ... import _native
+from ...errors import MessageTooLarge, SendQueueFull
+from .frames import Ack, Keyed, Untracked
+from .violation import Violation
+
+_UNLIMITED = (1 << 63) - 1
+
+
+class Held(IntEnum):
+    """Which messages must wait here, though an application's thread would send them by itself."""
+
+    NONE = _native.HOLD_NONE
+    DATA = _native.HOLD_DATA
+    ALL = _native.HOLD_ALL
+
+
+class Wire(Protocol):
+    """The native connection, as far as an outbox needs it: it numbers DATA, and keeps to the credit."""
+
+    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
+        """Sends a frame; returns GNS's number of it. Errors: SendQueueFull, MessageTooLarge."""
+
+    def send_data(self, payload: bytes, lane: int, nagle: bool) -> int | None:
+        """Sends DATA; its number, None if there is no credit. Errors: SendQueueFull, MessageTooLarge."""
+
+    def sent(self) -> dict[int, int]:
+        """The number of the last DATA that was sent, for each lane that has one."""
+
+    def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
+        """What the peer takes. Before the first call, it takes nothing."""
+
+    def hold(self, held: Held) -> None:
+        """What comes by other ways than this one is refused from now on."""
+
+
+class Outbox:
+    """Reliable messages wait in their order, bounded; unreliable ones wait for room, and the oldest give way."""
+
+    def __init__(
+        self, wire: Wire, max_bytes: int, max_messages: int, max_unreliable: int, max_unreliable_bytes: int
+    ) -> None:
+        self._wire = wire
+        self._max_bytes = max_bytes
+        self._max_messages = max_messages
+        self._max_unreliable = max_unreliable
+        self._max_unreliable_bytes = max_unreliable_bytes
+        self._max_message = 0
+        self._is_open = False
+        self._is_closed = False
+        self._credit_bytes = 0
+        self._credit_messages = 0
+        self._waiting: deque[tuple[bytes, int, bool, int]] = deque()  # payload, lane, nagle, number
+        self._waiting_bytes = 0
+        self._numbers: dict[int, int] = {}  # while something waits: the last one of each lane
+        self._is_flushing = False
+        self._unreliable: OrderedDict[bytes | int, tuple[bytes, int, bool]] = OrderedDict()
+        self._unreliable_bytes = 0
+        self._unreliable_count = 0
+        self._acked: dict[int, int] = {}
+        self._is_full_below = False
+        self.dropped = 0
+        """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
+
+    def limit(self, max_message: int) -> None:
+        """The longest message that the peer takes."""
+        self._max_message = max_message
+
+    def open(self, credit_bytes: int, credit_messages: int) -> None:
+        """What the peer takes at first. Before this everything waits."""
+        self._is_open = True
+        self._allow(credit_bytes, credit_messages)
+
+    def close(self) -> None:
+        """Nothing is sent any more but what waits."""
+        self._is_closed = True
+        self._wire.hold(Held.ALL)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Bytes and messages, reliable ones, that wait here."""
+        return self._waiting_bytes, len(self._waiting)
+
+    @property
+    def has_unreliable(self) -> bool:
+        """Whether unreliable messages wait here."""
+        return bool(self._unreliable)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits here."""
+        return not (self._waiting or self._unreliable)
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether something waits that needs no credit, but room in the native queue."""
+        return self._is_full_below and not self.is_empty
+
+    def check_size(self, payload: bytes, key: bytes | None) -> None:
+        """Whether the peer takes so long a message. Errors: MessageTooLarge."""
+        size = len(payload) + len(key or b"")
+        if size > self._max_message:
+            raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")
+
+    def put(self, payload: bytes, lane: int, nagle: bool) -> int:
+        """Takes a reliable message; returns its sequence number. Errors: SendQueueFull, MessageTooLarge."""
+        if not self._waiting:
+            self._wire.hold(Held.DATA)  # nobody else sends, from here on
+            try:
+                number = self._send(payload, lane, nagle)
+            except MessageTooLarge:
+                self._wire.hold(Held.NONE)
+                raise
+            if number is not None:
+                self._wire.hold(Held.NONE)
+                return number
+            self._numbers = self._wire.sent()
+        elif len(self._waiting) >= self._max_messages or self._waiting_bytes + len(payload) > self._max_bytes:
+            raise SendQueueFull(
+                "the send queue is full: the peer does not take messages as fast as they are sent; wait with drain()"
+            )
+        number = self._numbers.get(lane, 0) + 1
+        size = len(payload)
+        self._waiting += ((payload, lane, nagle, number),)  # one step: see runtime.py
+        self._waiting_bytes += size
+        self._numbers[lane] = number
+        return number
+
+    def put_unreliable(self, payload: bytes, lane: int, nagle: bool, key: bytes | None) -> int:
+        """Take an unreliable message; return GNS's number of it, 0 while it waits. Errors: MessageTooLarge."""
+        message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
+        if self._is_open and not self._unreliable:
+            try:
+                return self._wire.send(message, lane, False, nagle)
+            except SendQueueFull:
+                self._is_full_below = True
+        self._unreliable_count += 1
+        name: bytes | int = self._unreliable_count if key is None else key
+        if name in self._unreliable:
+            self._unreliable_bytes -= len(self._unreliable[name][0])
+        self._unreliable[name] = message, lane, nagle
+        self._unreliable_bytes += len(message)
+        while len(self._unreliable) > self._max_unreliable or (
+            len(self._unreliable) > 1 and self._unreliable_bytes > self._max_unreliable_bytes
+        ):
+            self._pop_unreliable()
+            self.dropped += 1
+        return 0
+
+    def _pop_unreliable(self) -> tuple[bytes | int, tuple[bytes, int, bool]]:
+        name, message = self._unreliable.popitem(last=False)
+        self._unreliable_bytes -= len(message[0])
+        return name, message
+
+    def acked(self, ack: Ack) -> bool:
+        """Take what the peer has handled, and what it takes; return whether it has handled more. Errors: Violation."""
+        sent = self._wire.sent()
+        for lane in self._acked.keys() | ack.handled.keys():
+            handled = ack.handled.get(lane, 0)
+            if handled > sent.get(lane, 0):
+                raise Violation(f"message {handled} of lane {lane} was acked before it was sent")
+            if handled < self._acked.get(lane, 0):
+                raise Violation(f"message {handled} of lane {lane} was acked after a later one")
+        if ack.credit_bytes < self._credit_bytes or ack.credit_messages < self._credit_messages:
+            raise Violation("the credit fell")
+        has_advanced = self._acked != ack.handled
+        self._acked = dict(ack.handled)
+        self._allow(ack.credit_bytes, ack.credit_messages)
+        return has_advanced
+
+    @property
+    def unacked(self) -> int:
+        """How many reliable messages wait here, or were sent and are not acked."""
+        return len(self._waiting) + sum(self._wire.sent().values()) - sum(self._acked.values())
+
+    def flush(self) -> None:
+        """Send what there is credit and room for. Errors: MessageTooLarge."""
+        self._is_full_below = False
+        if self._waiting:
+            self._flush_reliable()
+        while self._unreliable and not self._is_full_below:
+            name, message = self._pop_unreliable()  # first: it is lost rather than sent twice
+            try:
+                self._wire.send(message[0], message[1], False, message[2])
+            except SendQueueFull:
+                self._is_full_below = True
+                self._unreliable[name] = message
+                self._unreliable.move_to_end(name, last=False)
+                self._unreliable_bytes += len(message[0])
+
+    def _flush_reliable(self) -> None:
+        if self._is_flushing:  # an interrupted one: what was sent may wait still
+            sent = self._wire.sent()
+            while self._waiting and self._waiting[0][3] <= sent.get(self._waiting[0][1], 0):
+                self._drop_first()
+        self._is_flushing = True
+        while self._waiting:
+            payload, lane, nagle, _ = self._waiting[0]
+            if self._send(payload, lane, nagle) is None:
+                break
+            self._drop_first()
+        self._is_flushing = False
+        if not self._waiting and not self._is_closed:
+            self._wire.hold(Held.NONE)
+
+    def _drop_first(self) -> None:
+        size = len(self._waiting[0][0])
+        del self._waiting[0]  # one step
+        self._waiting_bytes -= size
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._unreliable.clear()
+        self._unreliable_bytes = 0
+
+    def _allow(self, credit_bytes: int, credit_messages: int) -> None:
+        self._credit_bytes = credit_bytes
+        self._credit_messages = credit_messages
+        # The core counts with 64 bits and a sign. So much is no limit.
+        self._wire.allow(self._max_message, min(credit_bytes, _UNLIMITED), min(credit_messages, _UNLIMITED))
+
+    def _send(self, payload: bytes, lane: int, nagle: bool) -> int | None:
+        try:
+            return self._wire.send_data(payload, lane, nagle)
+        except SendQueueFull:
+            self._is_full_below = True
+            return None

@@ -1,0 +1,206 @@
+"""Why a session ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ..._generated.bases import NamedIntEnum
+from ..._generated.enums import EndReason
+from ..._printable import printable
+from ...events import ClosedBy, ConnectionEnd
+
+_NORMAL = 1900
+_FAULT = 2900
+_MAX_NATIVE_TEXT = 127
+_NATIVE_TEXT = re.compile(r"(\d{4})(?: (.*))?", re.DOTALL)
+
+
+class CloseReason(NamedIntEnum):
+    """Why a session ended. The first thirteen are those of Diffusion's ClientCloseReason, with its numbers.
+
+    Here, either end may be the one that is unresponsive, or sends what it should not.
+    """
+
+    CONNECTION_LOST = 0, "Nothing came from the peer any more.", True
+    IO_EXCEPTION = 1, "The network, or its use, failed.", True
+    CLIENT_UNRESPONSIVE = 2, "The peer's network code answers, its program does not.", True
+    MESSAGE_QUEUE_LIMIT_REACHED = 3, "A queue of messages reached its bound.", False
+    CLOSED_BY_CLIENT = 4, "The client closed the session.", False
+    MESSAGE_TOO_LARGE = 5, "A message was longer than its receiver takes.", False
+    INTERNAL_ERROR = 6, "The code that served the session failed: a handler raised an exception.", False
+    INVALID_INBOUND_MESSAGE = 7, "What was received was malformed, or not allowed then.", False
+    ABORTED = 8, "One end gave the session up, without a goodbye.", False
+    LOST_MESSAGES = 9, "Messages are missing, or came twice: the ends do not agree any more.", False
+    CLOSED_BY_CONTROLLER = 10, "Closed by who controls the server, not by the code that served the session.", False
+    FAILED_OVER = 11, "The session goes on at another server.", False
+    SESSION_TAKEN_OVER = 12, "The session goes on on another connection.", False
+    CLOSED_BY_SERVER = 13, "The server closed the session.", False
+    REJECTED = 14, "The server does not want this client.", False
+    RATE_LIMITED = 15, "Too many connections, or too often; later it may go well.", False
+    AUTHENTICATION_FAILED = 16, "The peer is not who it must be.", False
+    VERSION_MISMATCH = 17, "No version of the session protocol suits both ends.", False
+    SERVER_SHUTTING_DOWN = 18, "The server ends.", False
+    SESSION_EXPIRED = 19, "The session was not resumed in time.", False
+    PROTOCOL_ERROR = 20, "The peer does not speak the session protocol.", False
+
+    explanation: str
+    """One sentence for people."""
+    recoverable: bool
+    """Whether the session itself may go on, on a new connection, where both ends can resume."""
+
+    def __new__(cls, value: int, explanation: str = "", recoverable: bool = False) -> CloseReason:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.explanation = explanation
+        member.recoverable = recoverable
+        return member
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether it is no fault: somebody wanted the end, and said so."""
+        return self in _NORMAL_ENDS
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether a new session can be had by trying again."""
+        return self.recoverable or self in _PASSING
+
+    @property
+    def native_code(self) -> int:
+        """The end reason of the native connection, where the session could not say goodbye."""
+        return (_NORMAL if self in _NORMAL_CODES else _FAULT) + self
+
+
+_NORMAL_ENDS = frozenset(
+    {
+        CloseReason.CLOSED_BY_CLIENT,
+        CloseReason.CLOSED_BY_CONTROLLER,
+        CloseReason.FAILED_OVER,
+        CloseReason.SESSION_TAKEN_OVER,
+        CloseReason.CLOSED_BY_SERVER,
+        CloseReason.SERVER_SHUTTING_DOWN,
+    }
+)
+_NORMAL_CODES = _NORMAL_ENDS | {CloseReason.ABORTED, CloseReason.REJECTED}
+_PASSING = frozenset(
+    {
+        CloseReason.INTERNAL_ERROR,
+        CloseReason.RATE_LIMITED,
+        CloseReason.SERVER_SHUTTING_DOWN,
+        CloseReason.SESSION_EXPIRED,
+    }
+)
+_BY_NATIVE_CODE: dict[int, CloseReason] = {
+    EndReason.SHUTDOWN: CloseReason.ABORTED,  # the server's is SERVER_SHUTTING_DOWN
+    EndReason.INTERNAL_ERROR: CloseReason.INTERNAL_ERROR,
+    EndReason.MESSAGE_QUEUE_LIMIT_REACHED: CloseReason.MESSAGE_QUEUE_LIMIT_REACHED,
+    EndReason.RATE_LIMITED: CloseReason.RATE_LIMITED,
+    EndReason.INVALID: CloseReason.CONNECTION_LOST,
+    EndReason.REMOTE_TIMEOUT: CloseReason.CONNECTION_LOST,
+    EndReason.MISC_TIMEOUT: CloseReason.CONNECTION_LOST,
+    EndReason.MISC_PEER_SENT_NO_CONNECTION: CloseReason.CONNECTION_LOST,
+    EndReason.REMOTE_BAD_CRYPT: CloseReason.AUTHENTICATION_FAILED,
+    EndReason.REMOTE_BAD_CERT: CloseReason.AUTHENTICATION_FAILED,
+    EndReason.REMOTE_BAD_PROTOCOL_VERSION: CloseReason.VERSION_MISMATCH,
+    EndReason.MISC_INTERNAL_ERROR: CloseReason.INTERNAL_ERROR,
+    EndReason.LOCAL_RIGHTS: CloseReason.ABORTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """Why a session ended. ``str()`` is one sentence for people, in which what is not printable is escaped."""
+
+    closed_by: ClosedBy
+    reason: CloseReason
+    code: int
+    """The number that the application gave; where none did, the native connection's end reason."""
+    text: str
+    """What whoever ended it said; in the case of a problem, what is known of it."""
+    data: bytes = b""
+    """What the application at the other end gave its close()."""
+    undelivered: int = field(default=0, compare=False)
+    """How many reliable messages of this end may not have arrived: they waited, or no word came that they had.
+
+    0 after a goodbye that both ends have confirmed; after other ends an upper bound.
+    """
+    is_confirmed: bool = field(default=True, compare=False)
+    """Whether the peer's goodbye, and every reliable message before it, has come; False after all other ends."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", int(self.code))  # an EndReason prints and formats as its name
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is the normal end of a session, and nothing was lost: confirmed, with a code below 2000.
+
+        Only the peer's goodbye makes it so, which is encrypted and authenticated as all messages are: the native end
+        of a connection proves nothing. recv() tells of the end as soon as the goodbye and all before it were read. If
+        the goodbyes are not completed after that, ``Session.end`` and wait_closed() tell how it ended then, which is
+        not ok.
+        """
+        return self.is_confirmed and self._is_normal
+
+    @property
+    def _is_normal(self) -> bool:
+        return self.reason.is_normal and self.code < EndReason.APP_EXCEPTION_GENERIC
+
+    @property
+    def recoverable(self) -> bool:
+        """Whether the session itself may go on, on a new connection."""
+        return self.reason.recoverable
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether a new session can be had by trying again."""
+        return self.reason.can_retry
+
+    def __str__(self) -> str:
+        verb = "ended by" if self.closed_by is ClosedBy.PROBLEM else "closed by"
+        text = f": {printable(self.text)}" if self.text else ""
+        doubt = " (not confirmed by a goodbye)" if self._is_normal and not self.is_confirmed else ""
+        return f"{verb} {self.closed_by.value}, {self.reason.name}, {self.code}{text}{doubt}"
+
+
+def reason_of(number: int) -> CloseReason:
+    """The reason that a peer names."""
+    return _NUMBERS.get(number, CloseReason.ABORTED)
+
+
+_NUMBERS = {int(reason): reason for reason in CloseReason}
+
+
+def native_text(code: int, text: str) -> str:
+    """What the native end of a connection says, where the session has not said it; code 0: there is none."""
+    return cut(f"{int(code):04} {text}".rstrip(" "))
+
+
+def cut(text: str) -> str:
+    """As much of a text as the native end of a connection can say."""
+    return text.encode()[:_MAX_NATIVE_TEXT].decode(errors="ignore")
+
+
+def end_of_native(end: ConnectionEnd, *, here_is_client: bool) -> SessionEnd:
+    """What the end of the native connection means for the session on it."""
+    named = _NUMBERS.get(end.code - _NORMAL, _NUMBERS.get(end.code - _FAULT))
+    if named is not None:
+        said = _NATIVE_TEXT.fullmatch(end.text)
+        code, text = (int(said[1]), said[2] or "") if said else (0, end.text)
+        return SessionEnd(end.closed_by, named, code or end.code, text, is_confirmed=False)
+    by_client = (end.closed_by is ClosedBy.LOCAL) is here_is_client
+    reason = _reason_of_native(end.code, by_client=by_client)
+    return SessionEnd(end.closed_by, reason, end.code, end.text, is_confirmed=False)
+
+
+def _reason_of_native(code: int, *, by_client: bool) -> CloseReason:
+    if code in (EndReason.GOING_AWAY, EndReason.SHUTDOWN) and not by_client:
+        return CloseReason.SERVER_SHUTTING_DOWN
+    known = _BY_NATIVE_CODE.get(code)
+    if known is not None:
+        return known
+    if EndReason.APP_GENERIC <= code < EndReason.APP_EXCEPTION_GENERIC:
+        return CloseReason.CLOSED_BY_CLIENT if by_client else CloseReason.CLOSED_BY_SERVER
+    if EndReason.APP_EXCEPTION_GENERIC <= code <= EndReason.SHUTDOWN:
+        return CloseReason.ABORTED
+    return CloseReason.IO_EXCEPTION

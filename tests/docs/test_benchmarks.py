@@ -1,0 +1,82 @@
+"""The benchmarks, as the programs that they are: whether they measure something; what it is, is theirs to say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+pytestmark = pytest.mark.clone
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+DOCS = BENCHMARKS.parent / "docs"
+KINDS = {"C++", "sync", "asyncio", "uvloop"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they look into /proc")
+@pytest.mark.skipif(not shutil.which("c++"), reason="C++ needs a compiler")
+def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
+    output = tmp_path / "results.json"
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "run.py", "--tiny", "--output", output],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert run.returncode == 0, run.stderr
+    results = json.loads(output.read_text())
+    assert list(results) == ["round_trip", "one_way", "tick", "idle", "copies"]
+    for part, found in results.items():
+        for row in found["rows"]:
+            assert f"| {row.get('kind', '')}" in run.stdout
+            assert all(value >= 0 for value in row.values() if isinstance(value, float))
+        if part != "copies":
+            assert {row["kind"].split()[0] for row in found["rows"]} == KINDS
+    assert all(row["p50"] > 0 for row in results["round_trip"]["rows"])
+    assert all(row["lost"] == 0 for row in results["one_way"]["rows"] if row["reliable"])
+    assert all(row["received"] > 0 and row["cpu"] > 0 for row in results["tick"]["rows"])
+    assert all(row["us"] > 0 for row in results["copies"]["rows"])
+    assert_drawn(output, tmp_path)
+
+
+def test_what_sessions_cost_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "sessions.py", "--quick"], capture_output=True, text=True, timeout=90
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("|")[1:-1] for line in run.stdout.splitlines() if line.startswith(("| game", "| flood"))]
+    assert [(part.strip(), api.strip()) for part, api, *_ in rows] == [
+        (part, api) for part in ("game", "flood") for api in ("sync", "asyncio")
+    ]
+    assert all(float(raw) > 0 and float(session) > 0 for _, _, raw, session, _ in rows)
+
+
+def assert_drawn(results: Path, docs: Path) -> None:
+    shutil.copy(DOCS / "benchmarks.md", docs)
+    subprocess.run(
+        [sys.executable, BENCHMARKS / "plot.py", "--results", results, "--docs", docs], check=True, timeout=60
+    )
+    page = (docs / "benchmarks.md").read_text()
+    for part, found in json.loads(results.read_text()).items():
+        assert f"(benchmarks/{part}.svg)" in page
+        assert f"Measured {found['when']}" in page
+        assert ElementTree.parse(docs / f"benchmarks/{part}.svg").getroot().tag.endswith("svg")
+
+
+def test_calls_are_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "calls.py"], capture_output=True, text=True, timeout=60, check=True
+    )
+    rows = dict(line.strip("| ").split(" | ") for line in run.stdout.splitlines()[2:])
+    assert set(rows) == {"stats()", "lane_stats()", "send_queue()", "info()", "state", "end"}
+    assert all(float(us) > 0 for us in rows.values())
+
+
+def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
+    assert_drawn(BENCHMARKS / "results.json", tmp_path)
+    assert (tmp_path / "benchmarks.md").read_text() == (DOCS / "benchmarks.md").read_text()

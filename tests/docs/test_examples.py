@@ -1,0 +1,227 @@
+"""The examples, as the programs that they are."""
+
+from __future__ import annotations
+
+import ast
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Peer, eventually
+
+import gns_py.sync as gns
+
+pytestmark = pytest.mark.clone
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+RUN = 'import runpy, sys\nrunpy.run_path(sys.argv.pop(1), run_name="__main__")\n'
+
+Start = Callable[..., Peer]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    def start(name: str, *arguments: object) -> Peer:
+        return Peer(RUN, tmp_path, EXAMPLES / name, *arguments)
+
+    return start
+
+
+def port_of(server: Peer) -> int:
+    line = server.line()
+    assert line.startswith("listening on 127.0.0.1:")
+    return int(line.rpartition(":")[2])
+
+
+def assert_ends_with_ctrl_c(program: Peer, *, is_lossy: bool = False) -> None:
+    """is_lossy: the last packet of a client that has gone may be lost; then the server waits for it, and says so."""
+    program.interrupt()
+    assert program.wait(timeout=10.0 if is_lossy else 1.0) == 0
+    assert_quiet(program, *["before all data is flushed"] * is_lossy)
+
+
+def assert_quiet(program: Peer, *besides: str) -> None:
+    # On a busy machine GNS may warn of having been slow; nothing else belongs there.
+    allowed = ("performance", *besides)
+    assert [line for line in program.stderr.splitlines() if not any(each in line.lower() for each in allowed)] == []
+
+
+def assert_failed(program: Peer, said: str) -> None:
+    """With exit code 1 and what is to be said, without a traceback."""
+    assert program.wait() == 1
+    assert said in program.stderr
+    assert "Traceback" not in program.stderr
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_is_short_and_says_how_to_run_it(path: Path) -> None:
+    source = path.read_text()
+    assert source.count("\n") < 80
+    assert f"python {path.name}" in (ast.get_docstring(ast.parse(source)) or "")
+
+
+def test_there_are_all() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "chat.py",
+        "echo_client.py",
+        "echo_server.py",
+        "lobby.py",
+        "ping_statistics.py",
+        "test_my_netcode.py",
+        "tick_server.py",
+        "transaction_totals.py",
+    }
+
+
+def test_echo(start: Start) -> None:
+    with start("echo_server.py", "127.0.0.1", 0) as server:
+        port = port_of(server)
+        with start("echo_client.py", "127.0.0.1", port, "one", "two words") as client:
+            assert client.line().startswith("one    (")
+            assert client.line().startswith("two words    (")
+            assert "CONNECTED" in client.line()
+            assert client.wait() == 0
+            assert_quiet(client)
+        assert server.line().endswith("connected")
+        assert "that was all" in server.line()
+        assert_ends_with_ctrl_c(server)
+
+
+def test_echo_client_without_a_server(start: Start, listener: gns.ListenSocket) -> None:
+    port = listener.address.port
+    listener.close()
+    with start("echo_client.py", "127.0.0.1", port) as client:
+        assert_failed(client, "failed: ")
+
+
+@pytest.mark.parametrize("loss", [0, 10])
+def test_transaction_totals(start: Start, loss: int) -> None:
+    with start("transaction_totals.py", "--port", 0, "--loss", loss) as server:
+        port = port_of(server)
+        in_all = 0
+        for count in (3, 0, 200):
+            in_all += count
+            with start("transaction_totals.py", count, "--port", port, "--loss", loss) as client:
+                assert client.line() == f"told {count}; in all there were {in_all}"
+                assert client.wait() == 0
+                assert_quiet(client)
+            assert server.line() == f"{count} transactions seen, {count} told, {in_all} in all"
+        assert_ends_with_ctrl_c(server, is_lossy=loss > 0)
+    with start("transaction_totals.py", 1, "--port", port) as client:
+        assert_failed(client, "CONNECTION_LOST")
+
+
+def test_lobby(start: Start) -> None:
+    with start("lobby.py", "--port", 0) as server:
+        port = port_of(server)
+        with start("lobby.py", "Ada", 42, "--port", port) as player:
+            assert player.line() == "with []"
+            assert player.wait() == 0
+            assert_quiet(player)
+        assert [server.line() for _ in range(3)] == ["Ada has joined", "Ada: 'jump'", "Ada has left with 42"]
+        with start("lobby.py", "Bob", 1, "--version", 6, "--port", port) as player:
+            assert_failed(player, "REJECTED, 1001: this is version 7, yours is 6: please update")
+        assert_ends_with_ctrl_c(server)
+
+
+def test_ping_statistics(start: Start) -> None:
+    with start("ping_statistics.py", "serve", 0) as server:
+        port = port_of(server)
+        with start("ping_statistics.py", "ping", "127.0.0.1", port, 3) as client:
+            assert [client.line().split(":")[0] for _ in range(3)] == ["0", "1", "2"]
+            assert client.line().startswith("3 sent, 0 lost (0 %), quality ")
+            assert client.line().startswith("min/avg/max/dev ")
+            assert client.wait() == 0
+            assert_quiet(client)
+        assert server.line().endswith("connected")
+        assert_ends_with_ctrl_c(server)
+        with start("ping_statistics.py", "ping", "127.0.0.1", port, 1) as client:
+            assert_failed(client, "failed: ")
+
+
+def test_echo_server_tells_its_clients_that_it_ends(start: Start) -> None:
+    with start("echo_server.py", "127.0.0.1", 0) as server, gns.connect("127.0.0.1", port_of(server)) as client:
+        assert server.line().endswith("connected")
+        assert_ends_with_ctrl_c(server)
+        assert client.wait_closed(timeout=5.0).code == gns.EndReason.GOING_AWAY
+
+
+def snapshot(client: gns.Connection) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(client.recv(timeout=5.0))
+    return result
+
+
+def test_tick_server(start: Start) -> None:
+    with start("tick_server.py", "127.0.0.1", 0) as server:
+        port = port_of(server)
+        with gns.connect("127.0.0.1", port) as one, gns.connect("127.0.0.1", port) as two:
+            assert "player 1 joined" in server.line()
+            assert "player 2 joined" in server.line()
+            for _ in range(3):
+                one.send(b'{"dx": 1, "dy": 0}')
+            two.send(b'{"dx": 0, "dy": -9}')  # a step is a step
+            expected = {"1": [3, 0], "2": [0, -1]}
+            eventually(lambda: snapshot(one)["players"] == expected, 5.0, "the snapshot with all steps")
+            eventually(lambda: snapshot(two)["players"] == expected, 5.0, "the same for the other")
+
+            begin = snapshot(one)["tick"], time.monotonic()
+            while time.monotonic() < begin[1] + 1.0:
+                last = snapshot(one)["tick"]
+            assert 25 <= last - begin[0] <= 35
+
+            two.send(b"not an input")
+            end = two.wait_closed(timeout=5.0)
+            assert (end.code, end.text) == (2000, "that is no input")
+            assert "player 2 left" in server.line()
+            eventually(lambda: snapshot(one)["players"] == {"1": [3, 0]}, 5.0, "the snapshot without the other")
+            assert_ends_with_ctrl_c(server)
+            one.wait_closed(timeout=5.0)
+
+
+@pytest.fixture
+def chat_port(start: Start) -> Iterator[tuple[Peer, int]]:
+    with start("chat.py", "--port", 0) as server:
+        yield server, port_of(server)
+
+
+def test_chat(start: Start, chat_port: tuple[Peer, int]) -> None:
+    server, port = chat_port
+    with start("chat.py", "ann", "--port", port) as ann:
+        assert server.line() == ann.line() == "* ann has joined"
+        with start("chat.py", "bob", "--port", port) as bob, start("chat.py", "cid", "--port", port) as cid:
+            others = {server.line(), server.line()}
+            assert others == {"* bob has joined", "* cid has joined"}
+            assert {ann.line(), ann.line()} == others
+            eventually(lambda: "cid" in bob.line() or "cid" in cid.line(), 5.0, "that all are there")
+
+            ann.say("hello \x1b[31meverybody")
+            for program in (server, bob, cid):
+                while (line := program.line()).startswith("*"):
+                    pass
+                assert line == "ann: hello [31meverybody"
+
+            assert bob.process.stdin is not None
+            bob.process.stdin.close()  # the end of its input
+            assert bob.wait() == 0
+            for program in (server, ann, cid):
+                assert program.line() == "* bob has left"
+
+            assert_ends_with_ctrl_c(cid)
+            assert server.line() == ann.line() == "* cid has left"
+
+        with start("chat.py", "ann", "--port", port) as impostor:
+            assert_failed(impostor, "that name is taken")
+
+        assert_ends_with_ctrl_c(server)
+        assert ann.wait() == 0
+        assert_quiet(ann)
+
+
+def test_chat_without_a_server(start: Start, listener: gns.ListenSocket) -> None:
+    port = listener.address.port
+    listener.close()
+    with start("chat.py", "ann", "--port", port) as client:
+        assert_failed(client, "MISC_TIMEOUT")

@@ -1,0 +1,75 @@
+"""Rules by address: what they cost, and what they remember."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gns_py import Address
+from gns_py.session._core.admission import _MAX_QUIET, Admission, AdmissionRules
+
+
+def address(number: int) -> Address:
+    return Address(f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1", 1)
+
+
+def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is generous: where each one copies the table, it is passed a hundred times."""
+    monkeypatch.setattr("gns_py.session.admission._MAX_QUIET", 20_000)
+    admission = Admission(AdmissionRules())
+
+    def see(begin: int, count: int) -> float:
+        began = time.process_time()
+        for number in range(begin, begin + count):
+            assert admission.request(address(number), number * 1e-6) is None
+            admission.settle(address(number), established=False)
+        return (time.process_time() - began) / count
+
+    few = see(0, 5_000)
+    see(5_000, 16_000)
+    assert see(21_000, 5_000) < 10 * few
+    assert len(admission._quiet) == 20_000
+    assert not admission._busy
+
+
+def test_addresses_with_sessions_are_remembered_whoever_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gns_py.session.admission._MAX_QUIET", 10)
+    admission = Admission(AdmissionRules(max_sessions_per_address=1))
+    assert admission.request(address(1), 0.0) is None
+    assert admission.take_place(address(1)) is None
+    admission.settle(address(1), established=True)
+    for number in range(2, 100):
+        admission.request(address(number), 1.0)
+        admission.settle(address(number), established=False)
+    refusal = admission.request(address(1), 2.0)
+    assert refusal is not None
+    assert "too many of this address" in refusal.text
+    admission.leave(address(1))
+    assert admission.request(address(1), 3.0) is None
+    assert _MAX_QUIET > 10_000
+
+
+def test_a_place_is_taken_when_a_set_up_is_completed() -> None:
+    admission = Admission(AdmissionRules(max_sessions=1))
+    for number in range(3):
+        assert admission.request(address(number), 0.0) is None
+    answers = [admission.take_place(address(number)) for number in range(3)]
+    assert answers == [None, "the server is full", "the server is full"]
+    for number, answer in enumerate(answers):
+        admission.settle(address(number), established=answer is None)
+    assert admission.counters.too_many_sessions == 2
+    assert admission.counters.established == admission.sessions == 1
+    admission.leave(address(0))
+    assert not admission._busy
+
+
+def test_the_rate_of_an_address_holds() -> None:
+    admission = Admission(AdmissionRules(rate_per_address=1.0, burst_per_address=3))
+    answers = []
+    for number in range(6):
+        answers.append(admission.request(address(1), number * 0.1) is None)
+        if answers[-1]:
+            admission.settle(address(1), established=False)
+    assert answers == [True, True, True, False, False, False]
+    assert admission.request(address(1), 10.0) is None
