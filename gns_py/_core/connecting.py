@@ -1,4 +1,4 @@
-"""What connect() and socket_pair() of all APIs share. Nothing in here waits."""
+"""Connecting: which addresses are tried when, and which attempt wins. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -7,39 +7,46 @@ import errno
 import math
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic
 
 from .. import _native
 from .._generated.enums import EndReason
 from ..address import Address
 from ..config import Config
-from ..errors import ConnectFailed, ConnectionClosed, ConnectTimeout, connect_failed
-from ..events import ClosedBy, ConnectionEnd
+from ..end import ClosedBy, ConnectionEnd
+from ..errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectionLimitError,
+    ConnectTimeout,
+    SocketError,
+    connect_error,
+)
 from ..identity import Identity
-from ..stats import ConnectionInfo
-from . import runtime
 from .callbacks import in_context
+from .checks import StatusCallback, check_options
+from .connection import BaseConnection
 from .deadline import Deadline
-from .endpoint import C, Endpoint, StatusCallback, check_options
-from .runtime import Mailbox
+from .endpoint import Endpoint
+from .log import dispatch_logs
+from .mailbox import Mailbox
+from .sending import C
 
-M = TypeVar("M", bound=Mailbox)
-
-NEXT_ADDRESS = 0.25
-"""A name's next address is tried when the one before has not answered for so long (RFC 8305 says 0.25 s)."""
-GRACE = 1.0
-"""For GNS to report its own time-out, which says more than ours."""
-LIMIT_RETRY = 0.05
-"""Closed connections count for 5 s: many short ones one after another can reach GNS's limit for a while."""
+# Closed connections count for 5 s: many short ones one after another can reach GNS's limit for a while.
+_LIMIT_RETRY = 0.05
+# A name's next address is tried when the one before has not answered for this long (RFC 8305 says 0.25 s).
+_NEXT_ADDRESS = 0.25
+# For GNS to report its own time-out, which says more than ours.
+_GRACE = 1.0
 _MAX_TIMEOUT_MS = 2**31 - 1
-# What listens at these is reached there, in this order: "::" is for both families.
+# A server that listens at these is reached there, in this order: "::" is for both families.
 _LOOPBACK = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
 
 
 def connect_options(
     port: int, timeout: float | None, config: Config | None, on_status_changed: StatusCallback | None
 ) -> Config:
-    """The arguments of connect(), checked; the options, with the timeout as GNS's own unless they have one."""
+    """Check the arguments of connect(), and return the options, with the timeout as GNS's own unless they set one."""
     options = check_options(config, on_status_changed)
     Deadline(timeout)  # checks it: the time does not run yet
     if port == 0:
@@ -51,9 +58,12 @@ def connect_options(
 
 
 def reachable(addresses: list[Address]) -> list[Address]:
-    """Those that the system has a way to. Errors: OSError, if it has none to any of them.
+    """Return the addresses that the system has a way to.
 
-    What listens at all addresses of this machine is reached at loopback, as it is with TCP on most systems.
+    A server that listens at all addresses of this machine is reached at loopback, as it is with TCP on most systems.
+
+    Raises:
+        OSError: There is no way to any of them.
     """
     found: list[Address] = []
     failure: OSError | None = None
@@ -75,52 +85,129 @@ def reachable(addresses: list[Address]) -> list[Address]:
     return found
 
 
-def begin(
-    make: Callable[[M, int, ConnectionInfo | None, StatusCallback | None], C],
-    mailbox: M,
-    address: Address,
-    options: Config,
-    on_status_changed: StatusCallback | None,
-) -> C:
-    """A connection that has begun to connect. Errors: ConnectionLimitError, for a while (LIMIT_RETRY)."""
+def begin(mailbox: Mailbox, address: Address, options: Config, on_status_changed: StatusCallback | None) -> Endpoint:
+    """Return the end of a connection that has begun to connect.
+
+    Raises:
+        ConnectionLimitError: GNS has as many connections as it can have, perhaps only for a while.
+        SocketError: The system gives no socket.
+    """
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
     handle = _native.connect(mailbox.handle, address, options)
-    info = _native.info(handle)
-    connection = make(mailbox, handle, info if isinstance(info, ConnectionInfo) else None, on_status_changed)
-    mailbox.add(connection)
-    return connection
+    endpoint = Endpoint(mailbox, handle, _native.info(handle), on_status_changed)
+    mailbox.add(endpoint)
+    return endpoint
 
 
-def not_connected(last_attempt: Endpoint) -> ConnectFailed:
-    """The exception for a connect() that has come to nothing."""
-    if last_attempt._end is None:
-        return ConnectTimeout(ConnectionEnd(ClosedBy.LOCAL, EndReason.MISC_TIMEOUT, "not connected in time"))
-    return connect_failed(last_attempt._end)
+class Attempts(Generic[C]):
+    """The race between a host's addresses. The APIs make the attempts and wait; this says when and for what.
+
+    Whoever holds it closes it: that ends every attempt but the winner.
+    """
+
+    def __init__(self, addresses: list[Address], timeout: float | None) -> None:
+        self._untried = list(addresses)
+        self._connections: list[C] = []
+        self._winner: C | None = None
+        self._deadline = Deadline(timeout)
+        self._given_up = self._deadline.later(_GRACE)
+        self._next = Deadline(0.0)
+
+    def begin_next(self, make: Callable[[Address], C]) -> None:
+        """Try the next address if there is one and its time has come.
+
+        Args:
+            make: Begins to connect to an address. Its ConnectionLimitError, which may be over in a while, means a later
+                attempt; its SocketError, which may be one of an address family, the next address.
+
+        Raises:
+            ConnectionLimitError: The time is over.
+            SocketError: There is no other address, and no other attempt.
+        """
+        while self._untried and (self._next.is_over() or not self.alive):
+            try:
+                connection = make(self._untried[0])
+            except ConnectionLimitError:
+                if self._deadline.is_over():
+                    raise
+                self._next = Deadline(_LIMIT_RETRY)
+                return
+            except SocketError:
+                del self._untried[0]
+                if not self._untried and not self._connections:
+                    raise
+                continue
+            del self._untried[0]
+            self._connections.append(connection)
+            self._next = Deadline(_NEXT_ADDRESS)
+
+    def first(self) -> C | None:
+        """Make the first attempt the winner, and return it, if there is one."""
+        self._winner = self._connections[0] if self._connections else None
+        return self._winner
+
+    @property
+    def alive(self) -> list[C]:
+        """The attempts that have not ended."""
+        return [each for each in self._connections if BaseConnection.endpoint_of(each).end is None]
+
+    def winner(self) -> C | None:
+        """Return the first attempt that is established; None if there is none yet.
+
+        Raises:
+            ConnectFailed: Every attempt has failed, or the time is over.
+        """
+        for each in self._connections:
+            if BaseConnection.endpoint_of(each).is_established:
+                self._winner = each
+                return each
+        if (not self.alive and not self._untried) or self._given_up.is_over():
+            raise self._error()
+        return None
+
+    def remaining(self) -> float | None:
+        """Return for how many seconds to wait for a change before the next step; None for no limit."""
+        return (self._next if self._untried else self._given_up).remaining()
+
+    def close(self) -> None:
+        """Close every attempt but the winner."""
+        for each in self._connections:
+            if each is not self._winner:
+                BaseConnection.endpoint_of(each).close(EndReason.APP_GENERIC, "not needed", linger=False)
+
+    def _error(self) -> ConnectFailed:
+        end = BaseConnection.endpoint_of(self._connections[-1]).end
+        if end is None:
+            return ConnectTimeout(ConnectionEnd(ClosedBy.LOCAL, EndReason.MISC_TIMEOUT, "not connected in time"))
+        return connect_error(end)
 
 
 def make_pair(
     mailboxes: tuple[Mailbox, Mailbox], network: bool, identities: tuple[Identity | None, Identity | None]
-) -> tuple[int, int]:
-    """The handles of two connected ends."""
+) -> tuple[Endpoint, Endpoint]:
+    """Return two connected ends, in these mailboxes.
+
+    Raises:
+        ConnectionLimitError: GNS has as many connections as it can have.
+        TypeError: An identity is not an Identity.
+    """
     first, second = identities
     for identity in (first, second):
         if identity is not None and not isinstance(identity, Identity):
             raise TypeError(f"an identity must be an Identity or None, not {type(identity).__name__}")
-    return _native.socket_pair(
+    handles = _native.socket_pair(
         mailboxes[0].handle,
         mailboxes[1].handle,
         network,
         "" if first is None else str(first),
         "" if second is None else str(second),
     )
-
-
-def adopt_pair(first: Endpoint, second: Endpoint) -> None:
-    """What connections that are connected from the beginning need."""
-    for end in (first, second):
-        end._established = True
-        end._mailbox.add(end)
+    ends = Endpoint(mailboxes[0], handles[0], None, None), Endpoint(mailboxes[1], handles[1], None, None)
+    for end in ends:
+        end.is_established = True
+        end.mailbox.add(end)
         with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
             end.info()  # for its repr(), which does not ask GNS
-    runtime.dispatch_logs()
+    dispatch_logs()
+    return ends

@@ -1,257 +1,237 @@
-"""What the listen sockets and servers of all APIs share. Nothing in here waits."""
+"""Open ports: the internal listener, and what the listen sockets of all APIs offer. Nothing in here waits."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import socket
 import warnings
-from abc import abstractmethod
+import weakref
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from .. import _native
 from .._generated.enums import ConfigScope, ConfigValue, ConnectionState, EndReason
 from ..address import Address
 from ..config import Config, OptionValue
-from ..errors import ForkedError, GNSError, ListenError, NotRunningError
-from ..events import ConnectionRequest, StatusChanged
+from ..errors import ForkedError, GNSError, NotRunningError
+from ..events import StatusChanged
 from ..limits import NOTHING_COUNTED, ConnectionLimits, LimitCounters
 from ..stats import ConnectionInfo
 from .broadcast import Broadcaster
 from .callbacks import in_context
-from .endpoint import C, StatusCallback, check_goodbye
-from .runtime import Mailbox
+from .checks import StatusCallback, check_goodbye
+from .connection import BaseConnection
+from .endpoint import Endpoint
+from .mailbox import Mailbox
+from .ports import open_port
+from .request import ConnectionRequest
+from .sending import C, SendingConnection
 
 _log = logging.getLogger("gns_py")
-# Between asking the system for a free port and taking it somebody else may have taken it.
-_PORT_TRIES = 20
-# Without IPv6 in the kernel; with IPv6 there, but switched off; on Windows.
-_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, getattr(errno, "WSAEAFNOSUPPORT", errno.EAFNOSUPPORT))
+D = TypeVar("D", bound=SendingConnection, contravariant=True)
 
 
-class Listener(Broadcaster[C]):
-    """An open port."""
+class Requests(Protocol[D]):
+    """Where an API keeps the requests of a listener until they are decided."""
+
+    def put(self, request: ConnectionRequest[Any]) -> None:
+        """Add a request. On the thread that reads the mailbox."""
+
+    def withdraw(self, connection: D) -> None:
+        """Drop the request of a client that has given up. On the thread that reads the mailbox."""
+
+    def close(self) -> None:
+        """Wake everyone who waits for a request: none will arrive. Any thread."""
+
+
+class Listener(Generic[C]):
+    """An open port. Its acceptor in the mailbox's eyes; listen sockets and servers are the application's views of it.
+
+    ``connections`` holds them strongly or, if sessions own them, weakly.
+    """
 
     def __init__(
         self,
         mailbox: Mailbox,
+        requests: Requests[C],
+        make_connection: Callable[[Endpoint], C],
         where: Address,
         options: Config,
         limits: ConnectionLimits | None,
         on_status_changed: StatusCallback | None,
+        *,
+        owns_connections: bool = True,
     ) -> None:
-        """Opens it: port 0 finds a free one."""
-        self._closed = True  # until it is open
-        self._mailbox = mailbox
-        self._counted = NOTHING_COUNTED  # once it is closed
-        self._handle, self.address = _open(mailbox, where, options, limits)
-        """Where it listens: (host, port), the port found if 0 was asked for."""
-        self._closed = False
+        """Open the port; port 0 finds a free one."""
+        self.is_closed = True  # until it is open
+        self.mailbox = mailbox
+        self._requests = requests
+        self._make_connection = make_connection
+        self._final_counters = NOTHING_COUNTED  # once it is closed
+        self._connections: MutableMapping[int, C] = {} if owns_connections else weakref.WeakValueDictionary()
+        self.handle, self.address = open_port(mailbox, where, options, limits)
+        self.is_closed = False
         self._on_status_changed = None
         if on_status_changed is not None:
             self._on_status_changed = in_context("on_status_changed", on_status_changed)
-        self._connections: MutableMapping[int, C] = {}
-        mailbox.add_listener(self._handle, self)
+        mailbox.add_acceptor(self.handle, self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.address} {'closed' if self._closed else 'open'}>"
+        return f"<listen socket {self.address} {'closed' if self.is_closed else 'open'}>"
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "is_closed", True) or _native.is_forked():  # missing if the constructor failed
+            return
+        _native.listen_close(self.handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
+        self.mailbox.forget_acceptor(self.handle)
+        _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
 
     @property
     def connections(self) -> list[C]:
-        """Those that are connected, or being so, and not closed; accepted by whatever means."""
-        return [connection for connection in list(self._connections.values()) if not connection._closed_here]
+        """The connections that are established or still connecting."""
+        return [
+            each for each in list(self._connections.values()) if not BaseConnection.endpoint_of(each).is_closed_here
+        ]
 
     @property
     def limit_counters(self) -> LimitCounters:
-        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
-        counters = _native.listen_counters(self._handle)
-        return counters if isinstance(counters, LimitCounters) else self._counted
+        """How many connections the limits refused, and why."""
+        return self._final_counters if self.is_closed else _native.listen_counters(self.handle)
 
-    def set_config(self, config: Config) -> None:
-        """Sets options for its connections that have no value of their own.
-
-        recv_queue_bytes, recv_queue_messages and max_unacked_segments: for those that come from now on.
-        Errors: ConfigError. Native: SetConfigValue.
-        """
-        _native.check(_native.set_options(ConfigScope.LISTEN_SOCKET, self._handle, config))
-
-    def get_config(self, option: ConfigValue) -> OptionValue:
-        """The value of an option for its new connections. Errors: ConfigError. Native: GetConfigValue."""
-        result, value = _native.get_option(ConfigScope.LISTEN_SOCKET, self._handle, option)
-        _native.check(result)
-        return value
-
-    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
-        """Back to what the process has, for each of these options.
-
-        Errors: ConfigError. Native: SetConfigValue.
-        """
-        for each in (option, *options):
-            _native.check(_native.reset_option(ConfigScope.LISTEN_SOCKET, self._handle, each))
-
-    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
-        """Closes the port and each of its connections, as Connection.close() does. Closing again does nothing.
-
-        The port is free when this returns, unless a connection lingers: then when that is delivered.
-        Errors: TypeError, ValueError. Any thread. Native: CloseConnection, CloseListenSocket.
-        """
+    def close(self, code: int, text: str, *, linger: bool = True) -> None:
+        """Close the port and its connections. See ListenSocket.close()."""
         goodbye = check_goodbye(code, text)
-        if self._closed:
+        if self.is_closed:
             return
-        self._closed = True
-        for connection in self.connections:
-            connection._say(code, text)
-        self._counted = self.limit_counters
-        result = _native.listen_close(self._handle, code, goodbye, linger)
-        self._mailbox.receive_if_idle()
-        for connection in self.connections:
-            connection._mailbox.receive_if_idle()
-        self._mailbox.remove_listener(self._handle)
-        if result >= 0:
-            self._on_closed()
+        self.is_closed = True
+        endpoints = [BaseConnection.endpoint_of(each) for each in self.connections]
+        for endpoint in endpoints:
+            endpoint.announce_end(code, text)
+        self._final_counters = _native.listen_counters(self.handle)
+        is_closed = _native.listen_close(self.handle, code, goodbye, linger)
+        self.mailbox.receive_if_idle()
+        for endpoint in endpoints:
+            endpoint.mailbox.receive_if_idle()
+        self.mailbox.remove_acceptor(self.handle)
+        if is_closed:
+            self._requests.close()
 
-    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
-        if getattr(self, "_closed", True) or _native.is_forked():  # missing if the constructor failed
-            return
-        _native.listen_close(self._handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
-        self._mailbox.forget_listener(self._handle)
-        _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
+    def accept_or_drop(self, request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
+        """Accept a request, into another mailbox if one is given; return None, and close it, if that fails.
 
-    @staticmethod
-    def _take(request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
-        """Accepts it, into another mailbox if one is given; None if it has given up, or speaks something else."""
-        connection = request.connection
+        A client that has given up, or that does not speak the protocol, is no error.
+
+        Raises:
+            NotRunningError: GNS was stopped.
+            ForkedError: This process is a fork.
+        """
+        endpoint = BaseConnection.endpoint_of(request.connection)
         try:
-            connection._accept(mailbox)
+            endpoint.accept(mailbox)
         except (NotRunningError, ForkedError):
             raise
         except GNSError as error:
-            _log.info("%r was not accepted: %s", connection, error)
-            connection._close()
+            _log.info("%r was not accepted: %s", endpoint, error)
+            endpoint.close()
             return None
-        return connection
+        return request.connection
 
-    @abstractmethod
-    def _make_inbound(self, handle: int, info: ConnectionInfo) -> C:
-        """The API's connection, its status changes going to _on_inbound_status."""
-
-    @abstractmethod
-    def _on_request(self, request: ConnectionRequest[C]) -> None:
-        """Somebody wants to connect."""
-
-    @abstractmethod
-    def _on_closed(self) -> None:
-        """Tells whoever waits there."""
-
-    def _add_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> C:
-        connection = self._make_inbound(handle, info)
-        self._mailbox.add(connection)
+    def on_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> Endpoint:
+        """See Acceptor."""
+        endpoint = Endpoint(self.mailbox, handle, info, self._on_inbound_status)
+        connection = self._make_connection(endpoint)
+        self.mailbox.add(endpoint)
         self._connections[handle] = connection
         change = StatusChanged(connection, ConnectionState.NONE, ConnectionState.CONNECTING, info, time_us)
-        self._mailbox.changes.append((connection, change))
-        self._on_request(ConnectionRequest(connection))
-        return connection
+        self.mailbox.changes.append((endpoint, change))
+        self._requests.put(ConnectionRequest(connection))
+        return endpoint
 
-    def _on_inbound_status(self, event: StatusChanged[Any]) -> None:
-        if event.end is not None:
-            self._connections.pop(event.connection.handle, None)
+    def on_stopped(self) -> None:
+        """See Acceptor."""
+        self._requests.close()
+
+    def _on_inbound_status(self, change: StatusChanged[Any]) -> None:
+        if change.end is not None:
+            self._connections.pop(change.connection.handle, None)
+            self._requests.withdraw(change.connection)
         if self._on_status_changed is not None:
-            self._on_status_changed(event)
+            self._on_status_changed(change)
 
 
-class BaseServer(Broadcaster[C]):
-    """A listen socket whose connections each have a handler."""
+class BaseListenSocket(Broadcaster[C]):
+    """The part of the ListenSockets of all APIs that does not wait."""
 
     def __init__(self, listener: Listener[C]) -> None:
-        self.address = listener.address
-        """Where it listens: (host, port), the port found if 0 was asked for."""
         self._listener = listener
-        self._draining = False
+        self.address: Address = listener.address
+        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
 
     def __repr__(self) -> str:
-        state = "draining" if self._draining and self.is_serving() else "serving" if self.is_serving() else "closed"
+        state = "closed" if self._listener.is_closed else "open"
         return f"<{type(self).__module__}.{type(self).__name__} {self.address} {state}>"
 
     @property
     def connections(self) -> list[C]:
-        """Those that are connected or being so."""
+        """The connections that are established or still connecting, however they were accepted."""
         return self._listener.connections
 
     @property
     def limit_counters(self) -> LimitCounters:
-        """What came of those that wanted a connection: how many its limits refused, and why. Any thread."""
+        """How many connections the limits refused, and why. Any thread."""
         return self._listener.limit_counters
 
-    def is_serving(self) -> bool:
-        """Whether it is open."""
-        return not self._listener._closed
+    def set_config(self, config: Config) -> None:
+        """Set options for its connections that have no value of their own.
+
+        ``recv_queue_bytes``, ``recv_queue_messages`` and ``max_unacked_segments`` affect only later connections.
+
+        Raises:
+            ConfigError: An option cannot be set on a listen socket.
+            ValueError: A value is out of range.
+
+        Note:
+            Native function: ``SetConfigValue``.
+        """
+        _native.set_options(ConfigScope.LISTEN_SOCKET, self._listener.handle, config)
+
+    def get_config(self, option: ConfigValue) -> OptionValue:
+        """Return the value of an option for its new connections.
+
+        Raises:
+            ConfigError: A listen socket does not have the option.
+
+        Note:
+            Native function: ``GetConfigValue``.
+        """
+        return _native.get_option(ConfigScope.LISTEN_SOCKET, self._listener.handle, option)
+
+    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
+        """Restore the process's value of these options.
+
+        Raises:
+            ConfigError: A listen socket does not have an option.
+
+        Note:
+            Native function: ``SetConfigValue``.
+        """
+        for each in (option, *options):
+            _native.reset_option(ConfigScope.LISTEN_SOCKET, self._listener.handle, each)
 
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
-        """Closes the port and each connection, as ListenSocket.close() does; handlers that wait are ended by it.
+        """Close the port and each of its connections. Closing it again does nothing. Any thread.
 
-        At once: wait_closed() waits for the handlers. Errors: TypeError, ValueError. Any thread.
+        When this returns the port is free, unless a connection lingers: then it is free once that is delivered.
+
+        Args:
+            code: See Connection.close().
+            text: See Connection.close().
+            linger: See Connection.close().
+
+        Raises:
+            TypeError: See Connection.close().
+            ValueError: See Connection.close().
+
+        Note:
+            Native functions: ``CloseConnection``, ``CloseListenSocket``.
         """
         self._listener.close(code, text, linger=linger)
-
-    def _refuses(self, request: ConnectionRequest[C]) -> bool:
-        """Sends newcomers away while the server drains."""
-        if self._draining:
-            request.reject(EndReason.GOING_AWAY, "the server is closing")
-        return self._draining
-
-
-def host_to_listen(host: str) -> str:
-    """The host; where it is empty, all addresses: of both families, or where the system has no IPv6, of IPv4."""
-    if host != "":
-        return host
-    try:
-        _free_address(Address("::", 0))
-    except ListenError as error:
-        if error.errno in _NO_FAMILY:
-            return "0.0.0.0"
-    return "::"
-
-
-def _open(mailbox: Mailbox, where: Address, options: Config, limits: ConnectionLimits | None) -> tuple[int, Address]:
-    for attempt in range(_PORT_TRIES):
-        address = _free_address(where)
-        try:
-            return _native.listen(mailbox.handle, address, options, limits), address
-        except GNSError as error:
-            if isinstance(error, ValueError | RuntimeError):  # not about the port
-                raise
-            if attempt == _PORT_TRIES - 1 or not _is_taken(address):
-                raise _listen_error(address, error) from None
-    raise AssertionError("unreachable")
-
-
-def _free_address(where: Address) -> Address:
-    """The address, with a port that is free now if it has 0; ListenError, with the system's own reason, if it is not.
-
-    GNS cannot let the system choose a port, and tells of a failure no more than a number in its log.
-    """
-    family = socket.AF_INET6 if where.ip.version == 6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            if family == socket.AF_INET6:
-                # As GNS does: "::" is for both families.
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            probe.bind(where)
-            return Address(where.host, probe.getsockname()[1])
-    except OSError as error:
-        raise _listen_error(where, error) from None
-
-
-def _listen_error(where: Address, error: Exception) -> ListenError:
-    if isinstance(error, OSError) and error.errno is not None:
-        return ListenError(error.errno, f"cannot listen on {where}: {error.strerror}")
-    return ListenError(f"cannot listen on {where}: {error}")
-
-
-def _is_taken(address: Address) -> bool:
-    try:
-        _free_address(address)
-    except ListenError:
-        return True
-    return False

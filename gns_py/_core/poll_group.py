@@ -1,4 +1,4 @@
-"""What the poll groups of all APIs share. Nothing in here waits."""
+"""What the poll groups of all APIs offer. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 
 from ..events import StatusChanged
 from .broadcast import Broadcaster
-from .endpoint import C
+from .connection import BaseConnection
+from .endpoint import Endpoint
+from .sending import C
 
 G = TypeVar("G", bound="BasePollGroup[Any]")
 
 
 class BasePollGroup(Broadcaster[C]):
-    """Many connections, one place to read them."""
+    """Many connections that are read in one place."""
 
     def __init__(self) -> None:
         self._members: dict[int, C] = {}
@@ -23,19 +25,19 @@ class BasePollGroup(Broadcaster[C]):
         return f"<{type(self).__module__}.{type(self).__name__} {len(self.connections)} connections>"
 
     def __contains__(self, connection: object) -> bool:
-        return getattr(connection, "_group", None) is self
+        return isinstance(connection, BaseConnection) and BaseConnection.endpoint_of(connection).group is self
 
     @property
     def connections(self) -> list[C]:
-        """Its members that have not ended."""
-        return [each for each in list(self._members.values()) if each._end is None and not each._closed_here]
+        """The members that have not ended."""
+        return [each for each in list(self._members.values()) if BaseConnection.endpoint_of(each).is_alive]
 
     @abstractmethod
     def remove(self, connection: C) -> None:
-        """From now on it is read on its own."""
+        """Read a connection on its own again."""
 
     def close(self) -> None:
-        """Lets its members go: each is read on its own again. They stay open."""
+        """Remove all members: each is read on its own again. They stay open."""
         for connection in self.connections:
             self.remove(connection)
 
@@ -47,19 +49,30 @@ class BasePollGroup(Broadcaster[C]):
     ) -> None:
         self.close()
 
-    def _join(self, connection: C) -> None:
-        self._leave(connection)
-        self._members[connection.handle] = connection
-        connection._group = self
+    def discard(self, endpoint: Endpoint) -> None:
+        """See Group."""
+        self._members.pop(endpoint.handle, None)
+        endpoint.group = None
 
-    @staticmethod
-    def _leave(connection: C) -> None:
-        if connection._group is not None:
-            connection._group._members.pop(connection.handle, None)
-            connection._group = None
+    def _join(self, connection: C) -> None:
+        endpoint = BaseConnection.endpoint_of(connection)
+        if endpoint.group is not None:
+            endpoint.group.discard(endpoint)
+        self._members[endpoint.handle] = connection
+        endpoint.group = self
+
+    def _endpoint_of_member(self, connection: C) -> Endpoint:
+        """Return a member's endpoint.
+
+        Raises:
+            ValueError: The connection is not in this group.
+        """
+        if connection not in self:
+            raise ValueError(f"{connection!r} is not in this group")
+        return BaseConnection.endpoint_of(connection)
 
     def _forget_ended(self, events: list[Any]) -> None:
-        """Those whose last event has been handed out are members no more."""
+        """Forget the members whose last event has been handed out."""
         for event in events:
             if isinstance(event, StatusChanged) and event.end is not None:
                 self._members.pop(event.connection.handle, None)

@@ -1,9 +1,9 @@
-"""What is awaited, or entered: connect(), listen(), serve()."""
+"""Objects that are awaited, or entered: connect(), listen(), serve(), and what close() returns."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 from .._uncopyable import Uncopyable
 
 T = TypeVar("T", bound=AbstractAsyncContextManager[Any])
+R = TypeVar("R")
 
 
-class Opening(Uncopyable, Generic[T]):
-    """``await`` it for what it opens, or ``async with`` it, to have that closed at the end."""
+class AwaitableContext(Uncopyable, Generic[T]):
+    """``await`` it for what it opens, or ``async with`` it to have that closed at the end."""
 
     _opened: T
 
@@ -32,3 +33,15 @@ class Opening(Uncopyable, Generic[T]):
 
     @abstractmethod
     async def _open(self) -> T: ...
+
+
+class Optionally(Generic[R]):
+    """Something that goes on by itself, and that can be awaited."""
+
+    __slots__ = ("_wait",)
+
+    def __init__(self, wait: Callable[[], Awaitable[R]]) -> None:
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._wait().__await__()

@@ -6,29 +6,21 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
+from typing import cast
 
-from .._core.connecting import (
-    GRACE,
-    LIMIT_RETRY,
-    NEXT_ADDRESS,
-    adopt_pair,
-    begin,
-    connect_options,
-    make_pair,
-    not_connected,
-    reachable,
-)
-from .._core.deadline import Deadline
-from .._core.endpoint import StatusCallback
-from .._generated.enums import EndReason
+from .._core.checks import StatusCallback
+from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
+from .._core.connection import BaseConnection
+from .._core.endpoint import Endpoint
 from ..address import Address
 from ..config import Config
-from ..errors import ConnectFailed, ConnectionLimitError, InitializationError, SocketError
+from ..errors import ConnectFailed, InitializationError
 from ..identity import Identity
-from .awaitable import Opening
+from .awaitable import AwaitableContext
 from .connection import Connection
 from .mailbox import loop_mailbox
-from .resolver import lookup
+from .resolver import resolve_in_executor
+from .waiters import Waiters
 
 _log = logging.getLogger("gns_py")
 
@@ -37,26 +29,40 @@ _log = logging.getLogger("gns_py")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _LONGER = 1.6
-# What has lived so long was a success: the next pause is a first one again.
+# A connection that has lived this long was a success: the next pause is a first one again.
 _SUCCESS = 10.0
 
 
-class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
-    """Connects to a listening GNS program: ``await connect(...)``, ``async with connect(...) as connection``, or, to
-    connect again whenever the connection has ended, ``async for connection in connect(...)``.
+class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a function
+    """Connect to a listening GNS program.
 
-    host: an address or a name; a name is looked up first (not part of the timeout), and if it has several addresses,
-    the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are loopback.
-    timeout: seconds until it must be connected, None for no limit; it is also timeout_initial, unless config has one.
-    on_status_changed: called with each StatusChanged, from NONE -> CONNECTING on, by the loop, in the context
-    (contextvars) of connect(); it must not be a coroutine function.
-    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, SocketError (no
-    descriptor, no such address family), OSError (the name cannot be resolved; there is no way to its addresses),
-    TypeError, ValueError. Native: ConnectByIPAddress.
+    ``await connect(...)``, or ``async with connect(...) as connection``, or, to connect again whenever the connection
+    has ended, ``async for connection in connect(...)``. That closes each connection at the end of its round, logs what
+    goes wrong, and waits longer from attempt to attempt, half a second at first and thirty at most. It goes on after
+    every OSError, and ends by break, by any other exception, and by ConnectFailed where trying again cannot help, as
+    with a server that refuses (``end.can_retry``).
 
-    ``async for`` closes each connection at the end of its round, logs what goes wrong, and waits longer from attempt to
-    attempt, half a second at first and thirty at most. It goes on after every OSError, and ends by break, by any other
-    exception, and by ConnectFailed where trying again cannot help, as with a server that refuses (``end.can_retry``).
+    Args:
+        host: An address or a name. A name is looked up first (not part of the timeout), and if it has several
+            addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are loopback.
+        port: The UDP port.
+        timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
+            ``config`` sets one.
+        config: Options of the connection.
+        on_status_changed: Called with each StatusChanged, from NONE -> CONNECTING on, by the loop, in the context
+            (contextvars) of connect(); it must not be a coroutine function.
+
+    Raises:
+        ConnectTimeout: The server did not answer or did not accept in time. A TimeoutError.
+        ConnectFailed: The server refused, or the connection ended otherwise; see its ``end``.
+        ConnectionLimitError: GNS has as many connections as it can have.
+        SocketError: The system has no descriptor left, or no such address family.
+        OSError: The name cannot be resolved, or there is no way to its addresses.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``ConnectByIPAddress``.
     """
 
     def __init__(
@@ -77,7 +83,7 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
         loop = asyncio.get_running_loop()
         pause = 0.0
         while True:
-            begin = loop.time()
+            started = loop.time()
             try:
                 connection = await self
             except (ConnectFailed, OSError) as error:
@@ -87,72 +93,40 @@ class connect(Opening[Connection]):  # noqa: N801 - it is used like a function
                     raise
                 reason: object = error
             else:
-                begin = loop.time()
+                started = loop.time()
                 async with connection:
                     yield connection
                 reason = connection.end
-            if loop.time() - begin > max(_SUCCESS, pause):
+            if loop.time() - started > max(_SUCCESS, pause):
                 pause = 0.0
             pause = min(pause * _LONGER, _LONGEST_PAUSE) if pause else random.uniform(0.0, _FIRST_PAUSE) + 1e-3
             _log.info("connecting to %s:%d again in %.1f s: %s", *self._where, pause, reason)
             await asyncio.sleep(pause)
 
     async def _open(self) -> Connection:
-        addresses = reachable(await lookup(*self._where))
-        attempts: list[Connection] = []
-        winner: Connection | None = None
+        attempts: Attempts[Connection] = Attempts(reachable(await resolve_in_executor(*self._where)), self._timeout)
         try:
-            winner = await self._race(addresses, attempts)
-            return winner
+            while (connection := attempts.winner()) is None:
+                attempts.begin_next(self._begin)
+                await _first_change([BaseConnection.endpoint_of(each) for each in attempts.alive], attempts.remaining())
+            return connection
         finally:
-            for attempt in attempts:
-                if attempt is not winner:
-                    attempt._close(EndReason.APP_GENERIC, "not needed", linger=False)
+            attempts.close()
 
-    async def _race(self, addresses: list[Address], attempts: list[Connection]) -> Connection:
-        """The first attempt that is connected; the rest are the caller's to close."""
-        deadline = Deadline(self._timeout)
-        given_up = deadline.later(GRACE)
-        untried = list(addresses)
-        while True:
-            if untried:
-                try:
-                    attempts.append(await self._begin(untried.pop(0), deadline))
-                except SocketError:  # no such address family, perhaps: others may do
-                    if untried:
-                        continue
-                    if not attempts:
-                        raise
-            next_address = Deadline(NEXT_ADDRESS if untried else given_up.remaining())
-            while True:
-                for attempt in attempts:
-                    if attempt._established:
-                        return attempt
-                alive = [attempt for attempt in attempts if attempt._end is None]
-                if not alive or next_address.is_over():
-                    break
-                await _first_change(alive, next_address.remaining())
-            if not untried or given_up.is_over():
-                raise not_connected(attempts[-1])
-
-    async def _begin(self, address: Address, deadline: Deadline) -> Connection:
-        while True:
-            mailbox = loop_mailbox()
-            try:
-                return begin(Connection, mailbox, address, self._options, self._on_status_changed)
-            except ConnectionLimitError:
-                mailbox.settle()
-                if deadline.is_over():
-                    raise
-                await asyncio.sleep(LIMIT_RETRY)
-            except BaseException:
-                mailbox.settle()
-                raise
+    def _begin(self, address: Address) -> Connection:
+        mailbox = loop_mailbox()
+        try:
+            return Connection(begin(mailbox, address, self._options, self._on_status_changed))
+        finally:
+            mailbox.detach_if_idle()
 
 
-async def _first_change(attempts: list[Connection], timeout: float | None) -> None:
-    """Waits until one of them is connected or has ended."""
-    waits = [asyncio.ensure_future(attempt._wait_established()) for attempt in attempts]
+async def _first_change(attempts: list[Endpoint], timeout: float | None) -> None:
+    """Wait until one of the attempts is established or has ended."""
+    waits = [asyncio.ensure_future(_result_of(attempt)) for attempt in attempts]
+    if not waits:
+        await asyncio.sleep(timeout or 0.0)
+        return
     try:
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -160,20 +134,32 @@ async def _first_change(attempts: list[Connection], timeout: float | None) -> No
             each.cancel()
 
 
+async def _result_of(attempt: Endpoint) -> None:
+    watchers = cast("Waiters", attempt.watchers)
+    while not attempt.is_established and attempt.end is None:
+        await watchers.wait()
+
+
 def socket_pair(
     *, network: bool = False, identities: tuple[Identity | None, Identity | None] = (None, None)
 ) -> tuple[Connection, Connection]:
-    """Two connected ends in this process and loop; neither reports CONNECTED, both are.
+    """Return two connected ends in this process and loop. Neither reports CONNECTED: both are.
 
-    network: over UDP on loopback, with encryption, rates and simulated faults, instead of in memory. identities: who
-    each end is for the other. Errors: ConnectionLimitError, TypeError. Native: CreateSocketPair.
+    Args:
+        network: Whether to connect them over UDP on loopback, with encryption, rates and simulated faults, instead of
+            in memory.
+        identities: The identity that each end presents to the other.
+
+    Raises:
+        ConnectionLimitError: GNS has as many connections as it can have.
+        TypeError: An identity is not an Identity.
+
+    Note:
+        Native function: ``CreateSocketPair``.
     """
     mailbox = loop_mailbox()
     try:
-        handles = make_pair((mailbox, mailbox), network, identities)
-    except BaseException:
-        mailbox.settle()
-        raise
-    first, second = (Connection(mailbox, handle, None, None) for handle in handles)
-    adopt_pair(first, second)
-    return first, second
+        first, second = make_pair((mailbox, mailbox), network, identities)
+    finally:
+        mailbox.detach_if_idle()
+    return Connection(first), Connection(second)

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Literal, cast, overload
 
-from .. import _native
-from .._core.endpoint import Endpoint, StatusCallback
+from .._core.endpoint import Endpoint
 from .._core.failures import is_leaving
-from .._core.runtime import take
+from .._core.sending import SendingConnection
+from .._core.waiting import take
 from .._generated.enums import EndReason
+from ..end import ConnectionEnd
 from ..errors import ConcurrencyError, ConnectionClosedOK
-from ..events import ConnectionEnd, StatusChanged
 from ..message import Message, MessageView, with_bytes, with_view
-from ..stats import ConnectionInfo
-from .mailbox import LoopMailbox, Waiters
+from .awaitable import Optionally
+from .mailbox import LoopMailbox
+from .waiters import Waiters
 
-# A task that does nothing but send and drain, to a peer that takes it all, must not keep the loop to itself.
+# A task that does nothing but send and drain, to a peer that receives it all, must not keep the loop to itself.
 _DRAINS_IN_A_ROW = 32
 
 
-class Connection(Endpoint):
-    """One end of a connection, for asyncio. ``async for data in connection`` receives until it is closed normally.
+class Connection(SendingConnection):
+    """One end of a connection, for asyncio.
 
-    As an async context manager it is closed at the end: with 1000; if the block is cancelled, with 1001 GOING_AWAY; if
-    it raises, with 2001 INTERNAL_ERROR.
-    One task at a time receives, others get ConcurrencyError. All that is no coroutine works from any thread.
+    ``async for data in connection`` receives until it is closed normally. As an async context manager it is closed at
+    the end: with 1000; if the block is cancelled, with 1001 GOING_AWAY; if it raises, with 2001 INTERNAL_ERROR. One
+    task at a time receives, and others get ConcurrencyError. Everything that is not a coroutine works from any thread.
     """
 
-    def __init__(
-        self, mailbox: LoopMailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
-    ) -> None:
-        super().__init__(mailbox, handle, info, on_status_changed)
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        mailbox = cast("LoopMailbox", endpoint.mailbox)
+        self._inbox = endpoint.inbox
         self._receiver = Waiters(mailbox.home, "connection", mailbox)
-        self._readers: Waiters = self._receiver  # or a poll group's
-        self._changed = Waiters(mailbox.home, "connection", mailbox)
+        self._watchers = Waiters(mailbox.home, "connection", mailbox)
         self._drains = 0
-        self._pongs = 0
-        self._round_trip = 0.0
+        endpoint.readers = endpoint.own_readers = self._receiver
+        endpoint.watchers = self._watchers
 
     async def recv(self) -> bytes:
-        """Waits for the next message and returns its data.
+        """Wait for the next message and return its data.
 
-        Cancelling it, or a time limit around it, loses no message.
-        Errors: once all that had arrived has been read, ConnectionClosedOK or ConnectionClosedError; ConcurrencyError.
-        Native: ReceiveMessagesOnPollGroup, on the pump's thread.
+        Cancelling this, or a time limit around it, loses no message.
+
+        Raises:
+            ConnectionClosedOK: The connection was closed normally, and everything that had arrived has been read.
+            ConnectionClosedError: The connection ended in any other way.
+            ConcurrencyError: Another task is receiving.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         message = await self._next()
         return message.data if type(message) is Message else bytes(message.data)
@@ -59,17 +64,36 @@ class Connection(Endpoint):
     async def recv_message(self, *, copy: Literal[False]) -> MessageView: ...
 
     async def recv_message(self, *, copy: bool = True) -> Message | MessageView:
-        """As recv(), with number, lane, reliability and time of arrival.
+        """Wait for the next message and return it with its number, lane, reliability and time of arrival.
 
-        copy: False hands the data out as a read-only memoryview of the buffer that it was received into. It stays
-        valid, and keeps the whole buffer (up to 512 KiB) alive: for large messages that are dealt with at once.
+        Cancelling this, or a time limit around it, loses no message.
+
+        Args:
+            copy: False returns the data as a read-only memoryview of the buffer that it was received into. The view
+                stays valid, and keeps the whole buffer (up to 512 KiB) alive: use it for large messages that are
+                dealt with at once.
+
+        Raises:
+            ConnectionClosed: See recv().
+            ConcurrencyError: See recv().
         """
-        self._views = not copy
+        self._endpoint.takes_views = not copy
         message = await self._next()
         return with_bytes(message) if copy else with_view(message)
 
     async def recv_many(self, limit: int | None = None) -> list[Message]:
-        """Waits for a message and returns it with all others that have arrived, at most limit. Errors: as recv()."""
+        """Wait for a message and return it with all others that have arrived.
+
+        Cancelling this, or a time limit around it, loses no message.
+
+        Args:
+            limit: How many messages to return at most.
+
+        Raises:
+            ValueError: ``limit`` is less than 1.
+            ConnectionClosed: See recv().
+            ConcurrencyError: See recv().
+        """
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
         while True:
@@ -77,39 +101,45 @@ class Connection(Endpoint):
             messages = take(self._inbox, limit)
             try:
                 with_data = [with_bytes(message) for message in messages]
-                if with_data:  # else another thread has closed it in between
-                    _native.handled(self.handle, len(messages), sum(len(message.data) for message in messages))
+                if with_data:  # else another thread has closed the connection in between
+                    self._endpoint.count_handled(len(messages), sum(len(message.data) for message in messages))
                     return with_data
-            except BaseException:  # a signal's
+            except BaseException:  # a signal handler's
                 self._inbox.extendleft(reversed(messages))
                 raise
 
     async def _next(self) -> Message | MessageView:
         inbox = self._inbox
+        endpoint = self._endpoint
         while True:
-            if not inbox or self._receiver or self._events is not None:
+            if not inbox or self._receiver or endpoint.events is not None:
                 await self._wait_for_message()
             try:
                 message = inbox[0]
-                _native.handled(self.handle, 1, len(message.data))
+                endpoint.count_handled(1, len(message.data))
                 del inbox[0]  # one step, as far as the caller's return
                 return message
-            except IndexError:  # another thread has closed it in between
+            except IndexError:  # another thread has closed the connection in between
                 continue
 
     async def _wait_for_message(self) -> None:
+        endpoint = self._endpoint
         self._receiver.check_loop()
         if self._receiver:
             raise ConcurrencyError("two tasks receive from the same connection at once")
-        self._check_own_reader()
-        self._collect(None)
+        endpoint.check_own_reader()
+        endpoint.redirect_events(None)
         while not self._inbox:
-            if self._end is not None:
-                raise self._closed()
+            if endpoint.end is not None:
+                raise endpoint.closed_error()
             await self._receiver.wait()
 
     def __aiter__(self) -> Connection:
-        """The messages' data, until the connection is closed normally; ConnectionClosedError if it ends otherwise."""
+        """Iterate over the data of messages until the connection is closed normally.
+
+        Raises:
+            ConnectionClosedError: The connection ended in any other way.
+        """
         return self
 
     async def __anext__(self) -> bytes:
@@ -119,63 +149,84 @@ class Connection(Endpoint):
             raise StopAsyncIteration from None
 
     async def drain(self) -> None:
-        """Waits until the send queue is at most half full, and has room for what send() has refused.
+        """Wait until the send queue is at most half full, and has room for what send() has refused.
 
-        That is the high-water mark: it returns at once while no more than half of send_buffer_size and
-        max_unacked_segments is queued or unacked. Any number of tasks. Errors: ConnectionClosed.
+        It returns at once while no more than half of ``send_buffer_size`` and ``max_unacked_segments`` is queued or
+        unacknowledged. Any number of tasks can wait.
+
+        Raises:
+            ConnectionClosed: The connection has ended.
         """
-        self._changed.check_loop()
+        endpoint = self._endpoint
+        self._watchers.check_loop()
         self._drains += 1
         if self._drains % _DRAINS_IN_A_ROW == 0:
             await asyncio.sleep(0)
         while True:
-            queue = self.send_queue()
-            max_bytes, max_segments = self._drain_bound(queue)
-            if self._end is not None or self._closed_here:
-                raise self._closed()
+            queue = endpoint.send_queue()
+            max_bytes, max_segments = endpoint.drain_mark(queue)
+            endpoint.check_alive()
             if queue.bytes <= max_bytes and queue.segments <= max_segments:
                 break
-            self._check(_native.notify_drained(self.handle, max_bytes, max_segments))
-            await self._changed.wait()
-        self._refused = 0
+            endpoint.notify_drained(max_bytes, max_segments)
+            await self._watchers.wait()
+        endpoint.forget_refused()
 
     async def ping(self) -> float:
-        """Waits for an answer of the peer's GNS, not of its application, and returns the round trip in seconds.
+        """Wait for an answer of the peer's GNS, not of its application, and return the round trip in seconds.
 
-        What is lost on the way is sent again, and measured anew. Any number of tasks: those that ask while one ping is
-        under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no packet.
-        Errors: ConnectionClosed.
+        A packet that is lost is sent again, and measured anew. Any number of tasks can wait: those that ask while one
+        ping is under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no packet.
+
+        Raises:
+            ConnectionClosed: The connection has ended.
         """
-        self._changed.check_loop()
-        pongs = self._pongs
-        self._check(_native.ping(self.handle))
-        while self._pongs == pongs:
-            if self._end is not None:
-                raise self._closed()
-            await self._changed.wait()
-        return self._round_trip
+        endpoint = self._endpoint
+        self._watchers.check_loop()
+        pongs = endpoint.pongs
+        endpoint.request_pong()
+        while endpoint.pongs == pongs:
+            if endpoint.end is not None:
+                raise endpoint.closed_error()
+            await self._watchers.wait()
+        return endpoint.round_trip
 
     async def wait_closed(self) -> ConnectionEnd:
-        """Waits until the connection has ended, by whomever, and returns why. What had arrived can still be read."""
-        while self._end is None:
-            await self._changed.wait()
-        return self._end
+        """Wait until the connection has ended, whichever end closed it, and return why.
+
+        Messages that had arrived can still be read afterwards.
+        """
+        while self._endpoint.end is None:
+            await self._watchers.wait()
+        return self._endpoint.end
 
     def close(
         self, code: int = EndReason.APP_GENERIC, text: str = "", *, linger: bool = True
     ) -> Awaitable[ConnectionEnd]:
-        """Closes the connection; the peer is told code and text. At once, and once: closing again does nothing.
+        """Close the connection, and send code and text to the peer. Closing it again does nothing.
 
-        There is no need to await the result; that is wait_closed().
-        code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault. text: at most 127 bytes of UTF-8, without NUL;
-        where it is empty, GNS tells the peer a sentence of its own, "Application closed connection".
-        linger: what was sent before is still delivered in the background, for timeout_connected at most (stop() and the
-        interpreter's exit wait for it a few seconds); otherwise it is discarded, as it is before the connection is
-        established. What had arrived and was not read is gone.
-        Errors: TypeError, ValueError. Any thread. Native: CloseConnection.
+        Returns at once. Messages that had arrived and were not read are gone. Any thread.
+
+        Args:
+            code: 1000 to 1999 for a normal end, 2000 to 2999 for a fault.
+            text: At most 127 bytes of UTF-8, without NUL. If it is empty, GNS sends a sentence of its own,
+                "Application closed connection".
+            linger: Whether what was sent before is still delivered in the background, for ``timeout_connected`` at
+                most; stop() and the interpreter's exit wait for it a few seconds. Otherwise it is discarded, as it
+                always is before the connection is established.
+
+        Returns:
+            An awaitable that does what wait_closed() does. There is no need to await it.
+
+        Raises:
+            TypeError: ``code`` is not an int, or ``text`` is not a str.
+            ValueError: ``code`` is out of range, or ``text`` is too long or cannot be encoded.
+
+        Note:
+            Native function: ``CloseConnection``.
         """
-        self._close(code, text, linger=linger)
-        return _Closed(self)
+        self._endpoint.close(code, text, linger=linger)
+        return Optionally(self.wait_closed)
 
     async def __aenter__(self) -> Connection:
         return self
@@ -183,40 +234,10 @@ class Connection(Endpoint):
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if is_leaving(value, self):
-            self._close()
-        elif is_leaving(value, self, asyncio.CancelledError):
-            self._close(EndReason.GOING_AWAY)
+        endpoint = self._endpoint
+        if is_leaving(value, endpoint):
+            endpoint.close()
+        elif is_leaving(value, endpoint, asyncio.CancelledError):
+            endpoint.close(EndReason.GOING_AWAY)
         else:
-            self._close(EndReason.INTERNAL_ERROR, "an exception was raised")
-
-    async def _wait_established(self) -> None:
-        """Until it is connected or has ended."""
-        while not self._established and self._end is None:
-            await self._changed.wait()
-
-    def _on_status(self, change: StatusChanged[Any], backlog: deque[Any]) -> None:
-        super()._on_status(change, backlog)
-        self._changed.wake()
-        self._readers.wake()
-
-    def _on_pong(self, round_trip: float) -> None:
-        self._pongs += 1
-        self._round_trip = round_trip
-        self._changed.wake()
-
-    def _on_drained(self) -> None:
-        super()._on_drained()
-        self._changed.wake()
-
-
-class _Closed:
-    """What close() returns: nothing has to wait for it."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __await__(self) -> Generator[Any, None, ConnectionEnd]:
-        return self._connection.wait_closed().__await__()
+            endpoint.close(EndReason.INTERNAL_ERROR, "an exception was raised")

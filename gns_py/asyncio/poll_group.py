@@ -1,27 +1,28 @@
-"""Many connections of a loop, one place to read them."""
+"""PollGroup: many connections of a loop read by one task."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from .. import _native
-from .._core.endpoint import check_alive
+from .._core.connection import BaseConnection
+from .._core.endpoint import Endpoint
 from .._core.poll_group import BasePollGroup
-from .._core.runtime import take
+from .._core.waiting import take
 from ..errors import ConcurrencyError
 from ..events import MessageReceived, SendFailed, StatusChanged
 from .connection import Connection
-from .mailbox import Home, Waiters
+from .mailbox import LoopMailbox
+from .waiters import Home, Waiters
 
 Event: TypeAlias = StatusChanged[Connection] | MessageReceived[Connection] | SendFailed[Connection]
 
 
 class PollGroup(BasePollGroup[Connection]):
-    """Reads many connections in one task: for loops with a fixed rate.
+    """Reads many connections, all of one loop, in one task: for loops with a fixed rate.
 
-    A connection is in one group at most; while it is, its own recv() raises InvalidStateError. All of one loop.
+    A connection is in one group at most; while it is, its own recv() raises InvalidStateError.
     """
 
     def __init__(self) -> None:
@@ -30,35 +31,49 @@ class PollGroup(BasePollGroup[Connection]):
         self._waiters: Waiters | None = None  # of the loop whose connections it has
 
     def add(self, connection: Connection) -> None:
-        """From now on poll() has what arrives on it, beginning with what waits already, wherever it was read before.
+        """Add a connection. poll() then returns its events, including those already pending.
 
-        Errors: ConnectionClosed, ConcurrencyError (a task receives from it).
+        Raises:
+            ConnectionClosed: The connection has ended.
+            ConcurrencyError: A task is receiving from it.
+            RuntimeError: The group has connections of another loop.
         """
         if connection in self:
             return
-        check_alive(connection)
-        if connection._receiver:
+        endpoint = BaseConnection.endpoint_of(connection)
+        endpoint.check_alive()
+        if endpoint.own_readers:
             raise ConcurrencyError("a task receives from the connection")
-        waiters = self._waiters_of(connection._receiver.home)
+        waiters = self._waiters_of(cast("LoopMailbox", endpoint.mailbox).home)
         self._join(connection)
-        connection._readers = waiters
-        connection._collect(self._events)
+        endpoint.readers = waiters
+        endpoint.redirect_events(self._events)
         if self._events:
             waiters.wake()
 
     def remove(self, connection: Connection) -> None:
-        """From now on it is read with its own recv(), beginning with what waits. Errors: ValueError (not a member)."""
-        if connection not in self:
-            raise ValueError(f"{connection!r} is not in this group")
-        self._leave(connection)
-        connection._readers = connection._receiver
-        connection._collect(None)
+        """Read a connection with its own recv() again, beginning with what is pending.
+
+        Raises:
+            ValueError: The connection is not in this group.
+        """
+        endpoint = self._endpoint_of_member(connection)
+        self.discard(endpoint)
+        endpoint.redirect_events(None)
+
+    def discard(self, endpoint: Endpoint) -> None:
+        """See Group."""
+        super().discard(endpoint)
+        endpoint.readers = endpoint.own_readers
 
     async def poll(self) -> list[Event]:
-        """Waits for something to happen and returns all that has happened: MessageReceived, StatusChanged.
+        """Wait for something to happen and return everything that has happened since the last poll().
 
-        In order for each connection; the last StatusChanged of a connection has an ``end``. Cancelling it loses
-        nothing. Errors: ConcurrencyError (two tasks poll).
+        Events are MessageReceived and StatusChanged, in order for each connection; the last StatusChanged of a
+        connection has an ``end``. Cancelling this loses nothing.
+
+        Raises:
+            ConcurrencyError: Another task is polling.
         """
         waiters = self._waiters_of(Home(asyncio.get_running_loop()))
         if waiters:
@@ -69,27 +84,27 @@ class PollGroup(BasePollGroup[Connection]):
                 await waiters.wait()
             taken = take(self._events)
             try:
-                events = [event for event in taken if self._count_handled(event)]
+                events = [event for event in taken if _count_handled(event)]
                 self._forget_ended(events)
-            except BaseException:  # a signal's
+            except BaseException:  # a signal handler's
                 self._events.extendleft(reversed(taken))
                 raise
         return events
 
-    @staticmethod
-    def _count_handled(event: Event) -> bool:
-        """Whether the event is to be handed out: what was not read when this end closed the connection is gone."""
-        if type(event) is not MessageReceived:
-            return True
-        connection = event.connection
-        if connection._closed_here:
-            return False
-        _native.handled(connection.handle, 1, len(event.message.data))
-        return True
-
     def _waiters_of(self, home: Home) -> Waiters:
-        """Errors: RuntimeError (another loop than its connections')."""
+        """Return the waiters of a loop, or raise RuntimeError if the connections belong to another one."""
         if self._waiters is None or not (self._waiters or self._events or self._members):
             self._waiters = Waiters(home, "poll group")
         self._waiters.home.check_is(home, "poll group")
         return self._waiters
+
+
+def _count_handled(event: Event) -> bool:
+    """Count a message as handled; return False for one that was not read before this end closed the connection."""
+    if type(event) is not MessageReceived:
+        return True
+    endpoint = BaseConnection.endpoint_of(event.connection)
+    if endpoint.is_closed_here:
+        return False
+    endpoint.count_handled(1, len(event.message.data))
+    return True

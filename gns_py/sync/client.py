@@ -1,25 +1,12 @@
-"""connect(): names, addresses, time limits."""
+"""connect()."""
 
 from __future__ import annotations
 
-from .._core.connecting import (
-    GRACE,
-    LIMIT_RETRY,
-    NEXT_ADDRESS,
-    adopt_pair,
-    begin,
-    connect_options,
-    make_pair,
-    not_connected,
-    reachable,
-)
-from .._core.deadline import Deadline
-from .._core.endpoint import StatusCallback
-from .._core.runtime import Mailbox
-from .._generated.enums import EndReason
-from ..address import Address, resolve
+from .._core.checks import StatusCallback
+from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
+from .._core.mailbox import Mailbox
+from .._core.resolver import resolve
 from ..config import Config
-from ..errors import ConnectionLimitError, SocketError
 from ..identity import Identity
 from .connection import Connection
 
@@ -33,94 +20,64 @@ def connect(
     on_status_changed: StatusCallback | None = None,
     wait: bool = True,
 ) -> Connection:
-    """Connects to a listening GNS program and returns the connection, which is also a context manager.
+    """Connect to a listening GNS program and return the connection, which is also a context manager.
 
-    host: an address or a name; a name is looked up first (blocking, not part of the timeout), and if it has several
-    addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are
-    loopback. timeout: seconds until it must be connected, None for no limit; it is also timeout_initial, unless config
-    has one. on_status_changed: called with each StatusChanged, from NONE -> CONNECTING on, by the thread that reads,
-    that is inside of connect(), recv() and so on, in the context (contextvars) of connect(); messages may be sent from
-    the first one on. wait: False returns at once, still CONNECTING (only a host with one address), for loops that
-    poll().
-    Errors: ConnectTimeout (a TimeoutError), ConnectFailed (refused: see its end), ConnectionLimitError, SocketError (no
-    descriptor, no such address family), OSError (the name cannot be resolved; there is no way to its addresses),
-    TypeError, ValueError. Native: ConnectByIPAddress.
+    Args:
+        host: An address or a name. A name is looked up first (blocking, not part of the timeout), and if it has
+            several addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are
+            loopback.
+        port: The UDP port.
+        timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
+            ``config`` sets one.
+        config: Options of the connection.
+        on_status_changed: Called with each StatusChanged, from NONE -> CONNECTING on, by the thread that reads (that
+            is, inside connect(), recv() and so on), in the context (contextvars) of connect(). Messages may be sent
+            from the first one on.
+        wait: False returns at once, still CONNECTING, for loops that poll(); only the host's first address is tried.
+
+    Raises:
+        ConnectTimeout: The server did not answer or did not accept in time. A TimeoutError.
+        ConnectFailed: The server refused, or the connection ended otherwise; see its ``end``.
+        ConnectionLimitError: GNS has as many connections as it can have.
+        SocketError: The system has no descriptor left, or no such address family.
+        OSError: The name cannot be resolved, or there is no way to its addresses.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``ConnectByIPAddress``.
     """
     options = connect_options(port, timeout, config, on_status_changed)
     addresses = reachable(resolve(host, port))
-    deadline = Deadline(timeout)
-    if not wait:
-        return _begin(Mailbox(), addresses[0], options, on_status_changed, deadline)
-    attempts: list[Connection] = []
-    try:
-        return _race(addresses, options, on_status_changed, deadline, attempts)
-    finally:
-        for attempt in attempts:
-            if not attempt._established:
-                attempt.close(EndReason.APP_GENERIC, "not needed", linger=False)
-
-
-def _race(
-    addresses: list[Address],
-    options: Config,
-    on_status_changed: StatusCallback | None,
-    deadline: Deadline,
-    attempts: list[Connection],
-) -> Connection:
-    """The first attempt that is connected; the rest are the caller's to close."""
+    attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)
     mailbox = Mailbox()
-    untried = list(addresses)
-    given_up = deadline.later(GRACE)
-    while True:
-        if untried:
-            try:
-                attempts.append(_begin(mailbox, untried.pop(0), options, on_status_changed, deadline))
-            except SocketError:  # no such address family, perhaps: others may do
-                if untried:
-                    continue
-                if not attempts:
-                    raise
-        next_address = Deadline(NEXT_ADDRESS if untried else given_up.remaining())
-        while True:
-            for attempt in attempts:
-                if attempt._established:
-                    return attempt
-            if all(attempt._end for attempt in attempts):
+    try:
+        while (connection := attempts.winner()) is None:
+            attempts.begin_next(lambda address: Connection(begin(mailbox, address, options, on_status_changed)))
+            if not wait and (connection := attempts.first()) is not None:
                 break
-            if not mailbox.receive(next_address.remaining()) and next_address.is_over():
-                break
-        if untried and not given_up.is_over():
-            continue
-        raise not_connected(attempts[-1])
-
-
-def _begin(
-    mailbox: Mailbox, address: Address, options: Config, on_status_changed: StatusCallback | None, deadline: Deadline
-) -> Connection:
-    while True:
-        try:
-            connection = begin(Connection, mailbox, address, options, on_status_changed)
-            break
-        except ConnectionLimitError:
-            # Closed connections count for 5 s: many short ones one after another can get here.
-            if deadline.is_over():
-                raise
-            mailbox.receive(LIMIT_RETRY)
-    return connection
+            mailbox.receive(attempts.remaining())
+        return connection
+    finally:
+        attempts.close()
 
 
 def socket_pair(
     *, network: bool = False, identities: tuple[Identity | None, Identity | None] = (None, None)
 ) -> tuple[Connection, Connection]:
-    """Two connected ends in this process, each for its own reader; neither reports CONNECTED, both are.
+    """Return two connected ends in this process, each for its own reader. Neither reports CONNECTED: both are.
 
-    network: over UDP on loopback, with encryption, rates and simulated faults, instead of in memory. identities: who
-    each end is for the other. Errors: ConnectionLimitError, TypeError. Native: CreateSocketPair.
+    Args:
+        network: Whether to connect them over UDP on loopback, with encryption, rates and simulated faults, instead of
+            in memory.
+        identities: The identity that each end presents to the other.
+
+    Raises:
+        ConnectionLimitError: GNS has as many connections as it can have.
+        TypeError: An identity is not an Identity.
+
+    Note:
+        Native function: ``CreateSocketPair``.
     """
-    mailboxes = Mailbox(), Mailbox()
-    handles = make_pair((mailboxes[0], mailboxes[1]), network, identities)
-    first, second = (
-        Connection(mailbox, handle, None, None) for mailbox, handle in zip(mailboxes, handles, strict=True)
-    )
-    adopt_pair(first, second)
-    return first, second
+    first, second = make_pair((Mailbox(), Mailbox()), network, identities)
+    return Connection(first), Connection(second)

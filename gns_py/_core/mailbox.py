@@ -1,0 +1,366 @@
+"""Mailboxes: where the events of one reader wait, and the only place where events leave the native core."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from .. import _native
+from .._generated.enums import ConnectionState, EndReason, Result
+from ..errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
+from ..events import StatusChanged
+from ..message import Message, MessageView
+from ..stats import ConnectionInfo
+from .log import dispatch_logs
+from .runtime import ensure_started
+from .waiting import wait
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_log = logging.getLogger("gns_py")
+# How long a reader sleeps, again and again, while another thread dispatches.
+_TURN_SLICE = 0.002
+# The value of a mailbox's turn that no thread has.
+_FREE = (None,)
+# Modules whose code runs while an event is dispatched, apart from callbacks.
+_OWN_MODULES = frozenset({"gns_py", "enum", "ipaddress"})
+
+Backlog = deque[_native.Record]
+"""Records that have left the core. Every on_...() that takes it removes its first record, in one step with the
+arrival of what the record is about: see waiting.py."""
+
+
+class Receiver(Protocol):
+    """A connection's end, which its events are dispatched to, on the thread that reads the mailbox."""
+
+    handle: int
+    takes_views: bool
+    """Whether messages are passed as MessageView, without a copy."""
+    on_data: Callable[[Message, Backlog], None]
+    """Takes a framed message."""
+    on_ack_due_data: Callable[[Message, Backlog], None]
+    """Takes a framed message after which an acknowledgement is due."""
+
+    def on_message(self, message: Message | MessageView, backlog: Backlog) -> None:
+        """Take any other message."""
+
+    def on_status(
+        self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int, backlog: Backlog
+    ) -> None:
+        """Take a change of the connection's state; its callback is called afterwards, by notify()."""
+
+    def on_pong(self, round_trip: float) -> None:
+        """Take the answer to a ping, after that many seconds."""
+
+    def on_room(self) -> None:
+        """Take notice that the send queue has the room that _native.notify_drained() asked for."""
+
+    def on_send_failed(self, number: int, result: Result) -> None:
+        """Take notice that GNS refused a message which the core had accepted."""
+
+    def notify(self, change: StatusChanged[Any]) -> None:
+        """Call the application's callback."""
+
+    def close(self, code: int, text: str, *, linger: bool) -> None:
+        """Close the connection."""
+
+
+class Acceptor(Protocol):
+    """A listen socket, which inbound connections are dispatched to, on the thread that reads the mailbox."""
+
+    def on_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> Receiver:
+        """Take an inbound connection."""
+
+    def on_stopped(self) -> None:
+        """Take notice that nothing arrives any longer."""
+
+
+class Mailbox:
+    """Where the events of one reader wait: those of its connections and listen sockets.
+
+    One thread reads at a time; a second one gets ConcurrencyError.
+    """
+
+    def __init__(self) -> None:
+        ensure_started()
+        self._reader = _native.MailboxReader()
+        # Two turns, each a list that is empty while a thread has it. They are taken and given back in one step, unlike
+        # a lock, so that no signal handler's exception can leave one taken.
+        self._reading: list[None] = [None]  # of the thread that waits for events
+        self._dispatching: list[None] = [None]  # of the thread that dispatches: the reader, or for a moment another
+        self._dispatcher = 0  # that other thread
+        self._is_asked = False  # to dispatch, by a thread that found the turn taken and does not wait
+        self._receivers: dict[int, weakref.ref[Receiver]] = {}
+        self._acceptors: dict[int, weakref.ref[Acceptor]] = {}
+        self._backlog: Backlog = deque()
+        self._woken = False
+        self.events: deque[Any] = deque()
+        """Events that poll() has not returned yet."""
+        self.changes: deque[tuple[Receiver, StatusChanged[Any]]] = deque()
+        """Changes that callbacks have not been told of yet."""
+
+    def __del__(self) -> None:
+        reader = getattr(self, "_reader", None)  # missing if the constructor failed
+        if reader is not None:
+            reader.destroy()
+
+    @property
+    def handle(self) -> int:
+        """The core's handle of this mailbox."""
+        return self._reader.handle
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a thread waits for events or dispatches some."""
+        return not self._reading
+
+    def add(self, receiver: Receiver) -> None:
+        """Dispatch a connection's events to its receiver from now on, for as long as something else keeps it alive."""
+        self._receivers[receiver.handle] = weakref.ref(receiver)
+
+    def remove(self, handle: int) -> None:
+        """Dispatch no more events of a connection."""
+        self._receivers.pop(handle, None)
+
+    def forget(self, handle: int) -> None:
+        """Take notice that a receiver is gone which no one had closed: its last event is still to arrive.
+
+        At any moment, in any thread.
+        """
+
+    def add_acceptor(self, handle: int, acceptor: Acceptor) -> None:
+        """Dispatch a listen socket's inbound connections, for as long as something else keeps the acceptor alive."""
+        self._acceptors[handle] = weakref.ref(acceptor)
+
+    def remove_acceptor(self, handle: int) -> None:
+        """Dispatch no more inbound connections: the core closes those that are still on their way."""
+        self._acceptors.pop(handle, None)
+
+    def forget_acceptor(self, handle: int) -> None:
+        """Remove an acceptor that is gone and that no one had closed. At any moment, in any thread."""
+        self._acceptors.pop(handle, None)
+        with contextlib.suppress(GNSError):
+            self.wake()
+
+    def wake(self) -> None:
+        """Make a waiting receive() return. Any thread."""
+        self._woken = True  # first: the native wait may be over, and its caller about to look
+        self._reader.wake()
+
+    def receive(self, timeout: float | None) -> bool:
+        """Wait for events and dispatch them.
+
+        Args:
+            timeout: Seconds, or None for no limit.
+
+        Returns:
+            Whether any arrived.
+
+        Raises:
+            ConcurrencyError: Another thread is reading.
+            NotRunningError: GNS was stopped.
+            ForkedError: This process is a fork.
+        """
+        return self.as_reader(self._receive, timeout)
+
+    def as_reader(self, function: Callable[[T], R], argument: T) -> R:
+        """Call a function as the one thread that reads and dispatches, and return its result.
+
+        Raises:
+            ConcurrencyError: Another thread is reading.
+        """
+        try:
+            del self._reading[0]
+        except IndexError:
+            self._refuse_reader()
+        try:
+            while True:
+                try:
+                    del self._dispatching[0]
+                    break
+                except IndexError:
+                    self._wait_for_dispatcher()
+            try:
+                return function(argument)
+            finally:
+                self._dispatching[:] = _FREE
+        finally:
+            self._reading[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
+
+    def _wait_for_dispatcher(self) -> None:
+        """Wait, as the reader, while another thread dispatches."""
+        if self._dispatcher == threading.get_ident():  # in a callback of this thread's own close()
+            self._refuse_reader()
+        _native.is_running()  # raises in a forked child, where that thread does not exist
+        time.sleep(_TURN_SLICE)
+
+    def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
+        """Dispatch what waits, unless a thread is reading: then that thread does it, before it leaves.
+
+        Does nothing if GNS does not run here.
+
+        Args:
+            until: If given, dispatch batch after batch until it returns true or nothing waits.
+        """
+        while True:
+            try:
+                del self._dispatching[0]
+                break
+            except IndexError:
+                self._is_asked = True  # first: the thread that has the turn looks when it gives the turn back
+                if not self._dispatching:
+                    return
+        self._is_asked = False
+        try:
+            self._dispatcher = threading.get_ident()
+            with contextlib.suppress(NotRunningError, ForkedError):
+                while self._receive(0.0) and until is not None and not until():
+                    pass
+                self._on_taken_over()
+        finally:
+            self._dispatcher = 0
+            self._dispatching[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
+
+    def _on_taken_over(self) -> None:
+        """Wake a reader that is about to wait for what this thread has just dispatched."""
+        self.wake()
+
+    @staticmethod
+    def _refuse_reader() -> NoReturn:
+        _native.is_running()  # raises in a forked child, where the thread that has the turn does not exist
+        raise ConcurrencyError("two threads read the same connection or listen socket at once")
+
+    def _receive(self, timeout: float | None) -> bool:
+        reader = self._reader
+        if not self._backlog:
+            if not (reader.fresh and reader.events):  # else a signal handler raised between the native call and here
+                wait(lambda limit: reader.receive(limit) or self._woken, timeout)
+                self._woken = False
+                if not reader.events:
+                    return False
+            backlog = reader.records()
+            self._backlog = backlog  # one step with the next
+            reader.fresh = False
+        self.dispatch()
+        if reader.logs:
+            dispatch_logs()
+        return True
+
+    def dispatch(self) -> None:
+        """Dispatch the backlog: what was received, and what an interrupted reader has left."""
+        while self._backlog:
+            self._dispatch_or_give_up()
+
+    def _dispatch_or_give_up(self) -> None:
+        try:
+            self._dispatch_all()
+        except BaseException as error:
+            if not self._backlog or not _is_own_fault(error):
+                raise  # a signal handler's: the next reader goes on where this one was
+            handle = self._backlog[0][0]
+            del self._backlog[0]
+            self._give_up(handle, error)
+
+    def _dispatch_all(self) -> None:
+        backlog = self._backlog
+        known = self._receivers
+        reader = self._reader
+        payloads = reader.payloads
+        new = tuple.__new__  # what Message() ends in, without a call on the way
+        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
+        handle = 0
+        receiver: Receiver | None = None
+        if self.changes:
+            self._notify_all()
+        while backlog:
+            connection, number, when, offset, size, kind, old_state, new_state, code, lane, flags = backlog[0]
+            if connection != handle:
+                handle = connection
+                get = known.get(connection)
+                receiver = get() if get else None
+            if receiver is None:
+                if kind == _native.EVENT_STATUS:
+                    info, listen_socket = _native.read_info(payloads[offset : offset + size])
+                    del backlog[0]
+                    if old_state == ConnectionState.NONE:
+                        receiver = self._add_inbound(connection, listen_socket, info, when)
+                        self._notify_all()
+                    else:
+                        known.pop(connection, None)  # its owner has forgotten it
+                else:
+                    del backlog[0]
+            elif kind == event_message:
+                if receiver.takes_views:
+                    view = MessageView(reader.lend(offset, size), number, lane, flags != 0, when)
+                    receiver.on_message(view, backlog)
+                else:
+                    data = payloads[offset : offset + size]
+                    receiver.on_message(new(Message, (data, number, lane, flags != 0, when)), backlog)
+            elif kind == event_data:
+                data = payloads[offset : offset + size]
+                receiver.on_data(new(Message, (data, number, lane, flags != 0, when)), backlog)
+            elif kind == _native.EVENT_DUE_DATA:
+                data = payloads[offset : offset + size]
+                receiver.on_ack_due_data(new(Message, (data, number, lane, True, when)), backlog)
+            elif kind == _native.EVENT_STATUS:
+                info, _ = _native.read_info(payloads[offset : offset + size])
+                receiver.on_status(ConnectionState(old_state), ConnectionState(new_state), info, when, backlog)
+                if self.changes:
+                    self._notify_all()
+            else:
+                del backlog[0]
+                if kind == _native.EVENT_PONG:
+                    receiver.on_pong(number / 1e6)
+                elif kind == _native.EVENT_DRAINED:
+                    receiver.on_room()
+                elif kind == _native.EVENT_SEND_FAILED:
+                    receiver.on_send_failed(number, Result(-code))
+
+    def _notify_all(self) -> None:
+        """Call the callbacks of everything that has changed."""
+        while self.changes:
+            receiver, change = self.changes[0]  # one step
+            del self.changes[0]
+            receiver.notify(change)
+
+    def _add_inbound(self, handle: int, listen_socket: int, info: ConnectionInfo, time_us: int) -> Receiver | None:
+        get = self._acceptors.get(listen_socket)
+        acceptor = get() if get else None
+        if acceptor is None:
+            return None
+        try:
+            return acceptor.on_inbound(handle, info, time_us)
+        except Exception as error:
+            self._give_up(handle, error)
+            return None
+
+    def _give_up(self, handle: int, error: BaseException) -> None:
+        """Close a connection whose event cannot be dispatched."""
+        get = self._receivers.get(handle)
+        receiver = get() if get else None
+        about = "an inbound connection" if receiver is None else repr(receiver)
+        _log.error("closing %s: one of its events could not be handled", about, exc_info=error)
+        if receiver is not None:
+            receiver.close(EndReason.INTERNAL_ERROR, "an event could not be handled", linger=False)
+        else:
+            _native.close(handle, EndReason.INTERNAL_ERROR, b"", False)
+
+
+def _is_own_fault(error: BaseException) -> bool:
+    """Return whether an exception comes from gns_py's own code, and not from a signal handler that ran within it."""
+    if not isinstance(error, Exception):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, MemoryError) or frames[-1].f_globals.get("__name__", "").split(".")[0] in _OWN_MODULES

@@ -1,0 +1,61 @@
+"""What the servers of all APIs offer. Nothing in here waits."""
+
+from __future__ import annotations
+
+from .._generated.enums import EndReason
+from ..address import Address
+from ..limits import LimitCounters
+from .broadcast import Broadcaster
+from .listener import Listener
+from .request import ConnectionRequest
+from .sending import C
+
+
+class BaseServer(Broadcaster[C]):
+    """A port whose connections each have a handler."""
+
+    def __init__(self, listener: Listener[C]) -> None:
+        self._listener = listener
+        self.address: Address = listener.address
+        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
+        self._is_draining = False
+
+    def __repr__(self) -> str:
+        state = "closed" if not self.is_serving() else "draining" if self._is_draining else "serving"
+        return f"<{type(self).__module__}.{type(self).__name__} {self.address} {state}>"
+
+    @property
+    def connections(self) -> list[C]:
+        """The connections that are established or still connecting."""
+        return self._listener.connections
+
+    @property
+    def limit_counters(self) -> LimitCounters:
+        """How many connections the limits refused, and why. Any thread."""
+        return self._listener.limit_counters
+
+    def is_serving(self) -> bool:
+        """Return whether the server is open and accepts connections."""
+        return not self._listener.is_closed
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
+        """Close the port and each connection, which ends handlers that wait. Any thread.
+
+        Returns at once: wait_closed() waits for the handlers.
+
+        Args:
+            code: See Connection.close().
+            text: See Connection.close().
+            linger: See Connection.close().
+
+        Raises:
+            TypeError: See Connection.close().
+            ValueError: See Connection.close().
+        """
+        self._listener.close(code, text, linger=linger)
+
+    def _turns_away(self, request: ConnectionRequest[C]) -> bool:
+        """Reject a client that comes while the server drains, and return whether it was rejected."""
+        if self._is_draining:
+            request.reject(EndReason.GOING_AWAY, "the server is closing")
+        return self._is_draining

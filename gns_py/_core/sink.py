@@ -1,0 +1,42 @@
+"""What a layer above connections implements to receive their events."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..end import ConnectionEnd
+from ..message import Message
+from .mailbox import Backlog
+
+
+class Sink(Protocol):
+    """Receives a connection's events instead of the connection itself; implemented by a higher layer.
+
+    Called on the thread that reads the mailbox. What cannot be dealt with in one step, or must keep an order with
+    what cannot, goes into ``inputs``, as a function and its arguments, for work() to carry out.
+    """
+
+    inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]]
+
+    def work(self) -> None:
+        """Carry out the inputs. Raises nothing."""
+
+    def on_data(self, message: Message, backlog: Backlog) -> None:
+        """Take a framed message: DATA if it is reliable, else UNTRACKED."""
+
+    def on_ack_due_data(self, message: Message, backlog: Backlog) -> None:
+        """Take DATA after which _native.framing_grant() is due."""
+
+    def take_message(self, message: Message) -> None:
+        """Take any other message. For the inputs, if it is reliable."""
+
+    def take_unreliable(self, message: Message) -> None:
+        """Take any other unreliable message."""
+
+    def take_end(self, end: ConnectionEnd) -> None:
+        """Take notice that the connection has ended. For the inputs."""
+
+    def take_room(self) -> None:
+        """Take notice that the send queue has the room that was asked for. For the inputs."""

@@ -1,0 +1,111 @@
+"""Tasks that wait, and the event loop that they belong to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from typing import Protocol
+
+# asyncio's own switch for the complaint about a task that is collected before it has ended; it has no public one.
+_COMPLAINT = "_log_destroy_pending"
+
+
+class Keeper(Protocol):
+    """Keeps things alive: see LoopMailbox."""
+
+    def keep(self, thing: object) -> None: ...
+
+    def let_go(self, thing: object) -> None: ...
+
+
+class Home:
+    """The event loop, and its thread, in which something was made and which it belongs to."""
+
+    __slots__ = ("_loop", "_thread")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._thread = threading.current_thread().name
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """None once it is gone."""
+        return self._loop()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the loop is closed or gone: no task waits there any longer, and nothing is called later."""
+        loop = self._loop()
+        return loop is None or loop.is_closed()
+
+    def check(self, what: str) -> None:
+        """Raise RuntimeError, which names both loops, unless this loop is the one that runs."""
+        running = asyncio.get_running_loop()
+        if running is not self._loop():
+            self.check_is(Home(running), what)
+
+    def check_is(self, other: Home, what: str) -> None:
+        """Raise RuntimeError, which names both loops, unless this loop is the other one's."""
+        if self.loop is not other.loop:
+            raise RuntimeError(f"the {what} belongs to {self}, and cannot be used in {other}")
+
+    def __str__(self) -> str:
+        loop = self._loop()
+        if loop is None:
+            return f"an event loop of thread {self._thread!r} that is gone"
+        state = "closed " if loop.is_closed() else ""
+        return f"the {state}{type(loop).__name__} at {id(loop):#x} of thread {self._thread!r}"
+
+
+class Waiters(set["asyncio.Future[None]"]):
+    """Tasks of one loop that wait for something to change."""
+
+    __slots__ = ("_keeper", "_what", "home")
+
+    def __init__(self, home: Home, what: str, keeper: Keeper | None = None) -> None:
+        """Begin without tasks.
+
+        Args:
+            home: The loop.
+            what: What the tasks wait for, for errors.
+            keeper: Keeps the tasks alive while they wait.
+        """
+        super().__init__()
+        self.home = home
+        self._what = what
+        self._keeper = keeper
+
+    def check_loop(self) -> None:
+        """Raise RuntimeError, which names both loops, unless their loop is the one that runs."""
+        self.home.check(self._what)
+
+    async def wait(self) -> None:
+        """Wait for the next wake(). See check_loop()."""
+        self.check_loop()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.add(future)
+        keeper = self._keeper
+        if keeper is not None:
+            keeper.keep(future)
+        try:
+            await future
+        finally:
+            self.discard(future)
+            if keeper is not None:
+                keeper.let_go(future)
+
+    def wake(self) -> None:
+        """End all waits. On the loop's thread only; if the loop is closed, nothing waits any longer."""
+        for future in tuple(self):  # a task that was left in a closed loop may be collected meanwhile
+            if not future.done():
+                try:
+                    future.set_result(None)
+                except RuntimeError:
+                    if not self.home.is_closed:
+                        raise
+
+
+def forget(task: asyncio.Task[None]) -> None:
+    """Keep asyncio from complaining when a task of our own in a closed loop is collected: it can never end."""
+    setattr(task, _COMPLAINT, False)
