@@ -1,11 +1,19 @@
-"""The only part of gns_py that calls the native core (build_native/core/gns_core.h) and knows of cffi.
+"""The native core (build_native/core/gns_core.h) as Python functions; the only part of gns_py that uses cffi.
 
-Everything here takes and returns Python's own types; an error of the core becomes an exception in one place, check().
-Handles are ints. Calls release the GIL; each may be made from any thread.
+One module per section of the header. Other packages use the names that are exported here. Functions take and return
+Python's own types; handles are ints. Calls release the GIL and may be made from any thread.
+
+Errors: functions raise the public exceptions (exception_for()). A function about a connection raises ConnectionGoneError if
+the connection has ended or is closed here, or if the runtime was stopped: only its caller knows which end to report.
+These functions do neither:
+
+- send, send_many, broadcast, state and wait_* return the core's error codes, which are negative, because they are on
+  the hot path;
+- handled and framing_* ignore errors, because nothing about a connection's data matters once it has ended;
+- close and listen_close ignore errors, because a dead handle needs no closing.
 """
 
 from .codes import (
-    BAD_HANDLE,
     EVENT_DATA,
     EVENT_DRAINED,
     EVENT_DUE_DATA,
@@ -14,6 +22,7 @@ from .codes import (
     EVENT_SEND_FAILED,
     EVENT_STATUS,
     FORKED,
+    GONE,
     HELD,
     HOLD_ALL,
     HOLD_DATA,
@@ -23,8 +32,6 @@ from .codes import (
     MAX_LANES,
     MAX_MESSAGE_SIZE,
     MAX_NAME,
-    NO_CONNECTION,
-    NOT_RUNNING,
     NOT_TAKEN,
     SEND_FRAMED,
     SEND_NO_DELAY,
@@ -33,7 +40,7 @@ from .codes import (
     SEND_WAITED,
     TOO_LARGE,
 )
-from .failures import check, error
+from .failures import ConnectionGoneError, check, exception_for
 from .framing import framing_allow, framing_begin, framing_grant, framing_heard, framing_hold, framing_sent
 from .log import receive_logs, set_log_level
 from .mailbox import MailboxReader, Record, handled
@@ -55,6 +62,7 @@ from .sockets import accept, close, connect, listen, listen_close, listen_counte
 from .status import (
     details,
     get_name,
+    get_status,
     history,
     info,
     new_int64,
@@ -64,13 +72,11 @@ from .status import (
     set_user_data,
     start_history,
     state,
-    status,
     wait_ended,
     wait_pong,
 )
 
 __all__ = [
-    "BAD_HANDLE",
     "EVENT_DATA",
     "EVENT_DRAINED",
     "EVENT_DUE_DATA",
@@ -79,6 +85,7 @@ __all__ = [
     "EVENT_SEND_FAILED",
     "EVENT_STATUS",
     "FORKED",
+    "GONE",
     "HELD",
     "HOLD_ALL",
     "HOLD_DATA",
@@ -88,9 +95,7 @@ __all__ = [
     "MAX_LANES",
     "MAX_MESSAGE_SIZE",
     "MAX_NAME",
-    "NOT_RUNNING",
     "NOT_TAKEN",
-    "NO_CONNECTION",
     "SEND_FRAMED",
     "SEND_NO_DELAY",
     "SEND_NO_NAGLE",
@@ -98,6 +103,7 @@ __all__ = [
     "SEND_WAITED",
     "TOO_LARGE",
     "BuildInfo",
+    "ConnectionGoneError",
     "MailboxReader",
     "Record",
     "accept",
@@ -108,7 +114,7 @@ __all__ = [
     "configure_lanes",
     "connect",
     "details",
-    "error",
+    "exception_for",
     "flush",
     "framing_allow",
     "framing_begin",
@@ -118,6 +124,7 @@ __all__ = [
     "framing_sent",
     "get_name",
     "get_option",
+    "get_status",
     "handled",
     "has_option",
     "history",
@@ -149,7 +156,6 @@ __all__ = [
     "start",
     "start_history",
     "state",
-    "status",
     "stop",
     "time_us",
     "wait_drained",

@@ -1,4 +1,4 @@
-"""Numbers of gns_core.h: events, flags, limits and the error codes that callers look at."""
+"""Numbers of gns_core.h: events, flags, limits, and the error codes that callers compare with."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ HOLD_DATA: int = lib.GNS_HOLD_DATA
 HOLD_ALL: int = lib.GNS_HOLD_ALL
 HELD: int = lib.GNS_ERROR_HELD
 TOO_LARGE: int = lib.GNS_ERROR_TOO_LARGE
-BAD_HANDLE: int = lib.GNS_ERROR_BAD_HANDLE
-NOT_RUNNING: int = lib.GNS_ERROR_NOT_RUNNING
 FORKED: int = lib.GNS_ERROR_FORKED
-NO_CONNECTION = -int(Result.NO_CONNECTION)
 LIMIT_EXCEEDED = -int(Result.LIMIT_EXCEEDED)
-# Of a connection that lives: the message does not fit now, or ever, or there is no such lane.
+# The connection has ended or is closed here, or the runtime was stopped.
+GONE = (lib.GNS_ERROR_BAD_HANDLE, lib.GNS_ERROR_NOT_RUNNING, -int(Result.NO_CONNECTION))
+# The connection lives, but the message does not fit now, can never fit, or names a lane that does not exist.
 NOT_TAKEN = (LIMIT_EXCEEDED, TOO_LARGE, -int(Result.INVALID_PARAM))
 MAX_MESSAGE_SIZE: int = lib.GNS_MAX_MESSAGE_SIZE
 MAX_END_TEXT: int = lib.GNS_MAX_END_TEXT

@@ -1,4 +1,4 @@
-"""Error codes of the core as exceptions."""
+"""Exceptions for the error codes of the core."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ from ..errors import (
     SendQueueFull,
     SocketError,
 )
-from .codes import LIMIT_EXCEEDED
+from .codes import GONE, LIMIT_EXCEEDED
 from .library import ffi, lib
+
+
+class ConnectionGoneError(Exception):
+    """The connection has ended or is closed here, or the runtime was stopped.
+
+    Never reaches the user: the caller knows the connection's end and raises that.
+    """
+
 
 EXCEPTIONS: dict[int, type[Exception]] = {
     lib.GNS_ERROR_NOT_RUNNING: NotRunningError,
@@ -45,12 +53,12 @@ EXCEPTIONS: dict[int, type[Exception]] = {
 }
 
 
-def error(code: int) -> Exception:
-    """The exception for an error code that a function of the core has just returned on this thread."""
+def exception_for(code: int) -> Exception:
+    """Return the exception for an error code that the core has just returned on this thread."""
     if code == lib.GNS_ERROR_SYSTEM:
         return SocketError(*_system_error(lib.gns_last_error_number()))
     lines = ffi.string(lib.gns_last_error_text()).decode(errors="replace").strip("\n")
-    text = printable(lines.replace("\n", "; "))  # it may have a peer's identity in it
+    text = printable(lines.replace("\n", "; "))  # it may contain a peer's identity
     exception = EXCEPTIONS.get(code, GNSError)(text or f"error {code}")
     if isinstance(exception, GNSError) and -1000 < code < 0:
         exception.result = Result(-code)
@@ -58,16 +66,23 @@ def error(code: int) -> Exception:
 
 
 def _system_error(number: int) -> tuple[int, str]:
-    """errno and strerror for a number of the system's."""
+    """Return errno and strerror for an error number of the system."""
     if sys.platform == "win32":
-        import ctypes  # not every Python elsewhere has it
+        import ctypes  # Pythons elsewhere may lack it
 
         return OSError(0, "", None, number).errno or 0, ctypes.FormatError(number)
     return number, os.strerror(number)
 
 
 def check(result: int) -> int:
-    """A result of the core, unless it is an error: that is raised."""
+    """Return the result, or raise if it is an error code."""
     if result < 0:
-        raise error(result)
+        raise exception_for(result)
     return result
+
+
+def check_connection(result: int) -> int:
+    """Return the result of a function about a connection, or raise: ConnectionGoneError if the connection is gone."""
+    if result in GONE:
+        raise ConnectionGoneError
+    return check(result)

@@ -19,11 +19,12 @@ class LogRecord(NamedTuple):
 
 
 def set_log_level(level: LogLevel) -> None:
+    """Keep lines of this level and more severe ones."""
     check(lib.gns_log_set_level(level))
 
 
 def receive_logs() -> tuple[list[LogRecord], int]:
-    """The lines that wait, oldest first, and how many were lost before."""
+    """Return the pending lines, oldest first, and how many were lost."""
     out, dropped = ffi.new("gns_log_record[]", 32), ffi.new("int64_t *")
     lines: list[LogRecord] = []
     lost = 0

@@ -1,4 +1,4 @@
-"""Mailboxes, in which events wait."""
+"""Mailboxes, in which events wait to be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .failures import check
 from .library import ffi, lib
 from .text import new_buffer
 
-# gns_event, field by field.
+# The fields of gns_event.
 _EVENT = struct.Struct("=QqqQIiiiiHH")
 assert _EVENT.size == ffi.sizeof("gns_event")
 
@@ -22,8 +22,8 @@ Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
 class MailboxReader(Uncopyable):
     """The reading end of a native mailbox, with the buffers that a batch is copied into.
 
-    One thread at a time, except wake(). The buffers keep a batch from receive() until the next one: a KeyboardInterrupt
-    that comes just when the native call returns loses nothing.
+    For one thread at a time, except wake(). The buffers keep a batch until the next receive(): a KeyboardInterrupt that
+    is raised just as the native call returns loses nothing.
     """
 
     __slots__ = ("_batch", "_capacity", "_events", "_lent", "_max_events", "_payload", "fresh", "handle", "payloads")
@@ -34,7 +34,7 @@ class MailboxReader(Uncopyable):
         self.handle: int = handle[0]
         self._batch = ffi.new("gns_batch *")
         self.fresh = False
-        """Whether nobody has looked at the batch in the buffers."""
+        """Whether the batch in the buffers has not been looked at yet."""
         self._grow(64, 8 * 1024)
 
     def _grow(self, max_events: int, capacity: int) -> None:
@@ -46,30 +46,35 @@ class MailboxReader(Uncopyable):
     def _renew(self) -> None:
         self._payload = new_buffer("char[]", self._capacity)
         self.payloads = ffi.buffer(self._payload)
-        """The messages of the batch, where their records say: slicing it copies."""
+        """The messages of the batch, at the offsets that their records give. Slicing copies."""
         self._lent = False
 
     def destroy(self) -> None:
-        if lib is not None:  # Nuitka's modules lose their names before their objects, at the exit
+        """Free the mailbox and the events in it."""
+        if lib is not None:  # at exit, Nuitka's modules lose their names before their objects
             lib.gns_mailbox_destroy(self.handle)
 
     def hold(self) -> None:
-        """Has messages count against their connections' bounds until handled()."""
+        """Make messages count against their connections' receive limits until handled() is called."""
         check(lib.gns_mailbox_hold(self.handle))
 
     def descriptor(self) -> int:
-        """What is readable while events wait: a file descriptor, on Windows a socket; the core's to close."""
+        """Return the descriptor (a socket on Windows) that is readable while events are pending.
+
+        The core owns it; do not close it.
+        """
         return check(lib.gns_mailbox_fd(self.handle))
 
     def notify(self, descriptor: int) -> None:
-        """Has a byte sent to a socket, the caller's, when events begin to wait."""
+        """Make the core write a byte to the caller's socket when the first event arrives."""
         check(lib.gns_mailbox_notify(self.handle, descriptor))
 
     def wake(self) -> None:
+        """Make a waiting receive(), or the next one, return at once."""
         check(lib.gns_mailbox_wake(self.handle))
 
     def receive(self, timeout_us: int) -> int:
-        """Waits for events and fills the buffers: how many there are, 0 at the timeout."""
+        """Wait for events and copy them into the buffers. Return how many there are, 0 at the timeout."""
         if self._lent:
             self._renew()
         # A busy mailbox is worth larger buffers, an idle one is not.
@@ -86,29 +91,29 @@ class MailboxReader(Uncopyable):
             self._grow(self._max_events, self._batch.payload)
 
     def records(self) -> deque[Record]:
-        """The batch in the buffers."""
+        """Return the records of the batch in the buffers."""
         return deque(_EVENT.iter_unpack(ffi.buffer(self._events, self._batch.events * _EVENT.size)))
 
     def lend(self, offset: int, size: int) -> memoryview:
-        """A message in the buffers: they are left to it, and others take their place."""
+        """Return a view of a message. The buffers then belong to the view, and new ones replace them."""
         self._lent = True
         return memoryview(self.payloads)[offset : offset + size].toreadonly()
 
     @property
     def events(self) -> int:
-        """How many events the batch has."""
+        """The number of events in the batch."""
         return int(self._batch.events)
 
     @property
     def more(self) -> bool:
-        """Whether more events were waiting."""
+        """Whether more events were pending."""
         return bool(self._batch.more)
 
     @property
     def logs(self) -> bool:
-        """Whether log records were waiting."""
+        """Whether log records were pending."""
         return bool(self._batch.logs)
 
 
-# (connection, messages, bytes): of a mailbox that holds
+# (connection, messages, bytes): stop counting these, after MailboxReader.hold()
 handled = lib.gns_connection_handled

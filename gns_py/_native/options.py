@@ -1,4 +1,4 @@
-"""Options: of the process, of listen sockets, of connections."""
+"""Options of the process, of listen sockets and of connections."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ from typing import Any
 from .._generated.enums import ConfigScope, ConfigType, ConfigValue
 from ..config import Config, OptionValue
 from ..errors import ConfigError
-from .failures import EXCEPTIONS, error
+from .failures import EXCEPTIONS, check, check_connection, exception_for
 from .library import ffi, lib
 from .text import text_of
 
 
-def set_options(scope: ConfigScope, handle: int, config: Config) -> int:
-    """The first error, or 0."""
+def set_options(scope: ConfigScope, handle: int, config: Config) -> None:
+    """Set options in the order of `config`. Where one is refused, those before it stay set."""
     if not isinstance(config, Config):
         raise TypeError(f"config must be a Config, not {type(config).__name__}")
     options = config.options_for(scope)
     native, keep = option_array(options)
-    for index in range(len(options)):
-        result = _about(options[index][0], lib.gns_config_set(scope, handle, native + index))
-        if result < 0:
-            return result
+    for index, (option, _) in enumerate(options):
+        _check_result(scope, option, lib.gns_config_set(scope, handle, native + index))
     del keep
-    return 0
 
 
-def reset_option(scope: ConfigScope, handle: int, option: ConfigValue) -> int:
+def reset_option(scope: ConfigScope, handle: int, option: ConfigValue) -> None:
+    """Make an option inherit its value from the outer scope again."""
     _check_option(option)
-    return _about(option, lib.gns_config_reset(scope, handle, option))
+    _check_result(scope, option, lib.gns_config_reset(scope, handle, option))
 
 
-def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[int, OptionValue]:
-    """An error or not, and the value."""
+def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> OptionValue:
+    """Return the value of an option, inherited or not."""
     _check_option(option)
     out = ffi.new("gns_option *")
     size = 1024
@@ -42,27 +40,28 @@ def get_option(scope: ConfigScope, handle: int, option: ConfigValue) -> tuple[in
         if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
             break
         size *= 2
-    _about(option, result)
+    _check_result(scope, option, result)
     match out.type:
         case ConfigType.STRING:
-            return result, text_of(text)
+            return text_of(text)
         case ConfigType.FLOAT:
-            return result, float(out.real)
+            return float(out.real)
         case _:
-            return result, int(out.integer)
+            return int(out.integer)
 
 
 def has_option(option: ConfigValue) -> bool:
-    """Whether this build knows it."""
+    """Return whether this build has the option."""
     kind, scope = ffi.new("int32_t *"), ffi.new("int32_t *")
     return bool(lib.gns_config_info(option, kind, scope) != ffi.NULL)
 
 
-def _about(option: ConfigValue, result: int) -> int:
-    """The result, unless the option is what is wrong: that is raised here, where its name is known."""
+def _check_result(scope: ConfigScope, option: ConfigValue, result: int) -> None:
     if EXCEPTIONS.get(result) is ConfigError:
-        raise ConfigError(f"{option.option_name}: {error(result)}")
-    return result
+        raise ConfigError(f"{option.option_name}: {exception_for(result)}")
+    if scope is ConfigScope.CONNECTION:
+        check_connection(result)
+    check(result)
 
 
 def _check_option(option: ConfigValue) -> None:
@@ -71,7 +70,7 @@ def _check_option(option: ConfigValue) -> None:
 
 
 def option_array(options: list[tuple[ConfigValue, OptionValue]]) -> tuple[Any, list[Any]]:
-    """A gns_option array, and what must stay alive as long as it is used."""
+    """Return a gns_option array, and the texts that must stay alive while it is used."""
     native = ffi.new("gns_option[]", len(options))
     keep = []
     for out, (option, value) in zip(native, options, strict=True):

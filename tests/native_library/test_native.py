@@ -168,7 +168,7 @@ def test_an_error_becomes_an_exception_with_its_text(
     ],
 )
 def test_gns_own_results_are_kept_in_the_exception(result: Result, exception: type[Exception]) -> None:
-    error = _native.error(-result)
+    error = _native.exception_for(-result)
     assert type(error) is exception
     if isinstance(error, errors.GNSError):
         assert error.result is result
