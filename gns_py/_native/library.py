@@ -1,4 +1,4 @@
-"""Loads the native library and refuses one that does not match this package."""
+"""Load the native library, and refuse one that does not match this package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ try:
     from ._ffi import ffi
 except ModuleNotFoundError as error:
     raise ImportError(
-        "this gns_py is not built: install it with pip, or import it from elsewhere than its sources", name=__name__
+        "this gns_py is not built: install it with pip, or run Python outside of the folder with its sources",
+        name=__name__,
     ) from error
 
 __all__ = ["PATH", "ffi", "lib"]
@@ -29,7 +30,7 @@ def _load() -> Any:
 
 
 def _check_layout(library: Any) -> None:
-    """Compares the core's own table of sizes and offsets with cffi's."""
+    """Compare the core's own table of sizes and offsets with cffi's."""
     count = ffi.new("int32_t *")
     table = library.gns_layout(count)
     for entry in ffi.unpack(table, count[0]):

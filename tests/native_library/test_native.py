@@ -16,6 +16,7 @@ from gns_py import _native, errors
 from gns_py._generated.enums import ConfigType, ConfigValue, EndReason, Result
 from gns_py._native import library
 from gns_py._native._ffi import ffi
+from gns_py._native.failures import EXCEPTIONS
 
 HEADER = Path(__file__).parents[2] / "build_native" / "core" / "gns_core.h"
 LIB = library.lib
@@ -126,7 +127,7 @@ def test_every_error_of_the_core_has_a_sentence_and_an_exception(name: str) -> N
     assert -1100 < code < -1000
     assert len(ffi.string(LIB.gns_error_text(code)).split()) >= 2
     if name not in ("GNS_ERROR_BUFFER_TOO_SMALL", "GNS_ERROR_NATIVE", "GNS_ERROR_SYSTEM"):  # handled where they arise
-        assert code in _native._EXCEPTIONS
+        assert code in EXCEPTIONS
 
 
 def test_error_numbers_are_all_different() -> None:
@@ -167,7 +168,7 @@ def test_an_error_becomes_an_exception_with_its_text(
     ],
 )
 def test_gns_own_results_are_kept_in_the_exception(result: Result, exception: type[Exception]) -> None:
-    error = _native.error(-result)
+    error = _native.exception_for(-result)
     assert type(error) is exception
     if isinstance(error, errors.GNSError):
         assert error.result is result

@@ -1,0 +1,119 @@
+"""Mailboxes, in which events wait to be read."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+
+from .._uncopyable import Uncopyable
+from .failures import check
+from .library import ffi, lib
+from .text import new_buffer
+
+# The fields of gns_event.
+_EVENT = struct.Struct("=QqqQIiiiiHH")
+assert _EVENT.size == ffi.sizeof("gns_event")
+
+
+# connection, number, time_us, offset, size, kind, old_state, new_state, code, lane, flags
+Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+
+class MailboxReader(Uncopyable):
+    """The reading end of a native mailbox, with the buffers that a batch is copied into.
+
+    For one thread at a time, except wake(). The buffers keep a batch until the next receive(): a KeyboardInterrupt that
+    is raised just as the native call returns loses nothing.
+    """
+
+    __slots__ = ("_batch", "_capacity", "_events", "_lent", "_max_events", "_payload", "fresh", "handle", "payloads")
+
+    def __init__(self) -> None:
+        handle = ffi.new("uint64_t *")
+        check(lib.gns_mailbox_create(handle))
+        self.handle: int = handle[0]
+        self._batch = ffi.new("gns_batch *")
+        self.fresh = False
+        """Whether the batch in the buffers has not been looked at yet."""
+        self._grow(64, 8 * 1024)
+
+    def _grow(self, max_events: int, capacity: int) -> None:
+        self._max_events = max_events
+        self._capacity = capacity
+        self._events = ffi.new("gns_event[]", max_events)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._payload = new_buffer("char[]", self._capacity)
+        self.payloads = ffi.buffer(self._payload)
+        """The messages of the batch, at the offsets that their records give. Slicing copies."""
+        self._lent = False
+
+    def destroy(self) -> None:
+        """Free the mailbox and the events in it."""
+        if lib is not None:  # at exit, Nuitka's modules lose their names before their objects
+            lib.gns_mailbox_destroy(self.handle)
+
+    def hold(self) -> None:
+        """Make messages count against their connections' receive limits until handled() is called."""
+        check(lib.gns_mailbox_hold(self.handle))
+
+    def descriptor(self) -> int:
+        """Return the descriptor (a socket on Windows) that is readable while events are pending.
+
+        The core owns it; do not close it.
+        """
+        return check(lib.gns_mailbox_fd(self.handle))
+
+    def notify(self, descriptor: int) -> None:
+        """Make the core write a byte to the caller's socket when the first event arrives."""
+        check(lib.gns_mailbox_notify(self.handle, descriptor))
+
+    def wake(self) -> None:
+        """Make a waiting receive(), or the next one, return at once."""
+        check(lib.gns_mailbox_wake(self.handle))
+
+    def receive(self, timeout_us: int) -> int:
+        """Wait for events and copy them into the buffers. Return how many there are, 0 at the timeout."""
+        if self._lent:
+            self._renew()
+        # A busy mailbox is worth larger buffers, an idle one is not.
+        if self._batch.more and self._max_events < 1024:
+            self._grow(1024, max(self._capacity, 256 * 1024))
+        self._batch.events = 0
+        self.fresh = True
+        while True:
+            result: int = lib.gns_mailbox_receive(
+                self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, self._batch
+            )
+            if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
+                return check(result)
+            self._grow(self._max_events, self._batch.payload)
+
+    def records(self) -> deque[Record]:
+        """Return the records of the batch in the buffers."""
+        return deque(_EVENT.iter_unpack(ffi.buffer(self._events, self._batch.events * _EVENT.size)))
+
+    def lend(self, offset: int, size: int) -> memoryview:
+        """Return a view of a message. The buffers then belong to the view, and new ones replace them."""
+        self._lent = True
+        return memoryview(self.payloads)[offset : offset + size].toreadonly()
+
+    @property
+    def events(self) -> int:
+        """The number of events in the batch."""
+        return int(self._batch.events)
+
+    @property
+    def more(self) -> bool:
+        """Whether more events were pending."""
+        return bool(self._batch.more)
+
+    @property
+    def logs(self) -> bool:
+        """Whether log records were pending."""
+        return bool(self._batch.logs)
+
+
+# (connection, messages, bytes): stop counting these, after MailboxReader.hold()
+handled = lib.gns_connection_handled
