@@ -5,6 +5,7 @@ import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` fo
 """
 
 from ._core.log import dispatch_logs, set_log_level
+from ._core.request import ConnectionRequest
 from ._core.runtime import (
     get_config,
     is_running,
@@ -32,6 +33,7 @@ from ._generated.enums import (
 from ._native import BuildInfo, build_info
 from .address import Address
 from .config import Config
+from .end import ClosedBy, ConnectionEnd
 from .errors import (
     ConcurrencyError,
     ConfigError,
@@ -52,7 +54,7 @@ from .errors import (
     SendQueueFull,
     SocketError,
 )
-from .events import ClosedBy, ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from .events import MessageReceived, SendFailed, StatusChanged
 from .identity import Identity
 from .limits import ConnectionLimits, LimitCounters
 from .message import Message, MessageView

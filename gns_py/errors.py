@@ -22,12 +22,10 @@ GNSError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._generated.enums import EndReason, Result
-
-if TYPE_CHECKING:
-    from .events import ConnectionEnd
+from .end import ConnectionEnd
 
 
 class GNSError(Exception):
@@ -149,11 +147,11 @@ class ConnectTimeout(ConnectFailed, TimeoutError):
     """Nobody answered, or nobody accepted, in time."""
 
 
-def closed(end: ConnectionEnd) -> ConnectionClosed:
+def closed_error(end: ConnectionEnd) -> ConnectionClosed:
     """The exception for a connection that has ended."""
     return ConnectionClosedOK(end) if end.ok else ConnectionClosedError(end)
 
 
-def connect_failed(end: ConnectionEnd) -> ConnectFailed:
+def connect_error(end: ConnectionEnd) -> ConnectFailed:
     """The exception for a connection that ended before it was connected."""
     return ConnectTimeout(end) if end.code == EndReason.MISC_TIMEOUT else ConnectFailed(end)

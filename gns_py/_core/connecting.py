@@ -95,8 +95,10 @@ def begin(mailbox: Mailbox, address: Address, options: Config, on_status_changed
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
     handle = _native.connect(mailbox.handle, address, options)
-    endpoint = Endpoint(mailbox, handle, _native.info(handle), on_status_changed)
+    endpoint = Endpoint(mailbox, handle, None, on_status_changed)
     mailbox.add(endpoint)
+    with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
+        endpoint.info()  # for its repr(), which does not ask GNS
     return endpoint
 
 
@@ -207,7 +209,7 @@ def make_pair(
     for end in ends:
         end.is_established = True
         end.mailbox.add(end)
-        with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
-            end.info()  # for its repr(), which does not ask GNS
+        with contextlib.suppress(ConnectionClosed):  # see begin()
+            end.info()
     dispatch_logs()
     return ends

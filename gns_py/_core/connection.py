@@ -103,13 +103,13 @@ class BaseConnection(Uncopyable):
         Note:
             Native functions: ``GetConnectionName``, ``SetConnectionName``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             return _native.get_name(self._handle)
 
     @name.setter
     def name(self, name: str) -> None:
         data = check_text("name", name, _native.MAX_NAME)
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             _native.set_name(self._handle, data)
 
     @property
@@ -129,7 +129,7 @@ class BaseConnection(Uncopyable):
     @user_data.setter
     def user_data(self, user_data: int) -> None:
         check_int("user_data", user_data, -(2**63), 2**63 - 1)
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             _native.set_user_data(self._handle, user_data)
 
     # ---- measures ----
@@ -143,8 +143,8 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConnectionRealTimeStatus``.
         """
-        with self._endpoint.translated():
-            return _native.status(self._handle, 0)[0]
+        with self._endpoint.reporting_its_end():
+            return _native.get_status(self._handle, 0)[0]
 
     def lane_stats(self) -> list[LaneStatus]:
         """Return what waits on each outgoing lane.
@@ -155,8 +155,8 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConnectionRealTimeStatus``.
         """
-        with self._endpoint.translated():
-            return _native.status(self._handle, self._endpoint.lanes)[1]
+        with self._endpoint.reporting_its_end():
+            return _native.get_status(self._handle, self._endpoint.lanes)[1]
 
     def send_queue(self) -> SendQueue:
         """Return what is queued or unacknowledged, and the bounds at which send() raises SendQueueFull.
@@ -189,7 +189,7 @@ class BaseConnection(Uncopyable):
         if not 0.001 <= interval <= 86400:
             raise ValueError(f"interval is {interval}: it must be 0.001 to 86400 seconds")
         check_int("size", size, 0, _LONGEST_HISTORY)
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             _native.start_history(self._handle, int(interval * 1e6), size)
         self._history_size = size
 
@@ -201,7 +201,7 @@ class BaseConnection(Uncopyable):
         Raises:
             ConnectionClosed: This end has closed the connection.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             return _native.history(self._handle, self._history_size)
 
     def details(self) -> str:
@@ -213,7 +213,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetDetailedConnectionStatus``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             report = _native.details(self._handle)
         info = self.info()
         for theirs in (info.identity, info.end_text):  # first: they may have line breaks of their own
@@ -248,7 +248,7 @@ class BaseConnection(Uncopyable):
         for priority, weight in zip(priorities, shares, strict=True):
             check_int("a lane's priority", priority, -(2**31), 2**31 - 1)
             check_int("a lane's weight", weight, 1, 65535)
-        with endpoint.translated():
+        with endpoint.reporting_its_end():
             _native.configure_lanes(self._handle, list(priorities), shares)
         endpoint.lanes = len(priorities)
 
@@ -265,7 +265,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``SetConfigValue``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             _native.set_options(ConfigScope.CONNECTION, self._handle, config)
 
     def get_config(self, option: ConfigValue) -> OptionValue:
@@ -278,7 +278,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConfigValue``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             return _native.get_option(ConfigScope.CONNECTION, self._handle, option)
 
     def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
@@ -291,7 +291,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``SetConfigValue``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             for each in (option, *options):
                 _native.reset_option(ConfigScope.CONNECTION, self._handle, each)
 
@@ -304,7 +304,5 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``FlushMessagesOnConnection``.
         """
-        with self._endpoint.translated():
+        with self._endpoint.reporting_its_end():
             _native.flush(self._handle)
-
-

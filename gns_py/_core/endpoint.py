@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .connection import BaseConnection
 
 _log = logging.getLogger("gns_py")
-_ENDED = (_native.BAD_HANDLE, _native.NOT_RUNNING, _native.NO_CONNECTION)
 _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
 
@@ -88,7 +87,7 @@ class Endpoint:
         return repr(self.connection) if self.connection is not None else f"<connection {self.handle:#x}>"
 
     @property
-    def connection(self) -> Any:
+    def connection(self) -> BaseConnection | None:
         """The application's object: a Connection or a Session; None once it has been dropped."""
         return None if self._connection is None else self._connection()
 
@@ -114,18 +113,22 @@ class Endpoint:
     def current_end(self) -> ConnectionEnd | None:
         """Return the end as soon as it is known, by event or not; None while the connection lives."""
         if self.end is None and not self.is_closed_here:
-            if (info := _native.info(self.handle)) is None:  # gone with the runtime: its event may be waiting
+            try:
+                info = _native.info(self.handle)
+            except _native.ConnectionGoneError:  # with the runtime: its event may be waiting
                 self.mailbox.receive_if_idle(lambda: self.end)
-            elif info.state not in _ALIVE:
-                return end_of(info)
+            else:
+                if info.state not in _ALIVE:
+                    return end_of(info)
         return self.end or self._announced_end
 
     def info(self) -> ConnectionInfo:
         """Return what is known of the connection, or was last known."""
-        if (info := _native.info(self.handle)) is not None:
-            self.last_info = info
-        elif self.last_info is None:
-            raise self.closed_error()
+        try:
+            self.last_info = _native.info(self.handle)
+        except _native.ConnectionGoneError:
+            if self.last_info is None:
+                raise self.closed_error() from None
         return self.last_info
 
     def closed_error(self) -> ConnectionClosed:
@@ -143,8 +146,11 @@ class Endpoint:
 
     def _unread_end(self) -> ConnectionEnd | None:
         """Return the end that the core knows of and no one has read yet."""
-        info = _native.info(self.handle)
-        return end_of(info) if info is not None and info.state not in _ALIVE else None
+        try:
+            info = _native.info(self.handle)
+        except _native.ConnectionGoneError:
+            return None
+        return None if info.state in _ALIVE else end_of(info)
 
     def is_own_end(self, error: BaseException) -> bool:
         """Return whether an exception reports only the end of this connection, or of the runtime."""
@@ -166,12 +172,12 @@ class Endpoint:
     # ---- errors of the core ----
 
     @contextlib.contextmanager
-    def translated(self) -> Iterator[None]:
-        """Raise what an error of the core means for this connection."""
+    def reporting_its_end(self) -> Iterator[None]:
+        """Raise ConnectionClosed where a function of the core reports that the connection is gone."""
         try:
             yield
-        except _native.NativeError as error:
-            self.raise_error(error.code)
+        except _native.ConnectionGoneError:
+            raise self.closed_error() from None
 
     def check(self, result: int) -> None:
         """Raise what a negative result of the core means for this connection."""
@@ -187,7 +193,7 @@ class Endpoint:
             lane: Its lane.
             sent: How many messages of the same call were accepted before it.
         """
-        if code in _ENDED:
+        if code in _native.GONE:
             raise self.closed_error()
         if code == _native.LIMIT_EXCEEDED:
             full = SendQueueFull(
@@ -206,7 +212,7 @@ class Endpoint:
     def raise_too_large(self, size: int, sent: int = 0) -> NoReturn:
         """Raise MessageTooLarge, with the limit that holds for this connection."""
         limit, name = _native.MAX_MESSAGE_SIZE, "a message"
-        with contextlib.suppress(_native.NativeError):
+        with contextlib.suppress(_native.ConnectionGoneError):
             if (queue := _native.send_queue(self.handle)).max_bytes < limit:
                 limit, name = queue.max_bytes, "with this send_buffer_size a message"
         error = MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
@@ -217,7 +223,7 @@ class Endpoint:
 
     def send_queue(self) -> SendQueue:
         """Return what is queued or unacknowledged, and the bounds."""
-        with self.translated():
+        with self.reporting_its_end():
             return _native.send_queue(self.handle)
 
     def drain_mark(self, queue: SendQueue) -> tuple[int, int]:
@@ -233,19 +239,19 @@ class Endpoint:
 
     def wait_drained(self, limit_us: int, max_bytes: int, max_segments: int) -> int:
         """Wait natively until no more than this is queued. Returns 0 if the limit expires first."""
-        result = _native.wait_drained(self.handle, limit_us, max_bytes, max_segments)
+        result: int = _native.wait_drained(self.handle, limit_us, max_bytes, max_segments)
         self.check(result)
         return result
 
     def notify_drained(self, max_bytes: int, max_segments: int) -> None:
         """Have on_room() called when no more than this is queued."""
-        with self.translated():
+        with self.reporting_its_end():
             _native.notify_drained(self.handle, max_bytes, max_segments)
 
     def wait_pong(self, limit_us: int, answers: list[float]) -> int:
         """Wait natively for the answer to a ping, and add the round trip in seconds. Returns 0 if the limit expires."""
         round_trip_us = _native.new_int64()
-        result = _native.wait_pong(self.handle, limit_us, round_trip_us)
+        result: int = _native.wait_pong(self.handle, limit_us, round_trip_us)
         self.check(result)
         if result:
             answers.append(float(round_trip_us[0] / 1e6))
@@ -253,12 +259,12 @@ class Endpoint:
 
     def request_pong(self) -> None:
         """Send a ping; its answer goes to on_pong()."""
-        with self.translated():
+        with self.reporting_its_end():
             _native.ping(self.handle)
 
     def wait_ended(self, limit_us: int) -> int:
         """Wait natively until the connection has ended. Returns 0 if the limit expires first."""
-        result = _native.wait_ended(self.handle, limit_us)
+        result: int = _native.wait_ended(self.handle, limit_us)
         if result == _native.FORKED:
             self.raise_error(result)
         return result
@@ -301,7 +307,7 @@ class Endpoint:
         """Accept an inbound connection, into another mailbox if one is given."""
         if mailbox is not None:
             mailbox.add(self)
-        with self.translated():
+        with self.reporting_its_end():
             _native.accept(self.handle, mailbox.handle if mailbox else 0)
         if mailbox is not None:
             self.mailbox.remove(self.handle)
@@ -322,7 +328,7 @@ class Endpoint:
         source.dispatch()  # what an interrupted reader has left
         self.redirect_events(events)
         mailbox.add(self)  # first: a reader there may get its events at once
-        with self.translated():
+        with self.reporting_its_end():
             _native.move(self.handle, mailbox.handle)
         source.remove(self.handle)
         self.mailbox = mailbox

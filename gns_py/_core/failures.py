@@ -14,7 +14,7 @@ _LEAVING = (GeneratorExit, KeyboardInterrupt, SystemExit)
 class Served(Protocol):
     """A connection or a session."""
 
-    def _is_own_end(self, error: BaseException) -> bool:
+    def is_own_end(self, error: BaseException) -> bool:
         """Whether the exception is nothing but its own end."""
 
 
@@ -23,7 +23,7 @@ def report(served: Served, error: BaseException) -> None:
 
     What is no Exception, as a cancellation, is raised again.
     """
-    rest = _without(error, served._is_own_end)
+    rest = _without(error, served.is_own_end)
     exceptions = None if rest is None else _without(rest, lambda each: not isinstance(each, Exception))
     if exceptions is not None:
         _log.error("the handler of %r failed", served, exc_info=exceptions)
@@ -40,7 +40,7 @@ def report(served: Served, error: BaseException) -> None:
 def is_leaving(error: BaseException | None, served: Served, *also: type[BaseException]) -> bool:
     """Whether a block was just left: without an exception, by its own end, by Ctrl-C and the like, or by ``also``."""
     return error is None or all(
-        isinstance(each, (*_LEAVING, *also)) or served._is_own_end(each) for each in _leaves(error)
+        isinstance(each, (*_LEAVING, *also)) or served.is_own_end(each) for each in _leaves(error)
     )
 
 

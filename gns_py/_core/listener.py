@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
 import weakref
@@ -66,7 +67,7 @@ class Listener(Generic[C]):
         self.mailbox = mailbox
         self._requests = requests
         self._make_connection = make_connection
-        self._final_counters = NOTHING_COUNTED  # once it is closed
+        self._limit_counters = NOTHING_COUNTED
         self._connections: MutableMapping[int, C] = {} if owns_connections else weakref.WeakValueDictionary()
         self.handle, self.address = open_port(mailbox, where, options, limits)
         self.is_closed = False
@@ -95,18 +96,21 @@ class Listener(Generic[C]):
     @property
     def limit_counters(self) -> LimitCounters:
         """How many connections the limits refused, and why."""
-        return self._final_counters if self.is_closed else _native.listen_counters(self.handle)
+        if not self.is_closed:
+            with contextlib.suppress(GNSError):  # stopped
+                self._limit_counters = _native.listen_counters(self.handle)
+        return self._limit_counters
 
     def close(self, code: int, text: str, *, linger: bool = True) -> None:
         """Close the port and its connections. See ListenSocket.close()."""
         goodbye = check_goodbye(code, text)
         if self.is_closed:
             return
+        _ = self.limit_counters  # the last ones
         self.is_closed = True
         endpoints = [BaseConnection.endpoint_of(each) for each in self.connections]
         for endpoint in endpoints:
             endpoint.announce_end(code, text)
-        self._final_counters = _native.listen_counters(self.handle)
         is_closed = _native.listen_close(self.handle, code, goodbye, linger)
         self.mailbox.receive_if_idle()
         for endpoint in endpoints:

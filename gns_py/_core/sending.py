@@ -171,5 +171,7 @@ def split_sizes(size: int, offsets: Sequence[int]) -> tuple[int, list[int]]:
         if not isinstance(begin, int) or isinstance(begin, bool):
             raise TypeError(f"an offset must be an int, not {type(begin).__name__}")
         if not 0 <= begin <= end:
-            raise ValueError(f"offset {begin} is not between 0 and {end}, where the next message begins or the last ends")
+            raise ValueError(
+                f"offset {begin} is not between 0 and {end}, where the next message begins or the last ends"
+            )
     return (offsets[0] if offsets else 0), [end - begin for begin, end in zip(offsets, ends, strict=True)]

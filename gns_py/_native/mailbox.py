@@ -54,7 +54,7 @@ class MailboxReader(Uncopyable):
         if lib is not None:  # at exit, Nuitka's modules lose their names before their objects
             lib.gns_mailbox_destroy(self.handle)
 
-    def hold(self) -> None:
+    def count_until_handled(self) -> None:
         """Make messages count against their connections' receive limits until handled() is called."""
         check(lib.gns_mailbox_hold(self.handle))
 

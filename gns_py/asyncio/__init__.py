@@ -6,9 +6,11 @@ cancelled at any point: no message is lost. Connections belong to the loop that 
 call ``send()``, ``send_many()``, ``flush()``, ``broadcast()`` and ``close()``, and ask what it is and measures.
 """
 
+from .._core.request import ConnectionRequest
 from .._generated.enums import ConnectionState, EndReason, EndReasonRange
 from ..address import Address
 from ..config import Config
+from ..end import ConnectionEnd
 from ..errors import (
     ConcurrencyError,
     ConnectFailed,
@@ -19,14 +21,15 @@ from ..errors import (
     MessageTooLarge,
     SendQueueFull,
 )
-from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..events import MessageReceived, SendFailed, StatusChanged
 from ..identity import Identity
 from ..limits import ConnectionLimits, LimitCounters
 from ..message import Message, MessageView
 from .client import connect, socket_pair
 from .connection import Connection
+from .listener import ListenSocket, listen
 from .poll_group import PollGroup
-from .server import ListenSocket, Server, listen, serve
+from .server import Server, serve
 
 __all__ = [
     "Address",

@@ -9,9 +9,11 @@ Three styles, each complete:
 What waits in the main thread notices Ctrl-C within 0.1 s.
 """
 
+from .._core.request import ConnectionRequest
 from .._generated.enums import ConnectionState, EndReason, EndReasonRange
 from ..address import Address
 from ..config import Config
+from ..end import ConnectionEnd
 from ..errors import (
     ConcurrencyError,
     ConnectFailed,
@@ -22,14 +24,15 @@ from ..errors import (
     MessageTooLarge,
     SendQueueFull,
 )
-from ..events import ConnectionEnd, ConnectionRequest, MessageReceived, SendFailed, StatusChanged
+from ..events import MessageReceived, SendFailed, StatusChanged
 from ..identity import Identity
 from ..limits import ConnectionLimits, LimitCounters
 from ..message import Message, MessageView
 from .client import connect, socket_pair
 from .connection import Connection
+from .listener import ListenSocket, listen
 from .poll_group import PollGroup
-from .server import ListenSocket, Server, listen, serve
+from .server import Server, serve
 
 __all__ = [
     "Address",

@@ -130,13 +130,7 @@ class ThreadServer(ABC, Generic[T]):
     def _accept_all(self) -> None:
         try:
             while not self._is_finished():
-                try:
-                    self._accept_some()
-                except (NotRunningError, ForkedError):
-                    raise
-                except BaseException:  # a callback's SystemExit, too, does not end the server
-                    _log.exception("%r goes on after an exception", self)
-                    time.sleep(_PAUSE)
+                self._accept_or_log()
         except (NotRunningError, ForkedError):  # stopped
             pass
         except BaseException as error:
@@ -144,6 +138,15 @@ class ThreadServer(ABC, Generic[T]):
             _log.exception("%r ends: its acceptor failed", self)
         finally:
             self._on_finished()
+
+    def _accept_or_log(self) -> None:
+        try:
+            self._accept_some()
+        except (NotRunningError, ForkedError):
+            raise
+        except BaseException:  # a callback's SystemExit, too, does not end the server
+            _log.exception("%r goes on after an exception", self)
+            time.sleep(_PAUSE)
 
     def _start_handler(self, client: T, served: Served, peer: object) -> None:
         """Run the handler in a thread of its own.
