@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from support import Api, BlockingAsyncio
 from support.loops import LOOPS, new_loop
 
 import gns_py.sync
+from gns_py import Config
+from gns_py.sync import Connection, ListenSocket
+
+Connect = Callable[..., Connection]
 
 
 @pytest.fixture(params=["sync", *(loop for loop in LOOPS if loop != "eager")])
@@ -20,3 +24,17 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     blocking = BlockingAsyncio(new_loop(request.param))
     yield blocking
     assert blocking.close() == []
+
+
+@pytest.fixture
+def connect(api: Api, listener: ListenSocket) -> Iterator[Connect]:
+    """Begins to connect to the listen socket; closed after the test."""
+    clients: list[Connection] = []
+
+    def begin(config: Config | None = None) -> Connection:
+        clients.append(api.connect("127.0.0.1", listener.address.port, config=config, wait=False))
+        return clients[-1]
+
+    yield begin
+    for client in clients:
+        client.close()

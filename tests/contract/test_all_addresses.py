@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support import Api
+from support import Api, echo
 
 from gns_py import Config
-from gns_py.sync import Connection
 
 ANYWHERE = ["0.0.0.0", "::", "", "0:0::0", "::ffff:0.0.0.0"]
-
-
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 @pytest.mark.parametrize("host", ANYWHERE)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, next_request
+from support import PATIENCE, Api, echo, next_request
 
 from gns_py import (
     Address,
@@ -34,11 +34,6 @@ from gns_py import (
     _native,
 )
 from gns_py.sync import Connection, ListenSocket
-
-
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 def accept_in_background(listener: ListenSocket) -> threading.Thread:

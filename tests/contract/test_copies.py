@@ -11,10 +11,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support import Api, poll_until, until_ended
+from support import Api, echo, poll_until, until_ended
 
 from gns_py import MessageReceived, StatusChanged
-from gns_py.sync import Connection
 
 Copy = Callable[[Any], object]
 COPIES: dict[str, Copy] = {
@@ -24,11 +23,6 @@ COPIES: dict[str, Copy] = {
     **{f"pickle {each}": partial(pickle.dumps, protocol=each) for each in range(pickle.HIGHEST_PROTOCOL + 1)},
 }
 every_copy = pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
-
-
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 def refuse(make: Copy, thing: object) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, eventually, next_request, once
+from support import PATIENCE, Api, echo, eventually, next_request, once
 from support.strangers import ANY_LOOPBACK, Strangers, flood, loopback
 
 from gns_py import ClosedBy, ConnectFailed, EndReason
@@ -23,11 +23,6 @@ NO_LIMITS = {
 }
 Opened = Callable[..., ListenSocket | Server]
 elsewhere = pytest.mark.skipif(not ANY_LOOPBACK, reason="this machine has one address on loopback")
-
-
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 def only(**limits: Any) -> ConnectionLimits:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import PATIENCE, eventually
+from support import PATIENCE, echo, eventually
 from support.sessions import SessionApi
 
 import gns_py.sync as gns
@@ -24,11 +24,6 @@ from .test_hostile import establish
 
 RULES = AdmissionRules(max_pending_per_address=None)
 LARGEST = 2**64 - 1
-
-
-def echo(session: Session) -> None:
-    for data in session:
-        session.send(data)
 
 
 @pytest.fixture
