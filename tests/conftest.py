@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import gc
 import logging
@@ -19,15 +18,13 @@ from typing import NamedTuple
 import psutil
 import pytest
 from support import Api, Peer, eventually, open_descriptors
+from support.leftovers import leftovers
 from support.loops import LOOPS, new_loop
 from support.platforms import RATE
 
 import gns_py
 import gns_py.sync
 from gns_py import Config, ConfigValue
-from gns_py._core.endpoint import Endpoint
-from gns_py._core.listener import Listener
-from gns_py.asyncio.mailbox import LoopMailbox
 from gns_py.sync import Connection, ListenSocket
 
 # GNS's log when a program elsewhere was first to take the port that was free: listen() tries another.
@@ -82,16 +79,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     problems: list[str] = []
     if _IS_CPYTHON or gns_py.is_running():
         gc.collect()
-    for thing in gc.get_objects() if _IS_CPYTHON else []:
-        if (isinstance(thing, Endpoint) and thing.end is None and not thing._closed_here) or (
-            isinstance(thing, Listener) and not thing._closed
-        ):
-            problems.append(f"left open: {thing!r}")
-            with contextlib.suppress(gns_py.GNSError):
-                (thing._close if isinstance(thing, Endpoint) else thing.close)()
-        elif isinstance(thing, LoopMailbox) and thing.is_attached:
-            problems.append(f"left in its loop: {thing!r}")
-            thing._detach()
+    for thing in leftovers() if _IS_CPYTHON else []:
+        problems.append(f"left open: {thing!r}")
+        thing.abandon()
     if gns_py.is_running():
         now = gns_py.list_config()
         problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]

@@ -145,8 +145,7 @@ def test_a_cancellation_in_a_group_is_a_cancellation(
                 await client.close(1000)
             else:
                 assert (await client.wait_closed()).code == (1001 if api is gns else 1000)
-            while server._handlers:
-                await asyncio.sleep(0.001)
+            assert await server.drain(5.0)
         assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
     run(main)
