@@ -1,7 +1,7 @@
 """gns_py in one process with libraries that bring the same things along: OpenSSL, BoringSSL, protobuf, abseil, libuv.
 
 Each case is a program, see together.py, in which everything is used at once; its exit code counts, too. What is missing
-here is skipped: the extra ``beside`` has it all, and ``.ci/beside`` runs this with nothing skipped.
+here is skipped: the extra ``coexistence`` has it all, and ``.ci/coexistence`` runs this with nothing skipped.
 """
 
 from __future__ import annotations
