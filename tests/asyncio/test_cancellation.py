@@ -1,4 +1,4 @@
-"""Cancellation and time limits lose nothing and leave nothing."""
+"""Cancellation and time limits lose nothing and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> N
         random.seed(4)
         received: list[int] = []
         count = 200
-        # Longer than that of a wait, whatever a clock's tick is.
+        # Longer than a wait's own timeout, whatever the tick of the clock.
         pause = 0.1 if sys.platform == "win32" else 0.006 * PATIENCE
 
         async def send() -> None:
@@ -72,7 +72,7 @@ def test_every_call_that_waits_can_be_cancelled_and_called_again(run: Runner) ->
             with pytest.raises(asyncio.CancelledError):
                 await accepting
             client, server = await asyncio.gather(gns.connect(*socket.address), socket.accept())
-            client.send(b"x" * 200_000)  # a second's worth
+            client.send(b"x" * 200_000)  # takes a second
             client.send(b"y" * 200_000)
             for waiting in (client.recv, client.recv_message, client.recv_many, client.drain, client.wait_closed):
                 task = asyncio.create_task(waiting())

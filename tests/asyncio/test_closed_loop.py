@@ -1,4 +1,4 @@
-"""What is closed, or collected, after its loop was closed: no exception, no warning, and the peer is told."""
+"""Objects closed or collected after their loop was closed: no exception, no warning, and the peer is told."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ import gns_py.session.sync as sync_session
 import gns_py.sync as sync
 
 Ends = list[tuple[int, str]]
-# The name of a test's own tasks, which nobody ends before their loop is closed.
+# The name of a test's own tasks, which never end before their loop is closed.
 OWN = "a task of the test"
 
 
 @pytest.fixture(params=[*(each for each in LOOPS if each != "eager"), "no readers"])
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop that the test closes."""
+    """Yield a loop that the test closes."""
     loop = NoReaders() if request.param == "no readers" else new_loop(request.param)
     complaints = complaints_of(loop)
     yield loop
@@ -39,13 +39,13 @@ def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def ends() -> Ends:
-    """Codes and texts, as the servers see them."""
+    """Codes and texts as the servers see them."""
     return []
 
 
 @pytest.fixture
 def servers(ends: Ends) -> Iterator[dict[Any, tuple[str, int]]]:
-    """Where each API's server is, in threads of their own."""
+    """Yield the address of each API's server, which runs in a thread of its own."""
 
     def handler(connection: Any) -> None:
         try:
@@ -73,7 +73,7 @@ def complaints_of(loop: asyncio.AbstractEventLoop) -> list[dict[str, Any]]:
 
 
 def opened(loop: asyncio.AbstractEventLoop, api: Any, address: tuple[str, int], waiting: str) -> Any:
-    """A connection or session whose loop is closed, and what waits there without an end."""
+    """Return a connection or session whose loop is closed, with pending waits on it that never end."""
 
     async def open_it() -> Any:
         connection = await api.connect(*address)
@@ -176,7 +176,7 @@ def test_a_connection_that_is_collected(
 @apis
 @pytest.mark.parametrize("where", [in_this_thread, in_another_thread])
 def test_a_server(loop: asyncio.AbstractEventLoop, api: Any, where: Callable[[Callable[[], object]], None]) -> None:
-    """Its handlers wait for ever, which asyncio tells of; nothing else is there to be told of."""
+    """Its handlers wait for ever, which asyncio reports; it has nothing else to report."""
 
     handlers: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Many loops: one after another, in several threads, without add_reader; and the end of the runtime under one."""
+"""Many loops: one after another, in several threads, without add_reader; and a runtime that stops while one runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def echo(connection: gns.Connection) -> None:
 
 
 async def echo_some(count: int = 100, tag: bytes = b"") -> None:
-    """A server, and a client that has its messages sent back."""
+    """Echo some messages between a client and a server."""
     async with gns.serve(echo, "127.0.0.1", 0) as server, gns.connect(*server.address) as client:
         sent = [tag + b"%d" % number for number in range(count)]
         client.send_many(sent)
@@ -169,7 +169,7 @@ def test_a_loop_without_add_reader() -> None:
 
 @pytest.mark.parametrize("kind", [asyncio.new_event_loop, NoReaders])
 def test_what_cancelled_tasks_still_wait_for_comes(kind: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """asyncio.run() cancels all tasks that are left, gns_py's own too, and waits for them."""
+    """asyncio.run() cancels all remaining tasks, those of gns_py included, and waits for them."""
     answers: list[bytes] = []
 
     async def ask(connection: gns.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Contract tests use what both APIs have, and run with each: gns_py.sync, gns_py.asyncio, gns_py.asyncio on uvloop."""
+"""Contract tests run with each API: gns_py.sync, gns_py.asyncio, and gns_py.asyncio on uvloop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Connect = Callable[..., Connection]
 
 @pytest.fixture(params=["sync", *(loop for loop in LOOPS if loop != "eager")])
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    """Each API, with the names of gns_py.sync."""
+    """Yield each API under the names of gns_py.sync."""
     if request.param == "sync":
         yield gns_py.sync
         return
@@ -28,7 +28,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
 
 @pytest.fixture
 def connect(api: Api, listener: ListenSocket) -> Iterator[Connect]:
-    """Begins to connect to the listen socket; closed after the test."""
+    """Yield a function that begins to connect to the listen socket; the connections are closed after the test."""
     clients: list[Connection] = []
 
     def begin(config: Config | None = None) -> Connection:

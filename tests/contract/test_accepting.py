@@ -1,4 +1,4 @@
-"""Listen sockets accept, iterate, and hand out requests."""
+"""How listen sockets accept, iterate and hand out requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection waits, and closes."""
+"""Waiting for a connection and closing it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_closing_after_the_end_keeps_the_reason(pair: Pair) -> None:
     client, server = pair
     client.close(1001, "the first")
     eventually(lambda: server.state is ConnectionState.CLOSED_BY_PEER)
-    server.close(1002, "the second")  # before anybody has read of the first
+    server.close(1002, "the second")  # before any event of the first was read
     assert server.end == ConnectionEnd(ClosedBy.PEER, 1001, "the first")
 
 

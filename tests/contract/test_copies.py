@@ -1,4 +1,4 @@
-"""What exists once is not copied, and the attempt does the original no harm."""
+"""Objects that exist once are not copied, and the attempt does the original no harm."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_holds_a_connection_shares_it(api: Api) -> None:
 
 @pytest.mark.parametrize("api", ["sync"], indirect=True)
 def test_events_share_their_connection(api: Api) -> None:
-    """Of one API: they are the same classes in both."""
+    """Test one API: the classes are the same in both."""
     with api.listen("127.0.0.1", 0) as listener, api.connect(*listener.address, wait=False) as client:
         (request,) = (each for each in poll_until(listener, lambda _: True) if not isinstance(each, StatusChanged))
         assert copy.copy(request).connection is request.connection

@@ -1,4 +1,4 @@
-"""The lanes of a connection: their order, their numbers, their errors."""
+"""Configuring the lanes of a connection: order, numbers, errors."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from gns_py.sync import Connection, ListenSocket
 
 
 class Ends:
-    """A client and a server's connection, with callbacks and, once accepted, polled; every event of both is kept."""
+    """A client's and a server's connection, with callbacks and, once accepted, polled; every event of both is kept."""
 
     def __init__(self, api: Api, server_config: Config | None = None) -> None:
         self.told: dict[str, list[StatusChanged[Connection]]] = {"client": [], "server": []}
@@ -44,7 +44,7 @@ class Ends:
             self.group.add(end)
 
     def read(self, timeout: float = 0.0) -> None:
-        with contextlib.suppress(NotRunningError):  # after stop(), once it has told all
+        with contextlib.suppress(NotRunningError):  # after stop(), once it has reported everything
             for event in self.group.poll(timeout):
                 if isinstance(event, StatusChanged):
                     self.polled["client" if event.connection is self.client else "server"].append(event)
@@ -155,7 +155,7 @@ def test_every_connection_ends_with_exactly_one_terminal_event(
         if all(any(event.end for event in told) for told in ends.told.values()):
             break
         ends.read(0.05)
-    for _ in range(3):  # nothing comes after it
+    for _ in range(3):  # nothing follows it
         ends.read(0.05)
     gns_py.reset_config()
     ends.close()
@@ -180,7 +180,7 @@ def test_every_connection_ends_with_exactly_one_terminal_event(
 
 
 def test_a_refused_connection_ends_once(api: Api) -> None:
-    """At both ends, without having been connected."""
+    """Both ends report one end without having been connected."""
     ends = Ends(api)
     ends.request.reject(1200, "no")
     ends.client.wait_closed(timeout=5.0)
@@ -196,7 +196,7 @@ def test_a_refused_connection_ends_once(api: Api) -> None:
 
 
 def test_a_connection_that_never_was_ends_once(api: Api) -> None:
-    """Nobody there: CONNECTING, then the problem, then nothing, not even when it is closed."""
+    """There is no server: CONNECTING, then the problem, then nothing, not even when the connection is closed."""
     told: list[StatusChanged[Connection]] = []
     client = api.connect("127.0.0.1", 9, timeout=0.2, wait=False, on_status_changed=told.append)
     client.wait_closed(timeout=5.0)
@@ -206,7 +206,7 @@ def test_a_connection_that_never_was_ends_once(api: Api) -> None:
 
 @once("the core notices and waits, whatever the API")
 def test_a_killed_peer_ends_a_connection_once(api: Api, peer: Callable[..., Peer]) -> None:
-    """The killed one cannot tell; the other end gets one event."""
+    """The killed one cannot report anything; the other end gets one event."""
     changes: list[tuple[ConnectionState, ConnectionState]] = []
     with api.listen("127.0.0.1", 0, on_status_changed=lambda event: changes.append((event.old, event.new))) as listener:
         client = peer(CLIENT + "    print('connected')\n    sys.stdin.readline()\n", listener.address.port)
@@ -238,7 +238,7 @@ def test_a_stopped_peer_comes_back_without_an_end(listener: ListenSocket, peer: 
 
 
 def test_after_a_local_close_events_stop(api: Api, pair: tuple[Connection, Connection]) -> None:
-    """The handle is dead at once: whatever the peer does afterwards, and whatever was waiting, reports nothing more."""
+    """The handle is dead at once: whatever the peer does afterwards, and whatever was pending, reports nothing more."""
     client, server = pair
     with api.PollGroup() as group:
         group.add(server)

@@ -26,11 +26,11 @@ from gns_py.sync import Connection
 Pair = tuple[Connection, Connection]
 PairMaker = Callable[..., Pair]
 
-# Up to 1 MiB waiting at a rate that the machine takes.
+# Up to 1 MiB can wait, at a rate that the machine can take.
 ROOMY = Config(send_rate_min=RATE, send_rate_max=RATE, send_buffer_size=1 << 20)
 
 
-# ---- what it tells of itself -----------------------------------------------------------------------------------------
+# ---- properties ------------------------------------------------------------------------------------------------------
 
 
 def test_info_of_both_ends(pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""A connection receives."""
+"""Receiving messages."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_recv_that_times_out_loses_no_message(pair: Pair) -> None:
             if number % 10 == 0:
                 timed_out.clear()
                 timed_out.wait(5.0 * PATIENCE)
-                time.sleep(0.002)  # so that the next ones come at any moment of a wait
+                time.sleep(0.002)  # so that the next messages arrive at any moment of a wait
 
     thread = threading.Thread(target=send)
     thread.start()

@@ -1,4 +1,4 @@
-"""A connection sends."""
+"""Sending messages."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_any_contiguous_buffer_can_be_sent_and_is_copied(pair: Pair, data: Any) 
     client.send(data)
     client.send_many([data, data])
     if isinstance(data, bytearray):
-        data[:] = bytes(len(data))  # the message has left already, as far as the application is concerned
+        data[:] = bytes(len(data))  # as far as the application is concerned, the message has left already
     assert [server.recv(timeout=5.0) for _ in range(3)] == [expected] * 3
 
 
@@ -155,7 +155,7 @@ def test_too_many_small_messages_are_refused_too(
     with pytest.raises(SendQueueFull):  # noqa: PT012
         while True:
             taken = client.send(b"")
-    assert taken >= 32  # and more, if some have been acknowledged meanwhile
+    assert taken >= 32  # and more, if some have been acknowledged in the meantime
     assert client.send_queue().segments <= client.send_queue().max_segments == 64
     assert [server.recv(timeout=5.0) for _ in range(taken)] == [b""] * taken
 

@@ -34,7 +34,7 @@ from gns_py.sync import Connection, ListenSocket
 
 
 def test_fin_wait_after_a_local_close_nothing_is_sent_or_received(pair: tuple[Connection, Connection]) -> None:
-    """For the API the connection is closed at once: what had arrived is gone, and events stop."""
+    """For the API the connection is closed at once: unread messages are gone, and events stop."""
     client, server = pair
     server.send(b"will not be read")
     eventually(lambda: server.send_queue().messages == 0, what="its arrival")
@@ -52,7 +52,7 @@ def test_fin_wait_after_a_local_close_nothing_is_sent_or_received(pair: tuple[Co
 def test_fin_wait_tells_a_peer_that_has_missed_the_close_why(
     pair: tuple[Connection, Connection], process_config: Callable[[Config], None]
 ) -> None:
-    """The packet that says so is lost; the peer's next packet is answered with it, so that it needs no timeout."""
+    """The packet that says so is lost; the peer's next packet is answered with it, so the peer needs no timeout."""
     client, server = pair
     process_config(Config(fake_packet_loss_send=100))
     client.close(1006, "you have missed this")
@@ -69,7 +69,7 @@ def test_fin_wait_tells_a_peer_that_has_missed_the_close_why(
 
 @pytest.fixture
 def lingering(make_pair: Callable[..., tuple[Connection, Connection]]) -> tuple[Connection, Connection]:
-    """A closed client that is still delivering for some 0.8 s, and its server."""
+    """Return a closed client that is still delivering for some 0.8 s, and its server."""
     client, server = make_pair()
     for number in range(LARGE):
         client.send(number.to_bytes(4, "big") + CHUNK)
@@ -78,7 +78,7 @@ def lingering(make_pair: Callable[..., tuple[Connection, Connection]]) -> tuple[
 
 
 def test_linger_for_the_api_the_connection_is_closed(lingering: tuple[Connection, Connection]) -> None:
-    """No more data may be sent or received, though the network is still at it."""
+    """No more data may be sent or received, though the network is still busy."""
     client, server = lingering
     assert client.state is NONE
     for use in uses(client):
@@ -93,7 +93,7 @@ def test_linger_for_the_api_the_connection_is_closed(lingering: tuple[Connection
 def test_linger_the_peer_gets_no_sign_of_the_close_until_the_data_is_flushed(
     lingering: tuple[Connection, Connection],
 ) -> None:
-    """CONNECTED while data is under way: as soon as it is not, all of the data is there."""
+    """CONNECTED while data is under way; afterwards all of the data is there."""
     _, server = lingering
     assert server.state is CONNECTED
     received: list[bytes] = []
@@ -112,7 +112,7 @@ def test_linger_the_peer_gets_no_sign_of_the_close_until_the_data_is_flushed(
 def test_linger_what_the_peer_sends_keeps_the_connection_alive_and_is_discarded(
     lingering: tuple[Connection, Connection],
 ) -> None:
-    """The peer's sending works as before, but nobody can read it."""
+    """The peer can still send, but its messages are not read."""
     client, server = lingering
     for number in range(LARGE // 2):
         server.recv(timeout=5.0)
@@ -184,7 +184,7 @@ def test_internal_states_never_appear(api: Api) -> None:
 
 
 def test_internal_states_keep_their_numbers_and_say_that_they_are_internal() -> None:
-    """GNS's own numbers, for whoever meets them in its log."""
+    """GNS's own numbers, as they appear in its log."""
     internal = [state for state in ConnectionState if state < 0]
     assert {(state.name, int(state)) for state in internal} == {("FIN_WAIT", -1), ("LINGER", -2), ("DEAD", -3)}
     assert all(state.explanation.startswith("Internal") for state in internal)

@@ -32,7 +32,7 @@ from gns_py.sync import Connection, ListenSocket
 
 
 def test_connected_both_have_heard_from_each_other_and_know_who_they_are(api: Api) -> None:
-    """CONNECTED: messages go both ways, and each end has an identity of the other."""
+    """CONNECTED: messages go both ways, and each end knows an identity of the other."""
     gns_py.start("str:both ends are this process")
     with api.listen("127.0.0.1", 0) as named, begin(api, named) as client:
         server = next_request(named).accept()
@@ -79,7 +79,7 @@ def test_connected_closing_without_linger_discards_what_is_not_sent(
 def test_connected_flushing_happens_within_the_process_not_in_the_system(
     listener: ListenSocket, peer: Callable[..., Peer]
 ) -> None:
-    """Unlike TCP's, a closing process that dies takes with it what it had not sent."""
+    """Unlike with TCP, a closing process that dies takes unsent data with it."""
     program = (
         CLIENT
         + f"""
@@ -106,7 +106,7 @@ def test_connected_flushing_happens_within_the_process_not_in_the_system(
 
 
 def test_closed_by_peer_is_closed_there_but_not_here(pair: tuple[Connection, Connection]) -> None:
-    """The connection still exists for the API: it can be asked how it was and why it ended."""
+    """The connection still exists for the API, and reports its last figures and why it ended."""
     client, server = pair
     client.name, server.user_data = "the client", 42
     client.close(1004, "bye")
@@ -134,7 +134,7 @@ def test_closed_by_peer_must_be_closed_to_free_its_resources(pair: tuple[Connect
 
 
 def test_closed_by_peer_messages_that_had_arrived_can_be_retrieved(pair: tuple[Connection, Connection]) -> None:
-    """They come first, then the end."""
+    """The messages are read first, then the end."""
     client, server = pair
     for number in range(3):
         client.send(b"%d" % number)
@@ -162,7 +162,7 @@ def test_closed_by_peer_nothing_else_can_be_done_with_it(pair: tuple[Connection,
 
 @pytest.fixture
 def vanished(listener: ListenSocket, peer: Callable[..., Peer]) -> Connection:
-    """The server's end, with two messages to read, of a connection whose client was killed."""
+    """Return the server's end, with two messages to read, of a connection whose client was killed."""
     program = (
         CLIENT
         + """
@@ -186,7 +186,7 @@ def vanished(listener: ListenSocket, peer: Callable[..., Peer]) -> Connection:
 
 @once("the core notices and waits, whatever the API")
 def test_problem_detected_locally_a_peer_that_vanishes_is_noticed_by_timeout(vanished: Connection) -> None:
-    """A killed process says nothing: the silence is what tells."""
+    """A killed process says nothing: only the silence reveals it."""
     end = vanished.wait_closed(timeout=10.0)
     assert vanished.state is PROBLEM
     assert (end.closed_by, end.code, end.text) == (ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "Connection dropped")
@@ -197,7 +197,7 @@ def test_problem_detected_locally_a_peer_that_vanishes_is_noticed_by_timeout(van
 
 @once("the core notices and waits, whatever the API")
 def test_problem_detected_locally_the_connection_still_exists_until_it_is_closed(vanished: Connection) -> None:
-    """It can be asked, and close() ends the handle."""
+    """It can still be inspected, and close() ends the handle."""
     vanished.wait_closed(timeout=10.0)
     assert vanished.info().state is PROBLEM
     assert vanished.stats().state is PROBLEM
@@ -220,7 +220,7 @@ def test_problem_detected_locally_sending_fails(vanished: Connection) -> None:
 
 @once("the core notices and waits, whatever the API; test_receiving.py reads after other problems")
 def test_problem_detected_locally_received_messages_remain_available(vanished: Connection) -> None:
-    """They come first, then the end."""
+    """The messages are read first, then the end."""
     vanished.wait_closed(timeout=10.0)
     assert [message.data for message in vanished.recv_many(timeout=0)] == [b"one", b"two"]
     with pytest.raises(ConnectionClosedError):
@@ -231,7 +231,7 @@ def test_problem_detected_locally_received_messages_remain_available(vanished: C
 def test_problem_detected_locally_by_the_library_itself(
     make_pair: Callable[..., tuple[Connection, Connection]],
 ) -> None:
-    """A message larger than this end takes is a problem too; the peer is told what it was."""
+    """A message larger than this end accepts is a problem too; the peer is told which one."""
     client, server = make_pair(None, Config(recv_max_message_size=1000))
     client.send(bytes(1001))
     end = server.wait_closed(timeout=5.0)

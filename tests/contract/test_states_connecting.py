@@ -29,7 +29,7 @@ from gns_py.sync import Connection, ListenSocket
 
 
 def test_none_is_what_a_connection_says_that_has_been_closed(pair: tuple[Connection, Connection]) -> None:
-    """NONE stands for an error: that connection is closed already."""
+    """NONE stands for an error: the connection is closed already."""
     client, _ = pair
     client.close()
     assert client.state is NONE
@@ -37,7 +37,7 @@ def test_none_is_what_a_connection_says_that_has_been_closed(pair: tuple[Connect
 
 
 def test_none_is_what_a_connection_says_that_does_not_exist(pair: tuple[Connection, Connection]) -> None:
-    """... or does not exist: whatever there was, went with the runtime."""
+    """... or does not exist: everything went away with the runtime."""
     gns_py.stop(linger=0)
     assert [end.state for end in pair] == [NONE, NONE]
 
@@ -46,7 +46,7 @@ def test_none_is_what_a_connection_says_that_does_not_exist(pair: tuple[Connecti
 
 
 def test_connecting_until_the_server_wants_to_talk(api: Api, listener: ListenSocket) -> None:
-    """CONNECTING: they find out whether they can talk, and whether they want to: that is, whether one accepts."""
+    """CONNECTING: the ends find out whether they can talk and want to, that is, whether the server accepts."""
     with begin(api, listener) as client:
         assert client.state is CONNECTING
         request = next_request(listener)
@@ -58,7 +58,7 @@ def test_connecting_until_the_server_wants_to_talk(api: Api, listener: ListenSoc
 
 
 def test_connecting_the_client_might_not_know_who_the_server_is(api: Api, listener: ListenSocket) -> None:
-    """While it is connecting, the end that began cannot tell the other's identity."""
+    """While it is connecting, the client cannot know the other end's identity."""
     with begin(api, listener) as client:
         assert client.info().identity == "invalid"
         next_request(listener).accept()
@@ -69,7 +69,7 @@ def test_connecting_the_client_might_not_know_who_the_server_is(api: Api, listen
 def test_connecting_does_not_tell_whether_network_or_application_is_waited_for(
     api: Api, listener: ListenSocket
 ) -> None:
-    """One client waits for the network, another for accept(): they look the same."""
+    """One client waits for the network, another for accept(): they look alike."""
     with (
         begin(api, listener) as waits_for_accept,
         api.connect("127.0.0.1", 9, wait=False, timeout=5.0) as waits_for_nobody,
@@ -126,7 +126,7 @@ def test_connecting_receiving_fails_for_sure_at_either_end(api: Api, listener: L
 
 
 def test_connecting_messages_are_queued_and_delivered_once_connected(api: Api, listener: ListenSocket) -> None:
-    """Sending is possible before: it waits."""
+    """Sending is possible before: the message waits."""
     with begin(api, listener) as client:
         assert [client.send(b"from client %d" % number) for number in (1, 2)] == [1, 2]
         assert client.send_queue().messages == 2
@@ -167,7 +167,7 @@ def test_connecting_closing_before_it_is_established_discards_what_is_queued(
 
 
 def test_connecting_a_server_that_refuses_discards_what_it_had_queued(api: Api, listener: ListenSocket) -> None:
-    """The same at the other end."""
+    """The other end behaves alike."""
     with begin(api, listener) as client:
         request = next_request(listener)
         request.connection.send(b"never delivered")
@@ -179,7 +179,7 @@ def test_connecting_a_server_that_refuses_discards_what_it_had_queued(api: Api, 
 
 @once("connect() that waits, asyncio's only one, closes what has failed")
 def test_connecting_to_nobody_ends_in_problem_detected_locally_by_timeout(api: Api) -> None:
-    """Nobody answers: only the timeout tells."""
+    """There is no answer: only the timeout reveals it."""
     began = time.monotonic()
     with api.connect("127.0.0.1", 9, timeout=0.3, wait=False) as client:
         end = client.wait_closed(timeout=5.0)
@@ -226,7 +226,7 @@ def test_connecting_at_a_server_that_neither_accepts_nor_refuses_times_out_there
 
 @once("connect() that waits, asyncio's only one, closes what has failed")
 def test_connecting_being_refused_is_closed_by_peer_with_code_and_text(api: Api, listener: ListenSocket) -> None:
-    """What the server says when it refuses reaches the client's application."""
+    """The code and the text of the refusal reach the client's application."""
     with begin(api, listener) as client:
         next_request(listener).reject(1500, "the server is full: sché 日本")
         end = client.wait_closed(timeout=5.0)
@@ -238,7 +238,7 @@ def test_connecting_being_refused_is_closed_by_peer_with_code_and_text(api: Api,
 
 
 def test_finding_route_is_left_out_by_connections_over_udp(api: Api, listener: ListenSocket) -> None:
-    """Only connections with a back channel (P2P) look for a route: these go from CONNECTING to CONNECTED."""
+    """Only connections with a back channel (P2P) look for a route: others go from CONNECTING to CONNECTED."""
     changes: list[tuple[ConnectionState, ConnectionState]] = []
     accepting = threading.Thread(target=lambda: listener.accept(timeout=5.0))
     accepting.start()

@@ -13,7 +13,7 @@ from gns_py import ConnectionState, EndReason, EndReasonRange
 
 @pytest.mark.parametrize("number", [6, 77, -4, 0x7FFFFFFF])
 def test_a_state_of_a_number_that_is_not_known_survives(number: int) -> None:
-    """More states may come: one without a name is still a state, and equal to its number."""
+    """There may be more states in the future: one without a name is still a state, and equal to its number."""
     state = ConnectionState(number)
     assert isinstance(state, ConnectionState)
     assert state == number
@@ -24,7 +24,7 @@ def test_a_state_of_a_number_that_is_not_known_survives(number: int) -> None:
 
 
 def test_matching_states_needs_an_arm_for_those_to_come() -> None:
-    """The enum is not exhaustive: a match statement takes unknown states with its wildcard."""
+    """The enum is not exhaustive: a match statement handles unknown states with its wildcard."""
 
     def name(state: ConnectionState) -> str:
         match state:
@@ -38,7 +38,7 @@ def test_matching_states_needs_an_arm_for_those_to_come() -> None:
 
 @pytest.mark.parametrize("reason", list(EndReason), ids=lambda reason: str(reason.name))
 def test_each_end_reason_has_a_range_and_a_sentence(reason: EndReason) -> None:
-    """Where the cause lies, in words."""
+    """The reason's range and sentence say where the cause lies."""
     assert reason.explanation.endswith(".")
     assert len(reason.explanation.split()) > 3
     bounds = reason.range.minimum, reason.range.maximum
