@@ -1,9 +1,8 @@
-"""Fixtures for all tests: what a test opens it must close, and what GNS complains about fails it."""
+"""Fixtures for all tests: a test must close what it opens, and errors in GNS's log fail it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import gc
 import logging
@@ -19,27 +18,25 @@ from typing import NamedTuple
 import psutil
 import pytest
 from support import Api, Peer, eventually, open_descriptors
+from support.leftovers import leftovers
 from support.loops import LOOPS, new_loop
 from support.platforms import RATE
 
 import gns_py
 import gns_py.sync
 from gns_py import Config, ConfigValue
-from gns_py._core.endpoint import Endpoint
-from gns_py._core.listener import Listener
-from gns_py.asyncio.mailbox import LoopMailbox
 from gns_py.sync import Connection, ListenSocket
 
-# GNS's log when a program elsewhere was first to take the port that was free: listen() tries another.
+# Logged by GNS when another program was faster to take the port that was free; listen() then tries another.
 _PORT_TAKEN = rf"Failed to bind socket\. +Error code 0x{errno.EADDRINUSE:08x}"
 _PROCESS = psutil.Process()
-# Elsewhere, on PyPy, it takes up to a second to look through all objects, which is too long for each test.
+# On other implementations (PyPy), walking all objects takes up to a second, which is too long for each test.
 _IS_CPYTHON = sys.implementation.name == "cpython"
 _OPTIONS = {each for each in ConfigValue if each.option_name in Config.__dataclass_fields__}
 
 
 class _Errors(logging.Handler):
-    """Keeps the lines of GNS's log that say error or bug."""
+    """A handler that keeps the lines of GNS's log of level error or bug."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -51,7 +48,7 @@ class _Errors(logging.Handler):
 
 @pytest.fixture(scope="session", autouse=True)
 def _warmed_up() -> None:
-    """What is opened once per process is open before anything is counted; what is old is not looked through again."""
+    """Open what is opened once per process, before anything is counted, and freeze the existing objects."""
     gns_py.start()
     gns_py.stop()
     for kind in LOOPS:
@@ -65,10 +62,10 @@ def _warmed_up() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fails a test that leaves connections, threads, descriptors or options behind, or errors in GNS's log.
+    """Fail a test that leaves connections, threads, descriptors or options behind, or errors in GNS's log.
 
-    The runtime is stopped after each test. ``@pytest.mark.native_errors("pattern", ...)``: lines of GNS's log that the
-    test provokes.
+    The runtime is stopped after each test. ``@pytest.mark.native_errors("pattern", ...)`` names lines of GNS's log that
+    the test provokes.
     """
     expected = [pattern for mark in request.node.iter_markers("native_errors") for pattern in mark.args]
     expected.append(_PORT_TAKEN)
@@ -82,16 +79,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     problems: list[str] = []
     if _IS_CPYTHON or gns_py.is_running():
         gc.collect()
-    for thing in gc.get_objects() if _IS_CPYTHON else []:
-        if (isinstance(thing, Endpoint) and thing.end is None and not thing._closed_here) or (
-            isinstance(thing, Listener) and not thing._closed
-        ):
-            problems.append(f"left open: {thing!r}")
-            with contextlib.suppress(gns_py.GNSError):
-                (thing._close if isinstance(thing, Endpoint) else thing.close)()
-        elif isinstance(thing, LoopMailbox) and thing.is_attached:
-            problems.append(f"left in its loop: {thing!r}")
-            thing._detach()
+    for thing in leftovers() if _IS_CPYTHON else []:
+        problems.append(f"left open: {thing!r}")
+        thing.abandon()
     if gns_py.is_running():
         now = gns_py.list_config()
         problems += [f"left set: {each}" for each in _OPTIONS & now.keys() if now[each] != pytest.approx(each.default)]
@@ -123,26 +113,26 @@ PairMaker = Callable[..., Pair]
 
 @pytest.fixture
 def fast() -> Config:
-    """Options for tests that move data."""
+    """Return options for tests that move data."""
     return Config(send_rate_min=RATE, send_rate_max=RATE)
 
 
 @pytest.fixture
 def api() -> Api:
-    """The API that the fixtures below use. Contract tests have their own, to run with each."""
+    """Return the API that the fixtures below use; contract tests override it to run with each API."""
     return gns_py.sync
 
 
 @pytest.fixture
 def listener(api: Api) -> Iterator[ListenSocket]:
-    """A listen socket on IPv4 loopback."""
+    """Yield a listen socket on IPv4 loopback."""
     with api.listen("127.0.0.1", 0) as socket:
         yield socket
 
 
 @pytest.fixture
 def make_pair(api: Api) -> Iterator[PairMaker]:
-    """Connects a client to a server over UDP on loopback: make_pair(config for both, server_config=...)."""
+    """Yield make_pair(config for both, server_config=...), which connects a client to a server over UDP on loopback."""
     with ExitStack() as stack:
 
         def make(config: Config | None = None, server_config: Config | None = None) -> Pair:
@@ -157,19 +147,19 @@ def make_pair(api: Api) -> Iterator[PairMaker]:
 
 @pytest.fixture
 def pair(make_pair: PairMaker, fast: Config) -> Pair:
-    """A client and the server's end of its connection, over UDP on loopback, each to be read on its own."""
+    """Return a client and the server's end of its connection, over UDP on loopback, each read by itself."""
     return make_pair(fast)
 
 
 @pytest.fixture
 def process_config() -> Iterator[Callable[[Config], None]]:
-    """gns_py.set_config(), undone after the test."""
+    """Yield gns_py.set_config(); the options are reset after the test."""
     yield gns_py.set_config
     gns_py.reset_config()
 
 
 @pytest.fixture
 def peer(tmp_path: Path) -> Iterator[Callable[..., Peer]]:
-    """Starts Python source, with arguments, as a program of its own, which is killed after the test."""
+    """Yield a function that starts Python source, with arguments, as a program of its own, killed after the test."""
     with ExitStack() as stack:
         yield lambda source, *arguments: stack.enter_context(Peer(source, tmp_path, *arguments))

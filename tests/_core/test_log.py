@@ -1,4 +1,4 @@
-"""GNS's log: levels, the connection that a line is about, how much of it, and what must not get into it."""
+"""GNS's log: levels, the connection a line belongs to, how much is logged, and what must not be logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import gns_py.asyncio as gns_asyncio
 import gns_py.sync as gns
 from gns_py import Config, LogLevel
 
-# What GNS refuses, with a line of level ERROR each time: to demand certificates without an authority.
+# GNS refuses this each time with a line of level ERROR: certificates are required, but there is no authority.
 REFUSED = Config(ip_allow_without_auth=0)
 REFUSAL = "No cert authority"
 PYTHON_LEVELS = {
@@ -34,7 +34,7 @@ DETAILS = ["log_level_message", "log_level_packet_decode", "log_level_ack_rtt", 
 
 
 class Log:
-    """The records of GNS's log that have been made so far."""
+    """Return the records of GNS's log that have been made so far."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -53,7 +53,7 @@ class Log:
 
     @property
     def messages(self) -> list[str]:
-        """Of the records that others have made."""
+        """Return those of the records that other modules made."""
         return self._caplog.messages
 
     def clear(self) -> None:
@@ -81,7 +81,7 @@ def config_of(name: str, value: object) -> Config:
 
 
 def exchange(a: gns.Connection, b: gns.Connection, count: int = 1) -> None:
-    """Messages both ways, acknowledged."""
+    """Send messages both ways until they are acknowledged."""
     for sender, reader in ((a, b), (b, a)):
         sender.send_many([b"x"] * count)
         for _ in range(count):
@@ -90,7 +90,7 @@ def exchange(a: gns.Connection, b: gns.Connection, count: int = 1) -> None:
 
 
 def until_acknowledged(sender: gns.Connection) -> None:
-    """Reads no event and makes no records."""
+    """Log in a loop that reads no events and makes no records."""
     eventually(lambda: sender.send_queue().messages == 0, 20.0, "the acknowledgement")
 
 
@@ -109,7 +109,7 @@ def test_each_level_has_its_level_of_logging(log: Log, pair: tuple[gns.Connectio
     a, b = pair
     a.set_config(Config(log_level_packet_decode=LogLevel.EVERYTHING))
     exchange(a, b)
-    a.send(bytes(20_000), reliable=False)  # GNS warns that it makes it reliable
+    a.send(bytes(20_000), reliable=False)  # GNS warns that it makes the message reliable
     b.recv(timeout=5.0)
     a.close()
     refuse(1)
@@ -183,7 +183,7 @@ def test_a_connection_is_named_with_its_ipv6_address_and_identity(log: Log) -> N
 
 
 def test_a_peer_s_text_names_no_connection(log: Log) -> None:
-    """What looks like a description and is no part of what GNS says first."""
+    """Text that looks like a description but is not at the beginning of what GNS logs."""
     gns_py.set_log_level(LogLevel.MSG)
     forged = "[#1 UDP 10.0.0.1:1] connected"
     a, b = gns.socket_pair(network=True)
@@ -292,7 +292,7 @@ def test_too_many_alike_become_one_line(log: Log) -> None:
     refuse(200)
     assert len(log.lines) == 10
     assert len(set(log.lines)) == 1
-    gns_py.stop()  # tells what is left
+    gns_py.stop()  # reports how many were left out
     *_, last = log.records
     assert last.getMessage() == f"190 more like this within 3 s: {log.lines[0]}"
     assert vars(last)["gns_level"] is LogLevel.ERROR
@@ -307,11 +307,11 @@ def test_what_was_left_out_is_told_by_itself(log: Log) -> None:
 
         def told() -> list[str]:
             a.send(b"x")
-            b.recv(timeout=5.0)  # an event: whoever reads it makes records, too
+            b.recv(timeout=5.0)  # an event: reading it makes records, too
             return [line for line in log.messages if line.startswith("20 more like this")]
 
         eventually(told, 10.0, "the line that tells")
-        refuse(1)  # a new count
+        refuse(1)  # the count starts again
         assert REFUSAL in log.lines[-1]
         assert "more like this" not in log.lines[-1]
 

@@ -1,4 +1,4 @@
-"""What belongs to the whole process: start and stop, its identity, its options, GNS's log."""
+"""Process-wide matters: start and stop, its identity, its options, GNS's log."""
 
 from __future__ import annotations
 
@@ -181,11 +181,11 @@ def test_options_stay_over_stop_and_start(process_config: Callable[[Config], Non
 def test_every_option_can_be_read_set_and_reset(option: ConfigValue) -> None:
     name = option.option_name
     if option not in gns_py.list_config():
-        assert option in (ConfigValue.ECN, ConfigValue.MTU_DATA_SIZE)  # for Windows, and for reading only
+        assert option in (ConfigValue.ECN, ConfigValue.MTU_DATA_SIZE)  # for Windows, and read-only
         return
     default = gns_py.get_config(option)
     assert type(default) is type(option.default)
-    if name not in Config.__dataclass_fields__:  # the core keeps these to itself
+    if name not in Config.__dataclass_fields__:  # internal to the core
         with pytest.raises(ConfigError):
             gns_py.reset_config(option)
         return
@@ -244,7 +244,7 @@ def test_lines_of_the_log_are_records_of_their_level(caplog: pytest.LogCaptureFi
     assert [record for record in caplog.records if record.levelno < logging.WARNING] == []
 
 
-# What GNS itself refuses: to demand certificates without an authority.
+# GNS itself refuses this: certificates are required, but there is no authority.
 REFUSED = gns_py.Config(ip_allow_without_auth=0)
 
 

@@ -1,4 +1,4 @@
-"""asyncio tests run in debug mode on asyncio's loop, on uvloop, and, where Python has them, with eager tasks."""
+"""Tests of asyncio run in debug mode on asyncio's loop, on uvloop and, where Python has them, with eager tasks."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from support.loops import LOOPS, Runner, new_loop, run_in
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Runner:
-    """Runs the test's coroutine function, in each kind of loop."""
+    """Return a function that runs the test's coroutine function, for each kind of loop."""
     return lambda main, *, debug=True: run_in(new_loop(request.param), main, debug=debug)

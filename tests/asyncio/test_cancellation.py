@@ -1,4 +1,4 @@
-"""Cancellation and time limits lose nothing and leave nothing."""
+"""Cancellation and time limits lose nothing and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 
 import pytest
 from support import PATIENCE
+from support.leftovers import attached_mailbox, leftovers
 from support.loops import Runner
 
 import gns_py.asyncio as gns
-from gns_py import ConcurrencyError, sync
-from gns_py.asyncio.mailbox import _mailboxes
+from gns_py import Address, ConcurrencyError, sync
 
 
 def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> None:
@@ -21,7 +21,7 @@ def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> N
         random.seed(4)
         received: list[int] = []
         count = 200
-        # Longer than that of a wait, whatever a clock's tick is.
+        # Longer than a wait's own timeout, whatever the tick of the clock.
         pause = 0.1 if sys.platform == "win32" else 0.006 * PATIENCE
 
         async def send() -> None:
@@ -72,7 +72,7 @@ def test_every_call_that_waits_can_be_cancelled_and_called_again(run: Runner) ->
             with pytest.raises(asyncio.CancelledError):
                 await accepting
             client, server = await asyncio.gather(gns.connect(*socket.address), socket.accept())
-            client.send(b"x" * 200_000)  # a second's worth
+            client.send(b"x" * 200_000)  # takes a second
             client.send(b"y" * 200_000)
             for waiting in (client.recv, client.recv_message, client.recv_many, client.drain, client.wait_closed):
                 task = asyncio.create_task(waiting())
@@ -93,14 +93,17 @@ def test_every_call_that_waits_can_be_cancelled_and_called_again(run: Runner) ->
 def test_connect_that_is_cancelled_closes_its_attempt(run: Runner) -> None:
     async def main() -> None:
         async with gns.listen("127.0.0.1", 0) as socket:
-            connecting = asyncio.ensure_future(gns.connect(*socket.address)._open())
+            connecting = asyncio.create_task(connect(socket.address))
             request = await socket.__anext__()
             connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connecting
-            mailbox = _mailboxes[asyncio.get_running_loop()]
-            assert {each() for each in mailbox._endpoints.values()} <= {request.connection}
+            await request.connection.wait_closed()
             request.reject()
+            assert len(leftovers()) == 2  # the listen socket and the loop's mailbox
+
+    async def connect(address: Address) -> gns.Connection:
+        return await gns.connect(*address)
 
     run(main)
 
@@ -154,14 +157,13 @@ def test_a_mailbox_leaves_the_loop_with_its_last_connection(run: Runner) -> None
     async def main() -> None:
         loop = asyncio.get_running_loop()
         a, b = gns.socket_pair()
-        mailbox = _mailboxes[loop]
-        assert mailbox.is_attached
+        assert attached_mailbox(loop) is not None
         a.close()
         b.close()
-        assert not mailbox.is_attached
+        assert attached_mailbox(loop) is None
         with sync.listen("127.0.0.1", 0) as other, pytest.raises(OSError, match="cannot listen"):
             await gns.listen(*other.address)
-        assert not _mailboxes[loop].is_attached
+        assert attached_mailbox(loop) is None
         with pytest.raises(ValueError, match="port 0"):
             await gns.connect("127.0.0.1", 0)
 

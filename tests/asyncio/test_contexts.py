@@ -18,7 +18,7 @@ Seen = list[tuple[str, str]]
 
 
 async def stranger() -> tuple[gns.Connection, gns.Connection]:
-    """The loop's first to use it, which stays."""
+    """The first object in the loop to use it, which stays."""
     who.set("a stranger")
     return gns.socket_pair()
 
@@ -114,7 +114,7 @@ def test_of_a_listen_socket(run: Runner) -> None:
 
 
 def test_a_callback_within_a_callback(run: Runner) -> None:
-    """A context cannot be entered twice at once."""
+    """A context cannot be entered twice at the same time."""
 
     async def main() -> None:
         def close(event: gns.StatusChanged[gns.Connection]) -> None:

@@ -1,4 +1,4 @@
-"""Many loops: one after another, in several threads, without add_reader; and the end of the runtime under one."""
+"""Many loops: one after another, in several threads, without add_reader; and a runtime that stops while one runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from support import counts_references
+from support.leftovers import attached_mailbox, loop_mailboxes
 from support.loops import NoReaders, Runner, run_in
 
 import gns_py
 import gns_py.asyncio as gns
 from gns_py import NotRunningError
-from gns_py.asyncio.mailbox import _mailboxes
 
 
 async def echo(connection: gns.Connection) -> None:
@@ -24,7 +24,7 @@ async def echo(connection: gns.Connection) -> None:
 
 
 async def echo_some(count: int = 100, tag: bytes = b"") -> None:
-    """A server, and a client that has its messages sent back."""
+    """Echo some messages between a client and a server."""
     async with gns.serve(echo, "127.0.0.1", 0) as server, gns.connect(*server.address) as client:
         sent = [tag + b"%d" % number for number in range(count)]
         client.send_many(sent)
@@ -40,7 +40,7 @@ def test_runners_one_after_another() -> None:
     for _ in range(5):
         asyncio.run(echo_some(10))
     gc.collect()
-    assert not _mailboxes
+    assert not loop_mailboxes()
 
 
 def test_a_loop_in_each_of_several_threads() -> None:
@@ -164,12 +164,12 @@ def test_a_loop_without_add_reader() -> None:
 
     run_in(NoReaders(), main)
     gc.collect()
-    assert not _mailboxes
+    assert not loop_mailboxes()
 
 
 @pytest.mark.parametrize("kind", [asyncio.new_event_loop, NoReaders])
 def test_what_cancelled_tasks_still_wait_for_comes(kind: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """asyncio.run() cancels all tasks that are left, gns_py's own too, and waits for them."""
+    """asyncio.run() cancels all remaining tasks, those of gns_py included, and waits for them."""
     answers: list[bytes] = []
 
     async def ask(connection: gns.Connection) -> None:
@@ -229,8 +229,7 @@ def test_a_forgotten_connection_warns_and_leaves_the_loop(run: Runner) -> None:
         assert (await b.wait_closed()).code == 1000
         b.close()
         await asyncio.sleep(0.01)
-        mailbox = _mailboxes[asyncio.get_running_loop()]
-        assert not mailbox.is_attached
+        assert attached_mailbox(asyncio.get_running_loop()) is None
 
     run(main)
 

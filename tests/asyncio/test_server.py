@@ -1,4 +1,4 @@
-"""serve(), as far as it is asyncio's own: cancelled tasks, and a slow client beside a quick one in the same loop."""
+"""serve() where asyncio differs: cancelled tasks, and a slow client next to a quick one in the same loop."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_drain_has_a_deadline(run: Runner) -> None:
 
 
 def test_a_slow_client_neither_slows_the_others_nor_grows_the_server(run: Runner) -> None:
-    """The server drains per connection: who does not acknowledge fills its own queue to the mark, and no more."""
+    """The server drains each connection by itself: a client that does not acknowledge fills only its own queue."""
 
     async def main() -> None:
         small = FAST | Config(send_buffer_size=200_000)
@@ -85,7 +85,7 @@ def test_a_slow_client_neither_slows_the_others_nor_grows_the_server(run: Runner
         async def handler(connection: gns.Connection) -> None:
             nonlocal largest
             name = await connection.recv()
-            if name == b"slow":  # as if its network took next to nothing
+            if name == b"slow":  # as if its network had next to no bandwidth
                 connection.set_config(Config(send_rate_min=20_000, send_rate_max=20_000))
             for number in range(200):
                 connection.send(b"%06d" % number + b"x" * 9_994)

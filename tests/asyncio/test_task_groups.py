@@ -1,4 +1,4 @@
-"""Groups of exceptions, as task groups raise them: the end of a handler's own connection in one is that end."""
+"""Exception groups as task groups raise them: the end of a handler's own connection within one counts as that end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def tick(connection: Any) -> None:
 
 
 async def in_a_group(connection: Any) -> None:
-    if TaskGroup is None:  # as they raise it
+    if TaskGroup is None:  # as task groups raise it
         try:
             connection.send(b"state")
             await read(connection)
@@ -60,7 +60,7 @@ async def in_a_group_of_its_own_kind(connection: Any) -> None:
 
 
 async def serve_one(api: Any, handler: Handler, code: int, records: list[logging.LogRecord]) -> list[str]:
-    """The errors that are logged of a handler whose client leaves."""
+    """Return the errors logged for a handler whose client leaves."""
     async with api.serve(handler, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
         await client.recv()
         await client.close(code, "bye")
@@ -126,7 +126,7 @@ def test_the_end_of_another_one_in_a_group_is_an_error(run: Runner, caplog: pyte
 def test_a_cancellation_in_a_group_is_a_cancellation(
     run: Runner, caplog: pytest.LogCaptureFixture, api: Any, with_own_end: bool
 ) -> None:
-    """Some libraries raise groups with the cancellation in them: the task is cancelled by it, and has not failed."""
+    """Some libraries raise groups that contain the cancellation: the task was cancelled and has not failed."""
 
     async def handler(connection: Any) -> None:
         connection.send(b"x")
@@ -145,8 +145,7 @@ def test_a_cancellation_in_a_group_is_a_cancellation(
                 await client.close(1000)
             else:
                 assert (await client.wait_closed()).code == (1001 if api is gns else 1000)
-            while server._handlers:
-                await asyncio.sleep(0.001)
+            assert await server.drain(5.0)
         assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
     run(main)

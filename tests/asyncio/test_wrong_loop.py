@@ -1,4 +1,4 @@
-"""What belongs to one event loop and is used in another one says so, at once, instead of waiting for ever."""
+"""An object of one event loop, used in another one, says so at once instead of waiting for ever."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def echo(connection: Any) -> None:
 
 
 class Things:
-    """One of each kind, in the running loop."""
+    """Return one object of each kind, in the running loop."""
 
     async def open(self) -> dict[str, Any]:
         self.server = await gns.serve(echo, "127.0.0.1", 0)
@@ -104,7 +104,7 @@ class Things:
 
 @pytest.fixture(params=[loop for loop in LOOPS if loop != "eager"])
 def there(request: pytest.FixtureRequest) -> Iterator[tuple[asyncio.AbstractEventLoop, dict[str, Any]]]:
-    """A loop that runs in another thread, and one of each kind of it."""
+    """Yield a loop that runs in another thread, and one object of each kind in it."""
     loop = new_loop(request.param)
     thread = threading.Thread(target=loop.run_forever, name="the other thread")
     thread.start()
@@ -131,7 +131,7 @@ def test_in_a_loop_of_another_thread(
 
     loop, things = there
     asyncio.run(asyncio.wait_for(main(), 10))
-    # Nothing has happened to it.
+    # The object has come to no harm.
     for name in ("connection", "session"):
 
         async def ask(name: str = name) -> bytes:
@@ -142,7 +142,7 @@ def test_in_a_loop_of_another_thread(
 
 
 def test_with_a_reader_in_its_own_loop(there: tuple[asyncio.AbstractEventLoop, dict[str, Any]]) -> None:
-    """The loops are what is wrong, not that there are two readers."""
+    """The error is about the loops, not about two readers."""
     loop, things = there
     for kind in ("connection", "session"):
         reading = asyncio.run_coroutine_threadsafe(recv(things[kind]), loop)
@@ -191,7 +191,7 @@ def test_an_empty_poll_group_goes_with_the_loop() -> None:
 
 @pytest.mark.parametrize("kind", ["connection", "session", "listen socket"])
 def test_in_the_next_run(kind: str) -> None:
-    """As tests do whose fixtures have a loop of their own."""
+    """Like tests whose fixtures have a loop of their own."""
     things = Things()
 
     async def make() -> Any:

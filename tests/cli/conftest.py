@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from support import PATIENCE, Peer
 
-# With a guard, as a spawned process imports it again.
+# With a guard, since a spawned process imports the file again.
 _GNS_PY = """
     import runpy
 
@@ -30,7 +30,7 @@ class Echo(NamedTuple):
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """The environment of commands: this one, without what changes output, and warnings are errors."""
+    """Return the environment of commands: this one, without variables that change output; warnings are errors."""
     names = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return kept | {"PYTHONWARNINGS": "error", "TERM": "xterm"}
@@ -38,14 +38,14 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m gns_py` with some arguments, to its end."""
+    """Run `python -m gns_py` with these arguments to its end."""
 
     def run(
         *arguments: object, timeout: float = 20.0, prefix: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*prefix, sys.executable, "-m", "gns_py", *map(str, arguments)],
-            cwd=tmp_path,  # the current folder is on the path, and may hold gns_py's sources
+            cwd=tmp_path,  # the current folder is on the path and may hold the sources of gns_py
             env=environment,
             capture_output=True,
             text=True,
@@ -58,7 +58,7 @@ def run(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess
 
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., Peer]:
-    """Starts a command and leaves it running."""
+    """Start a command and leave it running."""
 
     def start(*arguments: object) -> Peer:
         return Peer(_GNS_PY, tmp_path, *arguments)
@@ -68,7 +68,7 @@ def start(tmp_path: Path) -> Callable[..., Peer]:
 
 @pytest.fixture
 def echo(start: Callable[..., Peer]) -> Iterator[Echo]:
-    """A running `gns-py echo` on IPv4 loopback."""
+    """Yield a running `gns-py echo` on IPv4 loopback."""
     with start("echo", "--host", "127.0.0.1", "--port", 0) as program:
         first = program.line()
         assert first.startswith("listening on 127.0.0.1:")

@@ -19,7 +19,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def rows(output: str) -> dict[str, tuple[str, str]]:
-    """The table: what -> (the client's value, the server's)."""
+    """Return the table as a dict: label -> (the client's value, the server's)."""
     _, _, rest = output.partition("what the connection measured\n")
     table, _, _ = rest.partition("\n\n")
     found = {}
@@ -87,7 +87,7 @@ def test_says_what_did_not_arrive(run: Run) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A running demo, in a process group of its own as in a terminal, up to where its ends are connected."""
+    """Yield a running demo with connected ends, in a process group of its own as in a terminal."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gns_py", "demo"],
         cwd=tmp_path,

@@ -39,7 +39,7 @@ def test_sends_back_every_message_as_it_came(echo: Any, fast: gns.Config) -> Non
 
 
 def test_sends_back_more_than_its_send_queue_holds(echo: Any, fast: gns.Config) -> None:
-    """The server must wait for room in its queue, and lose nothing reliable meanwhile."""
+    """The server must wait for room in its queue and lose nothing reliable in the meantime."""
     config = fast | gns.Config(send_buffer_size=8 * 1024 * 1024)
     messages = [bytes([i]) * 500_000 for i in range(10)]
     with gns.connect("127.0.0.1", echo.port, config=config) as client:

@@ -79,7 +79,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str],
 
 
 def doctor_in_a_terminal(directory: Path, environment: dict[str, str]) -> str:
-    """What `gns-py doctor` prints to a terminal."""
+    """Return what `gns-py doctor` prints to a terminal."""
     import pty
 
     leader, follower = pty.openpty()

@@ -19,7 +19,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def table(output: str) -> dict[str, str]:
-    """The rows of the result."""
+    """Return the rows of the result."""
     _, _, rows = output.partition("round trips\n")
     return dict(re.split(r"\s{2,}", row.strip(), maxsplit=1) for row in rows.splitlines())
 
@@ -60,7 +60,7 @@ def test_large_reliable_messages(run: Run, echo: Any) -> None:
 
 
 def test_measures_loss(run: Run, process_config: Callable[[gns.Config], None]) -> None:
-    """This process is the server, and loses a third of what it sends."""
+    """This process is the server and loses a third of what it sends."""
     process_config(gns.Config(fake_packet_loss_send=33.0))
     with gns.serve(echoing, "127.0.0.1", 0) as server:
         result = run("ping", f"127.0.0.1:{server.address.port}", "-c", 200, "-i", 0.005, "-q")

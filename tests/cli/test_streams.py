@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read by nobody: the exit code says what happened, and no traceback."""
+"""Closed, full or abandoned standard streams: the exit code says what happened, and there is no traceback."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there, streams 
 
 NO_SPACE = "[Errno 28] No space left on device"
 HELP, VERSION, DOCTOR, WRONG = ["--help"], ["--version"], ["doctor"], ["dance"]
-FAILS = ["echo", "--host", "192.0.2.1"]  # an address that nobody has
+FAILS = ["echo", "--host", "192.0.2.1"]  # an address that no machine has
 DEMO = ["demo", "--lag", "0", "--loss", "0"]
 
 
 class Ended(NamedTuple):
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     error: str
@@ -31,7 +31,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def shell(tmp_path: Path, environment: dict[str, str]) -> Callable[..., Ended]:
-    """Runs a command with redirections of the shell's. unbuffered: as PYTHONUNBUFFERED makes it."""
+    """Run a command with redirections by the shell. unbuffered: as with PYTHONUNBUFFERED."""
 
     def run(arguments: list[str], redirections: str, *, unbuffered: bool = False) -> Ended:
         result = subprocess.run(

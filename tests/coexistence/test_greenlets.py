@@ -1,4 +1,4 @@
-"""gns_py.sync where gevent or eventlet has made greenlets of the threads: one waits, and the others go on."""
+"""gns_py.sync where gevent or eventlet has turned threads into greenlets: one waits while the others go on."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A program: imports modules in the order of its arguments, then uses all of them at once, and gns_py all the while.
+"""A program: imports modules in the order of its arguments, then uses all of them at once, and gns_py throughout.
 
     python together.py CERTIFICATE KEY MODULE...
 
-The certificate is localhost's, signed by itself. The word "global" among the modules: from there on, each module offers
-its symbols to all later ones. Exit code 0, and not a word, if everything did what it should.
+The certificate is a self-signed one for localhost. From the word "global" among the modules on, each module offers its
+symbols to all later ones. If everything works, the exit code is 0 and nothing is printed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Use = Callable[[], AbstractContextManager[Callable[[], object]]]
 
 @contextmanager
 def use_gns() -> Iterator[Callable[[], object]]:
-    """Encrypted echoes over loopback."""
+    """Echo encrypted messages over loopback."""
     gns_py = importlib.import_module("gns_py")
     gns = importlib.import_module("gns_py.sync")
 
@@ -54,7 +54,7 @@ def use_gns() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_ssl() -> Iterator[Callable[[], object]]:
-    """TLS handshakes, verified, and a message each, with the OpenSSL that Python has."""
+    """Do verified TLS handshakes, with a message each, with the OpenSSL of Python."""
     ssl = importlib.import_module("ssl")
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(*sys.argv[1:3])
@@ -78,7 +78,7 @@ def use_ssl() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_cryptography() -> Iterator[Callable[[], object]]:
-    """What GNS does, too, with another OpenSSL: X25519, a derived key, AES-256-GCM, Ed25519."""
+    """Do what GNS does, with another OpenSSL: X25519, a derived key, AES-256-GCM, Ed25519."""
     asymmetric = "cryptography.hazmat.primitives.asymmetric"
     x25519 = importlib.import_module(f"{asymmetric}.x25519")
     ed25519 = importlib.import_module(f"{asymmetric}.ed25519")
@@ -101,7 +101,7 @@ def use_cryptography() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_grpc() -> Iterator[Callable[[], object]]:
-    """Calls over TLS with grpc's own BoringSSL, its own abseil and its own threads."""
+    """Make calls over TLS with grpc's own BoringSSL, its own abseil and its own threads."""
     grpc = importlib.import_module("grpc")
     certificate, key = (Path(each).read_bytes() for each in sys.argv[1:3])
     method = grpc.unary_unary_rpc_method_handler(lambda request, _context: request[::-1])
@@ -124,7 +124,7 @@ def use_grpc() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_protobuf() -> Iterator[Callable[[], object]]:
-    """A message there and back, in the implementation that was asked for: protobuf's own choice is upb."""
+    """Encode and decode a message in the implementation that was asked for; protobuf's own choice is upb."""
     implementation = importlib.import_module("google.protobuf.internal.api_implementation")
     assert implementation.Type() == os.environ.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "upb")
     struct_pb2 = importlib.import_module("google.protobuf.struct_pb2")
@@ -143,7 +143,7 @@ def use_protobuf() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_grpc_tools() -> Iterator[Callable[[], object]]:
-    """protoc in this process: all of C++ protobuf, of another version than ours."""
+    """Run protoc in this process: all of C++ protobuf, of a version different from ours."""
     protoc = importlib.import_module("grpc_tools.protoc")
     Path("beside.proto").write_text('syntax = "proto3"; message Beside { map<string, int64> numbers = 1; }')
     descriptors = Path("beside.binpb")
@@ -158,7 +158,7 @@ def use_grpc_tools() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_numpy() -> Iterator[Callable[[], object]]:
-    """Linear algebra, in the threads of its BLAS."""
+    """Do linear algebra in the threads of its BLAS."""
     numpy = importlib.import_module("numpy")
     random = numpy.random.default_rng(1)
     matrix, vector = random.random((100, 100)) + 100 * numpy.eye(100), random.random(100)
@@ -172,7 +172,7 @@ def use_numpy() -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def use_uvloop() -> Iterator[Callable[[], object]]:
-    """gns_py.asyncio in its loop."""
+    """Run gns_py.asyncio in its loop."""
     uvloop = importlib.import_module("uvloop")
     gns = importlib.import_module("gns_py.asyncio")
 
@@ -212,7 +212,7 @@ USES: dict[str, Use] = {
 
 
 def use_all(uses: list[Callable[[], object]]) -> None:
-    """Each in a thread of its own, over and over, until the slowest has done its rounds."""
+    """Run each in a thread of its own, over and over, until the slowest has done its rounds."""
     start = threading.Barrier(len(uses))
     done = [0] * len(uses)
     failed = threading.Event()

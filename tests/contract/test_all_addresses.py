@@ -1,19 +1,13 @@
-"""Who listens at all addresses of a machine can be connected to by what it listens at."""
+"""A server that listens on all addresses of a machine can be connected to by the address it listens on."""
 
 from __future__ import annotations
 
 import pytest
-from support import Api
+from support import Api, echo
 
 from gns_py import Config
-from gns_py.sync import Connection
 
 ANYWHERE = ["0.0.0.0", "::", "", "0:0::0", "::ffff:0.0.0.0"]
-
-
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 @pytest.mark.parametrize("host", ANYWHERE)
@@ -29,7 +23,7 @@ def test_connecting_to_where_a_server_listens(api: Api, host: str) -> None:
     ("host", "listening"), [*((host, "127.0.0.1") for host in ANYWHERE), ("::", "::1"), ("", "::1"), ("0:0::0", "::1")]
 )
 def test_all_addresses_are_loopback_to_a_client(api: Api, host: str, listening: str) -> None:
-    """``::`` and nothing stand for both families."""
+    """``::`` and the empty string stand for both families."""
     with api.serve(echo, listening, 0) as server, api.connect(host, server.address.port, timeout=5.0) as client:
         assert client.remote_address == server.address
 

@@ -43,7 +43,7 @@ def test_one_buffer_is_cut_at_offsets(
     data = kind(b"abcdefgh")
     assert client.send_many(data, offsets=offsets) == list(range(1, len(messages) + 1))
     if isinstance(data, bytearray):
-        data[:] = bytes(len(data))  # they have left already, as far as the application is concerned
+        data[:] = bytes(len(data))  # as far as the application is concerned, they have left already
     assert [server.recv(timeout=5.0) for _ in messages] == messages
     assert client.send(b"next") == len(messages) + 1
 
@@ -110,7 +110,7 @@ def test_a_buffer_is_free_again_although_somebody_keeps_the_exception(
         send(client, sent)
     if isinstance(sent, memoryview):
         sent.release()
-    data.append(0)  # both raise BufferError while something looks into it
+    data.append(0)  # both raise BufferError while a view of it exists
     assert kept.tb is not None
 
 

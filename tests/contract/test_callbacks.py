@@ -1,4 +1,4 @@
-"""Functions of the wrong kind: a coroutine function where nobody awaits, a plain one where somebody does."""
+"""Functions of the wrong kind: a coroutine function where it is not awaited, a plain one where it would be."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_what_can_be_awaited_is_a_handler(
 
 @pytest.fixture
 def errors(caplog: pytest.LogCaptureFixture) -> Iterator[list[BaseException]]:
-    """What is logged as a failure; nothing is warned of."""
+    """Return the failures that were logged; there were no warnings."""
     found: list[BaseException] = []
 
     class Keep(logging.Handler):
@@ -163,14 +163,14 @@ def errors(caplog: pytest.LogCaptureFixture) -> Iterator[list[BaseException]]:
     log, keep = logging.getLogger("gns_py"), Keep(logging.ERROR)
     log.addHandler(keep)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # an un-awaited coroutine, too, which pytest tells of
+        warnings.simplefilter("error")  # including an un-awaited coroutine, which pytest reports
         yield found
         gc.collect()
     log.removeHandler(keep)
     caplog.clear()
 
 
-# Nothing tells before they are called what they return.
+# The result is not known before they are called.
 MISLEADING = [
     pytest.param(lambda _: coroutine_function(_), id="a coroutine"),
     pytest.param(lambda _: generator_function(_), id="a generator"),
@@ -246,7 +246,7 @@ def test_a_status_callback_of_a_client_that_never_runs(
 def test_a_status_callback_of_a_server_that_never_runs(
     function: Callable[[Any], Any], errors: list[BaseException]
 ) -> None:
-    """It ends those that it is called for, each once."""
+    """The callback ends each connection that it is called for, once."""
 
     def changed(event: gns.StatusChanged[gns.Connection]) -> Any:
         ports.append(event.info.remote_address)
@@ -266,7 +266,7 @@ def test_a_status_callback_of_a_server_that_never_runs(
 
 
 def misleading(_: object) -> Any:
-    """May return something to await, for all that its annotation says."""
+    """Such a callable may return an awaitable whatever its annotation says."""
 
 
 @pytest.mark.parametrize("api", [aio, aio_session], ids=["connection", "session"])
@@ -281,7 +281,7 @@ def test_an_asyncio_handler_that_returns_nothing_to_await(api: Any, errors: list
 
 
 def test_what_runs_by_itself_may_be_returned(errors: list[BaseException]) -> None:
-    """A task, or what close() returns: nobody has to await them."""
+    """The result is a task, or what close() returns; neither has to be awaited."""
 
     async def main() -> None:
         def changed(event: aio.StatusChanged[aio.Connection]) -> Any:

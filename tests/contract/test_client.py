@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, next_request
+from support import PATIENCE, Api, echo, next_request
 
 from gns_py import (
     Address,
@@ -36,13 +36,8 @@ from gns_py import (
 from gns_py.sync import Connection, ListenSocket
 
 
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
-
-
 def accept_in_background(listener: ListenSocket) -> threading.Thread:
-    """Accepts one connection and waits until the client closes it."""
+    """Accept one connection and wait until the client closes it."""
 
     def accept() -> None:
         with listener.accept(timeout=10.0) as connection:
@@ -96,7 +91,7 @@ def test_hosts_of_both_families_and_names(api: Api, listen_on: str, connect_to: 
 def test_the_next_address_of_a_name_is_tried_when_the_first_does_not_answer(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if addresses_of("localhost") < {"127.0.0.1", "::1"}:  # this machine's idea of localhost has one family only
+    if addresses_of("localhost") < {"127.0.0.1", "::1"}:  # the localhost of this machine has one family only
         answers = [(socket.AF_INET, 2, 17, "", ("127.0.0.1", 0)), (socket.AF_INET6, 2, 17, "", ("::1", 0, 0, 0))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: answers)
     with api.serve(echo, "::1", 0) as server:
@@ -240,7 +235,7 @@ def test_leaving_the_block_closes_with_1000(pair: tuple[Connection, Connection])
         assert entered is client
     end = server.wait_closed(timeout=5.0)
     assert (end.code, end.closed_by) == (EndReason.APP_GENERIC, ClosedBy.PEER)
-    assert end.text == "Application closed connection"  # GNS's own, where there is none
+    assert end.text == "Application closed connection"  # GNS's own code where there is no other
 
 
 @pytest.mark.parametrize(
@@ -369,7 +364,7 @@ def test_wrong_identities_of_a_socket_pair(api: Api) -> None:
 
 
 def _without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the core answers where the kernel has none; and each name has an address of it."""
+    """Answer as the core does where the kernel lacks IPv6, and give each name an IPv6 address."""
     connect_natively = _native.connect
 
     def connect(mailbox: int, address: Address, config: Config) -> int:

@@ -1,4 +1,4 @@
-"""Every option at every scope that it has, before and after what it is set on exists."""
+"""Every option at every scope that it has, before and after its object exists."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CONNECTION_OPTIONS = [option for option in OPTIONS if option.scope is ConfigScop
 GLOBAL_OPTIONS = [option for option in OPTIONS if option.scope is ConfigScope.GLOBAL]
 # P2P only: GNS refuses to make anything else with it.
 SYMMETRIC = ConfigValue.SYMMETRIC_CONNECT
-# Of a connection that is not P2P GNS does not lock this one, which does nothing there.
+# GNS does not lock this one for connections other than P2P, where it has no effect.
 P2P_LOCKED = {ConfigValue.LOCAL_VIRTUAL_PORT}
 LOCKED = [option for option in CONNECTION_OPTIONS if option.locked_after_connect and option not in P2P_LOCKED]
 CHANGEABLE = [option for option in CONNECTION_OPTIONS if option not in LOCKED]
-# Those of gns_py's own core: a connection takes them over when it is made, and does not follow what changes later.
+# Options of gns_py's own core: a connection copies them when it is made and does not follow later changes.
 OWN = {option for option in CONNECTION_OPTIONS if option > 10_000}
 CANNOT_CHANGE = "the option cannot be changed any more"
 
@@ -33,7 +33,7 @@ each = pytest.mark.parametrize
 
 
 def values_of(option: ConfigValue) -> list[Any]:
-    """Three values, none of them the default, with which connections go on to work."""
+    """Three values, none of them the default, with which connections still work."""
     if option.type is ConfigType.STRING:
         return ["192.0.2.1:3478", "192.0.2.2:3478,192.0.2.3:3478", "a"]
     if option in (ConfigValue.IP_ALLOW_WITHOUT_AUTH, ConfigValue.IP_LOCAL_HOST_ALLOW_WITHOUT_AUTH):
@@ -51,13 +51,13 @@ def config_of(option: ConfigValue, value: object) -> Config:
 
 
 class Link(NamedTuple):
-    """A client that is connecting, and the server's end, which has not been accepted."""
+    """Return a connecting client and the server's end, which has not been accepted."""
 
     listener: gns.ListenSocket
     client: gns.Connection
     server: gns.Connection
     accept: Callable[[], None]
-    """Until both are connected."""
+    """Wait until both are connected."""
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_given_when_it_is_made(option: ConfigValue) -> None:
         made.accept()
         assert made.server.get_config(option) == first
         assert made.client.get_config(option) == second
-        # Nobody else has them.
+        # No other object has these values.
         assert gns_py.get_config(option) == option.default
     with link() as other:
         for thing in other[:3]:
@@ -137,7 +137,7 @@ def test_set_on_a_connection(option: ConfigValue) -> None:
     first, second, third = values_of(option)
     with link() as made:
         before = made.client.get_config(option)  # timeout_initial is connect()'s
-        # While it is being set up, and after; the ends do not affect each other, or anybody else.
+        # Set options during the set-up and after it; neither the other end nor any other connection is affected.
         for values in ((first, second), (second, third)):
             for end, value in zip((made.client, made.server), values, strict=True):
                 end.set_config(config_of(option, value))
@@ -196,7 +196,7 @@ def test_fixed_once_the_connection_is_being_set_up(option: ConfigValue) -> None:
         listener, client, server, accept = made
         refuses(ConfigError, message, client.set_config, config)
         refuses(ConfigError, message, client.reset_config, option)
-        if option is not SYMMETRIC:  # the end that is asked may still choose
+        if option is not SYMMETRIC:  # the other end may still choose
             server.set_config(config)
             assert server.get_config(option) == value
             server.reset_config(option)
@@ -209,7 +209,7 @@ def test_fixed_once_the_connection_is_being_set_up(option: ConfigValue) -> None:
         if option is SYMMETRIC:
             refuses(ConfigError, message, listener.set_config, config)
             return
-        listener.set_config(config)  # for those that come
+        listener.set_config(config)  # for later connections
         assert listener.get_config(option) == value
         assert server.get_config(option) == option.default
         with gns.connect(*listener.address, wait=False), listener.accept(timeout=5.0) as later:
@@ -293,12 +293,12 @@ def test_each_connection_has_its_own_send_rate_and_it_can_change() -> None:
 
 
 def measured(times: list[int]) -> float:
-    """Bytes per second of messages of 1,000 bytes that arrived then."""
+    """Return the bytes per second of messages of 1,000 bytes that arrived at these times."""
     return (len(times) - 1) * 1000 * 1e6 / (times[-1] - times[0])
 
 
 def test_timeouts_are_those_of_the_connection() -> None:
-    """Nobody accepts: each end gives up after its own timeout_initial."""
+    """The connection is not accepted: each end gives up after its own timeout_initial."""
     with (
         gns.listen("127.0.0.1", 0, config=Config(timeout_initial=20_000)) as listener,
         gns.connect(*listener.address, config=Config(timeout_initial=300), wait=False) as client,
@@ -335,7 +335,7 @@ def test_in_the_clear_only_where_both_ends_allow_it(client: int, server: int) ->
     ("lowest", "highest", "used"),
     [
         (300_000, 300_000, 300_000),
-        (300_000, None, 300_000),  # the highest is by default 262144: no effect
+        (300_000, None, 300_000),  # the highest rate is 262144 by default: no effect
         (268_435_456, 268_435_456, 104_857_600),
         (1024, 1024, 1024),
     ],

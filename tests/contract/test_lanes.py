@@ -1,5 +1,7 @@
-"""Lanes: what goes first, who gets which share, and how well the statistics tell it. The numbers of the two large tests
-are those of GNS's own lane tests."""
+"""Lanes: order, shares, and the accuracy of the statistics.
+
+The numbers of the two large tests are those of GNS's own lane tests.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,15 @@ from gns_py import Config, Message, MessageReceived
 
 MESSAGE = bytes(1024)
 PER_LANE = 128
-# Bytes of a packet beside its message: headers, lane, numbers, the cipher's tag. The queue times that GNS tells leave
-# them out, so the n-th message comes later than told by the time that n times these take (measured: 30 to 31 bytes).
+# Bytes of a packet in addition to its message: headers, lane, numbers, the cipher's tag. GNS's queue times leave them
+# out, so the n-th message arrives later than reported, by the time that n times these bytes take (measured: 30 to 31
+# bytes).
 FRAMING = 30
 
 
 @pytest.fixture
 def pair() -> Iterator[tuple[gns.Connection, gns.Connection]]:
-    """Over the network: in memory nothing waits, and lanes have no effect."""
+    """Yield a pair over the network: in memory nothing waits, and lanes have no effect."""
     sender, reader = gns.socket_pair(network=True)
     with sender, reader:
         yield sender, reader
@@ -35,7 +38,7 @@ def rate(bytes_per_second: int, buffer: int = 1 << 20) -> Config:
 
 
 def until_handed_over(sender: gns.Connection, size: int) -> None:
-    """Until GNS has what was sent, save what has left already."""
+    """Wait until GNS has what was sent, except what has left already."""
     left = 16 * len(MESSAGE)
     eventually(
         lambda: sum(lane.pending_unreliable + lane.pending_reliable for lane in sender.lane_stats()) > size - left,
@@ -58,7 +61,7 @@ def test_queue_and_drain(pair: tuple[gns.Connection, gns.Connection]) -> None:
     for lane in range(4):
         assert sender.send(b"!", reliable=False, lane=lane) == PER_LANE + 1
 
-    # What the lanes tell is what sizes, priorities and weights come to.
+    # The reported times follow from sizes, priorities and weights.
     waiting = [lane.pending_unreliable for lane in lanes]
     assert all(lane.pending_reliable == lane.sent_unacked_reliable == 0 for lane in lanes)
     assert all(PER_LANE * len(MESSAGE) - 16 * len(MESSAGE) < size <= PER_LANE * len(MESSAGE) for size in waiting)
@@ -72,7 +75,7 @@ def test_queue_and_drain(pair: tuple[gns.Connection, gns.Connection]) -> None:
     for lane, size in bytes_before.items():
         assert predicted[lane] == pytest.approx(size / bytes_per_second * 1e6, abs=tolerance_us)
 
-    # And what comes is what they tell.
+    # The messages arrive at the reported times.
     messages = [reader.recv_message(timeout=10.0) for _ in range(4 * (PER_LANE + 1))]
     done = {message.lane: message for message in messages if message.data == b"!"}
     assert list(done) == [1, 3, 2, 0]
@@ -84,7 +87,7 @@ def test_queue_and_drain(pair: tuple[gns.Connection, gns.Connection]) -> None:
         mine = [message for message in messages if message.lane == lane]
         assert [message.number for message in mine] == list(range(1, PER_LANE + 2))
         assert not any(message.reliable for message in mine)
-    # Some packets are on their way before all is queued, and GNS makes a packet up while another is sent.
+    # Some packets leave before everything is queued, and GNS assembles a packet while another is being sent.
     early = messages[:4]
     order = [message.lane for message in messages[4:]]
     assert all(message.lane in (0, 1) for message in early)
@@ -177,7 +180,7 @@ def test_weights_share_one_priority(
     for lane in (0, 1):
         sender.send_many([MESSAGE] * 200, lane=lane)
     lanes = [reader.recv_message(timeout=5.0).lane for _ in range(400)]
-    ends = min(len(lanes) - lanes[::-1].index(lane) for lane in (0, 1))  # when one of them has sent all
+    ends = min(len(lanes) - lanes[::-1].index(lane) for lane in (0, 1))  # when one of them has sent everything
     middle = lanes[5 : ends - 5]
     assert Counter(middle)[1] / len(middle) == pytest.approx(share, abs=0.04)
 
@@ -209,7 +212,7 @@ def test_priorities_can_change_while_messages_wait(pair: tuple[gns.Connection, g
     ids=str,
 )
 def test_lanes_can_be_configured_again(pair: tuple[gns.Connection, gns.Connection], steps: list[list[int]]) -> None:
-    """GNS, unmended, wrote beyond its memory in the first of these, and sent nothing any more."""
+    """GNS, unmended, wrote beyond its memory in the first of these and then stopped sending."""
     sender, reader = pair
     for priorities in steps:
         sender.configure_lanes(priorities)
@@ -218,7 +221,7 @@ def test_lanes_can_be_configured_again(pair: tuple[gns.Connection, gns.Connectio
         assert sorted(reader.recv(timeout=5.0) for _ in priorities) == [
             bytes([lane]) for lane in range(len(priorities))
         ]
-    # The last of them is in force.
+    # The last configuration is in force.
     sender.set_config(rate(400_000))
     for lane in range(len(priorities)):
         sender.send_many([MESSAGE] * 30, reliable=False, lane=lane)
@@ -249,7 +252,7 @@ def test_each_lane_tells_of_its_own(pair: tuple[gns.Connection, gns.Connection])
     for _ in range(50):
         reader.recv(timeout=5.0)
     eventually(lambda: all(sum(lane[:3]) == 0 for lane in sender.lane_stats()), what="the lanes empty")
-    assert len(reader.lane_stats()) == 1  # lanes are the sender's
+    assert len(reader.lane_stats()) == 1  # lanes belong to the sender
 
 
 def test_lanes_are_each_end_s_own(pair: tuple[gns.Connection, gns.Connection]) -> None:
@@ -269,7 +272,7 @@ def test_lanes_are_each_end_s_own(pair: tuple[gns.Connection, gns.Connection]) -
 def test_a_lane_does_not_wait_for_what_another_has_lost(
     pair: tuple[gns.Connection, gns.Connection], process_config: Callable[[Config], None]
 ) -> None:
-    """Order holds within a lane and not across: reliable messages of one go on past a gap in the other."""
+    """Order holds within a lane and not across lanes: reliable messages of one go on past a gap in another."""
     sender, reader = pair
     sender.configure_lanes([0, 0])
     process_config(Config(fake_packet_loss_send=30))

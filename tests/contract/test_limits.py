@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support import PATIENCE, Api, eventually, next_request, once
+from support import PATIENCE, Api, echo, eventually, next_request, once
 from support.strangers import ANY_LOOPBACK, Strangers, flood, loopback
 
 from gns_py import ClosedBy, ConnectFailed, EndReason
@@ -25,23 +25,18 @@ Opened = Callable[..., ListenSocket | Server]
 elsewhere = pytest.mark.skipif(not ANY_LOOPBACK, reason="this machine has one address on loopback")
 
 
-def echo(connection: Connection) -> None:
-    for data in connection:
-        connection.send(data)
-
-
 def only(**limits: Any) -> ConnectionLimits:
-    """These limits and no others."""
+    """Return limits with these values and no others."""
     return ConnectionLimits(**(NO_LIMITS | limits))
 
 
 def total(counters: LimitCounters) -> int:
-    """How many were refused."""
+    """Return how many were refused."""
     return sum(counters[1:5])
 
 
 def check_served(server: tuple[str, int], api: Api) -> None:
-    """Somebody who is new gets in, and what he sends comes back."""
+    """Check that a new client gets in and that its messages are echoed."""
     with api.connect(*server, timeout=5.0 * PATIENCE) as client:
         client.send(b"hello")
         assert client.recv(timeout=5.0 * PATIENCE) == b"hello"
@@ -96,7 +91,7 @@ def test_half_open_ones_of_all_addresses_and_an_old_one_gives_way(api: Api, list
         with pytest.raises(ConnectFailed) as refused:
             api.connect(*server.address, timeout=60.0)
         assert refused.value.code == EndReason.RATE_LIMITED
-        time.sleep(3.2)  # what the core waits for an honest peer
+        time.sleep(3.2)  # the time that the core gives an honest peer
         check_admitted(server, api)
         assert server.limit_counters.gave_way == 1
         eventually(lambda: len(server.connections) <= 3, 5.0 * PATIENCE, "the end of the one that gave way")
@@ -115,7 +110,7 @@ def test_connections_of_an_address(api: Api) -> None:
 
 
 def test_one_that_is_connected_is_not_half_open(api: Api) -> None:
-    # Also when its program sends nothing: GNS itself does.
+    # This holds even if the peer's program sends nothing: GNS itself does.
     with api.serve(echo, "127.0.0.1", 0, limits=only(max_half_open=1, max_half_open_per_address=1)) as server:
         clients: list[Connection] = []
         for _ in range(5):
@@ -154,12 +149,12 @@ def test_a_flood_hurts_nobody_at_another_address(api: Api, addresses: int) -> No
         assert strangers.requested > 1_000
         counters = server.limit_counters
         assert counters.admitted < 300
-    assert total(server.limit_counters) >= total(counters)  # once it is closed, too
+    assert total(server.limit_counters) >= total(counters)  # also once it is closed
 
 
 @elsewhere
 def test_of_those_that_the_application_refuses_only_so_many_keep_a_place(api: Api) -> None:
-    # GNS keeps it for 5 seconds, in which it does not take another request from there.
+    # GNS keeps it for 5 seconds, in which it accepts no other request from there.
     with api.listen("127.0.0.1", 0, limits=only(max_half_open=20)) as listener, ExitStack() as stack:
         all_of_them = [stack.enter_context(Strangers(listener.address, [loopback(number)])) for number in range(40)]
 
@@ -184,11 +179,11 @@ def test_without_limits_all_are_let_in(api: Api) -> None:
             Strangers(listener.address, ["127.0.0.1"] * 40) as strangers,
         ):
             strangers.ask().look(0.3)
-            assert len(listener.connections) == 0  # nobody has looked
+            assert len(listener.connections) == 0  # no event was read
             requests = [next_request(listener) for _ in range(admitted)]
             assert listener.poll(0.0) == []
             assert len({request.connection.remote_address for request in requests}) == admitted
-            assert len(strangers.refusals) == (32 if limits else 0)  # so many are told at once
+            assert len(strangers.refusals) == (32 if limits else 0)  # only this many are told at once
             assert listener.limit_counters.admitted == (admitted if limits else 0)
 
 
@@ -208,7 +203,7 @@ def test_limits_of_another_type(api: Api, which: str) -> None:
 
 
 def check_admitted(server: ListenSocket | Server, api: Api) -> None:
-    """Somebody new comes to the application."""
+    """Check that a new client reaches the application."""
     before = server.limit_counters.admitted
     client = api.connect(*server.address, wait=False)
     eventually(lambda: server.limit_counters.admitted > before or client.end, 10.0 * PATIENCE, "the new one")
@@ -218,7 +213,7 @@ def check_admitted(server: ListenSocket | Server, api: Api) -> None:
 
 @pytest.fixture(params=["listen", "serve"])
 def listening(api: Api, request: pytest.FixtureRequest) -> Any:
-    """Opens a port: its requests are accepted by serve(), and wait with listen()."""
+    """Open a port whose requests serve() accepts, or wait with listen()."""
     opened: list[Any] = []
 
     def begin(**named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a connection measures on demand: ping() and history()."""
+"""ping() and history(): what a connection measures on demand."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def arrived(sender: Connection) -> None:
 
 
 def next_messages(group: PollGroup, count: int) -> list[bytes]:
-    """The data of the next messages, of which there are so many and no more."""
+    """Return the data of the next messages, of which there are exactly this many."""
     messages: list[bytes] = []
     while len(messages) < count:
         events = poll_until(group, lambda event: isinstance(event, MessageReceived))
@@ -83,7 +83,7 @@ def test_poll_ends_with_the_end_and_the_group_forgets_the_connection(pair: Pair,
 def test_poll_waits_for_the_first_event_and_no_longer(pair: Pair, group: PollGroup) -> None:
     client, server = pair
     group.add(server)
-    group.poll(timeout=0.2)  # a change, perhaps
+    group.poll(timeout=0.2)  # perhaps a status change
     assert group.poll() == []
     timer = threading.Timer(0.1, lambda: client.send(b"now"))
     timer.start()
@@ -222,7 +222,7 @@ def test_leaving_the_block_lets_the_members_go_open(api: Api, pair: Pair) -> Non
     assert group.connections == []
     client.send(b"hello")
     assert server.recv(timeout=5.0) == b"hello"
-    group.close()  # again: nothing
+    group.close()  # again: no effect
 
 
 def test_who_closes_a_member_hears_of_it_once(pair: Pair, group: PollGroup) -> None:

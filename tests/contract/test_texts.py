@@ -1,4 +1,4 @@
-"""What a peer says is data: where it is shown, it can neither forge a line nor talk to a terminal."""
+"""Texts from a peer are data: wherever they are shown, they can neither forge a line nor control a terminal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import gns_py
 from gns_py import ConnectFailed, ConnectionClosedError, Identity, LogLevel
 from gns_py.sync import Connection
 
-# A forged line, a terminal's sequences (also in one character), a right-to-left mark, a line separator, an invisible
-# character, and what is to stay as it is.
+# A forged line, terminal sequences (also as one character), a right-to-left mark, a line separator, an invisible
+# character, and text that must stay as it is.
 TEXTS = [
     "a\nERROR all is lost",
     "a\r\x1b[2Jb",
@@ -36,7 +36,7 @@ def check_shown(*texts: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _all_of_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """All that is logged, of GNS's lines too, is one printable line each."""
+    """Every logged record, those of GNS included, is one printable line."""
     caplog.set_level(logging.DEBUG, "gns_py")
     yield
     check_shown(*(record.getMessage() for record in caplog.records))
@@ -76,7 +76,7 @@ def test_the_text_of_a_refusal(api: Api, text: str) -> None:
 def test_the_end_of_another_connection_in_the_log_of_a_handler(
     api: Api, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is logged of a handler that fails has the other one's text in its traceback."""
+    """The record of a failed handler has the peer's text in its traceback."""
 
     def fail(connection: Connection) -> None:
         assert connection.recv() == b"go"

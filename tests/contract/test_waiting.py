@@ -1,4 +1,4 @@
-"""Every call that waits ends when there is nothing more to wait for, and says why."""
+"""Every waiting call ends when there is nothing left to wait for, and says why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gns_py.sync import Connection, ListenSocket
 Pair = tuple[Connection, Connection]
 
 SLOW = Config(send_rate_min=1024, send_rate_max=1024, send_buffer_size=20_000)
-# What the other thread may take to begin to wait. If it takes longer, the test shows less.
+# The time in which the other thread should begin to wait. If it takes longer, the test shows less.
 BEGIN = 0.05
 
 
@@ -36,7 +36,7 @@ def fill_and_drain(connection: Connection) -> None:
 
 
 def ping_afar(connection: Connection) -> float:
-    gns_py.set_config(Config(fake_packet_lag_send=150))  # longer than it takes to be closed meanwhile
+    gns_py.set_config(Config(fake_packet_lag_send=150))  # longer than it takes to be closed in the meantime
     return connection.ping()
 
 

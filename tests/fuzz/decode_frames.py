@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import atheris
 
@@ -50,15 +51,18 @@ class Nowhere(Framing):
         pass
 
 
+FRAMINGS: WeakKeyDictionary[Engine, Nowhere] = WeakKeyDictionary()
+
+
 def receive(engine: Engine, message: bytes) -> None:
-    wire = engine._wire
-    assert isinstance(wire, Nowhere)
-    wire.deliver(engine, gns_py.Message(message, 1, 0, True, 0), 0.0)
+    FRAMINGS[engine].deliver(engine, gns_py.Message(message, 1, 0, True, 0), 0.0)
 
 
 def client(*frames: Frame) -> Engine:
     """One that has received these."""
-    engine = ClientEngine(Nowhere(), CONFIG, b"", 10.0, 0.0)
+    framing = Nowhere()
+    engine = ClientEngine(framing, CONFIG, b"", 10.0, 0.0)
+    FRAMINGS[engine] = framing
     for frame in frames:
         receive(engine, frame.encode())
     return engine
@@ -66,7 +70,9 @@ def client(*frames: Frame) -> Engine:
 
 def server(*frames: Frame) -> Engine:
     """One that has received these, and accepts."""
-    engine = ServerEngine(Nowhere(), CONFIG, 0.0)
+    framing = Nowhere()
+    engine = ServerEngine(framing, CONFIG, 0.0)
+    FRAMINGS[engine] = framing
     for frame in frames:
         receive(engine, frame.encode())
         if engine.is_undecided:

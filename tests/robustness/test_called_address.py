@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import PATIENCE
+from support import PATIENCE, echo
 
 import gns_py.sync as gns
 
@@ -24,11 +24,6 @@ pytestmark = pytest.mark.skipif(not LINUX, reason="needs several addresses of th
 
 EVERYWHERE = ["0.0.0.0", "::", ""]
 CALLED = "127.0.0.2"
-
-
-def echo(connection: gns.Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 class Relay:

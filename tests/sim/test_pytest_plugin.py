@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Peer
+from support import Peer, echo
 from support.groups import ExceptionGroup
 
 import gns_py
@@ -27,11 +27,6 @@ INSTALLED = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
 pytest_plugins = ["pytester", *([] if INSTALLED else [PLUGIN])]
 
 Run = Callable[..., pytest.RunResult]
-
-
-def echo(connection: gns.Connection) -> None:
-    for data in connection:
-        connection.send(data)
 
 
 # ---- the fixtures ----------------------------------------------------------------------------------------------------

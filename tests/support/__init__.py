@@ -5,6 +5,7 @@ from .blocking import BlockingAsyncio
 from .deadline import PATIENCE, eventually
 from .descriptors import open_descriptors
 from .events import next_event, next_request, poll_until, until_connected, until_ended
+from .handlers import echo
 from .peer import Peer
 from .references import counts_references
 
@@ -14,6 +15,7 @@ __all__ = [
     "BlockingAsyncio",
     "Peer",
     "counts_references",
+    "echo",
     "eventually",
     "next_event",
     "next_request",

@@ -23,8 +23,9 @@ from weakref import WeakValueDictionary
 import gns_py.asyncio as gns
 from gns_py import Config, ConnectionLimits, Identity, sync
 from gns_py._core.endpoint import StatusCallback
-from gns_py.asyncio.mailbox import _mailboxes
 from gns_py.limits import DEFAULT_LIMITS
+
+from .leftovers import attached_mailbox
 
 _HANDLERS = 64
 _SETTLING = 3.0
@@ -130,6 +131,10 @@ class BlockingAsyncio:
     def PollGroup(self) -> sync.PollGroup:  # noqa: N802 - it stands for a class
         return cast("sync.PollGroup", self.call(gns.PollGroup))
 
+    def forget_shown(self) -> None:
+        """Keep nothing of what has been shown, so that it is collected with the test's last reference."""
+        self._shown.clear()
+
     def call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Calls it in the loop's thread, and waits there if it is a coroutine function, up to ``timeout`` seconds."""
         if threading.get_ident() == self._thread.ident:
@@ -138,7 +143,7 @@ class BlockingAsyncio:
         waits = inspect.iscoroutinefunction(function)
         limited = waits and "timeout" not in inspect.signature(function).parameters
         timeout = named.pop("timeout", None) if limited else None
-        given = [each._inner if isinstance(each, Shown) else each for each in arguments]
+        given = [inner(each) for each in arguments]
 
         async def calling() -> Any:
             if not waits:
@@ -201,8 +206,8 @@ class BlockingAsyncio:
         deadline = time.monotonic() + _SETTLING
         while True:
             left = [str(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            mailbox = _mailboxes.get(self._loop)
-            if mailbox is not None and mailbox.is_attached:
+            mailbox = attached_mailbox(self._loop)
+            if mailbox is not None:
                 left.append(f"{mailbox} in {self._loop}")
             if not left or time.monotonic() > deadline:
                 return left
@@ -229,46 +234,51 @@ def _finish(future: Future[Any], task: asyncio.Task[Any]) -> None:
         future.set_exception(error)
 
 
+def inner(thing: Any) -> Any:
+    """Return the asyncio object behind one that is shown, and any other object itself."""
+    return thing.inner if isinstance(thing, Shown) else thing
+
+
 class Shown:
     """Something of gns_py.asyncio: all that is asked of it is asked in the loop's thread."""
 
-    __slots__ = ("__weakref__", "_api", "_inner")
+    __slots__ = ("__weakref__", "_api", "inner")
 
     _api: BlockingAsyncio
-    _inner: Any
+    inner: Any
 
     def __init__(self, api: BlockingAsyncio, inner: object) -> None:
         object.__setattr__(self, "_api", api)
-        object.__setattr__(self, "_inner", inner)
+        object.__setattr__(self, "inner", inner)
 
     def __getattr__(self, name: str) -> Any:
-        value = self._api.call(getattr, self._inner, name)
+        value = self._api.call(getattr, self.inner, name)
         return functools.partial(self._api.call, value) if callable(value) else value
 
     def __setattr__(self, name: str, value: object) -> None:
-        self._api.call(setattr, self._inner, name, value)
+        self._api.call(setattr, self.inner, name, value)
 
     def __repr__(self) -> str:
-        return str(self._api.call(repr, self._inner))
+        return str(self._api.call(repr, self.inner))
 
     def __iter__(self) -> Iterator[Any]:
         while True:
             try:
-                each = self._api.call(self._inner.__anext__)
+                each = self._api.call(self.inner.__anext__)
             except StopAsyncIteration:
                 return
             yield each
 
     def __contains__(self, thing: object) -> bool:
-        return bool(self._api.call(self._inner.__contains__, thing))
+        return bool(self._api.call(self.inner.__contains__, thing))
 
     def __enter__(self) -> Any:
-        return self._api.call(self._inner.__aenter__)
+        return self._api.call(self.inner.__aenter__)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._api.call(self._inner.__aexit__, kind, value, traceback)
+        self._api.call(self.inner.__aexit__, kind, value, traceback)
 
 
 class _ShownPollGroup(Shown):
@@ -277,13 +287,13 @@ class _ShownPollGroup(Shown):
     __slots__ = ()
 
     def __enter__(self) -> Any:
-        return self._api.call(self._inner.__enter__)
+        return self._api.call(self.inner.__enter__)
 
     def __exit__(self, *raised: object) -> None:
-        self._api.call(self._inner.__exit__, *raised)
+        self._api.call(self.inner.__exit__, *raised)
 
     def poll(self, timeout: float | None = 0.0) -> list[Any]:
         try:
-            return list(self._api.call(self._inner.poll, timeout=timeout))
+            return list(self._api.call(self.inner.poll, timeout=timeout))
         except TimeoutError:
             return []

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import gns_py.session.asyncio as gns
 from gns_py.session import sync
 
-from .blocking import BlockingAsyncio, Shown
+from .blocking import BlockingAsyncio, Shown, inner
 
 
 class SessionApi(Protocol):
@@ -22,6 +22,11 @@ class SessionApi(Protocol):
 
     @property
     def serve(self) -> Callable[..., sync.Server]: ...
+
+
+def engine_of(session: Any) -> Any:
+    """Return a session's engine, in which tests provoke faults."""
+    return inner(session)._engine  # noqa: SLF001 - no peer can provoke a fault of ours
 
 
 class BlockingSessions(BlockingAsyncio):
@@ -85,6 +90,6 @@ class _ShownSession(Shown):
 
     def close(self, *arguments: Any, **named: Any) -> bytes:
         async def closing() -> bytes:
-            return await cast("gns.Session", self._inner).close(*arguments, **named)
+            return await cast("gns.Session", self.inner).close(*arguments, **named)
 
         return cast("bytes", self._api.call(closing))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, eventually, poll_until
+from support.threads import until_waiting
 
 import gns_py.sync as gns
 from gns_py import ClosedBy
@@ -116,7 +117,7 @@ def test_two_threads_must_not_read_one_connection_at_once(pair: Pair) -> None:
     received: list[bytes] = []
     thread = threading.Thread(target=lambda: received.append(server.recv(timeout=5.0)))
     thread.start()
-    eventually(lambda: server._mailbox.is_read)
+    until_waiting(thread)
     for read in (server.recv, server.recv_message, server.recv_many, server.poll):
         with pytest.raises(ConcurrencyError, match=r"^two threads read the same connection or listen socket at once$"):
             read(timeout=1.0)

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 import pytest
-from support import eventually
 from support.groups import BaseExceptionGroup, ExceptionGroup
 
 import gns_py.session.sync as session
@@ -31,7 +30,7 @@ def test_the_own_end_in_a_handlers_group(caplog: pytest.LogCaptureFixture, api: 
     with api.serve(handler, "127.0.0.1", 0) as server, api.connect(*server.address) as client:
         client.recv(timeout=5.0)
         client.close(code)
-        eventually(lambda: not server._handlers)
+        assert server.drain(5.0)
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(errors) == bug
     for record in errors:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support import PATIENCE, eventually, next_event, poll_until, until_connected, until_ended
+from support.threads import until_waiting
 
 import gns_py
 import gns_py.sync as gns
@@ -92,7 +93,7 @@ def test_closing_here_ends_a_poll_in_another_thread(listener: ListenSocket) -> N
     polled: list[list[object]] = []
     thread = threading.Thread(target=lambda: polled.append(list(listener.poll(None))))
     thread.start()
-    eventually(lambda: listener._mailbox.is_read)
+    until_waiting(thread)
     listener.close()
     thread.join(timeout=2.0)
     assert polled == [[]]
@@ -101,7 +102,7 @@ def test_closing_here_ends_a_poll_in_another_thread(listener: ListenSocket) -> N
 def test_two_threads_must_not_read_at_once(listener: ListenSocket) -> None:
     thread = threading.Thread(target=lambda: listener.poll(timeout=0.5))
     thread.start()
-    eventually(lambda: listener._mailbox.is_read)
+    until_waiting(thread)
     for read in (listener.poll, lambda: listener.accept(timeout=1.0)):
         with pytest.raises(ConcurrencyError, match=r"^two threads read the same connection or listen socket at once$"):
             read()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gns_py import Address
-from gns_py.session._core.admission import _MAX_QUIET, Admission, AdmissionRules
+from gns_py.session._core.admission import Admission, AdmissionRules
 
 
 def address(number: int) -> Address:
@@ -16,8 +16,8 @@ def address(number: int) -> Address:
 
 def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound is generous: where each one copies the table, it is passed a hundred times."""
-    monkeypatch.setattr("gns_py.session.admission._MAX_QUIET", 20_000)
-    admission = Admission(AdmissionRules())
+    monkeypatch.setattr("gns_py.session._core.admission._MAX_QUIET", 20_000)
+    admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
 
     def see(begin: int, count: int) -> float:
         began = time.process_time()
@@ -29,12 +29,14 @@ def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.Monk
     few = see(0, 5_000)
     see(5_000, 16_000)
     assert see(21_000, 5_000) < 10 * few
-    assert len(admission._quiet) == 20_000
-    assert not admission._busy
+    counted = admission.counters.too_fast
+    assert admission.request(address(26_000 - 20_000), 0.1) is not None  # the oldest that is remembered
+    assert admission.request(address(26_000 - 20_000 - 1), 0.1) is None
+    assert admission.counters.too_fast == counted + 1
 
 
 def test_addresses_with_sessions_are_remembered_whoever_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gns_py.session.admission._MAX_QUIET", 10)
+    monkeypatch.setattr("gns_py.session._core.admission._MAX_QUIET", 10)
     admission = Admission(AdmissionRules(max_sessions_per_address=1))
     assert admission.request(address(1), 0.0) is None
     assert admission.take_place(address(1)) is None
@@ -47,7 +49,14 @@ def test_addresses_with_sessions_are_remembered_whoever_else_comes(monkeypatch: 
     assert "too many of this address" in refusal.text
     admission.leave(address(1))
     assert admission.request(address(1), 3.0) is None
-    assert _MAX_QUIET > 10_000
+
+
+def test_ten_thousand_quiet_addresses_are_remembered() -> None:
+    admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
+    for number in range(10_001):
+        assert admission.request(address(number), 0.0) is None
+        admission.settle(address(number), established=False)
+    assert admission.request(address(0), 0.1) is not None
 
 
 def test_a_place_is_taken_when_a_set_up_is_completed() -> None:
@@ -61,7 +70,7 @@ def test_a_place_is_taken_when_a_set_up_is_completed() -> None:
     assert admission.counters.too_many_sessions == 2
     assert admission.counters.established == admission.sessions == 1
     admission.leave(address(0))
-    assert not admission._busy
+    assert admission.sessions == admission.pending == 0
 
 
 def test_the_rate_of_an_address_holds() -> None:

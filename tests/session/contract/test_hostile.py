@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support import PATIENCE, eventually
+from support import PATIENCE, echo, eventually
 from support.frames import message_of
 from support.sessions import SessionApi
 
@@ -23,11 +23,6 @@ from ..protocol.test_frames import VECTORS
 SMALL = SessionConfig(credit_bytes=1000, credit_messages=3, max_message=500, close_timeout=1.0 * PATIENCE)
 INVALID = CloseReason.INVALID_INBOUND_MESSAGE
 LOST = CloseReason.LOST_MESSAGES
-
-
-def echo(session: Session) -> None:
-    for data in session:
-        session.send(data)
 
 
 class Hostile:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from support import PATIENCE, eventually
+from support import PATIENCE, echo, eventually
 from support.sessions import SessionApi
 from support.strangers import ANY_LOOPBACK, flood, loopback
 
 from gns_py import ConnectionLimits, LimitCounters
 from gns_py.session import AdmissionRules, CloseReason, SessionRejected
-from gns_py.session.sync import Session
 
 ONE = ConnectionLimits(rate_per_address=1e-3, burst_per_address=1)
-
-
-def echo(session: Session) -> None:
-    for data in session:
-        session.send(data)
 
 
 def test_a_refused_client_is_told_and_trying_again_can_help(sessions: SessionApi) -> None:

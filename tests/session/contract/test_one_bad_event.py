@@ -11,24 +11,31 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import PATIENCE, eventually
-from support.sessions import SessionApi
+from support import PATIENCE, echo, eventually
+from support.sessions import BlockingSessions, SessionApi, engine_of
 
 import gns_py.sync as gns
 from gns_py import ConcurrencyError
 from gns_py.session import CloseReason
-from gns_py.session.protocol.frames import Ack, Bye, Confirm, Data, Frame, Hello, Keyed, Ping, Untracked
+from gns_py.session.protocol.frames import (
+    Ack,
+    Bye,
+    Confirm,
+    Data,
+    Frame,
+    Hello,
+    Keyed,
+    Ping,
+    Untracked,
+    Welcome,
+    decode,
+)
 from gns_py.session.sync import AdmissionRules, Server, Session, SessionClosed, SessionConfig, SessionFailed
 
 from .test_hostile import establish
 
 RULES = AdmissionRules(max_pending_per_address=None)
 LARGEST = 2**64 - 1
-
-
-def echo(session: Session) -> None:
-    for data in session:
-        session.send(data)
 
 
 @pytest.fixture
@@ -90,7 +97,7 @@ def test_a_fault_of_our_own_is_one_sessions_end(
 
     with sessions.connect(*server.address, data=b"good") as good, establish(server.address) as raw:
         (victim,) = (each for each in server.sessions if not each.peer_data)
-        engine = getattr(victim, "_inner", victim)._engine
+        engine = engine_of(victim)
         monkeypatch.setattr(engine, place, fail)
         engine.watches_data = True
         with caplog.at_level(logging.ERROR, "gns_py"):
@@ -122,7 +129,7 @@ def test_a_set_up_that_cannot_begin_leaves_its_place(
 def test_a_goodbye_that_cannot_be_said_ends_the_session(sessions: SessionApi, monkeypatch: pytest.MonkeyPatch) -> None:
     with sessions.serve(echo, "127.0.0.1", 0) as server:
         client = sessions.connect(*server.address)
-        engine = getattr(client, "_inner", client)._engine
+        engine = engine_of(client)
 
         def fail(*_: object) -> None:
             raise LookupError("as planned")
@@ -144,7 +151,7 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
     with sessions.serve(echo, "127.0.0.1", 0) as server:
         clients = [sessions.connect(*server.address, data=b"%d" % number) for number in range(3)]
         (victim,) = (each for each in server.sessions if each.peer_data == b"1")
-        monkeypatch.setattr(getattr(victim, "_inner", victim)._engine, "_say", fail)
+        monkeypatch.setattr(engine_of(victim), "_say", fail)
         with caplog.at_level(logging.ERROR, "gns_py"):
             server.close(1001, "maintenance")
         reasons = []
@@ -328,12 +335,13 @@ def test_places_for_sessions_are_not_taken_twice(sessions: SessionApi) -> None:
 @pytest.mark.parametrize("keyed", [False, True])
 def test_unreliable_messages_are_bounded_in_bytes(sessions: SessionApi, keyed: bool) -> None:
     config = SessionConfig(unreliable_queue_bytes=100_000)
-    arrived = threading.Event()
-    inboxes: list[Any] = []
+    arrived, over = threading.Event(), threading.Event()
+    waiting: list[bytes] = []
 
     def handler(session: Session) -> None:
-        inboxes.append(getattr(session, "_inner", session)._inbox)
         arrived.wait(20.0)
+        waiting.extend(message.data for message in session.recv_many(limit=1000, timeout=5.0))
+        over.set()
 
     with (
         sessions.serve(handler, "127.0.0.1", 0, session_config=config) as server,
@@ -343,14 +351,15 @@ def test_unreliable_messages_are_bounded_in_bytes(sessions: SessionApi, keyed: b
             frame = Keyed(b"%064d" % number, bytes(8_000)) if keyed else Untracked(bytes(8_000))
             raw.send(frame.encode(), reliable=False)
             raw.drain(timeout=5.0)
-        eventually(lambda: inboxes and inboxes[0].dropped > 150, 10.0)
-        assert inboxes[0]._unreliable_bytes <= 100_000
-        assert len(inboxes[0]) <= 200
+        eventually(lambda: server.sessions and server.sessions[0].dropped[1] > 150, 10.0)
         arrived.set()
+        assert over.wait(5.0 * PATIENCE)
+        assert sum(map(len, waiting)) <= 100_000
+        assert 0 < len(waiting) <= 200
 
 
 def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: SessionApi) -> None:
-    wish = SessionConfig(ping_timeout=0.1)
+    wish = Hello(1, 1, 0, 1000, 1000, 1000, 0, 100, b"")
     for server_config, timeout in (
         (SessionConfig(), 1.0),
         (SessionConfig(min_ping_timeout=3.0), 3.0),
@@ -358,10 +367,11 @@ def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: Sessio
         (SessionConfig(ping_timeout=None), 1.0),
     ):
         with sessions.serve(echo, "127.0.0.1", 0, session_config=server_config) as server:
-            client = sessions.connect(*server.address, session_config=wish)
-            engine = getattr(client, "_inner", client)._engine
-            assert engine._ping_timeout == timeout
-            client.abort()
+            with gns.connect(*server.address) as raw:
+                raw.send(wish.encode())
+                welcome = decode(raw.recv(timeout=5.0))
+            assert isinstance(welcome, Welcome)
+            assert welcome.ping_timeout_ms == timeout * 1000
 
 
 def test_sessions_that_were_dropped_are_noticed(sessions: SessionApi) -> None:
@@ -373,8 +383,8 @@ def test_sessions_that_were_dropped_are_noticed(sessions: SessionApi) -> None:
             client = sessions.connect(*socket.address, session_config=config)
             server = accepting.result()
             del accepting
-            if hasattr(sessions, "_shown"):
-                sessions._shown.clear()
+            if isinstance(sessions, BlockingSessions):
+                sessions.forget_shown()
             other = server if who == "client" else client
             del client, server
             with pytest.warns(ResourceWarning, match="unclosed session"):

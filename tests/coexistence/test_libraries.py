@@ -1,7 +1,8 @@
-"""gns_py in one process with libraries that bring the same things along: OpenSSL, BoringSSL, protobuf, abseil, libuv.
+"""gns_py in one process with libraries that bring the same code: OpenSSL, BoringSSL, protobuf, abseil, libuv.
 
-Each case is a program, see together.py, in which everything is used at once; its exit code counts, too. What is missing
-here is skipped: the extra ``beside`` has it all, and ``.ci/beside`` runs this with nothing skipped.
+Each case is a program, see together.py, which uses everything at once; its exit code counts, too. Libraries that are
+not installed are skipped: the extra ``coexistence`` has them all, and ``.ci/coexistence`` runs this module with nothing
+skipped.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from gns_py import _native
 from gns_py._native.library import PATH
 
 PROGRAM = Path(__file__).with_name("together.py")
-# What has the native code of each.
+# The module with the native code of each library.
 CRYPTOGRAPHY = "cryptography.hazmat.bindings._rust"
 PROTOC = "grpc_tools.protoc"
 PROTOBUF = "google.protobuf.message"
 OTHERS = ["ssl", CRYPTOGRAPHY, "grpc", PROTOBUF, PROTOC, "numpy", "uvloop"]
-# The C library in its parts, and the loader.
+# The parts of the C library, and the loader.
 SYSTEM = re.compile(r"/(ld-linux[^/]*|lib(c|m|dl|rt|pthread))\.so\.\d+$")
 
 
@@ -36,9 +37,9 @@ def is_here(module: str) -> bool:
 
 
 def is_fair(module: str) -> bool:
-    """Whether gns_py is to work beside it.
+    """Return whether gns_py is expected to work together with it.
 
-    The distribution's C++ protobuf and another one in the same process share what C++ has only one of per process, and
+    The distribution's C++ protobuf and another one in the same process share what C++ has only once per process, and
     crash: a reason why wheels bring their own and hide it.
     """
     is_cpp = module == PROTOC or (
@@ -52,7 +53,7 @@ HERE = [module for module in OTHERS if is_here(module) and is_fair(module)]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that it signed itself, and its key."""
+    """Return a self-signed certificate for localhost and its key."""
     x509 = pytest.importorskip("cryptography.x509")
     hashes = importlib.import_module("cryptography.hazmat.primitives.hashes")
     serialization = importlib.import_module("cryptography.hazmat.primitives.serialization")
@@ -80,7 +81,7 @@ def use_together(folder: Path, certificate: tuple[Path, Path], *modules: str, **
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-W", "error", str(PROGRAM), *map(str, certificate), *modules],
         cwd=folder,
-        # Else grpc may tell that its channel ends.
+        # Otherwise grpc may report the end of its channel.
         env={**os.environ, "GRPC_VERBOSITY": "ERROR", **environment},
         capture_output=True,
         text=True,
@@ -116,7 +117,7 @@ def test_symbols_that_others_offer_to_all(certificate: tuple[Path, Path], tmp_pa
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's loader tells what it binds")
 @pytest.mark.skipif(_native.build_info().mode == "system", reason="this library uses the distribution's")
 def test_only_the_c_library_is_bound(certificate: tuple[Path, Path], tmp_path: Path) -> None:
-    """Whatever others offer: our library takes nothing from them, and they nothing from it."""
+    """Our library binds no symbol of another library, and no other library binds one of ours."""
     trace = tmp_path / "trace"
     use_together(
         tmp_path,
