@@ -41,7 +41,10 @@ class Requests(Protocol[D]):
         """Drop the request of a client that has given up. On the thread that reads the mailbox."""
 
     def close(self) -> None:
-        """Wake everyone who waits for a request: none will arrive. Any thread."""
+        """Take notice that the listener is closed, and wake everyone who waits for a request. Any thread."""
+
+    def wake(self) -> None:
+        """Wake everyone who waits for a request: GNS was stopped."""
 
 
 class Listener(Generic[C]):
@@ -84,7 +87,7 @@ class Listener(Generic[C]):
             return
         _native.listen_close(self.handle, EndReason.GOING_AWAY, b"", True)  # first: the warning may be an exception
         self.mailbox.forget_acceptor(self.handle)
-        _warn(f"unclosed listen socket {self!r}", ResourceWarning, source=self)
+        _warn(f"unclosed listen socket {self.address}", ResourceWarning, source=self)
 
     @property
     def connections(self) -> list[C]:
@@ -111,13 +114,12 @@ class Listener(Generic[C]):
         endpoints = [BaseConnection.endpoint_of(each) for each in self.connections]
         for endpoint in endpoints:
             endpoint.announce_end(code, text)
-        is_closed = _native.listen_close(self.handle, code, goodbye, linger)
+        _native.listen_close(self.handle, code, goodbye, linger)
         self.mailbox.receive_if_idle()
         for endpoint in endpoints:
             endpoint.mailbox.receive_if_idle()
         self.mailbox.remove_acceptor(self.handle)
-        if is_closed:
-            self._requests.close()
+        self._requests.close()
 
     def accept_or_drop(self, request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
         """Accept a request, into another mailbox if one is given; return None, and close it, if that fails.
@@ -152,7 +154,7 @@ class Listener(Generic[C]):
 
     def on_stopped(self) -> None:
         """See Acceptor."""
-        self._requests.close()
+        self._requests.wake()
 
     def _on_inbound_status(self, change: StatusChanged[Any]) -> None:
         if change.end is not None:

@@ -41,6 +41,11 @@ def attached_mailbox(loop: asyncio.AbstractEventLoop) -> LoopMailbox | None:
     return mailbox if mailbox is not None and mailbox.is_attached else None
 
 
+def loop_mailboxes() -> list[LoopMailbox]:
+    """Return the mailboxes of all loops that still exist, attached or not."""
+    return list(_mailboxes.values())
+
+
 class LoopMailbox(Mailbox):
     """Where the events of all connections and listen sockets of a loop wait. Only the loop reads it."""
 
@@ -111,9 +116,10 @@ class LoopMailbox(Mailbox):
     def detach_if_idle(self) -> None:
         """Leave the loop if nothing is left to be read."""
         if self.is_attached and self._dispatching and not (self._receivers or self._acceptors):
-            self._detach()
+            self.detach()
 
-    def _detach(self) -> None:
+    def detach(self) -> None:
+        """Leave the loop."""
         self.is_attached = False
         loop = self.home.loop
         if loop is not None and not loop.is_closed():
@@ -132,7 +138,7 @@ class LoopMailbox(Mailbox):
             self.receive(0.0)
         except (NotRunningError, ForkedError):
             acceptors = [get() for get in self._acceptors.values()]
-            self._detach()
+            self.detach()
             for acceptor in acceptors:
                 if acceptor is not None:
                     acceptor.on_stopped()

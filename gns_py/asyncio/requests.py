@@ -37,6 +37,10 @@ class LoopRequests:
     def close(self) -> None:
         """See Requests."""
         self._is_closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """See Requests."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._reader.wake)
 
@@ -48,9 +52,9 @@ class LoopRequests:
         if self._reader:
             raise ConcurrencyError("two tasks read the same listen socket at once")
         while not self._requests:
-            if not self._mailbox.is_attached and not self._is_closed:
-                raise NotRunningError("the runtime was stopped")
             if self._is_closed:
                 raise StopAsyncIteration
+            if not self._mailbox.is_attached:
+                raise NotRunningError("the runtime was stopped")
             await self._reader.wait()
         return self._requests.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from .._core.listener import Listener
 from .._core.mailbox import Mailbox
 from .._core.request import ConnectionRequest
 from .._core.waiting import take_matching
+from ..errors import GNSError
 from .connection import Connection
 
 
@@ -30,7 +32,12 @@ class MailboxRequests:
 
     def close(self) -> None:
         """See Requests."""
-        self._mailbox.wake()
+        self.wake()
+
+    def wake(self) -> None:
+        """See Requests."""
+        with contextlib.suppress(GNSError):  # stopped
+            self._mailbox.wake()
 
 
 def requests_of(listener: Listener[Connection], deadline: Deadline) -> Iterator[ConnectionRequest[Connection]]:

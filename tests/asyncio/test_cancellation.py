@@ -8,11 +8,12 @@ import sys
 
 import pytest
 from support import PATIENCE
-from support.leftovers import attached_mailbox, leftovers
+from support.leftovers import leftovers
 from support.loops import Runner
 
 import gns_py.asyncio as gns
 from gns_py import Address, ConcurrencyError, sync
+from gns_py.asyncio.mailbox import attached_mailbox
 
 
 def test_recv_that_is_cancelled_at_any_moment_loses_no_message(run: Runner) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from support import eventually
-from support.leftovers import loop_mailboxes
 from support.loops import LOOPS, NoReaders, new_loop
 from support.references import counts_references
 
@@ -19,6 +18,7 @@ import gns_py.asyncio as gns
 import gns_py.session.asyncio as session
 import gns_py.session.sync as sync_session
 import gns_py.sync as sync
+from gns_py.asyncio.mailbox import loop_mailboxes
 
 Ends = list[tuple[int, str]]
 # The name of a test's own tasks, which never end before their loop is closed.

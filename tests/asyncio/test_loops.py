@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from support import counts_references
-from support.leftovers import attached_mailbox, loop_mailboxes
 from support.loops import NoReaders, Runner, run_in
 
 import gns_py
 import gns_py.asyncio as gns
 from gns_py import NotRunningError
+from gns_py.asyncio.mailbox import attached_mailbox, loop_mailboxes
 
 
 async def echo(connection: gns.Connection) -> None:

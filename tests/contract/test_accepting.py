@@ -105,8 +105,8 @@ def test_a_request_whose_client_has_given_up_cannot_be_accepted(listener: Listen
 @pytest.mark.parametrize(
     ("arguments", "exception", "text"),
     [
-        ((999,), ValueError, "code is 999: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
-        ((3000,), ValueError, "code is 3000: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
+        ((999,), ValueError, "code is 999: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
+        ((3000,), ValueError, "code is 3000: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
         (("1000",), TypeError, "code must be an int, not str"),
         ((1000, b"text"), TypeError, "text must be a str, not bytes"),
         ((1000, "a\0b"), ValueError, "text has a NUL byte"),

@@ -102,11 +102,11 @@ def test_codes_and_texts_reach_the_peer(pair: Pair, code: int, text: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "exception", "text"),
     [
-        ((0,), ValueError, "code is 0: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
-        ((999,), ValueError, "code is 999: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
-        ((3000,), ValueError, "code is 3000: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
-        ((5003,), ValueError, "code is 5003: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
-        ((2**40,), ValueError, "code is 1099511627776: 1000 to 1999 say a normal end, 2000 to 2999 a fault"),
+        ((0,), ValueError, "code is 0: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
+        ((999,), ValueError, "code is 999: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
+        ((3000,), ValueError, "code is 3000: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
+        ((5003,), ValueError, "code is 5003: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
+        ((2**40,), ValueError, "code is 1099511627776: use 1000 to 1999 for a normal end, 2000 to 2999 for a fault"),
         (("1000",), TypeError, "code must be an int, not str"),
         ((None,), TypeError, "code must be an int, not NoneType"),
         ((True,), TypeError, "code must be an int, not bool"),
@@ -115,7 +115,7 @@ def test_codes_and_texts_reach_the_peer(pair: Pair, code: int, text: str) -> Non
         ((1000, "x" * 128), ValueError, "text has 128 bytes: at most 127 are allowed"),
         ((1000, "日" * 43), ValueError, "text has 129 bytes: at most 127 are allowed"),
         ((1000, "a\0b"), ValueError, "text has a NUL byte"),
-        ((1000, "\udc80"), ValueError, "text cannot be written as UTF-8"),
+        ((1000, "\udc80"), ValueError, "text cannot be encoded as UTF-8"),
     ],
 )
 def test_wrong_goodbyes_close_nothing(

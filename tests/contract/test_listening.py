@@ -294,7 +294,7 @@ def test_a_listen_socket_can_be_closed_after_the_runtime(listener: ListenSocket,
 def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
     forgotten = api.listen("127.0.0.1", 0)
     address = forgotten.address
-    text = rf"^unclosed listen socket <{api.__name__}.server.ListenSocket {address} open>"
+    text = rf"^unclosed listen socket {address}$"
     with pytest.warns(ResourceWarning, match=text) as warned:  # noqa: PT031 - it may come from another thread
         del forgotten
         eventually(lambda: list(warned))

@@ -87,11 +87,11 @@ def test_names_and_user_data(pair: Pair) -> None:
         ("name", b"x", TypeError, "name must be a str, not bytes"),
         ("name", "x" * 32, ValueError, "name has 32 bytes: at most 31 are allowed"),
         ("name", "a\0b", ValueError, "name has a NUL byte"),
-        ("name", "\udc80", ValueError, "name cannot be written as UTF-8"),
+        ("name", "\udc80", ValueError, "name cannot be encoded as UTF-8"),
         ("user_data", "1", TypeError, "user_data must be an int, not str"),
         ("user_data", True, TypeError, "user_data must be an int, not bool"),
-        ("user_data", 2**63, ValueError, f"user_data is {2**63}: it has 64 bits"),
-        ("user_data", -(2**63) - 1, ValueError, f"user_data is {-(2**63) - 1}: it has 64 bits"),
+        ("user_data", 2**63, ValueError, f"user_data is {2**63}: it must be {-(2**63)} to {2**63 - 1}"),
+        ("user_data", -(2**63) - 1, ValueError, f"user_data is {-(2**63) - 1}: it must be {-(2**63)} to {2**63 - 1}"),
     ],
 )
 def test_wrong_names_and_user_data(

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from gns_py import Config, ConnectionLimits, Identity
-from gns_py._core.endpoint import StatusCallback
+from gns_py._core.checks import StatusCallback
 from gns_py.sync import Connection, ListenSocket, PollGroup, Server
 
 

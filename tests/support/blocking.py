@@ -22,10 +22,9 @@ from weakref import WeakValueDictionary
 
 import gns_py.asyncio as gns
 from gns_py import Config, ConnectionLimits, Identity, sync
-from gns_py._core.endpoint import StatusCallback
+from gns_py._core.checks import StatusCallback
+from gns_py.asyncio.mailbox import attached_mailbox
 from gns_py.limits import DEFAULT_LIMITS
-
-from .leftovers import attached_mailbox
 
 _HANDLERS = 64
 _SETTLING = 3.0

@@ -153,10 +153,10 @@ def test_the_end_of_who_was_refused_while_iterating_is_nobodys_news(listener: Li
 
 def test_accept_times_out(listener: ListenSocket) -> None:
     began = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"^nobody connected within 0.2 s$"):
+    with pytest.raises(TimeoutError, match=r"^no client connected within 0.2 s$"):
         listener.accept(timeout=0.2)
     assert 0.2 <= time.monotonic() - began < 2.0 * PATIENCE
-    with pytest.raises(TimeoutError, match=r"^nobody connected within 0 s$"):
+    with pytest.raises(TimeoutError, match=r"^no client connected within 0 s$"):
         listener.accept(timeout=0)
 
 

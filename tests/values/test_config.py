@@ -159,7 +159,7 @@ def test_what_is_no_finite_number_is_out_of_range(value: str) -> None:
 def test_texts_that_no_native_string_can_hold() -> None:
     with pytest.raises(ValueError, match=r"^p2p_turn_pass_list has a NUL byte$"):
         Config(p2p_turn_pass_list="a\0b")
-    with pytest.raises(ValueError, match=r"^p2p_turn_pass_list cannot be written as UTF-8$"):
+    with pytest.raises(ValueError, match=r"^p2p_turn_pass_list cannot be encoded as UTF-8$"):
         Config(p2p_turn_pass_list="\udc80")
 
 

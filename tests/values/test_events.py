@@ -24,7 +24,7 @@ from gns_py import (
     SendFailed,
     StatusChanged,
 )
-from gns_py._core.endpoint import Endpoint
+from gns_py.sync import Connection
 from gns_py.events import end_of
 from gns_py.sync import Connection, socket_pair
 
@@ -109,7 +109,7 @@ def test_events_are_frozen_and_made_for_match_statements() -> None:
             match event:
                 case StatusChanged(connection, old, new) if connection is one:
                     return f"{old} {new}"
-                case ConnectionRequest(connection) if isinstance(connection, Endpoint):
+                case ConnectionRequest(connection) if isinstance(connection, Connection):
                     return "request"
                 case MessageReceived(Connection(), Message(data, number)):
                     return f"{data!r} {number}"

@@ -166,7 +166,7 @@ def test_other_sizes(size: int) -> None:
 def test_texts_that_no_native_string_can_hold(make: type[Identity]) -> None:
     with pytest.raises(ValueError, match="has a NUL byte"):
         make("a\0b")  # type: ignore[call-arg, arg-type]
-    with pytest.raises(ValueError, match="cannot be written as UTF-8"):
+    with pytest.raises(ValueError, match="cannot be encoded as UTF-8"):
         make("\udc80")  # type: ignore[call-arg, arg-type]
 
 
