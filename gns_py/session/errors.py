@@ -80,7 +80,7 @@ _REFUSALS = frozenset(
 )
 
 
-def failed(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
+def session_failed_error(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
     """The exception for a session that ended before it was established; rejected: the server has said REJECT."""
     if rejected or (end.closed_by is ClosedBy.PEER and end.reason in _REFUSALS):
         return SessionRejected(end)
@@ -89,6 +89,6 @@ def failed(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
     return SessionFailed(end)
 
 
-def closed(end: SessionEnd) -> SessionClosed:
+def session_closed_error(end: SessionEnd) -> SessionClosed:
     """The exception for a session that has ended."""
     return SessionClosedOK(end) if end.ok else SessionClosedError(end)

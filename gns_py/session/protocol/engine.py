@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import replace
 from enum import Enum
 from math import inf
-from typing import Protocol
 
 from ..._generated.enums import EndReason
 from ...errors import MessageTooLarge, SendQueueFull
@@ -18,8 +17,8 @@ from .fields import MAX_LANE, FrameError
 from .frames import LAST_CREDIT, Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked, decode
 from .inbox import Inbox
 from .outbox import Outbox
-from .outbox import Wire as OutboxWire
-from .reasons import CloseReason, SessionEnd, cut, end_of_native, native_text, reason_of
+from .reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection, reason_of, truncate_text
+from .transport import Transport
 from .violation import Violation
 
 _PING_PART = 3
@@ -37,28 +36,6 @@ _FRAME_BURST = 100
 _FRAME_RATE = 100.0
 
 
-class Wire(OutboxWire, Protocol):
-    """The native connection, as far as an engine needs it. It takes DATA and UNTRACKED out of their frames."""
-
-    def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
-        """The session begins: what this end takes."""
-
-    def grant(self, handled: int) -> tuple[int, int]:
-        """Bytes and messages that this end takes now: so many of those after which an ack is due have been handled."""
-
-    def silence(self) -> float:
-        """Seconds since the last message came."""
-
-    def tell_room(self) -> None:
-        """Asks for Engine.flush() once there is room for what send() has refused."""
-
-    def outstanding(self) -> tuple[int, int]:
-        """How many bytes and messages the native connection holds that the peer's GNS has not acknowledged."""
-
-    def close(self, code: int, text: str, linger: bool) -> None:
-        """Ends the native connection."""
-
-
 class Phase(Enum):
     """Where a session stands."""
 
@@ -73,8 +50,8 @@ class Engine(ABC):
 
     is_client: bool
 
-    def __init__(self, wire: Wire, config: SessionConfig, now: float) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport, config: SessionConfig, now: float) -> None:
+        self.transport = transport
         self.config = config
         self.phase = Phase.SETTING_UP
         self.end: SessionEnd | None = None
@@ -87,7 +64,7 @@ class Engine(ABC):
         """What the server has said of its end."""
         self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
         self.outbox = Outbox(
-            wire,
+            transport,
             config.send_queue_bytes,
             config.send_queue_messages,
             config.unreliable_queue,
@@ -118,12 +95,12 @@ class Engine(ABC):
         self._is_read = True  # by the application
         self.watches_data = True
         """Whether receive_data() must see what comes: before it is established, and from the first goodbye on."""
-        wire.begin(config.max_message, config.credit_bytes, config.credit_messages)
+        transport.begin(config.max_message, config.credit_bytes, config.credit_messages)
 
     # ---- what comes in ----
 
     def receive(self, message: Message, now: float) -> None:
-        """A frame that is not the wire's to take."""
+        """A frame that is not the transport's to take."""
         if self.phase is Phase.ENDED:
             return
         self._now = self._heard = now
@@ -149,20 +126,20 @@ class Engine(ABC):
             if goodbye is not None and message.reliable and message.number > goodbye.last.get(message.lane, 0):
                 raise Violation("Data came after the last one", CloseReason.LOST_MESSAGES)
             if message.reliable:
-                self.inbox.add(message, is_due=is_ack_due)
+                self.inbox.add(message, is_ack_due=is_ack_due)
             else:
                 self.inbox.add_unreliable(message)
             self._progress()
         except Violation as violation:
             self._on_violation(violation)
 
-    def native_ended(self, end: ConnectionEnd, now: float) -> None:
+    def connection_ended(self, end: ConnectionEnd, now: float) -> None:
         """The native connection has ended."""
         if self.phase is Phase.ENDED:
             return
         self._now = now
         undelivered = 0 if self._peer_has_confirmed else self.outbox.unacked
-        self._finish(replace(end_of_native(end, here_is_client=self.is_client), undelivered=undelivered))
+        self._finish(replace(end_of_connection(end, is_client=self.is_client), undelivered=undelivered))
 
     def fail(self, text: str, now: float) -> None:
         """End the session: something at this end cannot be dealt with. Raises nothing."""
@@ -182,7 +159,7 @@ class Engine(ABC):
             return
         self._now = now
         if self._pings_run:
-            self._heard = max(self._heard, now - self._wire.silence())
+            self._heard = max(self._heard, now - self.transport.silence())
         if now >= self._setup_deadline:
             self._on_setup_timeout()
         elif self._is_closing_over():
@@ -218,16 +195,16 @@ class Engine(ABC):
     def ask_for_room(self) -> None:
         """After something was put into the outbox."""
         if self.outbox.waits_for_room:
-            self._wire.tell_room()
+            self.transport.request_room_event()
 
     def acknowledge(self, now: float) -> None:
-        """After the application has taken a message: once Inbox.acks_due."""
+        """After the application has taken a message: once Inbox.is_ack_due."""
         self._now = now
         self._acknowledge()
         self._progress()
 
     @property
-    def told_end(self) -> SessionEnd | None:
+    def delivered_end(self) -> SessionEnd | None:
         """The end as the application is to know it, once it has taken all messages before it."""
         if self.end is not None:
             return self.end
@@ -237,7 +214,7 @@ class Engine(ABC):
         return self._agreed_end(goodbye)
 
     @property
-    def coming_end(self) -> SessionEnd | None:
+    def expected_end(self) -> SessionEnd | None:
         """The end as far as it is known, whatever the application has still to take before it."""
         if self.end is not None:
             return self.end
@@ -248,10 +225,10 @@ class Engine(ABC):
             return None
         return SessionEnd(ClosedBy.LOCAL, reason_of(ours.reason), ours.code, ours.text, is_confirmed=False)
 
-    def has_told(self, end: SessionEnd) -> bool:
+    def has_delivered(self, end: SessionEnd) -> bool:
         """Whether the application was told that end, which may since have turned out to be another."""
         goodbye = self._peers_goodbye
-        return end == self.coming_end or (goodbye is not None and end == self._agreed_end(goodbye))
+        return end == self.expected_end or (goodbye is not None and end == self._agreed_end(goodbye))
 
     @property
     def may_send(self) -> bool:
@@ -352,7 +329,7 @@ class Engine(ABC):
             if any(each[0] == Pong.PREFIX[0] for each in self._control):
                 raise Violation("Ping came before the answer to the one before")
             self._acknowledge(asked=True)
-            self._say(Pong(frame.number))
+            self.queue_frame(Pong(frame.number))
         elif isinstance(frame, GoAway) and self.is_client:
             self._count_frame()
             self.going_away = frame
@@ -376,7 +353,7 @@ class Engine(ABC):
             ack.credit_bytes == ack.credit_messages == LAST_CREDIT
             and self._has_said_goodbye
             and self._peers_goodbye is not None
-            and ack.handled == self._wire.sent()
+            and ack.handled == self.transport.sent()
         ):
             self._peer_has_confirmed = True
 
@@ -396,7 +373,7 @@ class Engine(ABC):
             # GNS sends long ones reliably, whatever they are sent as.
             self.inbox.add_unreliable(message._replace(data=frame.payload, reliable=False), key)
             return
-        # The wire has left it, so it must not come now.
+        # The transport has left it, so it must not come now.
         lane = message.lane
         expected = self.inbox.received.get(lane, 0) + 1
         if isinstance(frame, Data) and frame.sequence != expected:
@@ -435,27 +412,27 @@ class Engine(ABC):
         theirs = self._peers_goodbye
         if not self._has_said_goodbye:
             self._has_said_goodbye = True
-            last = self._wire.sent()
+            last = self.transport.sent()
             self._said_bye = theirs is None
-            self._say(replace(goodbye, last=last) if self._said_bye else ByeAck(last, goodbye.data))
+            self.queue_frame(replace(goodbye, last=last) if self._said_bye else ByeAck(last, goodbye.data))
         if theirs is None or self.inbox.received != theirs.last:
             self._flush()
             return
         if not self._has_confirmed:
             self._has_confirmed = True
-            self._say(Ack(self.inbox.received.copy(), LAST_CREDIT, LAST_CREDIT))
+            self.queue_frame(Ack(self.inbox.received.copy(), LAST_CREDIT, LAST_CREDIT))
         self._flush()
         if self._peer_has_confirmed and not self._control:
             end = self._agreed_end(theirs)
-            self._abort_with(end, end.code, cut(end.text), linger=True)
+            self._abort_with(end, end.code, truncate_text(end.text), linger=True)
 
     def _flush(self) -> None:
         try:
             while self._control:
-                self._wire.send(self._control[0], 0, True, False)
+                self.transport.send(self._control[0], 0, True, False)
                 self._control.popleft()
         except SendQueueFull:
-            self._wire.tell_room()
+            self.transport.request_room_event()
             return
         if self.phase is not Phase.SETTING_UP:
             try:
@@ -465,7 +442,7 @@ class Engine(ABC):
                 return
             self.ask_for_room()
 
-    def _say(self, frame: Frame) -> None:
+    def queue_frame(self, frame: Frame) -> None:
         self._control.append(frame.encode())
 
     def _say_goodbye_with(self, goodbye: Bye) -> None:
@@ -479,21 +456,21 @@ class Engine(ABC):
     def _ping(self) -> None:
         self._ping_is_out = True
         self._pings += 1
-        self._say(Ping(self._pings))
+        self.queue_frame(Ping(self._pings))
 
     def _acknowledge(self, *, asked: bool = False) -> None:
         """Say what was handled if that is due, or, asked, if it is news."""
         if self._has_confirmed:  # with an ACK that no other may follow
             return
         inbox = self.inbox
-        due, handled = inbox.due_handled, inbox.handled.copy()
-        if due != inbox.due_acked:
-            self._granted = self._wire.grant(due)
+        due, handled = inbox.acks_due, inbox.handled.copy()
+        if due != inbox.acks_sent:
+            self._granted = self.transport.grant(due)
         elif not asked or handled == self._acked:
             return
-        self._say(Ack(handled, *self._granted))
+        self.queue_frame(Ack(handled, *self._granted))
         self._acked = handled
-        inbox.due_acked = due
+        inbox.acks_sent = due
 
     def _discard(self) -> None:
         """Where nobody reads any more, what has come counts as handled, so that the peer gets to its end."""
@@ -505,7 +482,9 @@ class Engine(ABC):
     def _watch_closing(self) -> None:
         waiting, _ = self.outbox.waiting
         timeout = self.config.close_timeout
-        self._give_up_at = self._now + _CLOSE_TIMEOUTS * timeout + (waiting + self._wire.outstanding()[0]) / _SLOWEST
+        self._give_up_at = (
+            self._now + _CLOSE_TIMEOUTS * timeout + (waiting + self.transport.outstanding()[0]) / _SLOWEST
+        )
         self._note_progress()
 
     def _note_progress(self) -> None:
@@ -518,7 +497,7 @@ class Engine(ABC):
         return (
             *self.outbox.waiting,
             self.outbox.unacked,
-            *self._wire.outstanding(),
+            *self.transport.outstanding(),
             sum(self.inbox.received.values()),
             self._peers_goodbye is not None,
             self._peer_has_confirmed,
@@ -542,10 +521,10 @@ class Engine(ABC):
 
     def _give_up_closing(self) -> None:
         """Without the peer's confirmation nobody is told that all went well, whatever was said."""
-        end = self.coming_end
+        end = self.expected_end
         assert end is not None  # there was a goodbye, this end's or the peer's
         lost = self._count_undelivered()
-        waiting = self.outbox.waiting[0] + self._wire.outstanding()[0]
+        waiting = self.outbox.waiting[0] + self.transport.outstanding()[0]
         text = (
             f"given up with {lost} messages, {waiting} bytes, not delivered" if lost else "given up without an answer"
         )
@@ -557,7 +536,7 @@ class Engine(ABC):
         if self._peer_has_confirmed:
             return 0
         _, waiting = self.outbox.waiting
-        return min(self.outbox.unacked, waiting + self._wire.outstanding()[1])
+        return min(self.outbox.unacked, waiting + self.transport.outstanding()[1])
 
     # ---- the end ----
 
@@ -575,11 +554,11 @@ class Engine(ABC):
         undelivered = self._count_undelivered()
         number = reason.native_code if code is None else code
         end = SessionEnd(closed_by, reason, number, text, undelivered=undelivered, is_confirmed=False)
-        self._abort_with(end, reason.native_code, native_text(code or 0, text), linger=linger)
+        self._abort_with(end, reason.native_code, connection_end_text(code or 0, text), linger=linger)
 
     def _abort_with(self, end: SessionEnd, code: int, text: str, *, linger: bool) -> None:
         try:
-            self._wire.close(code, text, linger)
+            self.transport.close(code, text, linger)
         finally:
             self._finish(end)
 

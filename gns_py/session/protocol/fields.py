@@ -27,7 +27,7 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """Bytes that are left."""
+        """SizedBytes that are left."""
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
@@ -60,7 +60,7 @@ def varint(value: int) -> bytes:
     return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
-class Part(Protocol[T]):
+class FieldType(Protocol[T]):
     """How a value stands in a frame."""
 
     def read(self, reader: Reader) -> T:
@@ -70,7 +70,7 @@ class Part(Protocol[T]):
         """Errors: FrameError."""
 
 
-class Number:
+class VarInt:
     """A varint within limits."""
 
     def __init__(self, minimum: int = 0, maximum: int = _LARGEST) -> None:
@@ -89,7 +89,7 @@ class Number:
         return value
 
 
-class Among:
+class IntegerIn:
     """A varint out of ranges."""
 
     def __init__(self, *ranges: range) -> None:
@@ -108,11 +108,11 @@ class Among:
         return value
 
 
-class Bytes:
+class SizedBytes:
     """A length, and so many bytes."""
 
     def __init__(self, maximum: int, minimum: int = 0) -> None:
-        self._size = Number(minimum, maximum)
+        self._size = VarInt(minimum, maximum)
 
     def read(self, reader: Reader) -> bytes:
         return reader.take(self._size.read(reader))
@@ -125,7 +125,7 @@ class Text:
     """UTF-8 without NUL."""
 
     def __init__(self, maximum: int) -> None:
-        self._bytes = Bytes(maximum)
+        self._bytes = SizedBytes(maximum)
 
     def read(self, reader: Reader) -> str:
         try:
@@ -147,7 +147,7 @@ class Text:
         return text
 
 
-class Fixed:
+class FixedBytes:
     """So many bytes."""
 
     def __init__(self, size: int) -> None:
@@ -162,7 +162,7 @@ class Fixed:
         return bytes(value)
 
 
-class Rest:
+class RemainingBytes:
     """What is left of the message."""
 
     def read(self, reader: Reader) -> bytes:
@@ -172,12 +172,12 @@ class Rest:
         return value
 
 
-class Lanes:
+class LaneNumbers:
     """A sequence number for each lane that has one."""
 
-    _count = Number(0, MAX_LANE + 1)
-    _lane = Number(0, MAX_LANE)
-    _sequence = Number(1)
+    _count = VarInt(0, MAX_LANE + 1)
+    _lane = VarInt(0, MAX_LANE)
+    _sequence = VarInt(1)
 
     def read(self, reader: Reader) -> Mapping[int, int]:
         lanes: dict[int, int] = {}
@@ -197,12 +197,12 @@ class Lanes:
         )
 
 
-class Several(Generic[T]):
+class ListOf(Generic[T]):
     """A count, and so many of a part."""
 
-    def __init__(self, part: Part[T], maximum: int) -> None:
+    def __init__(self, part: FieldType[T], maximum: int) -> None:
         self._part = part
-        self._count = Number(0, maximum)
+        self._count = VarInt(0, maximum)
 
     def read(self, reader: Reader) -> tuple[T, ...]:
         return tuple(self._part.read(reader) for _ in range(self._count.read(reader)))

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field, fields
 from enum import IntFlag
 from typing import ClassVar, TypeVar
 
-from .fields import Among, Bytes, Fixed, FrameError, Lanes, Number, Part, Reader, Rest, Several, Text
+from .fields import (
+    FieldType,
+    FixedBytes,
+    FrameError,
+    IntegerIn,
+    LaneNumbers,
+    ListOf,
+    Reader,
+    RemainingBytes,
+    SizedBytes,
+    Text,
+    VarInt,
+)
 
 T = TypeVar("T")
 
@@ -26,21 +38,21 @@ LAST_CREDIT = (1 << 64) - 1
 """What an ACK has for both credits that says: all up to your goodbye has come."""
 MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS = 100, 600_000
 
-_NUMBER = Number()
-_VERSION = Number(1, 0xFFFF)
-_POSITIVE = Number(1)
-_LENGTH = Number(1, MAX_MESSAGE)
-_PING_TIMEOUT = Among(range(1), range(MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS + 1))
-_CREDIT = Number(1, MAX_CREDIT)
-_CODE = Among(*CODES)
-_ID = Fixed(16)
-_TOKEN = Bytes(MAX_TOKEN)
-_KEY = Bytes(MAX_KEY, 1)
-_DATA = Bytes(MAX_DATA)
+_NUMBER = VarInt()
+_VERSION = VarInt(1, 0xFFFF)
+_POSITIVE = VarInt(1)
+_LENGTH = VarInt(1, MAX_MESSAGE)
+_PING_TIMEOUT = IntegerIn(range(1), range(MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS + 1))
+_CREDIT = VarInt(1, MAX_CREDIT)
+_CODE = IntegerIn(*CODES)
+_ID = FixedBytes(16)
+_TOKEN = SizedBytes(MAX_TOKEN)
+_KEY = SizedBytes(MAX_KEY, 1)
+_DATA = SizedBytes(MAX_DATA)
 _TEXT = Text(MAX_TEXT)
-_ADDRESSES = Several(Text(255), MAX_ADDRESSES)
-_LANES = Lanes()
-_REST = Rest()
+_ADDRESSES = ListOf(Text(255), MAX_ADDRESSES)
+_LANES = LaneNumbers()
+_REST = RemainingBytes()
 
 
 class Capabilities(IntFlag):
@@ -65,7 +77,7 @@ class Frame:
         return self.PREFIX + b"".join(each.metadata["part"].write(getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
 
 
-def _part(part: Part[T]) -> T:
+def _part(part: FieldType[T]) -> T:
     return field(metadata={"part": part})  # type: ignore[no-any-return]
 
 
@@ -94,7 +106,7 @@ class Welcome(Frame):
     PREFIX = b"\x02"
 
     version: int = _part(_VERSION)
-    capabilities: int = _part(Number(0, Capabilities.RESUME))
+    capabilities: int = _part(VarInt(0, Capabilities.RESUME))
     session_id: bytes = _part(_ID)
     epoch: int = _part(_POSITIVE)
     token: bytes = _part(_TOKEN)
@@ -270,7 +282,7 @@ class Keyed(Frame):
     payload: bytes = _part(_REST)
 
 
-_KINDS: dict[int, type[Frame]] = {
+FRAME_TYPES: dict[int, type[Frame]] = {
     kind.PREFIX[0]: kind
     for kind in (
         *(Hello, Welcome, Confirm, Ready, Reject, Resume, Resumed, ResumeFailed),
@@ -283,7 +295,7 @@ def decode(message: bytes) -> Frame:
     """The frame that a message is. Errors: FrameError."""
     if not message:
         raise FrameError("an empty message is no frame")
-    kind = _KINDS.get(message[0])
+    kind = FRAME_TYPES.get(message[0])
     if kind is None:
         raise FrameError(f"no frame has the type {message[0]:#04x}")
     if not message.startswith(kind.PREFIX):

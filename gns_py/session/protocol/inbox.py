@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from ...message import Message
 
 
-class Due:
+class AckDue:
     """A message after which an ack is due."""
 
     __slots__ = ("message",)
@@ -26,7 +26,7 @@ class Inbox:
     def __init__(self, max_unreliable: int, max_unreliable_bytes: int) -> None:
         self._max_unreliable = max_unreliable
         self._max_unreliable_bytes = max_unreliable_bytes
-        self.data: deque[Message | Due | None] = deque()
+        self.data: deque[Message | AckDue | None] = deque()
         """What waits. None: it is the turn of the oldest unreliable message, if there still is one.
 
         Reliable messages are put here, in one step with their numbers in ``received``.
@@ -40,9 +40,9 @@ class Inbox:
         self._turns = 0  # of unreliable messages, in the data: never fewer than there are such messages
         self._is_discarding = False
         self._handled: dict[int, int] = {}
-        self.due_handled = 0
+        self.acks_due = 0
         """How many messages were taken after which an ack is due: only ever grows."""
-        self.due_acked = 0
+        self.acks_sent = 0
         """For so many of them an ack was sent."""
         self.dropped = 0
         """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
@@ -56,13 +56,13 @@ class Inbox:
         return self.received if self._is_discarding else self._handled
 
     @property
-    def acks_due(self) -> bool:
+    def is_ack_due(self) -> bool:
         """Whether an ack is due."""
-        return self.due_handled != self.due_acked
+        return self.acks_due != self.acks_sent
 
-    def add(self, message: Message, *, is_due: bool = False) -> None:
+    def add(self, message: Message, *, is_ack_due: bool = False) -> None:
         """Take a reliable message, with its sequence number."""
-        arrival = Due(message) if is_due else message
+        arrival = AckDue(message) if is_ack_due else message
         lane, number = message.lane, message.number
         self.data += (arrival,)  # one step
         self.received[lane] = number
@@ -110,10 +110,10 @@ class Inbox:
                     if message is not None:
                         return message
                     continue
-                message = head.message  # type: ignore[union-attr] # it is Due
+                message = head.message  # type: ignore[union-attr] # it is AckDue
                 del data[0]
                 self._handled[message.lane] = message.number
-                self.due_handled += 1
+                self.acks_due += 1
             except IndexError:  # another thread has discarded them
                 break
             else:

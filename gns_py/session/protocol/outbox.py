@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from enum import IntEnum
-from typing import Protocol
 
-from ... import _native
 from ...errors import MessageTooLarge, SendQueueFull
 from .frames import Ack, Keyed, Untracked
+from .transport import Hold, Transport
 from .violation import Violation
 
 _UNLIMITED = (1 << 63) - 1
-
-
-class Held(IntEnum):
-    """Which messages must wait here, though an application's thread would send them by itself."""
-
-    NONE = _native.HOLD_NONE
-    DATA = _native.HOLD_DATA
-    ALL = _native.HOLD_ALL
-
-
-class Wire(Protocol):
-    """The native connection, as far as an outbox needs it: it numbers DATA, and keeps to the credit."""
-
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
-        """Sends a frame; returns GNS's number of it. Errors: SendQueueFull, MessageTooLarge."""
-
-    def send_data(self, payload: bytes, lane: int, nagle: bool) -> int | None:
-        """Sends DATA; its number, None if there is no credit. Errors: SendQueueFull, MessageTooLarge."""
-
-    def sent(self) -> dict[int, int]:
-        """The number of the last DATA that was sent, for each lane that has one."""
-
-    def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
-        """What the peer takes. Before the first call, it takes nothing."""
-
-    def hold(self, held: Held) -> None:
-        """What comes by other ways than this one is refused from now on."""
 
 
 class Outbox:
     """Reliable messages wait in their order, bounded; unreliable ones wait for room, and the oldest give way."""
 
     def __init__(
-        self, wire: Wire, max_bytes: int, max_messages: int, max_unreliable: int, max_unreliable_bytes: int
+        self, transport: Transport, max_bytes: int, max_messages: int, max_unreliable: int, max_unreliable_bytes: int
     ) -> None:
-        self._wire = wire
+        self.transport = transport
         self._max_bytes = max_bytes
         self._max_messages = max_messages
         self._max_unreliable = max_unreliable
@@ -81,7 +52,7 @@ class Outbox:
     def close(self) -> None:
         """Nothing is sent any more but what waits."""
         self._is_closed = True
-        self._wire.hold(Held.ALL)
+        self.transport.set_hold(Hold.ALL)
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -112,16 +83,16 @@ class Outbox:
     def put(self, payload: bytes, lane: int, nagle: bool) -> int:
         """Takes a reliable message; returns its sequence number. Errors: SendQueueFull, MessageTooLarge."""
         if not self._waiting:
-            self._wire.hold(Held.DATA)  # nobody else sends, from here on
+            self.transport.set_hold(Hold.DATA)  # nobody else sends, from here on
             try:
                 number = self._send(payload, lane, nagle)
             except MessageTooLarge:
-                self._wire.hold(Held.NONE)
+                self.transport.set_hold(Hold.NONE)
                 raise
             if number is not None:
-                self._wire.hold(Held.NONE)
+                self.transport.set_hold(Hold.NONE)
                 return number
-            self._numbers = self._wire.sent()
+            self._numbers = self.transport.sent()
         elif len(self._waiting) >= self._max_messages or self._waiting_bytes + len(payload) > self._max_bytes:
             raise SendQueueFull(
                 "the send queue is full: the peer does not take messages as fast as they are sent; wait with drain()"
@@ -138,7 +109,7 @@ class Outbox:
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
         if self._is_open and not self._unreliable:
             try:
-                return self._wire.send(message, lane, False, nagle)
+                return self.transport.send(message, lane, False, nagle)
             except SendQueueFull:
                 self._is_full_below = True
         self._unreliable_count += 1
@@ -161,7 +132,7 @@ class Outbox:
 
     def acked(self, ack: Ack) -> bool:
         """Take what the peer has handled, and what it takes; return whether it has handled more. Errors: Violation."""
-        sent = self._wire.sent()
+        sent = self.transport.sent()
         for lane in self._acked.keys() | ack.handled.keys():
             handled = ack.handled.get(lane, 0)
             if handled > sent.get(lane, 0):
@@ -178,7 +149,7 @@ class Outbox:
     @property
     def unacked(self) -> int:
         """How many reliable messages wait here, or were sent and are not acked."""
-        return len(self._waiting) + sum(self._wire.sent().values()) - sum(self._acked.values())
+        return len(self._waiting) + sum(self.transport.sent().values()) - sum(self._acked.values())
 
     def flush(self) -> None:
         """Send what there is credit and room for. Errors: MessageTooLarge."""
@@ -188,7 +159,7 @@ class Outbox:
         while self._unreliable and not self._is_full_below:
             name, message = self._pop_unreliable()  # first: it is lost rather than sent twice
             try:
-                self._wire.send(message[0], message[1], False, message[2])
+                self.transport.send(message[0], message[1], False, message[2])
             except SendQueueFull:
                 self._is_full_below = True
                 self._unreliable[name] = message
@@ -197,7 +168,7 @@ class Outbox:
 
     def _flush_reliable(self) -> None:
         if self._is_flushing:  # an interrupted one: what was sent may wait still
-            sent = self._wire.sent()
+            sent = self.transport.sent()
             while self._waiting and self._waiting[0][3] <= sent.get(self._waiting[0][1], 0):
                 self._drop_first()
         self._is_flushing = True
@@ -208,7 +179,7 @@ class Outbox:
             self._drop_first()
         self._is_flushing = False
         if not self._waiting and not self._is_closed:
-            self._wire.hold(Held.NONE)
+            self.transport.set_hold(Hold.NONE)
 
     def _drop_first(self) -> None:
         size = len(self._waiting[0][0])
@@ -226,11 +197,11 @@ class Outbox:
         self._credit_bytes = credit_bytes
         self._credit_messages = credit_messages
         # The core counts with 64 bits and a sign. So much is no limit.
-        self._wire.allow(self._max_message, min(credit_bytes, _UNLIMITED), min(credit_messages, _UNLIMITED))
+        self.transport.allow(self._max_message, min(credit_bytes, _UNLIMITED), min(credit_messages, _UNLIMITED))
 
     def _send(self, payload: bytes, lane: int, nagle: bool) -> int | None:
         try:
-            return self._wire.send_data(payload, lane, nagle)
+            return self.transport.send_data(payload, lane, nagle)
         except SendQueueFull:
             self._is_full_below = True
             return None

@@ -171,29 +171,29 @@ def reason_of(number: int) -> CloseReason:
 _NUMBERS = {int(reason): reason for reason in CloseReason}
 
 
-def native_text(code: int, text: str) -> str:
+def connection_end_text(code: int, text: str) -> str:
     """What the native end of a connection says, where the session has not said it; code 0: there is none."""
-    return cut(f"{int(code):04} {text}".rstrip(" "))
+    return truncate_text(f"{int(code):04} {text}".rstrip(" "))
 
 
-def cut(text: str) -> str:
+def truncate_text(text: str) -> str:
     """As much of a text as the native end of a connection can say."""
     return text.encode()[:_MAX_NATIVE_TEXT].decode(errors="ignore")
 
 
-def end_of_native(end: ConnectionEnd, *, here_is_client: bool) -> SessionEnd:
+def end_of_connection(end: ConnectionEnd, *, is_client: bool) -> SessionEnd:
     """What the end of the native connection means for the session on it."""
     named = _NUMBERS.get(end.code - _NORMAL, _NUMBERS.get(end.code - _FAULT))
     if named is not None:
         said = _NATIVE_TEXT.fullmatch(end.text)
         code, text = (int(said[1]), said[2] or "") if said else (0, end.text)
         return SessionEnd(end.closed_by, named, code or end.code, text, is_confirmed=False)
-    by_client = (end.closed_by is ClosedBy.LOCAL) is here_is_client
-    reason = _reason_of_native(end.code, by_client=by_client)
+    by_client = (end.closed_by is ClosedBy.LOCAL) is is_client
+    reason = _reason_of_connection(end.code, by_client=by_client)
     return SessionEnd(end.closed_by, reason, end.code, end.text, is_confirmed=False)
 
 
-def _reason_of_native(code: int, *, by_client: bool) -> CloseReason:
+def _reason_of_connection(code: int, *, by_client: bool) -> CloseReason:
     if code in (EndReason.GOING_AWAY, EndReason.SHUTDOWN) and not by_client:
         return CloseReason.SERVER_SHUTTING_DOWN
     known = _BY_NATIVE_CODE.get(code)
