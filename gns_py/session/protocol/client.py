@@ -1,4 +1,4 @@
-"""How a session begins, at either end."""
+"""The engine of the end that connects."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from ...events import ClosedBy
 from .config import SessionConfig
 from .engine import Engine, Phase
 from .fields import FrameError
-from .frames import VERSION, Confirm, Frame, Hello, Ready, Reject, ResumeFailed, Welcome, decode
+from .frames import FIRST_EPOCH, VERSION, Confirm, Frame, GoAway, Hello, Ready, Reject, ResumeFailed, Welcome, decode
 from .reasons import CloseReason, SessionEnd, reason_of, truncate_text
 from .transport import Transport
 from .violation import Violation
-
-_FIRST_EPOCH = 1
 
 
 class ClientEngine(Engine):
@@ -44,7 +42,7 @@ class ClientEngine(Engine):
 
     @property
     def peer_data(self) -> bytes:
-        """What the server's application has accepted with."""
+        """The data with which the server's application has accepted."""
         return self._welcome.data if self._welcome else b""
 
     @property
@@ -52,7 +50,7 @@ class ClientEngine(Engine):
         """16 bytes, chosen by the server."""
         return self._welcome.session_id if self._welcome else b""
 
-    def _check_speaks(self, message: bytes) -> None:
+    def _check_speaks_protocol(self, message: bytes) -> None:
         if self._welcome is None and not _is_answer(message):
             raise Violation("the server does not speak the session protocol", CloseReason.PROTOCOL_ERROR)
 
@@ -69,23 +67,30 @@ class ClientEngine(Engine):
         elif isinstance(frame, Ready) and self._welcome is not None and frame.epoch == self._welcome.epoch:
             self._establish(self._welcome.credit_bytes, self._welcome.credit_messages)
         else:
-            raise Violation(f"{type(frame).__name__} came in the set-up")
+            raise Violation(f"{type(frame).__name__} arrived during the handshake")
         return True
 
     def _on_welcome(self, welcome: Welcome) -> None:
-        if welcome.version != VERSION or welcome.capabilities or welcome.token or welcome.epoch != _FIRST_EPOCH:
+        if welcome.version != VERSION or welcome.capabilities or welcome.token or welcome.epoch != FIRST_EPOCH:
             raise Violation("the server has accepted what was not offered")
         self._welcome = welcome
         self.outbox.limit(welcome.max_message)
-        self._ping_timeout = welcome.ping_timeout_ms / 1000.0
+        self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
         self.queue_frame(Confirm(welcome.epoch))
 
-    def _takes_data(self) -> bool:
+    def _accepts_data(self) -> bool:
         return self._welcome is not None
 
     def _on_setup_timeout(self) -> None:
         text = "no answer to HELLO" if self._welcome is None else "no answer to CONFIRM"
         self._abort(ClosedBy.PROBLEM, CloseReason.ABORTED, None, f"the server was too slow: {text}")
+
+    def _on_other_frame(self, frame: Frame) -> None:
+        if not isinstance(frame, GoAway):
+            super()._on_other_frame(frame)
+            return
+        self._frame_budget.spend(self._now)
+        self.going_away = frame
 
 
 def _is_answer(message: bytes) -> bool:

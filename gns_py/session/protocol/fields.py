@@ -1,4 +1,4 @@
-"""What frames are made of: each part checks its limits when it is written and when it is read."""
+"""The types of the fields in frames. Each checks its limits when it is written and when it is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FrameError(ValueError):
 
 
 class Reader:
-    """Reads one message from its beginning to its end."""
+    """Reads one message from beginning to end."""
 
     __slots__ = ("_at", "_data")
 
@@ -27,18 +27,26 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """SizedBytes that are left."""
+        """The number of bytes left."""
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
-        """So many bytes. Errors: FrameError."""
+        """Read `size` bytes.
+
+        Raises:
+            FrameError: There are fewer.
+        """
         if size > self.left:
             raise FrameError(f"the frame ends {size - self.left} bytes too early")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def varint(self) -> int:
-        """A number. Errors: FrameError."""
+        """Read a number.
+
+        Raises:
+            FrameError: It is malformed.
+        """
         value = shift = 0
         while True:
             byte = self.take(1)[0]
@@ -56,22 +64,22 @@ class Reader:
 
 
 def varint(value: int) -> bytes:
-    """The number, below 2^64, as bytes."""
+    """Return a number below 2^64 as bytes."""
     return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
 class FieldType(Protocol[T]):
-    """How a value stands in a frame."""
+    """How a value is written in a frame. Both methods raise FrameError for values beyond its limits."""
 
     def read(self, reader: Reader) -> T:
-        """Errors: FrameError."""
+        """Read a value."""
 
     def write(self, value: T) -> bytes:
-        """Errors: FrameError."""
+        """Return a value as bytes."""
 
 
 class VarInt:
-    """A varint within limits."""
+    """A varint between two limits."""
 
     def __init__(self, minimum: int = 0, maximum: int = _LARGEST) -> None:
         self._minimum = minimum
@@ -90,7 +98,7 @@ class VarInt:
 
 
 class IntegerIn:
-    """A varint out of ranges."""
+    """A varint in one of several ranges."""
 
     def __init__(self, *ranges: range) -> None:
         self._ranges = ranges
@@ -109,7 +117,7 @@ class IntegerIn:
 
 
 class SizedBytes:
-    """A length, and so many bytes."""
+    """Bytes, after their length."""
 
     def __init__(self, maximum: int, minimum: int = 0) -> None:
         self._size = VarInt(minimum, maximum)
@@ -122,7 +130,7 @@ class SizedBytes:
 
 
 class Text:
-    """UTF-8 without NUL."""
+    """UTF-8 without NUL, after its length in bytes."""
 
     def __init__(self, maximum: int) -> None:
         self._bytes = SizedBytes(maximum)
@@ -148,7 +156,7 @@ class Text:
 
 
 class FixedBytes:
-    """So many bytes."""
+    """A fixed number of bytes."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -158,12 +166,12 @@ class FixedBytes:
 
     def write(self, value: bytes) -> bytes:
         if len(value) != self._size:
-            raise FrameError(f"{len(value)} bytes are not {self._size}")
+            raise FrameError(f"{len(value)} bytes instead of {self._size}")
         return bytes(value)
 
 
 class RemainingBytes:
-    """What is left of the message."""
+    """The bytes that are left of the message."""
 
     def read(self, reader: Reader) -> bytes:
         return reader.take(reader.left)
@@ -185,7 +193,7 @@ class LaneNumbers:
         for _ in range(self._count.read(reader)):
             lane = self._lane.read(reader)
             if lane <= last:
-                raise FrameError(f"lane {lane} comes after lane {last}")
+                raise FrameError(f"lane {lane} follows lane {last}")
             last = lane
             lanes[lane] = self._sequence.read(reader)
         return lanes
@@ -198,14 +206,14 @@ class LaneNumbers:
 
 
 class ListOf(Generic[T]):
-    """A count, and so many of a part."""
+    """Several values of one type, after their number."""
 
-    def __init__(self, part: FieldType[T], maximum: int) -> None:
-        self._part = part
+    def __init__(self, item: FieldType[T], maximum: int) -> None:
+        self._item = item
         self._count = VarInt(0, maximum)
 
     def read(self, reader: Reader) -> tuple[T, ...]:
-        return tuple(self._part.read(reader) for _ in range(self._count.read(reader)))
+        return tuple(self._item.read(reader) for _ in range(self._count.read(reader)))
 
     def write(self, value: tuple[T, ...]) -> bytes:
-        return self._count.write(len(value)) + b"".join(map(self._part.write, value))
+        return self._count.write(len(value)) + b"".join(map(self._item.write, value))

@@ -360,7 +360,7 @@ def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: Sessio
         with sessions.serve(echo, "127.0.0.1", 0, session_config=server_config) as server:
             client = sessions.connect(*server.address, session_config=wish)
             engine = getattr(client, "_inner", client)._engine
-            assert engine._ping_timeout == timeout
+            assert engine.keep_alive.timeout == timeout
             client.abort()
 
 

@@ -316,7 +316,7 @@ class TestOtherPeers:
         with sessions.serve(echo, "127.0.0.1", 0, session_config=SHORT) as server, self.dial(server) as raw:
             end = self.end_of(raw)
             assert end.code == CloseReason.PROTOCOL_ERROR.native_code
-            assert "no HELLO came in time: this is a server of gns_py sessions" in end.text
+            assert "no HELLO arrived in time: this is a server of gns_py sessions" in end.text
 
     def test_a_session_client_at_a_raw_server_that_answers(self, sessions: SessionApi) -> None:
         def echo_natively(connection: gns.Connection) -> None:
@@ -535,7 +535,7 @@ class TestNoHalfSession:
 def test_settings_are_checked() -> None:
     for named, match in (
         ({"max_message": 0}, "max_message is 0: it must be at least 1"),
-        ({"max_message": 524_273}, "524272 is the most"),
+        ({"max_message": 524_273}, "at most 524272 is allowed"),
         ({"credit_bytes": -1}, "credit_bytes is -1"),
         ({"ping_timeout": 0.05}, "from 0.1 to 600, or None"),
         ({"close_timeout": 0}, "close_timeout is 0: it must be above 0"),

@@ -251,8 +251,8 @@ class Sessions(RuleBasedStateMachine):
 
     def goodbyes_were_exchanged(self, who: int) -> bool:
         """Neither end has anything left to say, and the other one knows it."""
-        theirs = self.engines[who]._peers_goodbye
-        return theirs is not None and self.engines[1 - who]._has_said_goodbye
+        theirs = self.engines[who].goodbyes.theirs
+        return theirs is not None and self.engines[1 - who].goodbyes.is_said
 
     @invariant()
     def ends_stay(self) -> None:
