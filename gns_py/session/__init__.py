@@ -1,7 +1,7 @@
-"""Sessions: data and consent at the set-up, data at the end, flow control, and one reason for every end.
+"""Sessions: data and consent in the handshake, data at the end, flow control, and one reason for every end.
 
-This package holds what the APIs share. To connect and to listen, import an API: ``gns_py.session.sync`` for threads,
-``gns_py.session.asyncio`` for asyncio. Both ends must speak sessions: the protocol, inside of GNS's messages, is
+This package contains what the two APIs share. To connect or to listen, import one of them: ``gns_py.session.sync`` for
+threads, ``gns_py.session.asyncio`` for asyncio. Both ends must use sessions: their protocol, inside GNS messages, is
 documented for other languages.
 """
 

@@ -2,10 +2,10 @@
 
 GNSError
 └── SessionClosed (ConnectionError)     the session has ended: see .end
-    ├── SessionClosedOK                 in the normal course of events
-    └── SessionClosedError              by a fault, a timeout, a broken network
-        └── SessionFailed               before it was ever established
-            ├── SessionRejected         the server does not want it
+    ├── SessionClosedOK                 normally
+    └── SessionClosedError              by a fault, a timeout, or a broken network
+        └── SessionFailed               before it was established
+            ├── SessionRejected         the server has rejected it
             └── SessionTimeout (TimeoutError)
 """
 
@@ -19,7 +19,11 @@ from .protocol.reasons import CloseReason, SessionEnd
 
 
 class SessionClosed(GNSError, ConnectionError):
-    """The session has ended; ``end`` says who ended it, why, and what was said."""
+    """The session has ended.
+
+    Attributes:
+        end: Who ended it, why, with which code, text and data.
+    """
 
     def __init__(self, end: SessionEnd) -> None:
         super().__init__(str(end))
@@ -30,31 +34,31 @@ class SessionClosed(GNSError, ConnectionError):
 
     @property
     def reason(self) -> CloseReason:
-        """Why."""
+        """The reason of the end."""
         return self.end.reason
 
     @property
     def code(self) -> int:
-        """The number that the application gave."""
+        """The application's code."""
         return self.end.code
 
     @property
     def text(self) -> str:
-        """What whoever ended it said."""
+        """The text given by the end that closed."""
         return self.end.text
 
     @property
     def data(self) -> bytes:
-        """What the application at the other end gave."""
+        """The data that the other application gave."""
         return self.end.data
 
 
 class SessionClosedOK(SessionClosed):
-    """Closed by an application, in the normal course of events."""
+    """The session was closed normally, by either application."""
 
 
 class SessionClosedError(SessionClosed):
-    """Ended by a fault at either end, a timeout, a broken network."""
+    """The session ended by a fault at either end, a timeout, or a broken network."""
 
 
 class SessionFailed(SessionClosedError):
@@ -62,7 +66,7 @@ class SessionFailed(SessionClosedError):
 
 
 class SessionRejected(SessionFailed):
-    """The server does not want this client: its application, or one of its rules."""
+    """The server has rejected this client: by its application, or by one of its rules."""
 
 
 class SessionTimeout(SessionFailed, TimeoutError):
@@ -80,8 +84,13 @@ _REFUSALS = frozenset(
 )
 
 
-def failed(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
-    """The exception for a session that ended before it was established; rejected: the server has said REJECT."""
+def session_failed_error(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
+    """Return the exception for a session that ended before it was established.
+
+    Args:
+        end: How it ended.
+        rejected: True if the server has sent REJECT.
+    """
     if rejected or (end.closed_by is ClosedBy.PEER and end.reason in _REFUSALS):
         return SessionRejected(end)
     if end.closed_by is ClosedBy.PROBLEM and end.reason in (CloseReason.CONNECTION_LOST, CloseReason.ABORTED):
@@ -89,6 +98,6 @@ def failed(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
     return SessionFailed(end)
 
 
-def closed(end: SessionEnd) -> SessionClosed:
-    """The exception for a session that has ended."""
+def session_closed_error(end: SessionEnd) -> SessionClosed:
+    """Return the exception for a session that has ended."""
     return SessionClosedOK(end) if end.ok else SessionClosedError(end)

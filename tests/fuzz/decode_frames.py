@@ -25,11 +25,12 @@ with atheris.instrument_imports(include=["gns_py.session", "independent_decoder"
     from support.frames import assert_decoders_agree, message_of
     from support.framing import Framing, take
 
-    from gns_py.session.protocol.client import ClientEngine, ServerEngine
+    from gns_py.session.protocol.client import ClientEngine
     from gns_py.session.protocol.config import SessionConfig
     from gns_py.session.protocol.engine import Engine, Phase
     from gns_py.session.protocol.frames import Bye, Confirm, Data, Frame, Hello, Ready, Welcome
     from gns_py.session.protocol.reasons import CloseReason
+    from gns_py.session.protocol.server import ServerEngine
 
 # Small, so that limits are reached.
 CONFIG = SessionConfig(max_message=100, credit_bytes=200, credit_messages=2, unreliable_queue=1)
@@ -39,12 +40,12 @@ BYE = Bye(CloseReason.CLOSED_BY_CLIENT, 1000, "", {0: 2}, b"")
 
 
 class Nowhere(Framing):
-    """A Wire that takes everything."""
+    """A Transport that takes everything."""
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
         return 1
 
-    def tell_room(self) -> None:
+    def request_room_event(self) -> None:
         pass
 
     def close(self, code: int, text: str, linger: bool) -> None:
@@ -55,7 +56,9 @@ FRAMINGS: WeakKeyDictionary[Engine, Nowhere] = WeakKeyDictionary()
 
 
 def receive(engine: Engine, message: bytes) -> None:
-    FRAMINGS[engine].deliver(engine, gns_py.Message(message, 1, 0, True, 0), 0.0)
+    transport = engine.transport
+    assert isinstance(transport, Nowhere)
+    transport.deliver(engine, gns_py.Message(message, 1, 0, True, 0), 0.0)
 
 
 def client(*frames: Frame) -> Engine:
@@ -116,10 +119,10 @@ def try_one(message: bytes) -> None:
             if engine.phase is not Phase.SETTING_UP:
                 take(engine, now)
             # As applications ask.
-            assert engine.end is None or engine.told_end is engine.coming_end is engine.end
-            assert engine.told_end is None or engine.told_end == engine.coming_end
+            assert engine.end is None or engine.delivered_end is engine.expected_end is engine.end
+            assert engine.delivered_end is None or engine.delivered_end == engine.expected_end
         leaving(engine)
-        engine.native_ended(gns_py.ConnectionEnd(gns_py.ClosedBy.PEER, 1000, ""), 21.0)
+        engine.connection_ended(gns_py.ConnectionEnd(gns_py.ClosedBy.PEER, 1000, ""), 21.0)
         assert engine.end is not None
 
 

@@ -8,14 +8,14 @@ from gns_py.message import Message
 from gns_py.session.protocol.engine import Engine
 from gns_py.session.protocol.fields import FrameError
 from gns_py.session.protocol.frames import Data, Untracked, decode
-from gns_py.session.protocol.outbox import Held
+from gns_py.session.protocol.transport import Hold
 
 
 class Framing:
-    """An engine's Wire, but for what it does with frames; DATA is numbered, held to its credit, and taken in order."""
+    """A Transport without a network: numbers DATA, keeps to the credit, and takes DATA in order."""
 
     def __init__(self) -> None:
-        self.held = Held.NONE
+        self.hold = Hold.NONE
         self.may_send = 0, 0
         self.sent_bytes = 0
         self.numbers: dict[int, int] = {}
@@ -31,7 +31,7 @@ class Framing:
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
         raise NotImplementedError
 
-    def tell_room(self) -> None:
+    def request_room_event(self) -> None:
         raise NotImplementedError
 
     def close(self, code: int, text: str, linger: bool) -> None:
@@ -55,8 +55,8 @@ class Framing:
     def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:  # noqa: ARG002
         self.may_send = credit_bytes, credit_messages
 
-    def hold(self, held: Held) -> None:
-        self.held = held
+    def set_hold(self, hold: Hold) -> None:
+        self.hold = hold
 
     # ---- in ----
 
@@ -103,7 +103,7 @@ class Framing:
         elif engine.watches_data:
             engine.receive_data(data, now, is_ack_due=is_due)
         elif data.reliable:
-            engine.inbox.add(data, is_due=is_due)
+            engine.inbox.add(data, is_ack_due=is_due)
         else:
             engine.inbox.add_unreliable(data)
 
@@ -119,6 +119,6 @@ class Framing:
 def take(engine: Engine, now: float) -> Message | None:
     """What a session does when its application receives."""
     message = engine.inbox.take()
-    if engine.inbox.acks_due:
+    if engine.inbox.is_ack_due:
         engine.acknowledge(now)
     return message

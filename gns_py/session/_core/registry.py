@@ -15,9 +15,9 @@ from ..._generated.enums import EndReason
 from ...address import Address
 from ...errors import InvalidStateError
 from ...events import ConnectionRequest
-from ..protocol.client import ServerEngine, ServerStep
 from ..protocol.engine import Phase
-from ..protocol.reasons import CloseReason, native_text
+from ..protocol.reasons import CloseReason, connection_end_text
+from ..protocol.server import ServerEngine, ServerStep
 from .admission import Admission, AdmissionCounters, AdmissionRules
 from .request import SessionRequest
 from .session import BaseSession, check_goodbye
@@ -56,7 +56,7 @@ class Lobby(Generic[S]):
             refusal = self._admission.request(address, time.monotonic())
         if refusal is None:
             return True
-        request.connection._close(refusal.reason.native_code, native_text(0, refusal.text), linger=False)
+        request.connection._close(refusal.reason.native_code, connection_end_text(0, refusal.text), linger=False)
         return False
 
     def _make_place(self) -> None:

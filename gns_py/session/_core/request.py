@@ -10,8 +10,8 @@ from ..._generated.enums import EndReason, InfoFlags
 from ..._uncopyable import Uncopyable
 from ...address import Address
 from ...identity import Identity
-from ..protocol.client import ServerEngine
 from ..protocol.reasons import CloseReason
+from ..protocol.server import ServerEngine
 from .session import BaseSession, check_data, check_goodbye
 
 S = TypeVar("S", bound=BaseSession[Any])

@@ -22,14 +22,15 @@ from ...events import ConnectionEnd
 from ...identity import Identity
 from ...message import Message
 from ...stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
-from ..errors import SessionClosed, SessionFailed, closed, failed
+from ..errors import SessionClosed, SessionFailed, session_closed_error, session_failed_error
 from ..protocol.config import SessionConfig
-from ..protocol.engine import Engine, Phase, Wire
+from ..protocol.engine import Engine, Phase
 from ..protocol.fields import MAX_LANE, Text
 from ..protocol.frames import CODES, MAX_DATA, MAX_KEY, MAX_MESSAGE, MAX_TEXT, Keyed
-from ..protocol.inbox import Due
-from ..protocol.reasons import CloseReason, SessionEnd, native_text
-from .transport import ConnectionWire
+from ..protocol.inbox import AckDue
+from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text
+from ..protocol.transport import Transport
+from .transport import ConnectionTransport
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -44,14 +45,14 @@ _RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 class BaseSession(Uncopyable, ABC, Generic[C]):
     """One end of a session. Sending and closing: any thread. Reading: one thread, or task, at a time."""
 
-    def __init__(self, connection: C, make_engine: Callable[[Wire], Engine]) -> None:
+    def __init__(self, connection: C, make_engine: Callable[[Transport], Engine]) -> None:
         self.connection = connection
         """The native connection that carries it: for all that is not said here, and not for messages."""
         self._handle = connection.handle
         self._lock = threading.RLock()  # taken after the mailbox's, never before
         self._watcher: Callable[[Any], None] | None = None  # of the phase, and of each change before it is established
         self._watched: Phase | None = None
-        self._engine = make_engine(ConnectionWire(connection))
+        self._engine = make_engine(ConnectionTransport(connection))
         self._inbox = self._engine.inbox
         self._outbox = self._engine.outbox
         # Sink, for the connection.
@@ -60,11 +61,11 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
         self.data: deque[Any] = self._inbox.data
         self.received = self._inbox.received
         self.put_unreliable = self._inbox.add_unreliable
-        self.mark_due = Due
+        self.mark_due = AckDue
         self.readers: Any = ()
 
     def __repr__(self) -> str:
-        state = self._engine.told_end or self._engine.phase.value
+        state = self._engine.delivered_end or self._engine.phase.value
         peer = self.connection._last_info.remote_address if self.connection._last_info else None
         return f"<{type(self).__module__}.{type(self).__name__} {peer} {state}>"
 
@@ -74,8 +75,8 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
             return
         text = f"unclosed session {self!r}"
         self.connection._closed_here = True
-        reason = CloseReason.ABORTED
-        _native.close(self._handle, reason.native_code, native_text(0, "the session was dropped").encode(), True)
+        dropped = connection_end_text(0, "the session was dropped")
+        _native.close(self._handle, CloseReason.ABORTED.native_code, dropped.encode(), True)
         if engine.may_send:  # else it was closed, and what ran it has ended too early
             _warn(text, ResourceWarning, source=self)
 
@@ -95,7 +96,7 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
     def end(self) -> SessionEnd | None:
         """Why it ended, once all messages before the end have been taken; None before."""
         with self._lock:
-            return self._engine.told_end
+            return self._engine.delivered_end
 
     @property
     def is_established(self) -> bool:
@@ -325,7 +326,7 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
 
     def take_end(self, end: ConnectionEnd) -> None:
         """Sink's, for the inputs."""
-        self._engine.native_ended(end, time.monotonic())
+        self._engine.connection_ended(end, time.monotonic())
 
     def take_room(self) -> None:
         """Sink's, for the inputs."""
@@ -355,7 +356,7 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
     def _is_own_end(self, error: BaseException) -> bool:
         """Whether it tells of nothing but the end of this session, or of its connection."""
         if isinstance(error, SessionClosed):
-            return self._engine.has_told(error.end)
+            return self._engine.has_delivered(error.end)
         return self.connection._is_own_end(error)
 
     def _tell_watcher(self) -> None:
@@ -422,7 +423,7 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
     def _take(self) -> Message | None:
         inbox = self._inbox
         message = inbox.take()
-        return self._acknowledge(message) if inbox.due_handled != inbox.due_acked else message
+        return self._acknowledge(message) if inbox.acks_due != inbox.acks_sent else message
 
     def _is_drained(self) -> bool:
         """Whether nothing waits for the peer to read. Errors: SessionClosed."""
@@ -464,12 +465,12 @@ class BaseSession(Uncopyable, ABC, Generic[C]):
     def _failed(self) -> SessionFailed:
         end = self._engine.end
         assert end is not None
-        return failed(end, rejected=self._engine.rejected)
+        return session_failed_error(end, rejected=self._engine.rejected)
 
     def _closed(self) -> SessionClosed:
-        end = self._engine.coming_end
+        end = self._engine.expected_end
         assert end is not None
-        return closed(end)
+        return session_closed_error(end)
 
 
 def check_goodbye(code: int, text: str, data: bytes) -> None:

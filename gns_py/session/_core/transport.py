@@ -5,13 +5,13 @@ from __future__ import annotations
 from ... import _native
 from ..._core.endpoint import Endpoint
 from ...errors import ConnectionClosed
-from ..protocol.outbox import Held
+from ..protocol.transport import Hold
 
 _WAITED = _native.SEND_RELIABLE | _native.SEND_FRAMED | _native.SEND_WAITED
 
 
-class ConnectionWire:
-    """An engine's Wire. What a connection that has ended does not take is gone with it."""
+class ConnectionTransport:
+    """An engine's Transport. What a connection that has ended does not take is gone with it."""
 
     def __init__(self, connection: Endpoint) -> None:
         self._connection = connection
@@ -62,11 +62,11 @@ class ConnectionWire:
         """What the peer takes."""
         _native.framing_allow(self._handle, max_message, credit_bytes, credit_messages)
 
-    def hold(self, held: Held) -> None:
+    def set_hold(self, hold: Hold) -> None:
         """What does not come by send_data() is refused from now on."""
-        _native.framing_hold(self._handle, held)
+        _native.framing_hold(self._handle, hold)
 
-    def tell_room(self) -> None:
+    def request_room_event(self) -> None:
         """Asks for Sink._on_room() when half of the send queue is free."""
         connection = self._connection
         try:

@@ -11,10 +11,10 @@ from ...asyncio.awaitable import Opening
 from ...config import Config
 from ...errors import ConnectFailed
 from .._core.session import check_data, check_session_config
-from ..errors import failed
+from ..errors import session_failed_error
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
-from ..protocol.reasons import end_of_native
+from ..protocol.reasons import end_of_connection
 from .session import Session
 
 
@@ -52,13 +52,11 @@ class connect(Opening[Session]):  # noqa: N801 - it is used like a function
         try:
             connection = await self._connect
         except ConnectFailed as error:
-            raise failed(end_of_native(error.end, here_is_client=True)) from error
+            raise session_failed_error(end_of_connection(error.end, is_client=True)) from error
         left = deadline.remaining()
         now = time.monotonic()
-        session = Session(
-            connection,
-            lambda wire: ClientEngine(wire, self._config, self._data, None if left is None else now + left, now),
-        )
+        ends_at = None if left is None else now + left
+        session = Session(connection, lambda transport: ClientEngine(transport, self._config, self._data, ends_at, now))
         try:
             await session.wait_established()
         except BaseException:

@@ -20,9 +20,10 @@ from ...asyncio.mailbox import LoopMailbox, Waiters
 from ...errors import ConcurrencyError, ConnectionClosed
 from ...message import Message, MessageView, with_view
 from .._core.session import BaseSession, check_goodbye
-from ..errors import SessionClosedOK, closed
-from ..protocol.engine import Engine, Phase, Wire
+from ..errors import SessionClosedOK, session_closed_error
+from ..protocol.engine import Engine, Phase
 from ..protocol.reasons import CloseReason, SessionEnd
+from ..protocol.transport import Transport
 
 
 class Session(BaseSession[Connection]):
@@ -33,7 +34,7 @@ class Session(BaseSession[Connection]):
     One task at a time receives, others get ConcurrencyError. All that is no coroutine works from any thread.
     """
 
-    def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
+    def __init__(self, connection: Connection, make_engine: Callable[[Transport], Engine]) -> None:
         super().__init__(connection, make_engine)
         self._loop = asyncio.get_running_loop()
         self._loop_mailbox = cast("LoopMailbox", connection._mailbox)
@@ -89,7 +90,7 @@ class Session(BaseSession[Connection]):
         message = inbox.take()
         if message is None:
             message = await self._wait_for_message()
-        if inbox.due_handled != inbox.due_acked:
+        if inbox.acks_due != inbox.acks_sent:
             self._acknowledge(message)
         return message
 
@@ -99,7 +100,7 @@ class Session(BaseSession[Connection]):
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
             if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
-                raise closed(end)
+                raise session_closed_error(end)
             await self.readers.wait()
             message = self._inbox.take()
             if message is not None:

@@ -1,4 +1,4 @@
-"""What frames are made of: each part checks its limits when it is written and when it is read."""
+"""The types of the fields in frames. Each checks its limits when it is written and when it is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FrameError(ValueError):
 
 
 class Reader:
-    """Reads one message from its beginning to its end."""
+    """Reads one message from beginning to end."""
 
     __slots__ = ("_at", "_data")
 
@@ -27,18 +27,26 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """Bytes that are left."""
+        """The number of bytes left."""
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
-        """So many bytes. Errors: FrameError."""
+        """Read `size` bytes.
+
+        Raises:
+            FrameError: There are fewer.
+        """
         if size > self.left:
             raise FrameError(f"the frame ends {size - self.left} bytes too early")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def varint(self) -> int:
-        """A number. Errors: FrameError."""
+        """Read a number.
+
+        Raises:
+            FrameError: It is malformed.
+        """
         value = shift = 0
         while True:
             byte = self.take(1)[0]
@@ -56,22 +64,22 @@ class Reader:
 
 
 def varint(value: int) -> bytes:
-    """The number, below 2^64, as bytes."""
+    """Return a number below 2^64 as bytes."""
     return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80,)) + varint(value >> 7)
 
 
-class Part(Protocol[T]):
-    """How a value stands in a frame."""
+class FieldType(Protocol[T]):
+    """How a value is written in a frame. Both methods raise FrameError for values beyond its limits."""
 
     def read(self, reader: Reader) -> T:
-        """Errors: FrameError."""
+        """Read a value."""
 
     def write(self, value: T) -> bytes:
-        """Errors: FrameError."""
+        """Return a value as bytes."""
 
 
-class Number:
-    """A varint within limits."""
+class VarInt:
+    """A varint between two limits."""
 
     def __init__(self, minimum: int = 0, maximum: int = _LARGEST) -> None:
         self._minimum = minimum
@@ -89,8 +97,8 @@ class Number:
         return value
 
 
-class Among:
-    """A varint out of ranges."""
+class IntegerIn:
+    """A varint in one of several ranges."""
 
     def __init__(self, *ranges: range) -> None:
         self._ranges = ranges
@@ -108,11 +116,11 @@ class Among:
         return value
 
 
-class Bytes:
-    """A length, and so many bytes."""
+class SizedBytes:
+    """Bytes, after their length."""
 
     def __init__(self, maximum: int, minimum: int = 0) -> None:
-        self._size = Number(minimum, maximum)
+        self._size = VarInt(minimum, maximum)
 
     def read(self, reader: Reader) -> bytes:
         return reader.take(self._size.read(reader))
@@ -122,10 +130,10 @@ class Bytes:
 
 
 class Text:
-    """UTF-8 without NUL."""
+    """UTF-8 without NUL, after its length in bytes."""
 
     def __init__(self, maximum: int) -> None:
-        self._bytes = Bytes(maximum)
+        self._bytes = SizedBytes(maximum)
 
     def read(self, reader: Reader) -> str:
         try:
@@ -147,8 +155,8 @@ class Text:
         return text
 
 
-class Fixed:
-    """So many bytes."""
+class FixedBytes:
+    """A fixed number of bytes."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -158,12 +166,12 @@ class Fixed:
 
     def write(self, value: bytes) -> bytes:
         if len(value) != self._size:
-            raise FrameError(f"{len(value)} bytes are not {self._size}")
+            raise FrameError(f"{len(value)} bytes instead of {self._size}")
         return bytes(value)
 
 
-class Rest:
-    """What is left of the message."""
+class RemainingBytes:
+    """The bytes that are left of the message."""
 
     def read(self, reader: Reader) -> bytes:
         return reader.take(reader.left)
@@ -172,12 +180,12 @@ class Rest:
         return value
 
 
-class Lanes:
+class LaneNumbers:
     """A sequence number for each lane that has one."""
 
-    _count = Number(0, MAX_LANE + 1)
-    _lane = Number(0, MAX_LANE)
-    _sequence = Number(1)
+    _count = VarInt(0, MAX_LANE + 1)
+    _lane = VarInt(0, MAX_LANE)
+    _sequence = VarInt(1)
 
     def read(self, reader: Reader) -> Mapping[int, int]:
         lanes: dict[int, int] = {}
@@ -185,7 +193,7 @@ class Lanes:
         for _ in range(self._count.read(reader)):
             lane = self._lane.read(reader)
             if lane <= last:
-                raise FrameError(f"lane {lane} comes after lane {last}")
+                raise FrameError(f"lane {lane} follows lane {last}")
             last = lane
             lanes[lane] = self._sequence.read(reader)
         return lanes
@@ -197,15 +205,15 @@ class Lanes:
         )
 
 
-class Several(Generic[T]):
-    """A count, and so many of a part."""
+class ListOf(Generic[T]):
+    """Several values of one type, after their number."""
 
-    def __init__(self, part: Part[T], maximum: int) -> None:
-        self._part = part
-        self._count = Number(0, maximum)
+    def __init__(self, item: FieldType[T], maximum: int) -> None:
+        self._item = item
+        self._count = VarInt(0, maximum)
 
     def read(self, reader: Reader) -> tuple[T, ...]:
-        return tuple(self._part.read(reader) for _ in range(self._count.read(reader)))
+        return tuple(self._item.read(reader) for _ in range(self._count.read(reader)))
 
     def write(self, value: tuple[T, ...]) -> bytes:
-        return self._count.write(len(value)) + b"".join(map(self._part.write, value))
+        return self._count.write(len(value)) + b"".join(map(self._item.write, value))

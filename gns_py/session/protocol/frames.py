@@ -1,4 +1,4 @@
-"""The frames of docs/session-protocol.md, and the bytes that they are."""
+"""The frames of docs/session-protocol.md, to and from bytes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from dataclasses import dataclass, field, fields
 from enum import IntFlag
 from typing import ClassVar, TypeVar
 
-from .fields import Among, Bytes, Fixed, FrameError, Lanes, Number, Part, Reader, Rest, Several, Text
+from .fields import (
+    FieldType,
+    FixedBytes,
+    FrameError,
+    IntegerIn,
+    LaneNumbers,
+    ListOf,
+    Reader,
+    RemainingBytes,
+    SizedBytes,
+    Text,
+    VarInt,
+)
 
 T = TypeVar("T")
 
 MAGIC = b"GNSS"
 VERSION = 1
+FIRST_EPOCH = 1
 MAX_MESSAGE = 524_272
 MAX_DATA = 65_536
 MAX_TEXT = 1_024
@@ -20,31 +33,31 @@ MAX_TOKEN = 64
 MAX_KEY = 64
 MAX_ADDRESSES = 16
 CODES = range(1_000, 1_900), range(2_000, 2_900)
-"""The application's numbers for an end: a normal one, and a fault."""
+"""The application's codes for an end: normal ones, and faults."""
 MAX_CREDIT = 1 << 32
 LAST_CREDIT = (1 << 64) - 1
-"""What an ACK has for both credits that says: all up to your goodbye has come."""
+"""Both credits of the ACK that confirms a goodbye: everything up to it has arrived."""
 MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS = 100, 600_000
 
-_NUMBER = Number()
-_VERSION = Number(1, 0xFFFF)
-_POSITIVE = Number(1)
-_LENGTH = Number(1, MAX_MESSAGE)
-_PING_TIMEOUT = Among(range(1), range(MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS + 1))
-_CREDIT = Number(1, MAX_CREDIT)
-_CODE = Among(*CODES)
-_ID = Fixed(16)
-_TOKEN = Bytes(MAX_TOKEN)
-_KEY = Bytes(MAX_KEY, 1)
-_DATA = Bytes(MAX_DATA)
+_NUMBER = VarInt()
+_VERSION = VarInt(1, 0xFFFF)
+_POSITIVE = VarInt(1)
+_LENGTH = VarInt(1, MAX_MESSAGE)
+_PING_TIMEOUT = IntegerIn(range(1), range(MIN_PING_TIMEOUT_MS, MAX_PING_TIMEOUT_MS + 1))
+_CREDIT = VarInt(1, MAX_CREDIT)
+_CODE = IntegerIn(*CODES)
+_ID = FixedBytes(16)
+_TOKEN = SizedBytes(MAX_TOKEN)
+_KEY = SizedBytes(MAX_KEY, 1)
+_DATA = SizedBytes(MAX_DATA)
 _TEXT = Text(MAX_TEXT)
-_ADDRESSES = Several(Text(255), MAX_ADDRESSES)
-_LANES = Lanes()
-_REST = Rest()
+_ADDRESSES = ListOf(Text(255), MAX_ADDRESSES)
+_LANES = LaneNumbers()
+_REST = RemainingBytes()
 
 
 class Capabilities(IntFlag):
-    """What an end can besides."""
+    """The optional abilities of an end."""
 
     NONE = 0
     RESUME = 1
@@ -56,35 +69,39 @@ class Frame:
     __slots__ = ()
 
     PREFIX: ClassVar[bytes]
-    """Type, and what else each frame of the kind begins with."""
+    """The first bytes: the type and, for some, the magic."""
     IS_OPEN: ClassVar[bool] = False
-    """Whether a later version's may be longer."""
+    """True if frames of later versions may be longer."""
 
     def encode(self) -> bytes:
-        """The message. Errors: FrameError."""
-        return self.PREFIX + b"".join(each.metadata["part"].write(getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
+        """Return the frame as a message.
+
+        Raises:
+            FrameError: A value is beyond its limits.
+        """
+        return self.PREFIX + b"".join(each.metadata["type"].write(getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
 
 
-def _part(part: Part[T]) -> T:
-    return field(metadata={"part": part})  # type: ignore[no-any-return]
+def _field(field_type: FieldType[T]) -> T:
+    return field(metadata={"type": field_type})  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Hello(Frame):
-    """The client wants a session."""
+    """The client asks for a session."""
 
     PREFIX = b"\x01" + MAGIC
     IS_OPEN = True
 
-    min_version: int = _part(_VERSION)
-    max_version: int = _part(_VERSION)
-    capabilities: int = _part(_NUMBER)
-    max_message: int = _part(_LENGTH)
-    credit_bytes: int = _part(_CREDIT)
-    credit_messages: int = _part(_CREDIT)
-    resume_window_ms: int = _part(_NUMBER)
-    ping_timeout_ms: int = _part(_PING_TIMEOUT)
-    data: bytes = _part(_DATA)
+    min_version: int = _field(_VERSION)
+    max_version: int = _field(_VERSION)
+    capabilities: int = _field(_NUMBER)
+    max_message: int = _field(_LENGTH)
+    credit_bytes: int = _field(_CREDIT)
+    credit_messages: int = _field(_CREDIT)
+    resume_window_ms: int = _field(_NUMBER)
+    ping_timeout_ms: int = _field(_PING_TIMEOUT)
+    data: bytes = _field(_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +110,17 @@ class Welcome(Frame):
 
     PREFIX = b"\x02"
 
-    version: int = _part(_VERSION)
-    capabilities: int = _part(Number(0, Capabilities.RESUME))
-    session_id: bytes = _part(_ID)
-    epoch: int = _part(_POSITIVE)
-    token: bytes = _part(_TOKEN)
-    max_message: int = _part(_LENGTH)
-    credit_bytes: int = _part(_CREDIT)
-    credit_messages: int = _part(_CREDIT)
-    resume_window_ms: int = _part(_NUMBER)
-    ping_timeout_ms: int = _part(_PING_TIMEOUT)
-    data: bytes = _part(_DATA)
+    version: int = _field(_VERSION)
+    capabilities: int = _field(VarInt(0, Capabilities.RESUME))
+    session_id: bytes = _field(_ID)
+    epoch: int = _field(_POSITIVE)
+    token: bytes = _field(_TOKEN)
+    max_message: int = _field(_LENGTH)
+    credit_bytes: int = _field(_CREDIT)
+    credit_messages: int = _field(_CREDIT)
+    resume_window_ms: int = _field(_NUMBER)
+    ping_timeout_ms: int = _field(_PING_TIMEOUT)
+    data: bytes = _field(_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +129,16 @@ class Confirm(Frame):
 
     PREFIX = b"\x03"
 
-    epoch: int = _part(_POSITIVE)
+    epoch: int = _field(_POSITIVE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ready(Frame):
-    """The server knows that the client knows."""
+    """The server knows that the client knows it."""
 
     PREFIX = b"\x04"
 
-    epoch: int = _part(_POSITIVE)
+    epoch: int = _field(_POSITIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,62 +147,62 @@ class Reject(Frame):
 
     PREFIX = b"\x05"
 
-    reason: int = _part(_NUMBER)
-    code: int = _part(_CODE)
-    text: str = _part(_TEXT)
-    data: bytes = _part(_DATA)
+    reason: int = _field(_NUMBER)
+    code: int = _field(_CODE)
+    text: str = _field(_TEXT)
+    data: bytes = _field(_DATA)
 
 
 @dataclass(frozen=True, slots=True)
 class Resume(Frame):
-    """The client wants its session to go on here."""
+    """The client asks to resume its session on this connection."""
 
     PREFIX = b"\x06" + MAGIC
     IS_OPEN = True
 
-    min_version: int = _part(_VERSION)
-    max_version: int = _part(_VERSION)
-    capabilities: int = _part(_NUMBER)
-    session_id: bytes = _part(_ID)
-    epoch: int = _part(_POSITIVE)
-    token: bytes = _part(_TOKEN)
-    handled: Mapping[int, int] = _part(_LANES)
-    credit_bytes: int = _part(_NUMBER)
-    credit_messages: int = _part(_NUMBER)
+    min_version: int = _field(_VERSION)
+    max_version: int = _field(_VERSION)
+    capabilities: int = _field(_NUMBER)
+    session_id: bytes = _field(_ID)
+    epoch: int = _field(_POSITIVE)
+    token: bytes = _field(_TOKEN)
+    handled: Mapping[int, int] = _field(_LANES)
+    credit_bytes: int = _field(_NUMBER)
+    credit_messages: int = _field(_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Frame):
-    """The session goes on."""
+    """The session is resumed."""
 
     PREFIX = b"\x07"
 
-    epoch: int = _part(_POSITIVE)
-    token: bytes = _part(_TOKEN)
-    handled: Mapping[int, int] = _part(_LANES)
-    credit_bytes: int = _part(_NUMBER)
-    credit_messages: int = _part(_NUMBER)
+    epoch: int = _field(_POSITIVE)
+    token: bytes = _field(_TOKEN)
+    handled: Mapping[int, int] = _field(_LANES)
+    credit_bytes: int = _field(_NUMBER)
+    credit_messages: int = _field(_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeFailed(Frame):
-    """The session does not go on."""
+    """The session cannot be resumed."""
 
     PREFIX = b"\x08"
 
-    reason: int = _part(_NUMBER)
-    text: str = _part(_TEXT)
+    reason: int = _field(_NUMBER)
+    text: str = _field(_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Ack(Frame):
-    """What the application has handled, and what the other end may send."""
+    """What the application has handled, and how much the other end may send."""
 
     PREFIX = b"\x09"
 
-    handled: Mapping[int, int] = _part(_LANES)
-    credit_bytes: int = _part(_NUMBER)
-    credit_messages: int = _part(_NUMBER)
+    handled: Mapping[int, int] = _field(_LANES)
+    credit_bytes: int = _field(_NUMBER)
+    credit_messages: int = _field(_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +211,7 @@ class Ping(Frame):
 
     PREFIX = b"\x0a"
 
-    number: int = _part(_NUMBER)
+    number: int = _field(_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,42 +220,42 @@ class Pong(Frame):
 
     PREFIX = b"\x0b"
 
-    number: int = _part(_NUMBER)
+    number: int = _field(_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
 class GoAway(Frame):
-    """The server ends soon; others are there."""
+    """The server will shut down; here are others."""
 
     PREFIX = b"\x0c"
 
-    reason: int = _part(_NUMBER)
-    deadline_ms: int = _part(_NUMBER)
-    text: str = _part(_TEXT)
-    addresses: tuple[str, ...] = _part(_ADDRESSES)
+    reason: int = _field(_NUMBER)
+    deadline_ms: int = _field(_NUMBER)
+    text: str = _field(_TEXT)
+    addresses: tuple[str, ...] = _field(_ADDRESSES)
 
 
 @dataclass(frozen=True, slots=True)
 class Bye(Frame):
-    """The last of this end but for acks."""
+    """An end's goodbye: only acks follow."""
 
     PREFIX = b"\x0d"
 
-    reason: int = _part(_NUMBER)
-    code: int = _part(_CODE)
-    text: str = _part(_TEXT)
-    last: Mapping[int, int] = _part(_LANES)
-    data: bytes = _part(_DATA)
+    reason: int = _field(_NUMBER)
+    code: int = _field(_CODE)
+    text: str = _field(_TEXT)
+    last: Mapping[int, int] = _field(_LANES)
+    data: bytes = _field(_DATA)
 
 
 @dataclass(frozen=True, slots=True)
 class ByeAck(Frame):
-    """The answer."""
+    """The answer to a goodbye."""
 
     PREFIX = b"\x0e"
 
-    last: Mapping[int, int] = _part(_LANES)
-    data: bytes = _part(_DATA)
+    last: Mapping[int, int] = _field(_LANES)
+    data: bytes = _field(_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +264,8 @@ class Data(Frame):
 
     PREFIX = b"\x10"
 
-    sequence: int = _part(_POSITIVE)
-    payload: bytes = _part(_REST)
+    sequence: int = _field(_POSITIVE)
+    payload: bytes = _field(_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,20 +274,20 @@ class Untracked(Frame):
 
     PREFIX = b"\x11"
 
-    payload: bytes = _part(_REST)
+    payload: bytes = _field(_REST)
 
 
 @dataclass(frozen=True, slots=True)
 class Keyed(Frame):
-    """An unreliable message that makes earlier ones with its key worthless."""
+    """An unreliable message that replaces earlier ones with its key."""
 
     PREFIX = b"\x12"
 
-    key: bytes = _part(_KEY)
-    payload: bytes = _part(_REST)
+    key: bytes = _field(_KEY)
+    payload: bytes = _field(_REST)
 
 
-_KINDS: dict[int, type[Frame]] = {
+FRAME_TYPES: dict[int, type[Frame]] = {
     kind.PREFIX[0]: kind
     for kind in (
         *(Hello, Welcome, Confirm, Ready, Reject, Resume, Resumed, ResumeFailed),
@@ -280,18 +297,22 @@ _KINDS: dict[int, type[Frame]] = {
 
 
 def decode(message: bytes) -> Frame:
-    """The frame that a message is. Errors: FrameError."""
+    """Return the frame in a message.
+
+    Raises:
+        FrameError: The message is malformed.
+    """
     if not message:
-        raise FrameError("an empty message is no frame")
-    kind = _KINDS.get(message[0])
+        raise FrameError("an empty message is not a frame")
+    kind = FRAME_TYPES.get(message[0])
     if kind is None:
         raise FrameError(f"no frame has the type {message[0]:#04x}")
     if not message.startswith(kind.PREFIX):
-        raise FrameError(f"{kind.__name__} without its magic")
+        raise FrameError(f"{kind.__name__} lacks its magic")
     reader = Reader(message, len(kind.PREFIX))
-    frame = kind(*(each.metadata["part"].read(reader) for each in fields(kind)))  # type: ignore[arg-type]
+    frame = kind(*(each.metadata["type"].read(reader) for each in fields(kind)))  # type: ignore[arg-type]
     if reader.left and not kind.IS_OPEN:
-        raise FrameError(f"{kind.__name__} has {reader.left} bytes too many")
+        raise FrameError(f"{reader.left} bytes follow the end of {kind.__name__}")
     if isinstance(frame, Hello | Resume) and frame.min_version > frame.max_version:
         raise FrameError("the lowest version is above the highest one")
     return frame

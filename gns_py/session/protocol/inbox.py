@@ -1,4 +1,4 @@
-"""What has arrived and the application has not taken yet."""
+"""Messages that have arrived and that the application has not taken yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from ...message import Message
 
 
-class Due:
+class AckDue:
     """A message after which an ack is due."""
 
     __slots__ = ("message",)
@@ -18,57 +18,58 @@ class Due:
 
 
 class Inbox:
-    """Messages in the order of their arrival. Reliable ones are bounded by credit, unreliable ones by dropping.
+    """Messages in order of arrival. Reliable ones are bounded by credit, unreliable ones by dropping the oldest.
 
-    One thread adds, and one takes, at a time; another one may discard all that is left. "One step": see runtime.py.
+    At a time one thread adds and one takes; another one may discard everything that is left. "One step" marks
+    statements that no exception from a signal's handler can separate (see gns_py._core).
     """
 
     def __init__(self, max_unreliable: int, max_unreliable_bytes: int) -> None:
         self._max_unreliable = max_unreliable
         self._max_unreliable_bytes = max_unreliable_bytes
-        self.data: deque[Message | Due | None] = deque()
-        """What waits. None: it is the turn of the oldest unreliable message, if there still is one.
+        self.data: deque[Message | AckDue | None] = deque()
+        """What waits. None: it is the turn of the oldest unreliable message, if one is left.
 
-        Reliable messages are put here, in one step with their numbers in ``received``.
+        Reliable messages are put here in one step with their numbers in ``received``.
         """
         self.received: dict[int, int] = {}
-        """The number of the last reliable message of each lane that has come."""
-        self._lock = threading.Lock()  # of what is unreliable; a leaf
+        """The number of the last reliable message that has arrived on each lane."""
+        self._lock = threading.Lock()  # guards the unreliable messages; no other lock is taken under it
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0
         self._unreliable_count = 0
-        self._turns = 0  # of unreliable messages, in the data: never fewer than there are such messages
+        self._turns = 0  # of unreliable messages, in `data`: at least one per message
         self._is_discarding = False
         self._handled: dict[int, int] = {}
-        self.due_handled = 0
-        """How many messages were taken after which an ack is due: only ever grows."""
-        self.due_acked = 0
-        """For so many of them an ack was sent."""
+        self.acks_due = 0
+        """How many acks have become due, as messages were taken. Only ever grows."""
+        self.acks_sent = 0
+        """How many of those have been sent. One ACK can cover several."""
         self.dropped = 0
-        """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
+        """The number of unreliable messages dropped for newer ones; those replaced under their key do not count."""
 
     def __len__(self) -> int:
         return len(self.data)
 
     @property
     def handled(self) -> dict[int, int]:
-        """The number of the last message of each lane that was taken, or discarded."""
+        """The number of the last message that was taken, or discarded, on each lane."""
         return self.received if self._is_discarding else self._handled
 
     @property
-    def acks_due(self) -> bool:
-        """Whether an ack is due."""
-        return self.due_handled != self.due_acked
+    def is_ack_due(self) -> bool:
+        """True while an ack is due."""
+        return self.acks_due != self.acks_sent
 
-    def add(self, message: Message, *, is_due: bool = False) -> None:
-        """Take a reliable message, with its sequence number."""
-        arrival = Due(message) if is_due else message
+    def add(self, message: Message, *, is_ack_due: bool = False) -> None:
+        """Add a reliable message, with its sequence number."""
+        arrival = AckDue(message) if is_ack_due else message
         lane, number = message.lane, message.number
         self.data += (arrival,)  # one step
         self.received[lane] = number
 
     def add_unreliable(self, message: Message, key: bytes | None = None) -> None:
-        """Take an unreliable message. The oldest ones give way to it, if there are too many or they are too large."""
+        """Add an unreliable message. The oldest ones are dropped for it if there are too many, or too many bytes."""
         size = len(message.data) + len(key or b"")
         with self._lock:
             old = None if key is None else self._unreliable.get(key)
@@ -96,7 +97,7 @@ class Inbox:
         return message
 
     def take(self) -> Message | None:
-        """Take the next message, which is handled with that; None: there is none."""
+        """Remove and return the next message (which then counts as handled), or None."""
         data = self.data
         while data:
             try:
@@ -110,10 +111,10 @@ class Inbox:
                     if message is not None:
                         return message
                     continue
-                message = head.message  # type: ignore[union-attr] # it is Due
+                message = head.message  # type: ignore[union-attr] # it is AckDue
                 del data[0]
                 self._handled[message.lane] = message.number
-                self.due_handled += 1
+                self.acks_due += 1
             except IndexError:  # another thread has discarded them
                 break
             else:
@@ -128,7 +129,7 @@ class Inbox:
             return self._pop_unreliable() if self._unreliable else None
 
     def put_back(self, message: Message) -> None:
-        """Put back the message that was taken last: whoever took it was interrupted."""
+        """Put back the message that was taken last, after an interruption."""
         if message.reliable:
             self.data.appendleft(message)
             return
@@ -141,13 +142,13 @@ class Inbox:
             self._turns += 1
 
     def discard(self) -> None:
-        """Drop what waits, as handled: nobody reads any more."""
+        """Drop everything that waits, and count it as handled: the application reads no longer."""
         self._is_discarding = True
         while self.take() is not None:
             pass
 
     def clear(self) -> None:
-        """Drop what waits; none of it counts as handled."""
+        """Drop everything that waits, without counting it as handled."""
         with self._lock:
             self.data.clear()
             self._turns = 0

@@ -1,57 +1,27 @@
-"""What was sent and the native connection has not got yet, for want of credit or of room."""
+"""Messages that were sent and that the connection has not taken yet, because credit or room is missing."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from enum import IntEnum
-from typing import Protocol
 
-from ... import _native
 from ...errors import MessageTooLarge, SendQueueFull
+from .config import SessionConfig
 from .frames import Ack, Keyed, Untracked
+from .transport import Hold, Transport
 from .violation import Violation
 
 _UNLIMITED = (1 << 63) - 1
 
 
-class Held(IntEnum):
-    """Which messages must wait here, though an application's thread would send them by itself."""
-
-    NONE = _native.HOLD_NONE
-    DATA = _native.HOLD_DATA
-    ALL = _native.HOLD_ALL
-
-
-class Wire(Protocol):
-    """The native connection, as far as an outbox needs it: it numbers DATA, and keeps to the credit."""
-
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
-        """Sends a frame; returns GNS's number of it. Errors: SendQueueFull, MessageTooLarge."""
-
-    def send_data(self, payload: bytes, lane: int, nagle: bool) -> int | None:
-        """Sends DATA; its number, None if there is no credit. Errors: SendQueueFull, MessageTooLarge."""
-
-    def sent(self) -> dict[int, int]:
-        """The number of the last DATA that was sent, for each lane that has one."""
-
-    def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
-        """What the peer takes. Before the first call, it takes nothing."""
-
-    def hold(self, held: Held) -> None:
-        """What comes by other ways than this one is refused from now on."""
-
-
 class Outbox:
-    """Reliable messages wait in their order, bounded; unreliable ones wait for room, and the oldest give way."""
+    """A bounded queue of reliable messages, in order, and one of unreliable messages, which drops the oldest."""
 
-    def __init__(
-        self, wire: Wire, max_bytes: int, max_messages: int, max_unreliable: int, max_unreliable_bytes: int
-    ) -> None:
-        self._wire = wire
-        self._max_bytes = max_bytes
-        self._max_messages = max_messages
-        self._max_unreliable = max_unreliable
-        self._max_unreliable_bytes = max_unreliable_bytes
+    def __init__(self, transport: Transport, config: SessionConfig) -> None:
+        self._transport = transport
+        self._max_bytes = config.send_queue_bytes
+        self._max_messages = config.send_queue_messages
+        self._max_unreliable = config.unreliable_queue
+        self._max_unreliable_bytes = config.unreliable_queue_bytes
         self._max_message = 0
         self._is_open = False
         self._is_closed = False
@@ -67,78 +37,91 @@ class Outbox:
         self._acked: dict[int, int] = {}
         self._is_full_below = False
         self.dropped = 0
-        """Unreliable messages that newer ones have pushed out, those with the same key not counted."""
+        """The number of unreliable messages dropped for newer ones; those replaced under their key do not count."""
 
     def limit(self, max_message: int) -> None:
-        """The longest message that the peer takes."""
+        """Set the size of the longest message that the peer takes."""
         self._max_message = max_message
 
     def open(self, credit_bytes: int, credit_messages: int) -> None:
-        """What the peer takes at first. Before this everything waits."""
+        """Begin to send, within the peer's first credit. Before this everything waits."""
         self._is_open = True
         self._allow(credit_bytes, credit_messages)
 
     def close(self) -> None:
-        """Nothing is sent any more but what waits."""
+        """Send only what waits from now on."""
         self._is_closed = True
-        self._wire.hold(Held.ALL)
+        self._transport.set_hold(Hold.ALL)
 
     @property
     def waiting(self) -> tuple[int, int]:
-        """Bytes and messages, reliable ones, that wait here."""
+        """The bytes and the number of the reliable messages that wait here."""
         return self._waiting_bytes, len(self._waiting)
 
     @property
     def has_unreliable(self) -> bool:
-        """Whether unreliable messages wait here."""
+        """True while unreliable messages wait here."""
         return bool(self._unreliable)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits here."""
+        """True while nothing waits here."""
         return not (self._waiting or self._unreliable)
 
     @property
     def waits_for_room(self) -> bool:
-        """Whether something waits that needs no credit, but room in the native queue."""
+        """True while something waits for room in the connection's queue, not for credit."""
         return self._is_full_below and not self.is_empty
 
     def check_size(self, payload: bytes, key: bytes | None) -> None:
-        """Whether the peer takes so long a message. Errors: MessageTooLarge."""
+        """Check that the peer takes a message of this size.
+
+        Raises:
+            MessageTooLarge: It does not.
+        """
         size = len(payload) + len(key or b"")
         if size > self._max_message:
-            raise MessageTooLarge(f"the peer takes messages of {self._max_message} bytes, not of {size}")
+            raise MessageTooLarge(f"the peer takes messages of up to {self._max_message} bytes, not of {size}")
 
     def put(self, payload: bytes, lane: int, nagle: bool) -> int:
-        """Takes a reliable message; returns its sequence number. Errors: SendQueueFull, MessageTooLarge."""
+        """Take a reliable message and return its sequence number.
+
+        Raises:
+            SendQueueFull: The queue has reached its bounds.
+            MessageTooLarge: The message never fits into the connection's send buffer.
+        """
         if not self._waiting:
-            self._wire.hold(Held.DATA)  # nobody else sends, from here on
+            self._transport.set_hold(Hold.DATA)  # no other thread sends from here on
             try:
                 number = self._send(payload, lane, nagle)
             except MessageTooLarge:
-                self._wire.hold(Held.NONE)
+                self._transport.set_hold(Hold.NONE)
                 raise
             if number is not None:
-                self._wire.hold(Held.NONE)
+                self._transport.set_hold(Hold.NONE)
                 return number
-            self._numbers = self._wire.sent()
+            self._numbers = self._transport.sent()
         elif len(self._waiting) >= self._max_messages or self._waiting_bytes + len(payload) > self._max_bytes:
             raise SendQueueFull(
-                "the send queue is full: the peer does not take messages as fast as they are sent; wait with drain()"
+                "the send queue is full: the peer is not receiving messages as fast as they are sent; wait with drain()"
             )
         number = self._numbers.get(lane, 0) + 1
         size = len(payload)
-        self._waiting += ((payload, lane, nagle, number),)  # one step: see runtime.py
+        self._waiting += ((payload, lane, nagle, number),)  # one step
         self._waiting_bytes += size
         self._numbers[lane] = number
         return number
 
     def put_unreliable(self, payload: bytes, lane: int, nagle: bool, key: bytes | None) -> int:
-        """Take an unreliable message; return GNS's number of it, 0 while it waits. Errors: MessageTooLarge."""
+        """Take an unreliable message and return GNS's number for it, or 0 if it waits.
+
+        Raises:
+            MessageTooLarge: The message never fits into the connection's send buffer.
+        """
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
         if self._is_open and not self._unreliable:
             try:
-                return self._wire.send(message, lane, False, nagle)
+                return self._transport.send(message, lane, False, nagle)
             except SendQueueFull:
                 self._is_full_below = True
         self._unreliable_count += 1
@@ -160,8 +143,12 @@ class Outbox:
         return name, message
 
     def acked(self, ack: Ack) -> bool:
-        """Take what the peer has handled, and what it takes; return whether it has handled more. Errors: Violation."""
-        sent = self._wire.sent()
+        """Take the peer's ACK and return whether it has handled more than before.
+
+        Raises:
+            Violation: The ACK contradicts what was sent, or an earlier ACK.
+        """
+        sent = self._transport.sent()
         for lane in self._acked.keys() | ack.handled.keys():
             handled = ack.handled.get(lane, 0)
             if handled > sent.get(lane, 0):
@@ -177,18 +164,35 @@ class Outbox:
 
     @property
     def unacked(self) -> int:
-        """How many reliable messages wait here, or were sent and are not acked."""
-        return len(self._waiting) + sum(self._wire.sent().values()) - sum(self._acked.values())
+        """The number of reliable messages that wait here, or were sent and not acknowledged."""
+        return len(self._waiting) + sum(self._transport.sent().values()) - sum(self._acked.values())
+
+    @property
+    def backlog_bytes(self) -> int:
+        """The bytes that wait here or in the connection."""
+        return self._waiting_bytes + self._transport.outstanding()[0]
+
+    def count_undelivered(self) -> int:
+        """Return how many reliable messages have not arrived, as far as is known while the connection lives."""
+        return min(self.unacked, len(self._waiting) + self._transport.outstanding()[1])
+
+    def measure_progress(self) -> tuple[int, ...]:
+        """Return numbers that change as long as messages make their way to the peer."""
+        return (*self.waiting, self.unacked, *self._transport.outstanding())
 
     def flush(self) -> None:
-        """Send what there is credit and room for. Errors: MessageTooLarge."""
+        """Send what there are credit and room for.
+
+        Raises:
+            MessageTooLarge: A message no longer fits into the connection's send buffer.
+        """
         self._is_full_below = False
         if self._waiting:
             self._flush_reliable()
         while self._unreliable and not self._is_full_below:
-            name, message = self._pop_unreliable()  # first: it is lost rather than sent twice
+            name, message = self._pop_unreliable()  # first: better lost than sent twice
             try:
-                self._wire.send(message[0], message[1], False, message[2])
+                self._transport.send(message[0], message[1], False, message[2])
             except SendQueueFull:
                 self._is_full_below = True
                 self._unreliable[name] = message
@@ -196,8 +200,8 @@ class Outbox:
                 self._unreliable_bytes += len(message[0])
 
     def _flush_reliable(self) -> None:
-        if self._is_flushing:  # an interrupted one: what was sent may wait still
-            sent = self._wire.sent()
+        if self._is_flushing:  # a flush was interrupted: what was sent may still wait
+            sent = self._transport.sent()
             while self._waiting and self._waiting[0][3] <= sent.get(self._waiting[0][1], 0):
                 self._drop_first()
         self._is_flushing = True
@@ -208,7 +212,7 @@ class Outbox:
             self._drop_first()
         self._is_flushing = False
         if not self._waiting and not self._is_closed:
-            self._wire.hold(Held.NONE)
+            self._transport.set_hold(Hold.NONE)
 
     def _drop_first(self) -> None:
         size = len(self._waiting[0][0])
@@ -216,7 +220,7 @@ class Outbox:
         self._waiting_bytes -= size
 
     def clear(self) -> None:
-        """Drop what waits."""
+        """Drop everything that waits."""
         self._waiting.clear()
         self._waiting_bytes = 0
         self._unreliable.clear()
@@ -225,12 +229,12 @@ class Outbox:
     def _allow(self, credit_bytes: int, credit_messages: int) -> None:
         self._credit_bytes = credit_bytes
         self._credit_messages = credit_messages
-        # The core counts with 64 bits and a sign. So much is no limit.
-        self._wire.allow(self._max_message, min(credit_bytes, _UNLIMITED), min(credit_messages, _UNLIMITED))
+        # The core counts with 64 bits and a sign. This much is not a limit.
+        self._transport.allow(self._max_message, min(credit_bytes, _UNLIMITED), min(credit_messages, _UNLIMITED))
 
     def _send(self, payload: bytes, lane: int, nagle: bool) -> int | None:
         try:
-            return self._wire.send_data(payload, lane, nagle)
+            return self._transport.send_data(payload, lane, nagle)
         except SendQueueFull:
             self._is_full_below = True
             return None

@@ -10,10 +10,10 @@ from ...config import Config
 from ...errors import ConnectFailed
 from ...sync import connect as connect_natively
 from .._core.session import check_data, check_session_config
-from ..errors import failed
+from ..errors import session_failed_error
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
-from ..protocol.reasons import end_of_native
+from ..protocol.reasons import end_of_connection
 from .session import Session
 
 
@@ -41,11 +41,11 @@ def connect(
     try:
         connection = connect_natively(host, port, timeout=timeout, config=config, on_status_changed=on_status_changed)
     except ConnectFailed as error:
-        raise failed(end_of_native(error.end, here_is_client=True)) from error
+        raise session_failed_error(end_of_connection(error.end, is_client=True)) from error
     left = deadline.remaining()
     now = time.monotonic()
     session = Session(
-        connection, lambda wire: ClientEngine(wire, settings, data, None if left is None else now + left, now)
+        connection, lambda transport: ClientEngine(transport, settings, data, None if left is None else now + left, now)
     )
     try:
         session.wait_established()

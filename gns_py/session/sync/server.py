@@ -32,10 +32,10 @@ from .._core.admission import AdmissionCounters, AdmissionRules
 from .._core.registry import Lobby, check_rules, decide, reject_failed, say_goodbye_to_all, take_open
 from .._core.request import SessionRequest
 from .._core.session import check_data, check_session_config
-from ..protocol.client import ServerEngine, ServerStep
 from ..protocol.config import SessionConfig
-from ..protocol.engine import Wire
 from ..protocol.reasons import CloseReason
+from ..protocol.server import ServerEngine, ServerStep
+from ..protocol.transport import Transport
 from .session import Session
 from .shield import shield
 
@@ -254,8 +254,9 @@ class ListenSocket(Uncopyable):
 
         address = connection.remote_address
 
-        def make(wire: Wire) -> ServerEngine:
-            engines.append(ServerEngine(wire, self._config, time.monotonic(), lambda: self._lobby.take_place(address)))
+        def make(transport: Transport) -> ServerEngine:
+            now = time.monotonic()
+            engines.append(ServerEngine(transport, self._config, now, lambda: self._lobby.take_place(address)))
             return engines[0]
 
         try:

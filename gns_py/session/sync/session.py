@@ -17,9 +17,10 @@ from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningEr
 from ...message import Message, MessageView, with_view
 from ...sync import Connection
 from .._core.session import BaseSession
-from ..errors import SessionClosed, SessionClosedOK, closed
-from ..protocol.engine import Engine, Phase, Wire
+from ..errors import SessionClosed, SessionClosedOK, session_closed_error
+from ..protocol.engine import Engine, Phase
 from ..protocol.reasons import SessionEnd
+from ..protocol.transport import Transport
 from .shield import shield
 from .ticker import keeper
 
@@ -40,7 +41,7 @@ class Session(BaseSession[Connection]):
     A thread of the package's own answers pings, and keeps the time limits, while nobody reads.
     """
 
-    def __init__(self, connection: Connection, make_engine: Callable[[Wire], Engine]) -> None:
+    def __init__(self, connection: Connection, make_engine: Callable[[Transport], Engine]) -> None:
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self._lock)
         self.readers = 0  # threads that wait for the condition
@@ -62,7 +63,7 @@ class Session(BaseSession[Connection]):
         """
         inbox = self._inbox
         message = inbox.take()
-        if message is None or inbox.due_handled != inbox.due_acked:
+        if message is None or inbox.acks_due != inbox.acks_sent:
             message = self._settle(message, timeout)
         return message.data
 
@@ -83,7 +84,7 @@ class Session(BaseSession[Connection]):
 
     def _settle(self, message: Message | None, timeout: float | None) -> Message:
         """What Inbox.take() leaves to do."""
-        if message is not None and self._inbox.acks_due:
+        if message is not None and self._inbox.is_ack_due:
             message = self._acknowledge(message)
         return self._wait_for_message(timeout) if message is None else message
 
@@ -94,7 +95,7 @@ class Session(BaseSession[Connection]):
             deadline = Deadline(timeout)
             while True:
                 if self._engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
-                    raise closed(end)
+                    raise session_closed_error(end)
                 has_come = self._wait(deadline, lambda: len(self._inbox) or self.end is not None)
                 message = self._take()
                 if message is not None:

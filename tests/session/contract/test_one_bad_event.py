@@ -134,7 +134,7 @@ def test_a_goodbye_that_cannot_be_said_ends_the_session(sessions: SessionApi, mo
         def fail(*_: object) -> None:
             raise LookupError("as planned")
 
-        monkeypatch.setattr(engine, "_say", fail)
+        monkeypatch.setattr(engine, "queue_frame", fail)
         with pytest.raises(LookupError):
             client.close()
         end = client.wait_closed(timeout=5.0)
@@ -151,7 +151,7 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
     with sessions.serve(echo, "127.0.0.1", 0) as server:
         clients = [sessions.connect(*server.address, data=b"%d" % number) for number in range(3)]
         (victim,) = (each for each in server.sessions if each.peer_data == b"1")
-        monkeypatch.setattr(engine_of(victim), "_say", fail)
+        monkeypatch.setattr(engine_of(victim), "queue_frame", fail)
         with caplog.at_level(logging.ERROR, "gns_py"):
             server.close(1001, "maintenance")
         reasons = []

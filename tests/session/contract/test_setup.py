@@ -210,7 +210,7 @@ class TestConsent:
 def test_settings_are_checked() -> None:
     for named, match in (
         ({"max_message": 0}, "max_message is 0: it must be at least 1"),
-        ({"max_message": 524_273}, "524272 is the most"),
+        ({"max_message": 524_273}, "at most 524272 is allowed"),
         ({"credit_bytes": -1}, "credit_bytes is -1"),
         ({"ping_timeout": 0.05}, "from 0.1 to 600, or None"),
         ({"close_timeout": 0}, "close_timeout is 0: it must be above 0"),

@@ -15,10 +15,11 @@ from support.framing import Framing, take
 from gns_py import ClosedBy, ConnectionEnd, EndReason, SendQueueFull
 from gns_py.message import Message
 from gns_py.session import CloseReason
-from gns_py.session.protocol.client import ClientEngine, ServerEngine
+from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
 from gns_py.session.protocol.engine import Engine, Phase
-from gns_py.session.protocol.outbox import Held
+from gns_py.session.protocol.server import ServerEngine
+from gns_py.session.protocol.transport import Hold
 
 CONFIG = SessionConfig(
     max_message=1_000,
@@ -52,7 +53,7 @@ class Way(Framing):
         self.queues.setdefault((lane, reliable), deque()).append(Message(message, self.count, lane, reliable, 0))
         return self.count
 
-    def tell_room(self) -> None:
+    def request_room_event(self) -> None:
         self.wants_room = True
 
     def close(self, code: int, text: str, linger: bool) -> None:
@@ -104,7 +105,7 @@ class Sessions(RuleBasedStateMachine):
                         self.deliver(number, key)
         for number, way in enumerate(self.ways):
             if way.closed is not None:
-                self.engines[1 - number].native_ended(way.closed, self.now)
+                self.engines[1 - number].connection_ended(way.closed, self.now)
 
     # ---- the network ----
 
@@ -126,7 +127,7 @@ class Sessions(RuleBasedStateMachine):
     def tell_the_native_end(self) -> None:
         for number, way in enumerate(self.ways):
             if way.closed is not None and not way.under_way:
-                self.engines[1 - number].native_ended(way.closed, self.now)
+                self.engines[1 - number].connection_ended(way.closed, self.now)
 
     @rule(seconds=st.sampled_from([0.05, 0.3, 1.0, 5.0]))
     def wait(self, seconds: float) -> None:
@@ -144,7 +145,7 @@ class Sessions(RuleBasedStateMachine):
         for way in self.ways:
             way.queues.clear()
         for engine in self.engines:
-            engine.native_ended(ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut"), self.now)
+            engine.connection_ended(ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut"), self.now)
 
     # ---- the applications ----
 
@@ -233,11 +234,11 @@ class Sessions(RuleBasedStateMachine):
     def nobody_overtakes_what_waits(self) -> None:
         for engine, way in zip(self.engines, self.ways, strict=True):
             if engine.phase is Phase.CLOSING and not engine.may_send:
-                assert way.held is Held.ALL
+                assert way.hold is Hold.ALL
             elif engine.outbox.waiting[1]:
-                assert way.held is Held.DATA
+                assert way.hold is Hold.DATA
             elif engine.phase is Phase.ESTABLISHED:
-                assert way.held is Held.NONE
+                assert way.hold is Hold.NONE
 
     @invariant()
     def nothing_is_ok_that_was_lost(self) -> None:
@@ -250,8 +251,8 @@ class Sessions(RuleBasedStateMachine):
 
     def goodbyes_were_exchanged(self, who: int) -> bool:
         """Neither end has anything left to say, and the other one knows it."""
-        theirs = self.engines[who]._peers_goodbye
-        return theirs is not None and self.engines[1 - who]._has_said_goodbye
+        theirs = self.engines[who].goodbyes.theirs
+        return theirs is not None and self.engines[1 - who].goodbyes.is_said
 
     @invariant()
     def ends_stay(self) -> None:
@@ -267,7 +268,7 @@ class Sessions(RuleBasedStateMachine):
             self.deliver_all()
             for who in (0, 1):
                 self.take(who, 100)
-                if self.engines[who].told_end is not None:
+                if self.engines[who].delivered_end is not None:
                     self.close(who)
             if all(engine.end is not None for engine in self.engines):
                 break
@@ -300,7 +301,7 @@ def test_everything_sent_before_a_goodbye_is_taken_before_its_end() -> None:
         client.outbox.put(b"%d" % number, number % LANES, True)
     client.close(CloseReason.CLOSED_BY_CLIENT, 1000, "bye", b"1", 0.0)
     taken = []
-    while server.told_end is None:
+    while server.delivered_end is None:
         deliver()
         while (message := take(server, 0.0)) is not None:
             taken.append(message.data)

@@ -18,7 +18,7 @@ from gns_py.session.protocol.fields import FrameError
 from gns_py.session.protocol.frames import Frame, decode
 
 VECTORS = json.loads(Path(__file__).parents[2].joinpath("vectors").joinpath("session-1.json").read_text("utf-8"))
-KINDS = [frames._KINDS[number] for number in sorted(frames._KINDS)]
+KINDS = [frames.FRAME_TYPES[number] for number in sorted(frames.FRAME_TYPES)]
 
 numbers = st.integers(0, 2**64 - 1)
 positive = st.integers(1, 2**64 - 1)

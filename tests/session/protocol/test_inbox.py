@@ -62,7 +62,7 @@ def test_a_newer_one_of_a_key_takes_the_place_of_the_older_one() -> None:
 
 def test_what_was_taken_can_be_put_back() -> None:
     inbox = Inbox(4, 1000)
-    inbox.add(message(b"1", 1, reliable=True), is_due=True)
+    inbox.add(message(b"1", 1, reliable=True), is_ack_due=True)
     inbox.add_unreliable(message(b"2"))
     inbox.add(message(b"3", 2, reliable=True))
     for _ in range(3):
@@ -71,16 +71,16 @@ def test_what_was_taken_can_be_put_back() -> None:
             assert each is not None
             inbox.put_back(each)
     assert drain(inbox) == [b"1", b"2", b"3"]
-    assert inbox.due_handled == 1
+    assert inbox.acks_due == 1
     assert inbox.handled == {0: 2}
 
 
 def test_discarding_counts_as_handling() -> None:
     inbox = Inbox(4, 1000)
     for number in range(1, 6):
-        inbox.add(message(b"", number, reliable=True, lane=number % 2), is_due=number == 3)
+        inbox.add(message(b"", number, reliable=True, lane=number % 2), is_ack_due=number == 3)
     inbox.add_unreliable(message(b""))
     inbox.discard()
     assert len(inbox) == 0
     assert inbox.handled == inbox.received == {0: 4, 1: 5}
-    assert inbox.acks_due
+    assert inbox.is_ack_due

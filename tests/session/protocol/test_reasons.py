@@ -6,7 +6,7 @@ import pytest
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
 from gns_py.session import CloseReason
-from gns_py.session.protocol.reasons import SessionEnd, cut, end_of_native, native_text, reason_of
+from gns_py.session.protocol.reasons import SessionEnd, connection_end_text, end_of_connection, reason_of, truncate_text
 
 # Diffusion's, with its numbers; seeds/002.
 DIFFUSION = [
@@ -43,19 +43,19 @@ def test_every_reason_says_what_it_means(reason: CloseReason) -> None:
 
 
 @pytest.mark.parametrize("reason", CloseReason)
-@pytest.mark.parametrize("here_is_client", [True, False])
-def test_the_native_code_of_a_reason_is_that_reason_at_the_other_end(reason: CloseReason, here_is_client: bool) -> None:
-    native = ConnectionEnd(ClosedBy.PEER, reason.native_code, native_text(1234, "told"))
-    assert end_of_native(native, here_is_client=here_is_client) == SessionEnd(ClosedBy.PEER, reason, 1234, "told")
-    untold = ConnectionEnd(ClosedBy.PEER, reason.native_code, native_text(0, "told"))
-    assert end_of_native(untold, here_is_client=here_is_client).code == reason.native_code
+@pytest.mark.parametrize("is_client", [True, False])
+def test_the_native_code_of_a_reason_is_that_reason_at_the_other_end(reason: CloseReason, is_client: bool) -> None:
+    native = ConnectionEnd(ClosedBy.PEER, reason.native_code, connection_end_text(1234, "told"))
+    assert end_of_connection(native, is_client=is_client) == SessionEnd(ClosedBy.PEER, reason, 1234, "told")
+    untold = ConnectionEnd(ClosedBy.PEER, reason.native_code, connection_end_text(0, "told"))
+    assert end_of_connection(untold, is_client=is_client).code == reason.native_code
 
 
 def test_every_number_means_something() -> None:
     for code in range(10_001):
         for closed_by in ClosedBy:
-            for here_is_client in (True, False):
-                end = end_of_native(ConnectionEnd(closed_by, code, "text"), here_is_client=here_is_client)
+            for is_client in (True, False):
+                end = end_of_connection(ConnectionEnd(closed_by, code, "text"), is_client=is_client)
                 assert end.reason in CloseReason
                 assert end.closed_by is closed_by
                 assert end.text == "text"
@@ -82,8 +82,8 @@ def test_every_number_means_something() -> None:
 )
 def test_what_native_ends_mean(code: int, closed_by: ClosedBy, at_client: CloseReason, at_server: CloseReason) -> None:
     end = ConnectionEnd(closed_by, code, "")
-    assert end_of_native(end, here_is_client=True).reason is at_client
-    assert end_of_native(end, here_is_client=False).reason is at_server
+    assert end_of_connection(end, is_client=True).reason is at_client
+    assert end_of_connection(end, is_client=False).reason is at_server
 
 
 def test_a_reason_that_is_not_known_is_no_reason_to_resume() -> None:
@@ -101,12 +101,12 @@ def test_a_reason_that_is_not_known_is_no_reason_to_resume() -> None:
     ],
 )
 def test_the_native_text_is_cut_between_characters(code: int, text: str, said: str) -> None:
-    assert native_text(code, text) == said
+    assert connection_end_text(code, text) == said
     assert len(said.encode()) <= 127
 
 
 def test_cutting_leaves_what_fits() -> None:
-    assert cut("a" * 127) == "a" * 127
+    assert truncate_text("a" * 127) == "a" * 127
 
 
 def test_an_end_is_a_sentence() -> None:

@@ -1,0 +1,90 @@
+"""The exchange of goodbyes that ends a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...events import ClosedBy
+from .frames import LAST_CREDIT, Ack, Bye, ByeAck, Frame
+from .reasons import CloseReason, SessionEnd, reason_of
+from .violation import Violation
+
+
+class GoodbyeExchange:
+    """What both ends have said, and what each knows to have arrived.
+
+    If both say BYE at once, the client's holds.
+    """
+
+    def __init__(self, *, is_client: bool) -> None:
+        self._is_client = is_client
+        self.ours: Bye | None = None
+        """This end's goodbye, without its `last`, which is known when it is said."""
+        self.theirs: Bye | ByeAck | None = None
+        self.is_said = False
+        """True once this end's goodbye is on its way."""
+        self._was_first = False  # it was a BYE, not the answer to one
+        self.has_confirmed = False
+        """True once this end has told the peer that everything up to its goodbye has arrived."""
+        self.is_confirmed = False
+        """True once the peer has told this end the same."""
+
+    def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
+        """Return this end's goodbye as a frame, which has to be sent."""
+        assert self.ours is not None
+        self.is_said = True
+        self._was_first = self.theirs is None
+        return replace(self.ours, last=last) if self._was_first else ByeAck(last, self.ours.data)
+
+    def may_be_theirs(self, frame: Frame) -> bool:
+        """Return whether this frame can be the peer's goodbye."""
+        return isinstance(frame, Bye) or (isinstance(frame, ByeAck) and self._was_first)
+
+    def take(self, goodbye: Bye | ByeAck, received: Mapping[int, int], granted: int) -> None:
+        """Take the peer's goodbye.
+
+        Args:
+            goodbye: The frame.
+            received: The number of the last message that has arrived on each lane.
+            granted: The number of messages for which the peer had credit.
+
+        Raises:
+            Violation: The goodbye contradicts these numbers.
+        """
+        for lane, number in received.items():
+            if number > goodbye.last.get(lane, 0):
+                raise Violation(
+                    f"message {number} of lane {lane} arrived after the last one", CloseReason.LOST_MESSAGES
+                )
+        if sum(goodbye.last.values()) > granted:
+            raise Violation("the goodbye counts messages for which there was no credit", CloseReason.LOST_MESSAGES)
+        self.theirs = goodbye
+
+    def confirm(self, received: Mapping[int, int]) -> Ack:
+        """Return the ACK that confirms the peer's goodbye, which has to be sent."""
+        self.has_confirmed = True
+        return Ack(dict(received), LAST_CREDIT, LAST_CREDIT)
+
+    def may_confirm(self, ack: Ack) -> bool:
+        """Return whether this ACK, if it counts all messages, confirms this end's goodbye."""
+        return ack.credit_bytes == ack.credit_messages == LAST_CREDIT and self.is_said and self.theirs is not None
+
+    @property
+    def agreed_end(self) -> SessionEnd | None:
+        """The end on which both goodbyes, or the peer's alone, agree; None before the peer's."""
+        ours, theirs = self.ours, self.theirs
+        if theirs is None:
+            return None
+        if isinstance(theirs, Bye) and (ours is None or not self._was_first or not self._is_client):
+            return SessionEnd(ClosedBy.PEER, reason_of(theirs.reason), theirs.code, theirs.text, theirs.data)
+        assert ours is not None  # only a goodbye is answered
+        return SessionEnd(ClosedBy.LOCAL, reason_of(ours.reason), ours.code, ours.text, theirs.data)
+
+    @property
+    def expected_end(self) -> SessionEnd | None:
+        """The end as far as it is known; None before the first goodbye."""
+        ours = self.ours
+        if self.theirs is not None or ours is None:
+            return self.agreed_end
+        return SessionEnd(ClosedBy.LOCAL, reason_of(ours.reason), ours.code, ours.text, is_confirmed=False)
