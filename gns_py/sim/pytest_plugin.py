@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import gns_py.asyncio
 
     from .. import sync
-    from .._core.listener import BaseServer
+    from .._core.server import BaseServer
     from .network import Network
 
 # For handlers that do not end when their connection does.

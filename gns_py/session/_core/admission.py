@@ -156,7 +156,7 @@ class Admission:
         """Whether a place has to be made for one more set-up."""
         return _reaches(self.rules.max_pending, self.pending)
 
-    def settle(self, address: Address | None, *, established: bool) -> None:
+    def finish_handshake(self, address: Address | None, *, established: bool) -> None:
         """Take note that a set-up is over. If it was established, take_place() has counted the session."""
         host = _host(address)
         caller = self._busy[host]

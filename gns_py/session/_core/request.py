@@ -1,27 +1,34 @@
-"""Who wants a session, for the server's application to decide."""
+"""Requests of clients that want a session."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..._generated.enums import EndReason, InfoFlags
 from ..._uncopyable import Uncopyable
 from ...address import Address
+from ...errors import InvalidStateError
 from ...identity import Identity
 from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine
-from .session import BaseSession, check_data, check_goodbye
+from .checks import check_data, check_goodbye
+from .session import BaseSession
 
+_log = logging.getLogger("gns_py")
 S = TypeVar("S", bound=BaseSession[Any])
 
 
 class SessionRequest(Uncopyable, Generic[S]):
-    """A client that waits for accept() or reject(): at once, or later, from any thread, within decision_timeout."""
+    """A client that waits for accept() or reject(): at once or later, from any thread, within ``decision_timeout``."""
 
     def __init__(self, session: S, engine: ServerEngine) -> None:
         self._session = session
+        self._endpoint = BaseSession.session_endpoint_of(session)
         self._engine = engine
         self._since = time.monotonic()
 
@@ -30,12 +37,12 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     @property
     def address(self) -> Address | None:
-        """Where it comes from; None for a pair in memory."""
+        """The client's address; None for a pair in memory."""
         return self._session.remote_address
 
     @property
     def identity(self) -> Identity:
-        """Who it claims to be."""
+        """The identity that the client claims."""
         return self._session.remote_identity
 
     @property
@@ -45,12 +52,12 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     @property
     def data(self) -> bytes:
-        """What it has given its connect()."""
+        """The data that the client gave to connect()."""
         return self._engine.peer_data
 
     @property
     def waited(self) -> float:
-        """Seconds since its HELLO came."""
+        """Seconds since the client's HELLO arrived."""
         return time.monotonic() - self._since
 
     @property
@@ -59,14 +66,22 @@ class SessionRequest(Uncopyable, Generic[S]):
         return self._engine.is_undecided
 
     def accept(self, data: bytes = b"") -> S:
-        """Accepts; the client's connect() returns with a session whose ``peer_data`` this data is.
+        """Accept the session.
 
-        Returns this end's session, which is established when the client has confirmed: what is sent on it waits until
-        then, and recv() waits, or raises SessionFailed. Errors: InvalidStateError (decided, given up or too late),
-        TypeError, ValueError (over 64 KiB).
+        Args:
+            data: Up to 64 KiB, the ``peer_data`` of the client's session.
+
+        Returns:
+            This end's session, which is established when the client has confirmed. Until then messages that are sent
+            on it wait, and recv() waits, or raises SessionFailed.
+
+        Raises:
+            InvalidStateError: It was decided before, or the client has given up, or it is too late.
+            TypeError: ``data`` is not bytes.
+            ValueError: ``data`` is too long.
         """
         check_data(data)
-        self._session._run(self._decide, self._engine.accept, data)
+        self._endpoint.run(self._decide, self._engine.accept, data)
         return self._session
 
     def reject(
@@ -77,16 +92,55 @@ class SessionRequest(Uncopyable, Generic[S]):
         *,
         reason: CloseReason = CloseReason.REJECTED,
     ) -> None:
-        """Refuses; the client's connect() raises SessionRejected with code, text, data and reason.
+        """Reject the session: the client's connect() raises SessionRejected with code, text, data and reason.
 
-        reason: REJECTED, AUTHENTICATION_FAILED, RATE_LIMITED, ... Does nothing if the client has given up.
-        Errors: InvalidStateError (accepted before), TypeError, ValueError.
+        Does nothing if the client has given up.
+
+        Args:
+            code: See Session.close().
+            text: See Session.close().
+            data: See Session.close().
+            reason: REJECTED, AUTHENTICATION_FAILED, RATE_LIMITED, ...
+
+        Raises:
+            InvalidStateError: It was accepted before.
+            TypeError: See Session.close().
+            ValueError: See Session.close().
         """
         check_goodbye(code, text, data)
-        self._session._run(self._decide, self._engine.reject, reason, code, text, data)
+        self._endpoint.run(self._decide, self._engine.reject, reason, code, text, data)
 
     def _decide(self, function: Callable[..., None], *arguments: object) -> None:
-        """Errors: the function's; none of them ends the session by itself."""
-        with self._session._lock:
+        """Call a method of the engine with the arguments and the time; what it raises does not end the session."""
+        with self._endpoint.lock:
             function(*arguments, time.monotonic())
-        self._session._tell_change()
+        self._endpoint.on_change()
+
+
+def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]], object] | None) -> object:
+    """Ask the application, and return what it returns, for the API to deal with. Without a callback, accept."""
+    if not request.is_open:
+        return None
+    try:
+        return request.accept() if on_request is None else on_request(request)
+    except Exception as error:
+        reject_failed(request, error)
+        return None
+
+
+def reject_failed(request: SessionRequest[S], error: BaseException) -> None:
+    """Reject a request that the application has failed to decide, and log why."""
+    _log.error("on_request failed for %r", request, exc_info=error)
+    if request.is_open:
+        with contextlib.suppress(InvalidStateError):  # decided meanwhile
+            request.reject(EndReason.APP_EXCEPTION_GENERIC, "the server failed", reason=CloseReason.INTERNAL_ERROR)
+
+
+def take_open(requests: deque[SessionRequest[S]]) -> SessionRequest[S] | None:
+    """Remove and return the first request that still waits for a decision, or return None."""
+    while requests:
+        request = requests[0]  # one step: see waiting.py
+        del requests[0]
+        if request.is_open:
+            return request
+    return None

@@ -16,7 +16,8 @@ from .. import (
     SessionTimeout,
 )
 from .client import connect
-from .server import ListenSocket, Server, listen, serve
+from .listener import ListenSocket, listen
+from .server import Server, serve
 from .session import Session
 
 __all__ = [

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 
+from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
-from ..._core.endpoint import StatusCallback
 from ...config import Config
 from ...errors import ConnectFailed
-from ...sync import connect as connect_natively
-from .._core.session import check_data, check_session_config
+from ...sync import connect as connect_transport
+from .._core.checks import check_data, check_session_config
 from ..errors import session_failed_error
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
 from ..protocol.reasons import end_of_connection
+from .endpoint import ThreadEndpoint
 from .session import Session
 
 
@@ -27,25 +28,40 @@ def connect(
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
 ) -> Session:
-    """Asks a server for a session, and returns it, which is also a context manager.
+    """Ask a server for a session and return it, which is also a context manager.
 
-    Returns when the server's application has accepted, and the server knows that this end knows. data: up to 64 KiB for
-    that application to decide by. timeout: seconds for all of it, None for no limit. config: options of the native
-    connection. session_config: of the session. on_status_changed: as in gns_py.sync.connect().
-    Errors: SessionRejected (with the server's code, text, data), SessionTimeout (a TimeoutError), SessionFailed,
-    ConnectionLimitError, OSError (the name cannot be resolved), TypeError, ValueError.
+    Returns when the server's application has accepted, and the server knows that this end knows.
+
+    Args:
+        host: See gns_py.sync.connect().
+        port: See gns_py.sync.connect().
+        data: Up to 64 KiB, by which the server's application can decide.
+        timeout: Seconds for all of it; None for no limit.
+        config: Options of the connection.
+        session_config: Settings of the session.
+        on_status_changed: See gns_py.sync.connect().
+
+    Raises:
+        SessionRejected: The server rejected it, with code, text and data.
+        SessionTimeout: The session was not established in time. A TimeoutError.
+        SessionFailed: The session was not established for another reason.
+        ConnectionLimitError: GNS has as many connections as it can have.
+        OSError: The name cannot be resolved, or there is no way to its addresses.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range.
     """
     check_data(data)
     settings = check_session_config(session_config)
     deadline = Deadline(timeout)
     try:
-        connection = connect_natively(host, port, timeout=timeout, config=config, on_status_changed=on_status_changed)
+        connection = connect_transport(host, port, timeout=timeout, config=config, on_status_changed=on_status_changed)
     except ConnectFailed as error:
         raise session_failed_error(end_of_connection(error.end, is_client=True)) from error
     left = deadline.remaining()
     now = time.monotonic()
+    ends_at = None if left is None else now + left
     session = Session(
-        connection, lambda transport: ClientEngine(transport, settings, data, None if left is None else now + left, now)
+        ThreadEndpoint(connection, lambda transport: ClientEngine(transport, settings, data, ends_at, now))
     )
     try:
         session.wait_established()

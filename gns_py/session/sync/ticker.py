@@ -1,4 +1,4 @@
-"""The thread that answers for sessions while nobody reads them."""
+"""The thread that answers for sessions while no one reads them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ import logging
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .session import Session
+from typing import Protocol
 
 _log = logging.getLogger("gns_py")
-# Seconds between two looks. Who reads a session serves it at once; this is for pings, acks and time limits besides.
+# Seconds between two rounds. A reader serves its session at once; this is for pings, acks and time limits meanwhile.
 _PERIOD = 0.1
 
 
-class Keeper:
+class Ticking(Protocol):
+    """The internal end of a session."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it needs no more rounds."""
+
+    def keep_going(self) -> bool:
+        """Do what is due; return whether there is more to come."""
+
+
+class Ticker:
     """Keeps sessions going: one thread for all of a process, while there are any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._held: set[Session] = set()
+        self._sessions: weakref.WeakSet[Ticking] = weakref.WeakSet()
+        self._kept: set[Ticking] = set()
         self._thread: threading.Thread | None = None
 
-    def add(self, session: Session) -> None:
-        """From now on, until it ends or nobody has it any more."""
+    def add(self, session: Ticking) -> None:
+        """Keep a session going until it ends, or is dropped."""
         with self._lock:
             self._sessions.add(session)
             if self._thread is None or not self._thread.is_alive():  # dead in a forked child
@@ -34,14 +42,14 @@ class Keeper:
                 try:
                     thread.start()
                 except RuntimeError:
-                    _log.exception("no thread is left to keep sessions that nobody reads; the next session tries again")
+                    _log.exception("no thread is left to keep sessions going; the next session tries again")
                 else:
                     self._thread = thread
 
-    def hold(self, session: Session) -> None:
-        """Until it ends, also if nobody else has it."""
+    def keep_alive(self, session: Ticking) -> None:
+        """Keep a session until it ends, even if it is dropped."""
         with self._lock:
-            self._held.add(session)
+            self._kept.add(session)
 
     def _run(self) -> None:
         while True:
@@ -52,17 +60,20 @@ class Keeper:
                     self._thread = None
                     return
             for session in sessions:
-                try:
-                    goes_on = session._keep()
-                except BaseException:  # a callback's SystemExit, say
-                    _log.exception("keeping %r failed", session)
-                    goes_on = session._engine.end is None
-                if not goes_on:
-                    with self._lock:
-                        self._sessions.discard(session)
-                        self._held.discard(session)
+                self._tick(session)
             del sessions[:]
             session = None  # type: ignore[assignment]
 
+    def _tick(self, session: Ticking) -> None:
+        try:
+            goes_on = session.keep_going()
+        except BaseException:  # a callback's SystemExit, for example
+            _log.exception("keeping %r going failed", session)
+            goes_on = not session.has_ended
+        if not goes_on:
+            with self._lock:
+                self._sessions.discard(session)
+                self._kept.discard(session)
 
-keeper = Keeper()
+
+ticker = Ticker()

@@ -51,7 +51,7 @@ class TestData:
         with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server:
             with sessions.connect(*server.address, data=data) as client:
                 assert client.peer_data == data[::-1]
-            with pytest.raises(ValueError, match="65537 bytes: 65536 are the most"):
+            with pytest.raises(ValueError, match="65537 bytes: at most 65536 are allowed"):
                 sessions.connect(*server.address, data=bytes(65_537))
             with pytest.raises(TypeError, match="data must be bytes, not str"):
                 sessions.connect(*server.address, data="text")

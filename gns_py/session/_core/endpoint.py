@@ -1,0 +1,321 @@
+"""The internal end of a session: its engine, and what arrives for it. Nothing in here waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..._core.connection import BaseConnection
+from ..._core.mailbox import Backlog
+from ..._core.sending import SendingConnection
+from ..._generated.enums import EndReason
+from ...end import ConnectionEnd
+from ...message import Message
+from ..errors import SessionClosed, SessionFailed, session_closed_error, session_failed_error
+from ..protocol.engine import Engine, Phase
+from ..protocol.fields import MAX_LANE
+from ..protocol.frames import MAX_KEY, Keyed
+from ..protocol.inbox import AckDue
+from ..protocol.reasons import CloseReason, connection_end_text
+from ..protocol.transport import Transport
+from .checks import check_goodbye
+from .transport import ConnectionTransport
+
+if TYPE_CHECKING:
+    from .session import BaseSession
+
+_log = logging.getLogger("gns_py")
+T = TypeVar("T")
+EngineMaker = Callable[[Transport], Engine]
+
+
+class SessionEndpoint(ABC):
+    """The internal end of a session, and the sink of its connection's events; a Session is the application's view.
+
+    Sending and closing: any thread. Reading: one thread, or task, at a time. The application's object owns the
+    endpoint; the endpoint refers to it weakly, so that dropping it is noticed at once.
+    """
+
+    readers: Any
+    """True while a reader waits."""
+
+    def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
+        self.connection = connection
+        self.endpoint = BaseConnection.endpoint_of(connection)
+        self.remote_address = connection.remote_address
+        self.lock = threading.RLock()  # guards the engine; taken after the mailbox's turn, never before
+        self.engine = make_engine(ConnectionTransport(connection))
+        self.inbox = self.engine.inbox
+        self.outbox = self.engine.outbox
+        self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.is_kept = False
+        """Whether it goes on although the application may have dropped it: it is closing."""
+        self.watcher: Callable[[SessionEndpoint], None] | None = None
+        """Called with each change until the session is established, then with each change of its phase."""
+        self._watched: Phase | None = None
+        self._session: weakref.ref[BaseSession[Any]] | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.session) if self.session is not None else f"<session of {self.remote_address}>"
+
+    def __del__(self) -> None:
+        engine = getattr(self, "engine", None)  # missing if the constructor failed
+        if engine is not None and engine.phase is not Phase.ENDED and not self.endpoint.is_closed_here:
+            self.abandon()  # the loop that ran it has ended too early
+
+    @property
+    def session(self) -> BaseSession[Any] | None:
+        """The application's object; None once it has been dropped."""
+        return None if self._session is None else self._session()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the session has ended."""
+        return self.engine.phase is Phase.ENDED
+
+    def belong_to(self, session: BaseSession[Any]) -> None:
+        """Name the application's object, and begin to receive."""
+        self._session = weakref.ref(session)
+        self.endpoint.attach(self)
+        self.on_change()
+
+    def abandon(self) -> None:
+        """Close the connection of a session that was dropped. At any moment, in any thread."""
+        text = connection_end_text(0, "the session was dropped").encode()
+        self.endpoint.abandon(CloseReason.ABORTED.native_code, text)
+
+    # ---- the connection's sink ----
+
+    def on_data(self, message: Message, backlog: Backlog) -> None:
+        """See Sink."""
+        engine = self.engine
+        if engine.watches_data or self.inputs:
+            self.inputs += ((self._take_data, (message, False)),)  # one step
+            del backlog[0]
+            self.work()
+        elif message.reliable:
+            inbox = self.inbox
+            data, received, lane, number = inbox.data, inbox.received, message.lane, message.number
+            data += (message,)  # one step
+            received[lane] = number
+            del backlog[0]
+            if self.readers:
+                self.wake_readers()
+        else:
+            del backlog[0]
+            self.inbox.add_unreliable(message)
+            if self.readers:
+                self.wake_readers()
+
+    def on_ack_due_data(self, message: Message, backlog: Backlog) -> None:
+        """See Sink."""
+        if self.engine.watches_data or self.inputs:
+            self.inputs += ((self._take_data, (message, True)),)  # one step
+            del backlog[0]
+            self.work()
+            return
+        inbox = self.inbox
+        arrival = AckDue(message)
+        data, received, lane, number = inbox.data, inbox.received, message.lane, message.number
+        data += (arrival,)  # one step
+        received[lane] = number
+        del backlog[0]
+        if self.readers:
+            self.wake_readers()
+
+    def take_unreliable(self, message: Message) -> None:
+        """See Sink. KEYED costs no more than UNTRACKED does, unless something else is to be done."""
+        data, config = message.data, self.engine.config
+        end = 2 + data[1] if len(data) > 1 else 0
+        if (
+            len(data) < end
+            or data[:1] != Keyed.PREFIX
+            or not 1 <= data[1] <= MAX_KEY
+            or not len(data) - 2 <= config.max_message
+            or message.lane > MAX_LANE
+            or self.engine.watches_data
+            or self.inputs
+        ):
+            self.inputs.append((self.take_message, (message,)))
+            self.work()
+            return
+        self.count_handled(message)
+        self.inbox.add_unreliable(message._replace(data=data[end:]), data[2:end])
+        if self.readers:
+            self.wake_readers()
+
+    def take_message(self, message: Message) -> None:
+        """See Sink."""
+        self.count_handled(message)
+        self.engine.receive(message, time.monotonic())
+
+    def take_end(self, end: ConnectionEnd) -> None:
+        """See Sink."""
+        self.engine.connection_ended(end, time.monotonic())
+
+    def take_room(self) -> None:
+        """See Sink."""
+        self.engine.flush(time.monotonic())
+
+    def _take_data(self, message: Message, is_ack_due: bool) -> None:
+        self.engine.receive_data(message, time.monotonic(), is_ack_due=is_ack_due)
+
+    def work(self) -> None:
+        """See Sink."""
+        self.run(self._work)
+
+    def _work(self) -> None:
+        with self.lock:
+            while self.inputs:
+                function, arguments = self.inputs[0]
+                del self.inputs[0]
+                try:
+                    function(*arguments)
+                except Exception as error:
+                    self._fail(error)
+        self.on_change()
+
+    # ---- what the APIs add ----
+
+    @abstractmethod
+    def wake_readers(self) -> None:
+        """Wake the threads or tasks that wait for messages."""
+
+    @abstractmethod
+    def announce_change(self) -> None:
+        """Wake those who wait for a change (a message, the phase, room), and note the time of the next tick."""
+
+    @abstractmethod
+    def keep_alive(self) -> None:
+        """See to it that the session goes on until it has ended, whether or not the application drops it."""
+
+    @abstractmethod
+    def count_handled(self, message: Message) -> None:
+        """Stop counting a message against the bounds of the core, where it still counts."""
+
+    def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call what changes the engine, so that no signal handler's exception cuts it in two where avoidable."""
+        return function(*arguments)
+
+    # ---- working with the engine ----
+
+    def on_change(self) -> None:
+        """Announce a change, and tell the watcher. Raises nothing."""
+        try:
+            self.announce_change()
+        except Exception:
+            _log.exception("a change of %r could not be announced", self)
+
+    def notify_watcher(self) -> None:
+        """Call the watcher if there is something for it."""
+        phase = self.engine.phase
+        if self.watcher is not None and (phase is Phase.SETTING_UP or phase is not self._watched):
+            self._watched = phase
+            self.watcher(self)
+
+    def act(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call a method of the engine with the arguments and the time.
+
+        What it raises ends the session and is logged; it is not the caller's.
+        """
+        with self.lock:
+            try:
+                function(*arguments, time.monotonic())
+            except Exception as error:
+                self._fail(error)
+        self.on_change()
+
+    def fail_with(self, error: Exception, text: str = "something in it cannot be handled") -> None:
+        """End the session with INTERNAL_ERROR, and log why. Any thread."""
+        with self.lock:
+            self._fail(error, text)
+        self.on_change()
+
+    def _fail(self, error: Exception, text: str = "something in it cannot be handled") -> None:
+        _log.error("%r is ended: %s", self, text, exc_info=error)
+        self.engine.fail(text, time.monotonic())
+
+    def tick(self) -> None:
+        """Let the engine do what is due."""
+        self.run(self.act, self.engine.tick)
+
+    def take(self) -> Message | None:
+        """Take the next message, with the acknowledgement that this may mean, or return None."""
+        inbox = self.inbox
+        message = inbox.take()
+        return self.acknowledge(message) if inbox.acks_due != inbox.acks_sent else message
+
+    def acknowledge(self, message: Message | None) -> Message | None:
+        """Send the ACK that is due after this message was taken, and return the message."""
+        try:
+            self.run(self._acknowledge)
+        except BaseException:  # a signal handler's
+            if message is not None:
+                self.inbox.put_back(message)
+            raise
+        return message
+
+    def _acknowledge(self) -> None:
+        with self.lock:
+            try:
+                self.engine.acknowledge(time.monotonic())
+                return
+            except Exception as error:
+                self._fail(error)
+        self.on_change()
+
+    def is_drained(self) -> bool:
+        """Return whether no message waits for the peer to read; raise SessionClosed once none may be sent."""
+        with self.lock:
+            if not self.engine.may_send:
+                raise self.closed_error()
+            return self.outbox.is_empty
+
+    # ---- the end ----
+
+    def begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
+        """Say goodbye. Raises TypeError and ValueError for what cannot be said."""
+        check_goodbye(code, text, data)
+        if code == EndReason.INTERNAL_ERROR:
+            reason = CloseReason.INTERNAL_ERROR
+        elif reason is None:
+            reason = CloseReason.CLOSED_BY_CLIENT if self.engine.is_client else CloseReason.CLOSED_BY_SERVER
+        self.run(self._say_goodbye, reason, code, text, data)
+
+    def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
+        self.is_kept = True
+        self.keep_alive()
+        try:
+            with self.lock:
+                self.engine.close(reason, code, text, data, time.monotonic())
+        finally:
+            self.on_change()
+
+    def abort(self, code: int, text: str) -> None:
+        """End the session at once. See Session.abort()."""
+        check_goodbye(code, text, b"")
+        self.run(self.act, self.engine.abort, code, text)
+
+    def is_own_end(self, error: BaseException) -> bool:
+        """Return whether an exception reports only the end of this session, or of its connection."""
+        if isinstance(error, SessionClosed):
+            return self.engine.has_delivered(error.end)
+        return self.endpoint.is_own_end(error)
+
+    def failed_error(self) -> SessionFailed:
+        """Return the exception for a session that was not established."""
+        end = self.engine.end
+        assert end is not None
+        return session_failed_error(end, rejected=self.engine.rejected)
+
+    def closed_error(self) -> SessionClosed:
+        """Return the exception for a session that has ended."""
+        end = self.engine.expected_end
+        assert end is not None
+        return session_closed_error(end)

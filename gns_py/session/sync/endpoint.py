@@ -1,0 +1,132 @@
+"""The internal end of a session of threads, and the waiting for it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from typing import TypeVar
+
+from ..._core.deadline import Deadline
+from ..._core.sending import SendingConnection
+from ...errors import ConcurrencyError, GNSError, NotRunningError
+from ...message import Message
+from .._core.endpoint import EngineMaker, SessionEndpoint
+from .shield import shield
+from .ticker import ticker
+
+T = TypeVar("T")
+Look = Callable[[Deadline, Callable[[], object]], None]
+
+# How often a thread that waits while another one reads checks its condition again; changes wake it at once.
+_LOOK = 0.1
+# Times further away than this are left to the ticker: a native wait with a limit costs more than one without.
+_LONG = 1.0
+
+
+class ThreadEndpoint(SessionEndpoint):
+    """The internal end of a session of threads. One thread reads at a time; others can wait meanwhile."""
+
+    readers: int
+
+    def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
+        super().__init__(connection, make_engine)
+        self._condition = threading.Condition(self.lock)
+        self.readers = 0  # threads that wait for the condition
+        self._due = inf  # when to tick
+        self.look_at_listener: Look | None = None
+        """Reads the listener's mailbox, while that one has the session's events."""
+        ticker.add(self)
+
+    def wake_readers(self) -> None:
+        """See SessionEndpoint."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def announce_change(self) -> None:
+        """See SessionEndpoint."""
+        self._due = self.engine.next_tick
+        if self.readers:
+            self.wake_readers()
+        self.notify_watcher()
+
+    def keep_alive(self) -> None:
+        """See SessionEndpoint."""
+        ticker.keep_alive(self)
+
+    def count_handled(self, message: Message) -> None:
+        """See SessionEndpoint: it does not count any longer once the mailbox has been read."""
+
+    def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """See SessionEndpoint."""
+        return shield.run(function, *arguments)
+
+    def read(self, deadline: Deadline) -> bool:
+        """Wait for something to arrive, whatever it is, and return whether it did.
+
+        Raises:
+            ConcurrencyError: Another thread is reading.
+        """
+        try:
+            if self.inputs:  # the thread that was to carry them out was interrupted
+                self.work()
+            return self.endpoint.mailbox.receive(self._until_tick(deadline))
+        except NotRunningError:
+            if self.engine.end is None:
+                raise
+            return True
+        finally:
+            self.tick_if_due()
+
+    def wait(self, deadline: Deadline, ready: Callable[[], object]) -> bool:
+        """Wait for a change: by reading or, while another thread reads, for that one to bring it, unless it is there.
+
+        Returns:
+            Whether something was read.
+        """
+        if (look := self.look_at_listener) is not None:
+            try:
+                look(deadline, ready)
+            except NotRunningError:
+                if self.engine.end is None:
+                    raise
+            return False
+        try:
+            return self.read(deadline)
+        except ConcurrencyError:
+            with self._condition:
+                remaining = deadline.remaining()
+                self.readers += 1
+                try:
+                    if not ready():  # the reader may have made it so just before it could know that this one waits
+                        self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+                finally:
+                    self.readers -= 1
+            return False
+
+    def _until_tick(self, deadline: Deadline) -> float | None:
+        remaining = deadline.remaining()
+        left = self._due - time.monotonic()
+        if left > _LONG:
+            return remaining
+        return max(0.0, left) if remaining is None else min(max(0.0, left), remaining)
+
+    def tick_if_due(self) -> bool:
+        """Let the engine do what is due, and return whether anything was."""
+        if self._due > time.monotonic():
+            return False
+        self.tick()
+        return True
+
+    def keep_going(self) -> bool:
+        """Do, on the ticker's thread, what no reader does at present; return whether there is more to come."""
+        if self.look_at_listener is None:  # else the listen socket does it
+            mailbox = self.endpoint.mailbox
+            if not mailbox.is_read:
+                mailbox.receive_if_idle()
+            if self.tick_if_due():
+                with contextlib.suppress(GNSError):  # stopped
+                    mailbox.wake()
+        return not self.has_ended
