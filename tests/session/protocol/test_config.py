@@ -1,0 +1,38 @@
+"""Settings of sessions: the ping timeout on which both ends agree. How settings are checked: contract/test_setup.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from gns_py.session.protocol.config import SessionConfig
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(None, 0), (0.1, 100), (1, 1_000), (600.0, 600_000)])
+def test_the_ping_timeout_in_frames(seconds: float | None, milliseconds: int) -> None:
+    assert SessionConfig(ping_timeout=seconds).ping_timeout_ms == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("server", "floor", "client_ms", "agreed_ms"),
+    [
+        (15.0, 1.0, 5_000, 5_000),
+        (15.0, 1.0, 60_000, 15_000),
+        (15.0, 1.0, 0, 15_000),
+        (15.0, 1.0, 100, 1_000),
+        (0.5, 1.0, 100, 500),
+        (None, 1.0, 5_000, 5_000),
+        (None, 1.0, 100, 1_000),
+        (None, 1.0, 0, 0),
+    ],
+)
+def test_the_shorter_timeout_applies_but_not_below_the_servers_minimum(
+    server: float | None, floor: float, client_ms: int, agreed_ms: int
+) -> None:
+    config = SessionConfig(ping_timeout=server, min_ping_timeout=floor)
+    assert config.agreed_ping_timeout_ms(client_ms) == agreed_ms
+
+
+@pytest.mark.parametrize("setting", ["credit_bytes", "send_queue_messages", "unreliable_queue"])
+def test_booleans_are_not_numbers(setting: str) -> None:
+    with pytest.raises(TypeError, match=f"{setting} must be an int, not bool"):
+        SessionConfig(**{setting: True})
