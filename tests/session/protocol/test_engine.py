@@ -1,4 +1,4 @@
-"""Two engines, their frames carried by the test: in any order that lanes allow, cut at any moment, at any time."""
+"""Two engines, whose frames the test carries: in any order that lanes allow, cut off at any moment."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ CONFIG = SessionConfig(
     close_timeout=5.0,
 )
 LANES = 3
-ROOM = 10  # messages that are under way, as GNS's own queue has a bound
+ROOM = 10  # messages under way, since GNS's own queue is bounded
 
 
 class Way(Framing):
-    """One end of the network, and what it has sent: a queue for each lane, reliable and unreliable."""
+    """One direction of the network: a queue for each lane, reliable and unreliable."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Way(Framing):
 
 
 class Sessions(RuleBasedStateMachine):
-    """What the applications and the network may do, in any order."""
+    """Everything that the applications and the network can do, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class Sessions(RuleBasedStateMachine):
 
     @precondition(lambda self: any(way.closed and not way.under_way for way in self.ways))
     @rule()
-    def tell_the_native_end(self) -> None:
+    def end_the_connection(self) -> None:
         for number, way in enumerate(self.ways):
             if way.closed is not None and not way.under_way:
                 self.engines[1 - number].connection_ended(way.closed, self.now)
@@ -203,16 +203,16 @@ class Sessions(RuleBasedStateMachine):
         if not self.now < 2.0:  # not too often
             self.engines[who].abort(2000, "enough", self.now)
 
-    # ---- what always holds ----
+    # ---- invariants ----
 
     @invariant()
-    def what_was_taken_was_sent(self) -> None:
+    def taken_messages_were_sent(self) -> None:
         for who in (0, 1):
             for lane, taken in self.taken[who].items():
                 assert taken == self.sent[1 - who].get(lane, [])[: len(taken)]
 
     @invariant()
-    def nobody_breaks_the_protocol(self) -> None:
+    def no_end_breaks_the_protocol(self) -> None:
         for engine in self.engines:
             if engine.end is not None:
                 assert engine.end.reason not in (
@@ -231,7 +231,7 @@ class Sessions(RuleBasedStateMachine):
             assert waiting_bytes <= CONFIG.send_queue_bytes + CONFIG.max_message
 
     @invariant()
-    def nobody_overtakes_what_waits(self) -> None:
+    def no_message_overtakes_those_that_wait(self) -> None:
         for engine, way in zip(self.engines, self.ways, strict=True):
             if engine.phase is Phase.CLOSING and not engine.may_send:
                 assert way.hold is Hold.ALL
@@ -241,7 +241,7 @@ class Sessions(RuleBasedStateMachine):
                 assert way.hold is Hold.NONE
 
     @invariant()
-    def nothing_is_ok_that_was_lost(self) -> None:
+    def no_end_is_ok_if_messages_were_lost(self) -> None:
         for who, engine in enumerate(self.engines):
             if engine.end is not None and engine.end.ok:
                 assert engine.inbox.received == self.ways[1 - who].numbers
@@ -250,18 +250,18 @@ class Sessions(RuleBasedStateMachine):
                 assert self.goodbyes_were_exchanged(who)
 
     def goodbyes_were_exchanged(self, who: int) -> bool:
-        """Neither end has anything left to say, and the other one knows it."""
+        """Return whether both ends have said goodbye, as far as this one knows."""
         theirs = self.engines[who].goodbyes.theirs
         return theirs is not None and self.engines[1 - who].goodbyes.is_said
 
     @invariant()
-    def ends_stay(self) -> None:
+    def ends_are_final(self) -> None:
         for engine in self.engines:
             assert (engine.phase is Phase.ENDED) == (engine.end is not None)
             assert engine.phase is not Phase.ENDED or engine.next_tick == inf
 
     def teardown(self) -> None:
-        """Whatever has happened: if nothing happens any more but reading, both ends agree in the end."""
+        """Whatever has happened, if from now on the applications only read, both ends agree in the end."""
         if not hasattr(self, "engines"):
             return
         for _ in range(400):
@@ -278,8 +278,8 @@ class Sessions(RuleBasedStateMachine):
         client, server = (engine.end for engine in self.engines)
         assert client is not None
         assert server is not None
-        self.what_was_taken_was_sent()
-        self.nobody_breaks_the_protocol()
+        self.taken_messages_were_sent()
+        self.no_end_breaks_the_protocol()
         if not self.is_cut and client.reason is server.reason is CloseReason.CLOSED_BY_CLIENT and client.ok:
             assert (client.code, client.text) == (server.code, server.text)
 
@@ -289,7 +289,7 @@ TestSessions = Sessions.TestCase
 
 
 def pair() -> tuple[ClientEngine, ServerEngine, Callable[[], None]]:
-    """An established session, and what delivers everything."""
+    """Return both ends of an established session, and a function that delivers everything."""
     machine = Sessions()
     machine.begin(True)
     return machine.client, machine.server, machine.deliver_all
@@ -315,7 +315,7 @@ def test_everything_sent_before_a_goodbye_is_taken_before_its_end() -> None:
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_credit_comes_back_when_a_quarter_of_it_was_handled(who: int) -> None:
+def test_credit_returns_once_a_quarter_of_it_is_handled(who: int) -> None:
     client, server, deliver = pair()
     sender, reader = (client, server) if who == 0 else (server, client)
     for _ in range(CONFIG.credit_messages):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
-from support.framing import Framing
+from support.framing import Line
 
 from gns_py import ClosedBy, InvalidStateError
 from gns_py.message import Message
@@ -23,29 +21,12 @@ from gns_py.session.protocol.frames import (
     Resume,
     ResumeFailed,
     Welcome,
-    decode,
 )
 from gns_py.session.protocol.server import ServerEngine, ServerStep
 
 CONFIG = SessionConfig(hello_timeout=5.0, decision_timeout=20.0)
 HELLO = Hello(1, 1, 0, 1_000, 2_000, 8, 0, 3_000, b"hello")
 RESUME = Resume(1, 1, 0, b"sixteen bytes id", 1, b"", {}, 1, 1)
-
-
-class Line(Framing):
-    """A transport that shows the frames sent, and how it was closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.frames: deque[Frame] = deque()
-        self.closed: tuple[int, str, bool] | None = None
-
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
-        self.frames.append(decode(message))
-        return len(self.frames)
-
-    def close(self, code: int, text: str, linger: bool) -> None:
-        self.closed = code, text, linger
 
 
 def server(*frames: Frame, full: str | None = None) -> tuple[ServerEngine, Line]:
