@@ -16,8 +16,8 @@ from enum import Enum
 from math import inf
 
 from ..._generated.enums import EndReason
+from ...end import ClosedBy, ConnectionEnd
 from ...errors import MessageTooLarge, SendQueueFull
-from ...events import ClosedBy, ConnectionEnd
 from ...message import Message
 from .acks import Acknowledger
 from .closing import ClosingStatus, ClosingTimer
@@ -91,7 +91,7 @@ class Engine(ABC):
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
 
     def receive_data(self, message: Message, now: float, *, is_ack_due: bool = False) -> None:
-        """Take what has arrived in DATA or UNTRACKED, while `watches_data`."""
+        """Take what has arrived in DATA or UNTRACKED, while ``watches_data``."""
         if self.phase is Phase.ENDED:
             return
         self._now = now
@@ -176,7 +176,7 @@ class Engine(ABC):
             self.transport.request_room_event()
 
     def acknowledge(self, now: float) -> None:
-        """Send the ACK that is due after the application has taken a message (`Inbox.is_ack_due`)."""
+        """Send the ACK that is due after the application has taken a message (``Inbox.is_ack_due``)."""
         self._now = now
         self._acknowledge()
         self._progress()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...events import ClosedBy
+from ...end import ClosedBy
 from .frames import LAST_CREDIT, Ack, Bye, ByeAck, Frame
 from .reasons import CloseReason, SessionEnd, reason_of
 from .violation import Violation
@@ -20,7 +20,7 @@ class GoodbyeExchange:
     def __init__(self, *, is_client: bool) -> None:
         self._is_client = is_client
         self.ours: Bye | None = None
-        """This end's goodbye, without its `last`, which is known when it is said."""
+        """This end's goodbye, without its ``last``, which is known when it is said."""
         self.theirs: Bye | ByeAck | None = None
         self.is_said = False
         """True once this end's goodbye is on its way."""

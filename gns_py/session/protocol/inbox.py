@@ -38,7 +38,7 @@ class Inbox:
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0
         self._unreliable_count = 0
-        self._turns = 0  # of unreliable messages, in `data`: at least one per message
+        self._turns = 0  # of unreliable messages, in ``data``: at least one per message
         self._is_discarding = False
         self._handled: dict[int, int] = {}
         self.acks_due = 0
