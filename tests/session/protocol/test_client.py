@@ -108,3 +108,11 @@ def test_a_server_may_announce_its_end() -> None:
         receive(engine, announcement)
     assert engine.end is not None
     assert engine.end.reason is CloseReason.RATE_LIMITED
+
+
+def test_a_server_that_sends_other_bytes_does_not_speak_the_protocol() -> None:
+    engine, _ = client()
+    engine.receive(Message(b"\xff", 1, 0, True, 0), 1.0)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.PROTOCOL_ERROR
+    assert engine.end.text == "the server does not speak the session protocol"

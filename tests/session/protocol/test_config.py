@@ -1,6 +1,8 @@
-"""Settings of sessions: the ping timeout on which both ends agree. How settings are checked: contract/test_setup.py."""
+"""Settings of sessions: the ping timeout on which both ends agree, and their checks."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -36,3 +38,19 @@ def test_the_shorter_timeout_applies_but_not_below_the_servers_minimum(
 def test_booleans_are_not_numbers(setting: str) -> None:
     with pytest.raises(TypeError, match=f"{setting} must be an int, not bool"):
         SessionConfig(**{setting: True})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "error", "match"),
+    [
+        ("max_message", 0, ValueError, "it must be at least 1"),
+        ("max_message", 524_273, ValueError, "at most 524272 is allowed"),
+        ("credit_messages", "1", TypeError, "must be an int, not str"),
+        ("close_timeout", None, TypeError, "must be seconds, not NoneType"),
+        ("close_timeout", 0, ValueError, "it must be above 0, and at most 1000000000"),
+        ("ping_timeout", 601, ValueError, "from 0.1 to 600, or None"),
+    ],
+)
+def test_settings_beyond_their_limits_are_refused(setting: str, value: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=f"{setting} .*{match}"):
+        SessionConfig(**{setting: value})

@@ -158,3 +158,47 @@ def test_what_is_dropped_does_not_wait() -> None:
     box.clear()
     assert box.is_empty
     assert box.waiting == (0, 0)
+
+
+def test_messages_that_never_fit_are_refused_and_hold_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    box, line = outbox()
+
+    def refuse(*_: object) -> None:
+        raise MessageTooLarge
+
+    monkeypatch.setattr(line, "send_data", refuse)
+    with pytest.raises(MessageTooLarge):
+        box.put(b"x", 0, True)
+    assert hold_of(line) is Hold.NONE
+
+
+def test_an_unreliable_message_that_finds_no_room_again_stays_the_first() -> None:
+    box, line = outbox()
+    line.room = 0
+    for number in range(2):
+        box.put_unreliable(b"%d" % number, 0, True, None)
+    assert box.has_unreliable
+    for room in (1, 1):
+        line.room = room
+        box.flush()
+    assert list(line.sent_frames) == [Untracked(b"%d" % number).encode() for number in range(2)]
+
+
+def test_a_flush_that_was_interrupted_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    box, line = outbox(credit_messages=1)
+    for number in range(4):
+        box.put(b"%d" % number, 0, True)
+    box.acked(Ack({0: 1}, 1_000, 8))
+    send_data = line.send_data
+
+    def interrupt(payload: bytes, lane: int, nagle: bool) -> int | None:
+        send_data(payload, lane, nagle)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(line, "send_data", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            box.flush()
+    box.flush()
+    assert box.is_empty
+    assert line.numbers == {0: 4}
