@@ -1,4 +1,4 @@
-"""Settings of sessions: the ping timeout on which both ends agree, and their checks."""
+"""Settings of sessions: their checks, and the ping timeout on which both ends agree."""
 
 from __future__ import annotations
 
