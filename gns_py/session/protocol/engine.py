@@ -43,7 +43,7 @@ class Phase(Enum):
 
 
 class Engine(ABC):
-    """What both ends have in common. Times are seconds of any clock that never goes back."""
+    """The base of both ends. Times are seconds of any clock that never goes back."""
 
     is_client: bool
 
@@ -58,7 +58,7 @@ class Engine(ABC):
         self.was_established = False
         """True if both ends had the session, however it has ended since."""
         self.going_away: GoAway | None = None
-        """What the server has announced about its end."""
+        """The server's announcement that it will shut down."""
         self.watches_data = True
         """True while messages must go through receive_data(): until established, and from the first goodbye on."""
         self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
@@ -338,7 +338,7 @@ class Engine(ABC):
         if self.phase is Phase.ENDED:
             return
         if not self._is_read:
-            # The application reads no longer: what arrives counts as handled, so that the peer gets to its end.
+            # The application has stopped reading: what arrives counts as handled, so that the peer gets to its end.
             self.inbox.discard()
             self._acknowledge()
         self._flush()

@@ -12,7 +12,7 @@ from .violation import Violation
 
 
 class GoodbyeExchange:
-    """What both ends have said, and what each knows to have arrived.
+    """The goodbyes of both ends, and what each end has confirmed.
 
     If both say BYE at once, the client's holds.
     """
@@ -28,7 +28,7 @@ class GoodbyeExchange:
         self.has_confirmed = False
         """True once this end has told the peer that everything up to its goodbye has arrived."""
         self.is_confirmed = False
-        """True once the peer has told this end the same."""
+        """True once the peer has confirmed this end's goodbye in the same way."""
 
     def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
         """Return this end's goodbye as a frame, which has to be sent."""

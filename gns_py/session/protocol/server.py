@@ -18,7 +18,7 @@ from .violation import Violation
 
 
 class ServerStep(Enum):
-    """What a server waits for, or how its handshake ended."""
+    """The event that a server waits for, or how its handshake ended."""
 
     HELLO = auto()
     DECISION = auto()

@@ -1,4 +1,4 @@
-"""What carries a session's frames: the engine's view of the connection under it."""
+"""The carrier of a session's frames: the connection under an engine, as the engine sees it."""
 
 from __future__ import annotations
 

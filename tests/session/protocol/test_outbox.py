@@ -1,4 +1,4 @@
-"""What waits to be sent: in order, within bounds, and held back from other threads exactly while something waits."""
+"""Messages that wait to be sent: in order, bounded, and not overtaken by those of other threads."""
 
 from __future__ import annotations
 
