@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..end import ClosedBy
 from ..errors import GNSError
-from ..events import ClosedBy
 from .protocol.reasons import CloseReason, SessionEnd
 
 

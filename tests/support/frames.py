@@ -1,4 +1,4 @@
-"""The decoder of gns_py.session against the one that was written from the specification alone."""
+"""Compare the decoder of gns_py.session with the one that was written from the specification alone."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ _NAMES = {"GOAWAY": "GoAway", "RESUME_FAILED": "ResumeFailed", "BYE_ACK": "ByeAc
 
 
 def name_of(specified: str) -> str:
-    """The class of a frame that the specification calls so."""
+    """Return the class name of the frame with this name in the specification."""
     return _NAMES.get(specified, specified.title())
 
 
 def fields_of(frame: Frame) -> dict[str, Any]:
-    """As the test vectors have them."""
+    """Return the fields as in the test vectors."""
     return {each.name: _shown(getattr(frame, each.name)) for each in dataclasses.fields(frame)}  # type: ignore[arg-type]
 
 
 def assert_decoders_agree(message: bytes) -> bool:
-    """Both take or refuse it, read the same out of it, and the bytes are the only ones for that frame.
+    """Check that both decoders refuse the message, or both read the same frame, which is written as these bytes.
 
-    Returns whether it is a frame.
+    Returns:
+        True if the message is a frame.
     """
     try:
         frame = decode(message)
@@ -47,7 +48,7 @@ def assert_decoders_agree(message: bytes) -> bool:
 
 
 def assert_is_written_as(frame: Frame, message: bytes) -> None:
-    """But for what a later version has appended."""
+    """Check that the frame is written as this message, apart from what a later version has appended."""
     written = frame.encode()
     assert written == message[: len(written)]
     assert len(written) == len(message) or frame.IS_OPEN
@@ -62,5 +63,5 @@ def _shown(value: Any) -> Any:
 
 
 def message_of(vector: dict[str, Any]) -> bytes:
-    """The message that a test vector shows."""
+    """Return the message in a test vector."""
     return bytes.fromhex(vector["bytes"]) + bytes(vector.get("zeros", 0))

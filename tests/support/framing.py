@@ -1,4 +1,4 @@
-"""What the core does for a session's engine (build_native/core/framing.hpp), without a network."""
+"""Transports for the engines of sessions, without a network and without the native library."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections import deque
 from gns_py.message import Message
 from gns_py.session.protocol.engine import Engine
 from gns_py.session.protocol.fields import FrameError
-from gns_py.session.protocol.frames import Data, Untracked, decode
+from gns_py.session.protocol.frames import Data, Frame, Untracked, decode
 from gns_py.session.protocol.transport import Hold
 
 
 class Framing:
-    """A Transport without a network: numbers DATA, keeps to the credit, and takes DATA in order."""
+    """Does what the core does for an engine (see its class Framing): numbers DATA, keeps to the credit, unpacks frames.
+
+    Sending and closing are left to subclasses.
+    """
 
     def __init__(self) -> None:
         self.hold = Hold.NONE
@@ -20,8 +23,8 @@ class Framing:
         self.sent_bytes = 0
         self.numbers: dict[int, int] = {}
         self.max_message = 0
-        self.window = self.may_come = 0, 0
-        self.came = self.due = 0, 0
+        self.window = self.may_arrive = 0, 0
+        self.arrived = self.due = 0, 0
         self.received: dict[int, int] = {}
         self.ungranted: deque[tuple[int, int]] = deque()
         self.granted = 0
@@ -62,14 +65,14 @@ class Framing:
 
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         self.max_message = max_message
-        self.window = self.may_come = credit_bytes, credit_messages
+        self.window = self.may_arrive = credit_bytes, credit_messages
 
     def grant(self, handled: int) -> tuple[int, int]:
         while self.granted < handled and self.ungranted:
             self.granted += 1
             handled_bytes, handled_messages = self.ungranted.popleft()
-            self.may_come = self.window[0] + handled_bytes, self.window[1] + handled_messages
-        return self.may_come
+            self.may_arrive = self.window[0] + handled_bytes, self.window[1] + handled_messages
+        return self.may_arrive
 
     def outstanding(self) -> tuple[int, int]:
         return 0, 0
@@ -78,7 +81,7 @@ class Framing:
         return self.now - self.heard
 
     def deliver(self, engine: Engine, message: Message, now: float) -> None:
-        """What the core, and a session of it, do with a message that has come."""
+        """Do with a message that has arrived what the core and a session do."""
         self.heard = self.now = now
         try:
             frame = decode(message.data)
@@ -88,14 +91,15 @@ class Framing:
         is_due = False
         if isinstance(frame, Untracked) and len(frame.payload) <= self.max_message:
             data = message._replace(data=frame.payload, reliable=False)
-        elif isinstance(frame, Data) and message.reliable and self._may_come(frame, message.lane):
+        elif isinstance(frame, Data) and message.reliable and self._may_arrive(frame, message.lane):
             self.received[message.lane] = frame.sequence
-            self.came = self.came[0] + len(frame.payload), self.came[1] + 1
+            self.arrived = self.arrived[0] + len(frame.payload), self.arrived[1] + 1
             is_due = any(
-                came >= due + window / 4 for came, due, window in zip(self.came, self.due, self.window, strict=True)
+                arrived >= due + window / 4
+                for arrived, due, window in zip(self.arrived, self.due, self.window, strict=True)
             )
             if is_due:
-                self.due = self.came
+                self.due = self.arrived
                 self.ungranted.append(self.due)
             data = message._replace(data=frame.payload, number=frame.sequence)
         if data is None:
@@ -107,17 +111,33 @@ class Framing:
         else:
             engine.inbox.add_unreliable(data)
 
-    def _may_come(self, frame: Data, lane: int) -> bool:
+    def _may_arrive(self, frame: Data, lane: int) -> bool:
         return (
             frame.sequence == self.received.get(lane, 0) + 1
             and len(frame.payload) <= self.max_message
-            and self.came[0] + len(frame.payload) < self.may_come[0] + self.max_message
-            and self.came[1] < self.may_come[1]
+            and self.arrived[0] + len(frame.payload) < self.may_arrive[0] + self.max_message
+            and self.arrived[1] < self.may_arrive[1]
         )
 
 
+class Line(Framing):
+    """Records the frames sent, and how the connection was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[Frame] = []
+        self.closed: tuple[int, str, bool] | None = None
+
+    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
+        self.frames.append(decode(message))
+        return len(self.frames)
+
+    def close(self, code: int, text: str, linger: bool) -> None:
+        self.closed = code, text, linger
+
+
 def take(engine: Engine, now: float) -> Message | None:
-    """What a session does when its application receives."""
+    """Do what a session does when its application receives."""
     message = engine.inbox.take()
     if engine.inbox.is_ack_due:
         engine.acknowledge(now)

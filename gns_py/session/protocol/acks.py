@@ -1,4 +1,4 @@
-"""What an end says about the messages that its application has handled."""
+"""Acknowledgements of the messages that the application has handled."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ...events import ClosedBy
+from ...end import ClosedBy
 from .config import SessionConfig
 from .engine import Engine, Phase
 from .fields import FrameError

@@ -16,8 +16,8 @@ from enum import Enum
 from math import inf
 
 from ..._generated.enums import EndReason
+from ...end import ClosedBy, ConnectionEnd
 from ...errors import MessageTooLarge, SendQueueFull
-from ...events import ClosedBy, ConnectionEnd
 from ...message import Message
 from .acks import Acknowledger
 from .closing import ClosingStatus, ClosingTimer
@@ -43,7 +43,7 @@ class Phase(Enum):
 
 
 class Engine(ABC):
-    """What both ends have in common. Times are seconds of any clock that never goes back."""
+    """The base of both ends. Times are seconds of any clock that never goes back."""
 
     is_client: bool
 
@@ -58,7 +58,7 @@ class Engine(ABC):
         self.was_established = False
         """True if both ends had the session, however it has ended since."""
         self.going_away: GoAway | None = None
-        """What the server has announced about its end."""
+        """The server's announcement that it will shut down."""
         self.watches_data = True
         """True while messages must go through receive_data(): until established, and from the first goodbye on."""
         self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
@@ -91,7 +91,7 @@ class Engine(ABC):
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
 
     def receive_data(self, message: Message, now: float, *, is_ack_due: bool = False) -> None:
-        """Take what has arrived in DATA or UNTRACKED, while `watches_data`."""
+        """Take what has arrived in DATA or UNTRACKED, while ``watches_data``."""
         if self.phase is Phase.ENDED:
             return
         self._now = now
@@ -176,7 +176,7 @@ class Engine(ABC):
             self.transport.request_room_event()
 
     def acknowledge(self, now: float) -> None:
-        """Send the ACK that is due after the application has taken a message (`Inbox.is_ack_due`)."""
+        """Send the ACK that is due after the application has taken a message (``Inbox.is_ack_due``)."""
         self._now = now
         self._acknowledge()
         self._progress()
@@ -338,7 +338,7 @@ class Engine(ABC):
         if self.phase is Phase.ENDED:
             return
         if not self._is_read:
-            # The application reads no longer: what arrives counts as handled, so that the peer gets to its end.
+            # The application has stopped reading: what arrives counts as handled, so that the peer gets to its end.
             self.inbox.discard()
             self._acknowledge()
         self._flush()

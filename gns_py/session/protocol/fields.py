@@ -31,7 +31,7 @@ class Reader:
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
-        """Read `size` bytes.
+        """Read ``size`` bytes.
 
         Raises:
             FrameError: There are fewer.

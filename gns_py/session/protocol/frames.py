@@ -196,7 +196,7 @@ class ResumeFailed(Frame):
 
 @dataclass(frozen=True, slots=True)
 class Ack(Frame):
-    """What the application has handled, and how much the other end may send."""
+    """The messages that the application has handled, and the credit of the other end."""
 
     PREFIX = b"\x09"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...events import ClosedBy
+from ...end import ClosedBy
 from .frames import LAST_CREDIT, Ack, Bye, ByeAck, Frame
 from .reasons import CloseReason, SessionEnd, reason_of
 from .violation import Violation
 
 
 class GoodbyeExchange:
-    """What both ends have said, and what each knows to have arrived.
+    """The goodbyes of both ends, and what each end has confirmed.
 
     If both say BYE at once, the client's holds.
     """
@@ -20,7 +20,7 @@ class GoodbyeExchange:
     def __init__(self, *, is_client: bool) -> None:
         self._is_client = is_client
         self.ours: Bye | None = None
-        """This end's goodbye, without its `last`, which is known when it is said."""
+        """This end's goodbye, without its ``last``, which is known when it is said."""
         self.theirs: Bye | ByeAck | None = None
         self.is_said = False
         """True once this end's goodbye is on its way."""
@@ -28,7 +28,7 @@ class GoodbyeExchange:
         self.has_confirmed = False
         """True once this end has told the peer that everything up to its goodbye has arrived."""
         self.is_confirmed = False
-        """True once the peer has told this end the same."""
+        """True once the peer has confirmed this end's goodbye in the same way."""
 
     def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
         """Return this end's goodbye as a frame, which has to be sent."""

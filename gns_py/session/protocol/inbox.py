@@ -28,7 +28,7 @@ class Inbox:
         self._max_unreliable = max_unreliable
         self._max_unreliable_bytes = max_unreliable_bytes
         self.data: deque[Message | AckDue | None] = deque()
-        """What waits. None: it is the turn of the oldest unreliable message, if one is left.
+        """The messages that wait. None: it is the turn of the oldest unreliable message, if one is left.
 
         Reliable messages are put here in one step with their numbers in ``received``.
         """
@@ -38,7 +38,7 @@ class Inbox:
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0
         self._unreliable_count = 0
-        self._turns = 0  # of unreliable messages, in `data`: at least one per message
+        self._turns = 0  # of unreliable messages, in ``data``: at least one per message
         self._is_discarding = False
         self._handled: dict[int, int] = {}
         self.acks_due = 0
@@ -142,7 +142,7 @@ class Inbox:
             self._turns += 1
 
     def discard(self) -> None:
-        """Drop everything that waits, and count it as handled: the application reads no longer."""
+        """Drop everything that waits, and count it as handled: the application has stopped reading."""
         self._is_discarding = True
         while self.take() is not None:
             pass

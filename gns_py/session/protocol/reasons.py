@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..._generated.bases import NamedIntEnum
 from ..._generated.enums import EndReason
 from ..._printable import printable
-from ...events import ClosedBy, ConnectionEnd
+from ...end import ClosedBy, ConnectionEnd
 
 # The end reasons of connections that carry the reason of a session: a normal end's, a fault's.
 _NORMAL = 1900

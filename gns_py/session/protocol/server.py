@@ -7,8 +7,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from ..._generated.enums import EndReason
+from ...end import ClosedBy
 from ...errors import InvalidStateError
-from ...events import ClosedBy
 from .config import SessionConfig
 from .engine import Engine, Phase
 from .frames import FIRST_EPOCH, VERSION, Confirm, Frame, Hello, Ready, Reject, Resume, ResumeFailed, Welcome
@@ -18,7 +18,7 @@ from .violation import Violation
 
 
 class ServerStep(Enum):
-    """What a server waits for, or how its handshake ended."""
+    """The event that a server waits for, or how its handshake ended."""
 
     HELLO = auto()
     DECISION = auto()

@@ -1,4 +1,4 @@
-"""What carries a session's frames: the engine's view of the connection under it."""
+"""The carrier of a session's frames: the connection under an engine, as the engine sees it."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class Transport(Protocol):
         """Refuse messages of this kind from now on, unless this object sends them."""
 
     def grant(self, handled: int) -> tuple[int, int]:
-        """Return the bytes and messages that this end takes in all, now that `handled` due messages are handled.
+        """Return the bytes and messages that this end takes in all, now that ``handled`` due messages are handled.
 
-        An ack is due after each of these messages (see `Inbox.acks_due`).
+        An ack is due after each of these messages (see ``Inbox.acks_due``).
         """
 
     def silence(self) -> float:
         """Return the seconds since the last message arrived."""
 
     def request_room_event(self) -> None:
-        """Ask for a call of `Engine.flush()` as soon as there is room for what `send()` has refused."""
+        """Ask for a call of ``Engine.flush()`` as soon as there is room for what ``send()`` has refused."""
 
     def outstanding(self) -> tuple[int, int]:
         """Return how many bytes and messages the connection holds that the peer's GNS has not acknowledged."""

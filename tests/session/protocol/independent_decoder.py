@@ -1,4 +1,4 @@
-"""A second decoder of the session protocol's frames, to check the specification with the test vectors.
+"""A second decoder for the frames of the session protocol, to check the specification with the test vectors.
 
 It was written from docs/session-protocol.md alone and shares no code with the package.
 """
@@ -15,7 +15,7 @@ MAX_VARINT = 2**64 - 1
 
 
 class Reader:
-    """Takes the parts of one frame, from its front to its end."""
+    """Reads the fields of one frame, from beginning to end."""
 
     def __init__(self, message: bytes) -> None:
         self.left = message
@@ -109,7 +109,11 @@ FRAMES = {
 
 
 def decode(message: bytes) -> tuple[str, dict[str, object]]:
-    """The frame's name and fields, in the form of the test vectors; ValueError if the message is malformed."""
+    """Return the frame's name and fields, as in the test vectors.
+
+    Raises:
+        ValueError: The message is malformed.
+    """
     reader = Reader(message)
     kind = reader.take(1)[0]
     if kind not in FRAMES:

@@ -1,329 +1,221 @@
-"""Two engines, their frames carried by the test: in any order that lanes allow, cut at any moment, at any time."""
+"""One engine against a peer, a network and a clock that do anything."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from math import inf
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.framing import Framing, take
+from support.framing import Line, take
 
-from gns_py import ClosedBy, ConnectionEnd, EndReason, SendQueueFull
+from gns_py import ClosedBy, ConnectionEnd, MessageTooLarge, SendQueueFull
 from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
 from gns_py.session.protocol.engine import Engine, Phase
-from gns_py.session.protocol.server import ServerEngine
-from gns_py.session.protocol.transport import Hold
+from gns_py.session.protocol.frames import Ack, Bye, ByeAck, Data, Frame, Hello, Ping, Pong, Ready, Welcome
 
-CONFIG = SessionConfig(
-    max_message=1_000,
-    credit_bytes=2_000,
-    credit_messages=8,
-    send_queue_bytes=4_000,
-    send_queue_messages=16,
-    unreliable_queue=4,
-    ping_timeout=3.0,
-    close_timeout=5.0,
-)
-LANES = 3
-ROOM = 10  # messages that are under way, as GNS's own queue has a bound
+NOW = 1.0
 
 
-class Way(Framing):
-    """One end of the network, and what it has sent: a queue for each lane, reliable and unreliable."""
+class Crowded(Line):
+    """A transport that can be full."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.queues: dict[tuple[int, bool], deque[Message]] = {}
-        self.count = 0
-        self.closed: ConnectionEnd | None = None
-        self.wants_room = False
+        self.is_full = False
+        self.room_requests = 0
 
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
-        assert self.closed is None, "sent after the end"
-        if sum(map(len, self.queues.values())) >= ROOM:
+    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
+        if self.is_full:
             raise SendQueueFull
-        self.count += 1
-        self.queues.setdefault((lane, reliable), deque()).append(Message(message, self.count, lane, reliable, 0))
-        return self.count
+        return super().send(message, lane, reliable, nagle)
 
     def request_room_event(self) -> None:
-        self.wants_room = True
-
-    def close(self, code: int, text: str, linger: bool) -> None:
-        assert self.closed is None, "closed twice"
-        self.closed = ConnectionEnd(ClosedBy.PEER, code, text)
-        if not linger:
-            self.queues.clear()
-
-    @property
-    def under_way(self) -> list[tuple[int, bool]]:
-        return sorted(key for key, queue in self.queues.items() if queue)
+        self.room_requests += 1
 
 
-class Sessions(RuleBasedStateMachine):
-    """What the applications and the network may do, in any order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.ways = Way(), Way()
-        self.server = ServerEngine(self.ways[1], CONFIG, self.now)
-        self.client = ClientEngine(self.ways[0], CONFIG, b"data", 10.0, self.now)
-        self.engines: tuple[Engine, Engine] = self.client, self.server
-        self.sent: tuple[dict[int, list[bytes]], ...] = ({}, {})
-        self.taken: tuple[dict[int, list[bytes]], ...] = ({}, {})
-        self.goodbyes: list[bytes | None] = [None, None]
-        self.is_cut = False
-
-    @initialize(established=st.booleans())
-    def begin(self, established: bool) -> None:
-        if established:
-            self.deliver_all()
-            self.server.accept(b"welcome", self.now)
-            self.deliver_all()
-            assert self.client.phase is self.server.phase is Phase.ESTABLISHED
-
-    def deliver(self, way: int, key: tuple[int, bool]) -> None:
-        message = self.ways[way].queues[key].popleft()
-        self.ways[1 - way].deliver(self.engines[1 - way], message, self.now)
-        if self.ways[way].wants_room:
-            self.ways[way].wants_room = False
-            self.engines[way].flush(self.now)
-
-    def deliver_all(self) -> None:
-        while any(way.under_way for way in self.ways):
-            for number, way in enumerate(self.ways):
-                for key in way.under_way:
-                    while way.queues.get(key):
-                        self.deliver(number, key)
-        for number, way in enumerate(self.ways):
-            if way.closed is not None:
-                self.engines[1 - number].connection_ended(way.closed, self.now)
-
-    # ---- the network ----
-
-    @precondition(lambda self: any(way.under_way for way in self.ways))
-    @rule(choose=st.data())
-    def deliver_one(self, choose: st.DataObject) -> None:
-        some = [(number, key) for number, way in enumerate(self.ways) for key in way.under_way]
-        self.deliver(*choose.draw(st.sampled_from(some)))
-
-    @precondition(lambda self: any(not reliable for way in self.ways for _, reliable in way.under_way))
-    @rule(choose=st.data())
-    def lose_an_unreliable_one(self, choose: st.DataObject) -> None:
-        some = [(way, key) for way in self.ways for key in way.under_way if not key[1]]
-        way, key = choose.draw(st.sampled_from(some))
-        way.queues[key].popleft()
-
-    @precondition(lambda self: any(way.closed and not way.under_way for way in self.ways))
-    @rule()
-    def tell_the_native_end(self) -> None:
-        for number, way in enumerate(self.ways):
-            if way.closed is not None and not way.under_way:
-                self.engines[1 - number].connection_ended(way.closed, self.now)
-
-    @rule(seconds=st.sampled_from([0.05, 0.3, 1.0, 5.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        for way in self.ways:
-            way.now = self.now
-        for engine in self.engines:
-            if engine.next_tick <= self.now:
-                engine.tick(self.now)
-
-    @precondition(lambda self: not self.is_cut)
-    @rule()
-    def cut(self) -> None:
-        self.is_cut = True
-        for way in self.ways:
-            way.queues.clear()
-        for engine in self.engines:
-            engine.connection_ended(ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut"), self.now)
-
-    # ---- the applications ----
-
-    @precondition(lambda self: self.server.is_undecided)
-    @rule(accepts=st.booleans())
-    def decide(self, accepts: bool) -> None:
-        if accepts:
-            self.server.accept(b"welcome", self.now)
-        else:
-            self.server.reject(CloseReason.REJECTED, 1234, "no", b"", self.now)
-
-    @rule(who=st.integers(0, 1), lane=st.integers(0, LANES - 1), size=st.sampled_from([0, 100, 1_000]))
-    def send(self, who: int, lane: int, size: int) -> None:
-        engine = self.engines[who]
-        if engine.phase in (Phase.ESTABLISHED, Phase.CLOSING) and engine.may_send:
-            lanes = self.sent[who].setdefault(lane, [])
-            payload = b"%d " % len(lanes) + bytes(max(0, size - 10))
-            try:
-                number = engine.outbox.put(payload, lane, True)
-            except SendQueueFull:
-                return
-            lanes.append(payload)
-            assert number == len(lanes)
-            engine.ask_for_room()
-
-    @rule(who=st.integers(0, 1), key=st.sampled_from([None, b"a", b"b"]))
-    def send_unreliably(self, who: int, key: bytes | None) -> None:
-        engine = self.engines[who]
-        if engine.phase is Phase.ESTABLISHED and engine.may_send:
-            engine.outbox.put_unreliable(b"state", 0, True, key)
-            engine.ask_for_room()
-
-    @rule(who=st.integers(0, 1), count=st.integers(1, 10))
-    def take(self, who: int, count: int) -> None:
-        engine = self.engines[who]
-        if engine.phase is Phase.SETTING_UP:
-            return
-        for _ in range(count):
-            message = take(engine, self.now)
-            if message is not None and message.reliable:
-                self.taken[who].setdefault(message.lane, []).append(message.data)
-
-    @rule(who=st.integers(0, 1))
-    def close(self, who: int) -> None:
-        engine = self.engines[who]
-        if engine.phase not in (Phase.ESTABLISHED, Phase.CLOSING):
-            return
-        if self.goodbyes[who] is None and engine.may_send:
-            self.goodbyes[who] = b"from %d" % who
-        reason = CloseReason.CLOSED_BY_SERVER if who else CloseReason.CLOSED_BY_CLIENT
-        engine.close(reason, 1500 + who, f"by {who}", b"from %d" % who, self.now)
-
-    @rule(who=st.integers(0, 1))
-    def abort(self, who: int) -> None:
-        if not self.now < 2.0:  # not too often
-            self.engines[who].abort(2000, "enough", self.now)
-
-    # ---- what always holds ----
-
-    @invariant()
-    def what_was_taken_was_sent(self) -> None:
-        for who in (0, 1):
-            for lane, taken in self.taken[who].items():
-                assert taken == self.sent[1 - who].get(lane, [])[: len(taken)]
-
-    @invariant()
-    def nobody_breaks_the_protocol(self) -> None:
-        for engine in self.engines:
-            if engine.end is not None:
-                assert engine.end.reason not in (
-                    CloseReason.INVALID_INBOUND_MESSAGE,
-                    CloseReason.LOST_MESSAGES,
-                    CloseReason.PROTOCOL_ERROR if self.now < 5.0 else None,
-                    CloseReason.MESSAGE_QUEUE_LIMIT_REACHED,
-                ), engine.end
-
-    @invariant()
-    def queues_are_bounded(self) -> None:
-        for engine in self.engines:
-            assert len(engine.inbox) <= CONFIG.credit_messages + CONFIG.unreliable_queue
-            waiting_bytes, waiting = engine.outbox.waiting
-            assert waiting <= CONFIG.send_queue_messages
-            assert waiting_bytes <= CONFIG.send_queue_bytes + CONFIG.max_message
-
-    @invariant()
-    def nobody_overtakes_what_waits(self) -> None:
-        for engine, way in zip(self.engines, self.ways, strict=True):
-            if engine.phase is Phase.CLOSING and not engine.may_send:
-                assert way.hold is Hold.ALL
-            elif engine.outbox.waiting[1]:
-                assert way.hold is Hold.DATA
-            elif engine.phase is Phase.ESTABLISHED:
-                assert way.hold is Hold.NONE
-
-    @invariant()
-    def nothing_is_ok_that_was_lost(self) -> None:
-        for who, engine in enumerate(self.engines):
-            if engine.end is not None and engine.end.ok:
-                assert engine.inbox.received == self.ways[1 - who].numbers
-                assert self.engines[1 - who].inbox.received == self.ways[who].numbers
-                assert engine.end.undelivered == 0
-                assert self.goodbyes_were_exchanged(who)
-
-    def goodbyes_were_exchanged(self, who: int) -> bool:
-        """Neither end has anything left to say, and the other one knows it."""
-        theirs = self.engines[who].goodbyes.theirs
-        return theirs is not None and self.engines[1 - who].goodbyes.is_said
-
-    @invariant()
-    def ends_stay(self) -> None:
-        for engine in self.engines:
-            assert (engine.phase is Phase.ENDED) == (engine.end is not None)
-            assert engine.phase is not Phase.ENDED or engine.next_tick == inf
-
-    def teardown(self) -> None:
-        """Whatever has happened: if nothing happens any more but reading, both ends agree in the end."""
-        if not hasattr(self, "engines"):
-            return
-        for _ in range(400):
-            self.deliver_all()
-            for who in (0, 1):
-                self.take(who, 100)
-                if self.engines[who].delivered_end is not None:
-                    self.close(who)
-            if all(engine.end is not None for engine in self.engines):
-                break
-            self.wait(0.3)
-            if self.engines[0].phase is self.engines[1].phase is Phase.ESTABLISHED:
-                self.close(0)
-        client, server = (engine.end for engine in self.engines)
-        assert client is not None
-        assert server is not None
-        self.what_was_taken_was_sent()
-        self.nobody_breaks_the_protocol()
-        if not self.is_cut and client.reason is server.reason is CloseReason.CLOSED_BY_CLIENT and client.ok:
-            assert (client.code, client.text) == (server.code, server.text)
+def established(**settings: float) -> tuple[ClientEngine, Crowded]:
+    line = Crowded()
+    engine = ClientEngine(line, SessionConfig(**settings), b"", None, 0.0)  # type: ignore[arg-type]
+    receive(engine, Welcome(1, 0, bytes(16), 1, b"", 1_000, 2_000, 8, 0, 3_000, b""))
+    receive(engine, Ready(1))
+    assert engine.phase is Phase.ESTABLISHED
+    line.frames.clear()
+    return engine, line
 
 
-Sessions.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
-TestSessions = Sessions.TestCase
+def receive(engine: Engine, frame: Frame, *, lane: int = 0, reliable: bool = True) -> None:
+    engine.receive(Message(frame.encode(), 1, lane, reliable, 0), NOW)
 
 
-def pair() -> tuple[ClientEngine, ServerEngine, Callable[[], None]]:
-    """An established session, and what delivers everything."""
-    machine = Sessions()
-    machine.begin(True)
-    return machine.client, machine.server, machine.deliver_all
+def data(number: int = 1, *, lane: int = 0, reliable: bool = True) -> Message:
+    return Message(b"data", number, lane, reliable, 0)
 
 
-def test_everything_sent_before_a_goodbye_is_taken_before_its_end() -> None:
-    client, server, deliver = pair()
-    for number in range(20):
-        client.outbox.put(b"%d" % number, number % LANES, True)
-    client.close(CloseReason.CLOSED_BY_CLIENT, 1000, "bye", b"1", 0.0)
-    taken = []
-    while server.delivered_end is None:
-        deliver()
-        while (message := take(server, 0.0)) is not None:
-            taken.append(message.data)
-    assert sorted(map(int, taken)) == list(range(20))
-    server.close(CloseReason.CLOSED_BY_SERVER, 1999 - 200, "", b"2", 0.0)
-    deliver()
-    assert client.end is not None
-    assert server.end is not None
-    assert (client.end.data, server.end.data) == (b"2", b"1")
-    assert client.end.reason is server.end.reason is CloseReason.CLOSED_BY_CLIENT
+@pytest.mark.parametrize(
+    ("frame", "lane", "reliable", "text"),
+    [
+        (Ping(1), 1, True, "Ping arrived unreliably, or on lane 1"),
+        (Ack({}, 1, 1), 0, False, "Ack arrived unreliably, or on lane 0"),
+        (Pong(1), 0, True, "Pong arrived without a Ping"),
+        (ByeAck({}, b""), 0, True, "ByeAck arrived where it is not allowed"),
+        (Hello(1, 1, 0, 1, 1, 1, 0, 0, b""), 0, True, "Hello arrived where it is not allowed"),
+        (Data(1, b"x"), 0, True, "a message arrived without credit"),
+    ],
+)
+def test_frames_out_of_place_are_violations(frame: Frame, lane: int, reliable: bool, text: str) -> None:
+    engine, line = established()
+    receive(engine, frame, lane=lane, reliable=reliable)
+    assert engine.end is not None
+    assert (engine.end.closed_by, engine.end.text) == (ClosedBy.LOCAL, text)
+    assert line.closed is not None
+    assert line.closed[1:] == (f"0000 {text}", True)
 
 
-@pytest.mark.parametrize("who", [0, 1])
-def test_credit_comes_back_when_a_quarter_of_it_was_handled(who: int) -> None:
-    client, server, deliver = pair()
-    sender, reader = (client, server) if who == 0 else (server, client)
-    for _ in range(CONFIG.credit_messages):
-        sender.outbox.put(b"x", 0, True)
-    sender.outbox.put(b"waits", 0, True)
-    deliver()
-    assert len(reader.inbox) == CONFIG.credit_messages
-    for waiting in (1, 0):
-        assert take(reader, 0.0) is not None
-        deliver()
-        assert sender.outbox.waiting == (5 * waiting, waiting)
+def test_bytes_that_are_not_a_frame_are_a_violation() -> None:
+    engine, _ = established()
+    engine.receive(Message(b"\xff", 1, 0, True, 0), NOW)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.INVALID_INBOUND_MESSAGE
+    assert engine.next_tick == inf
+
+
+def test_after_a_goodbye_only_acks_and_what_was_announced_may_arrive() -> None:
+    engine, _ = established()
+    receive(engine, Bye(CloseReason.CLOSED_BY_SERVER, 1_000, "", {0: 1}, b""))
+    assert engine.phase is Phase.CLOSING
+    assert engine.delivered_end is None
+    engine.receive_data(data(1), NOW)
+    assert take(engine, NOW) is not None
+    assert engine.delivered_end == engine.expected_end
+    receive(engine, Ack({}, 2_000, 8))
+    assert engine.end is None
+    receive(engine, Ping(1))
+    assert engine.end is not None
+    assert engine.end.text == "Ping arrived after the goodbye"
+    engine, _ = established()
+    receive(engine, Bye(CloseReason.CLOSED_BY_SERVER, 1_000, "", {0: 1}, b""))
+    engine.receive_data(data(2), NOW)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.LOST_MESSAGES
+
+
+def test_data_while_watched_goes_to_the_inbox_and_unknown_lanes_do_not() -> None:
+    engine, _ = established()
+    engine.receive_data(data(1, reliable=False), NOW)
+    engine.receive_data(data(1), NOW)
+    assert len(engine.inbox) == 2
+    engine.receive_data(data(1, lane=255), NOW)
+    assert engine.end is not None
+    assert "lane 255" in engine.end.text
+    engine.receive_data(data(2), NOW)
+    engine.receive(data(2), NOW)
+    assert len(engine.inbox) == 2  # they can still be read
+
+
+def test_a_ping_before_the_answer_to_the_previous_one_is_a_violation() -> None:
+    engine, line = established()
+    receive(engine, Ping(1))
+    assert line.frames == [Pong(1)]
+    line.is_full = True
+    receive(engine, Ping(2))
+    assert line.room_requests == 1
+    receive(engine, Ping(3))
+    assert engine.end is not None
+    assert "before the answer to the previous one" in engine.end.text
+
+
+def test_what_the_transport_refuses_is_sent_when_there_is_room() -> None:
+    engine, line = established()
+    line.is_full = True
+    receive(engine, Ping(1))
+    engine.outbox.put(b"message", 0, True)
+    engine.ask_for_room()
+    assert line.room_requests == 2
+    line.is_full = False
+    engine.flush(NOW)
+    assert line.frames == [Pong(1), Data(1, b"message")]
+
+
+def test_a_message_that_no_longer_fits_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, line = established()
+    line.is_full = True
+    engine.outbox.put(b"message", 0, True)
+
+    def refuse(*_: object) -> None:
+        raise MessageTooLarge("too large now")
+
+    monkeypatch.setattr(line, "send_data", refuse)
+    engine.flush(NOW)
+    assert engine.end is not None
+    assert (engine.end.reason, engine.end.text) == (CloseReason.MESSAGE_TOO_LARGE, "too large now")
+    assert engine.end.undelivered == 1
+
+
+def test_a_silent_peer_is_pinged_and_given_up() -> None:
+    engine, line = established()
+    line.now = engine.next_tick
+    engine.tick(line.now)
+    assert line.frames == [Ping(1)]
+    line.now = 10.0
+    engine.tick(10.0)
+    assert engine.end is not None
+    assert (engine.end.closed_by, engine.end.reason) == (ClosedBy.PROBLEM, CloseReason.CLIENT_UNRESPONSIVE)
+
+
+def test_an_application_that_does_not_answer_a_goodbye_is_answered_for() -> None:
+    engine, line = established(close_timeout=5.0)
+    receive(engine, Bye(CloseReason.CLOSED_BY_SERVER, 1_000, "", {}, b""))
+    assert NOW < engine.next_tick < NOW + 5.0
+    engine.tick(engine.next_tick)
+    assert ByeAck({}, b"") in line.frames
+    assert not engine.may_send
+
+
+def test_closing_asks_a_peer_that_gives_no_credit_and_gives_up_at_last() -> None:
+    engine, line = established(close_timeout=4.0)
+    for _ in range(9):
+        engine.outbox.put(b"x", 0, True)
+    engine.close(CloseReason.CLOSED_BY_CLIENT, 1_000, "bye", b"", NOW)
+    while engine.end is None:
+        engine.tick(engine.next_tick)
+    assert Ping(1) in line.frames
+    assert engine.end.reason is CloseReason.ABORTED
+    assert engine.end.text == "bye; given up with 1 messages, 1 bytes, not delivered"
+    assert not engine.end.ok
+
+
+@pytest.mark.parametrize("close_fails", [False, True])
+def test_a_fault_is_the_end_whatever_else_fails(monkeypatch: pytest.MonkeyPatch, close_fails: bool) -> None:
+    engine, line = established()
+    if close_fails:
+        monkeypatch.setattr(line, "close", lambda *_: 1 // 0)
+    engine.fail("a fault", NOW)
+    engine.fail("another one", NOW)
+    assert engine.end is not None
+    assert (engine.end.reason, engine.end.text) == (CloseReason.INTERNAL_ERROR, "a fault")
+
+
+def test_a_goodbye_that_cannot_be_said_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, _ = established()
+    monkeypatch.setattr(engine, "queue_frame", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        engine.close(CloseReason.CLOSED_BY_CLIENT, 1_000, "", b"", NOW)
+    assert engine.end is not None
+    assert (engine.end.reason, engine.end.text) == (CloseReason.INTERNAL_ERROR, "the goodbye could not be said")
+    assert engine.has_delivered(engine.end)
+
+
+def test_closing_before_the_session_is_established_gives_it_up() -> None:
+    line = Crowded()
+    engine = ClientEngine(line, SessionConfig(), b"", None, 0.0)
+    engine.close(CloseReason.CLOSED_BY_CLIENT, 1_234, "never mind", b"", NOW)
+    assert engine.end is not None
+    assert (engine.end.code, engine.end.text, engine.was_established) == (1_234, "never mind", False)
+    assert line.closed == (CloseReason.CLOSED_BY_CLIENT.native_code, "1234 never mind", False)
+    for act in (engine.flush, engine.tick):
+        act(NOW)
+    engine.abort(2_000, "", NOW)
+    engine.connection_ended(ConnectionEnd(ClosedBy.PEER, 1_000, ""), NOW)
+    assert engine.end.code == 1_234

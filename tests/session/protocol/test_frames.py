@@ -1,4 +1,4 @@
-"""Frames and bytes: the vectors, all values, and whatever else may come."""
+"""Frames and bytes: the test vectors, all values, and any other bytes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ any_frame = st.one_of([frame_of(kind) for kind in KINDS])
 
 
 @pytest.mark.parametrize("vector", VECTORS["frames"], ids=lambda vector: vector["name"])
-def test_vectors_are_read_and_written(vector: dict[str, Any]) -> None:
+def test_the_test_vectors_are_read_and_written(vector: dict[str, Any]) -> None:
     frame = decode(message_of(vector))
     assert type(frame).__name__ == name_of(vector["frame"])
     assert fields_of(frame) == vector["fields"]
@@ -70,12 +70,12 @@ def test_malformed_vectors_are_refused(vector: dict[str, Any]) -> None:
         decode(message_of(vector))
 
 
-def test_there_are_vectors_of_every_frame() -> None:
+def test_every_frame_has_test_vectors() -> None:
     shown_frames = {name_of(vector["frame"]) for vector in VECTORS["frames"]}
     assert shown_frames == {kind.__name__ for kind in KINDS}
 
 
-def test_a_decoder_that_was_written_from_the_specification_alone_reads_all_vectors(
+def test_a_decoder_written_from_the_specification_alone_reads_all_vectors(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = Path(__file__).parents[2].joinpath("vectors") / "session-1.json"
@@ -84,7 +84,7 @@ def test_a_decoder_that_was_written_from_the_specification_alone_reads_all_vecto
 
 
 @given(any_frame)
-def test_what_was_written_is_read(frame: Frame) -> None:
+def test_a_written_frame_is_read_back(frame: Frame) -> None:
     assert decode(frame.encode()) == frame
 
 
@@ -125,6 +125,6 @@ def test_a_frame_with_a_fault_is_a_frame_or_refused(frame: Frame, choose: st.Dat
         (frames.ByeAck({255: 1}, b""), "255"),
     ],
 )
-def test_what_does_not_fit_is_not_written(frame: Frame, why: str) -> None:
+def test_values_beyond_their_limits_are_not_written(frame: Frame, why: str) -> None:
     with pytest.raises(FrameError, match=why):
         frame.encode()

@@ -1,4 +1,4 @@
-"""The decoder of frames against whatever a fuzzer thinks of that sees which code its bytes reach."""
+"""The decoder of frames against a coverage-guided fuzzer."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def test_no_bytes_make_the_decoders_disagree_or_an_engine_raise(tmp_path: Path) 
         errors="replace",
     )
     assert fuzzed.returncode == 0, fuzzed.stdout[-5000:]
-    assert "Done " in fuzzed.stdout  # so many runs
+    assert "Done " in fuzzed.stdout  # followed by the number of runs

@@ -1,4 +1,4 @@
-"""What waits for the application: reliable messages in order, unreliable ones within bounds of number and bytes."""
+"""Messages that wait for the application: reliable ones in order, unreliable ones bounded in number and bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def drain(inbox: Inbox) -> list[bytes]:
 
 
 @pytest.mark.parametrize("keyed", [False, True])
-def test_the_newest_are_kept_within_the_bytes(keyed: bool) -> None:
+def test_the_newest_messages_are_kept_within_the_bytes(keyed: bool) -> None:
     inbox = Inbox(100, 1000)
     for number in range(50):
         inbox.add_unreliable(message(b"%03d" % number + bytes(97), number), b"%d" % number if keyed else None)
@@ -30,7 +30,7 @@ def test_the_newest_are_kept_within_the_bytes(keyed: bool) -> None:
     assert inbox.dropped == 50 - len(kept)
 
 
-def test_one_that_is_larger_than_the_bound_is_kept_alone() -> None:
+def test_a_message_larger_than_the_bound_is_kept_alone() -> None:
     inbox = Inbox(100, 1000)
     for size in (10, 20, 5000):
         inbox.add_unreliable(message(bytes(size)))
@@ -40,7 +40,7 @@ def test_one_that_is_larger_than_the_bound_is_kept_alone() -> None:
 
 
 def test_turns_do_not_pile_up() -> None:
-    """Large ones push many small ones out, again and again, and nobody takes anything."""
+    """Large messages push out many small ones, again and again, while none is taken."""
     inbox = Inbox(50, 1000)
     for round_ in range(200):
         for _ in range(50):
@@ -52,7 +52,7 @@ def test_turns_do_not_pile_up() -> None:
     assert len(inbox) == 0
 
 
-def test_a_newer_one_of_a_key_takes_the_place_of_the_older_one() -> None:
+def test_a_newer_message_replaces_the_older_one_of_its_key() -> None:
     inbox = Inbox(4, 1000)
     for number, data in enumerate([b"a1", b"b1", b"a2"]):
         inbox.add_unreliable(message(data, number), data[:1])
@@ -60,7 +60,7 @@ def test_a_newer_one_of_a_key_takes_the_place_of_the_older_one() -> None:
     assert drain(inbox) == [b"a2", b"b1"]
 
 
-def test_what_was_taken_can_be_put_back() -> None:
+def test_taken_messages_can_be_put_back() -> None:
     inbox = Inbox(4, 1000)
     inbox.add(message(b"1", 1, reliable=True), is_ack_due=True)
     inbox.add_unreliable(message(b"2"))

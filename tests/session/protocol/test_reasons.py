@@ -1,4 +1,4 @@
-"""Why sessions end: every reason, and what every native end means."""
+"""Why sessions end: every reason, and what the end of a connection means."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_every_reason_says_what_it_means(reason: CloseReason) -> None:
 
 @pytest.mark.parametrize("reason", CloseReason)
 @pytest.mark.parametrize("is_client", [True, False])
-def test_the_native_code_of_a_reason_is_that_reason_at_the_other_end(reason: CloseReason, is_client: bool) -> None:
-    native = ConnectionEnd(ClosedBy.PEER, reason.native_code, connection_end_text(1234, "told"))
-    assert end_of_connection(native, is_client=is_client) == SessionEnd(ClosedBy.PEER, reason, 1234, "told")
+def test_the_connection_code_of_a_reason_is_that_reason_at_the_other_end(reason: CloseReason, is_client: bool) -> None:
+    told = ConnectionEnd(ClosedBy.PEER, reason.native_code, connection_end_text(1234, "told"))
+    assert end_of_connection(told, is_client=is_client) == SessionEnd(ClosedBy.PEER, reason, 1234, "told")
     untold = ConnectionEnd(ClosedBy.PEER, reason.native_code, connection_end_text(0, "told"))
     assert end_of_connection(untold, is_client=is_client).code == reason.native_code
 
@@ -80,13 +80,15 @@ def test_every_number_means_something() -> None:
         (EndReason.LOCAL_NETWORK_CONFIG, ClosedBy.PROBLEM, CloseReason.IO_EXCEPTION, CloseReason.IO_EXCEPTION),
     ],
 )
-def test_what_native_ends_mean(code: int, closed_by: ClosedBy, at_client: CloseReason, at_server: CloseReason) -> None:
+def test_the_meaning_of_connection_ends(
+    code: int, closed_by: ClosedBy, at_client: CloseReason, at_server: CloseReason
+) -> None:
     end = ConnectionEnd(closed_by, code, "")
     assert end_of_connection(end, is_client=True).reason is at_client
     assert end_of_connection(end, is_client=False).reason is at_server
 
 
-def test_a_reason_that_is_not_known_is_no_reason_to_resume() -> None:
+def test_an_unknown_reason_is_not_recoverable() -> None:
     assert reason_of(77) is CloseReason.ABORTED
     assert reason_of(4) is CloseReason.CLOSED_BY_CLIENT
 
@@ -100,12 +102,12 @@ def test_a_reason_that_is_not_known_is_no_reason_to_resume() -> None:
         (1000, "🙂" * 40, "1000 " + "🙂" * 30),
     ],
 )
-def test_the_native_text_is_cut_between_characters(code: int, text: str, said: str) -> None:
+def test_the_text_of_a_connection_end_is_cut_between_characters(code: int, text: str, said: str) -> None:
     assert connection_end_text(code, text) == said
     assert len(said.encode()) <= 127
 
 
-def test_cutting_leaves_what_fits() -> None:
+def test_a_text_that_fits_is_left_alone() -> None:
     assert truncate_text("a" * 127) == "a" * 127
 
 
