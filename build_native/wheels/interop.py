@@ -1,4 +1,4 @@
-"""Pairs of environments talk to each other, both ways: pair.py in each, on this machine's loopback."""
+"""Pairs of environments talk to each other, both ways: peer_program.py in each, on this machine's loopback."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from itertools import permutations
 from pathlib import Path
 
-from build_native.wheels.environments.environment import Environment
+from build_native.wheels.environments.base import Environment
 
-_PROGRAM = Path(__file__).with_name("pair.py").read_text(encoding="utf-8")
+_PROGRAM = Path(__file__).with_name("peer_program.py").read_text(encoding="utf-8")
 _ONE = "this-python"
 _OTHERS = ("aarch64", "musl", "wine")
 _TIMEOUT = 300

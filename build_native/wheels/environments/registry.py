@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from build_native.wheels.environments.base import Environment
 from build_native.wheels.environments.debian import DebianPython, DebianRoot
-from build_native.wheels.environments.environment import Environment
 from build_native.wheels.environments.interpreters import PyenvPython, ThisPython, this_target
 from build_native.wheels.environments.venv import VenvEnvironment
 

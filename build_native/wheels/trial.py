@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from build_native.wheels.environments.environment import Environment
-from build_native.wheels.environments.every import environments
-from build_native.wheels.pairs import talk
+from build_native.wheels.environments.base import Environment
+from build_native.wheels.environments.registry import environments
+from build_native.wheels.interop import talk
 from build_native.wheels.targets import target_of
 from build_native.wheels.tools import BUILD, DIST, ROOT
 

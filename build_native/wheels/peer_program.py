@@ -1,4 +1,4 @@
-"""One end of a pair, a program: python pair.py listen, which prints its port, or python pair.py connect PORT.
+"""One end of a pair, a program: python peer_program.py listen, which prints its port, or python peer_program.py connect PORT.
 
 The connecting end sends reliable and unreliable messages, wants them back unchanged, and says goodbye, which the other
 end wants to hear. Exit code 0 if all that has happened.
