@@ -145,7 +145,6 @@ def test_what_a_test_leaves_is_undone(run: Run) -> None:
         import pytest
         import gns_py
         import gns_py.sync as gns
-        from gns_py.endpoint import Endpoint
 
         left = []
 
@@ -173,7 +172,7 @@ def test_what_a_test_leaves_is_undone(run: Run) -> None:
                 if option.option_name.startswith("fake_"):
                     assert gns_py.get_config(option) == option.default
             server = next(each for each in left if isinstance(each, gns.Server))
-            assert [each.state for each in left if isinstance(each, Endpoint)] == [gns.ConnectionState.NONE] * 5
+            assert [each.state for each in left if isinstance(each, gns.Connection)] == [gns.ConnectionState.NONE] * 5
             with gns.listen(*server.address):  # the port is free
                 pass
     """)
