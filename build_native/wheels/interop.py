@@ -1,4 +1,4 @@
-"""Pairs of environments talk to each other, both ways: peer_program.py in each, on this machine's loopback."""
+"""Run peer_program.py in pairs of environments, in both directions, over this machine's loopback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ _TIMEOUT = 300
 
 
 def talk(known: dict[str, Environment], wheels: dict[str, Path]) -> bool:
-    """This Python with each of the others that can be had here; prints how each end ended, true if all is well."""
+    """Connect this Python with each of the other environments that are possible here, and print the results.
+
+    Args:
+        known: The environments, by name.
+        wheels: The wheels, by target.
+
+    Returns:
+        Whether there were pairs and all of them succeeded.
+    """
     ready = [known[name] for name in (_ONE, *_OTHERS) if name in known and known[name].target in wheels]
     for each in ready:
         each.prepare()

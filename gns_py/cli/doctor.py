@@ -47,7 +47,7 @@ class _Report:
 
     @property
     def works(self) -> bool:
-        """Whether no problem is an error."""
+        """True if no problem is an error."""
         return all(problem.severity != "error" for problem in self.problems)
 
     def _build(self) -> dict[str, object]:

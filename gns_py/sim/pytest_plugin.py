@@ -104,7 +104,7 @@ def gns_pair() -> Iterator[PairMaker]:
 
 @pytest.fixture
 def gns_server() -> Iterator[ServerMaker]:
-    """``server = gns_server(handler)`` serves on a free port of 127.0.0.1: connect to ``server.address``.
+    """``gns_server(handler)`` returns a server on a free port of 127.0.0.1, which is in its ``address``.
 
     The handler is a function for gns_py.sync, or an ``async def`` for gns_py.asyncio. ``gns_server(handler,
     config=...)`` sets options of the server's connections. No limits apply, since all clients of a test have one

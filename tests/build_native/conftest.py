@@ -1,4 +1,4 @@
-"""Tests of the build import its programs from the clone; gns_py is the installed one still, which comes first."""
+"""Tests of the build import its programs from the clone, but the installed gns_py, which is earlier on the path."""
 
 from __future__ import annotations
 

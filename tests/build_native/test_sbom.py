@@ -1,4 +1,4 @@
-"""The bill of materials: valid, true to the sources, and the same for the same build."""
+"""The bill of materials is valid, agrees with the sources, and is reproducible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from build_native.materialise import SOURCES, VENDOR, read_pins
 from build_native.sbom import LICENSE_FILE
 
-pytest.importorskip("cyclonedx", reason="holds CycloneDX's schema: cyclonedx-python-lib[json-validation]")
+pytest.importorskip("cyclonedx", reason="has CycloneDX's schema: cyclonedx-python-lib[json-validation]")
 
 import license_expression  # type: ignore[import-untyped]
 from cyclonedx.schema import SchemaVersion
@@ -43,7 +43,7 @@ def write(output: Path, *options: str, platform: str = "Linux x86_64", **environ
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of a build with all that can be in it; the compiler is this machine's."""
+    """Return the bill of a build with all possible components; the compiler is this machine's."""
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("needs a C++ compiler")
@@ -143,7 +143,7 @@ def test_is_the_same_for_the_same_build(tmp_path: Path) -> None:
 
 
 def test_without_what_is_not_linked_in(tmp_path: Path) -> None:
-    """As a build against the distribution's libraries is, and with GNS sources of the user's own."""
+    """The bill of a build against the distribution's libraries, with GNS sources of the user's own."""
     own = tmp_path / "gns"
     own.mkdir()
     (own / "CMakeLists.txt").write_text('set(GNS_VERSION "1.7.0")\n')

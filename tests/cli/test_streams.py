@@ -14,7 +14,7 @@ from support import PATIENCE
 
 import gns_py.sync as gns
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there, streams break in other ways")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams break in other ways there")
 
 NO_SPACE = "[Errno 28] No space left on device"
 HELP, VERSION, DOCTOR, WRONG = ["--help"], ["--version"], ["doctor"], ["dance"]
