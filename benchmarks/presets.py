@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for part in arguments.parts or PARTS:
         if part not in PARTS:
-            parser.error(f"{part!r} is none of {', '.join(PARTS)}")
+            parser.error(f"{part!r} is not one of {', '.join(PARTS)}")
         PARTS[part](arguments.quick)
 
 

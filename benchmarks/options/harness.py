@@ -25,13 +25,14 @@ logging.getLogger("gns_py.native").setLevel(logging.ERROR)
 
 
 def table(title: str, columns: str, rows: Iterable[Row]) -> None:
+    """Print a table in Markdown, row by row. Columns are separated by commas."""
     print(f"\n{title}\n\n| {columns.replace(',', ' | ')} |\n|{'---|' * (columns.count(',') + 1)}", flush=True)
     for row in rows:
         print(f"| {' | '.join(row)} |", flush=True)
 
 
 def at(rate: int, *, send_buffer_size: int = 8 * MIB, max_unacked_segments: int = 16384) -> Config:
-    """A send rate in bytes/s; unless told otherwise with room for all that is on its way."""
+    """Return options with a send rate in bytes/s, and by default with room for all data under way."""
     return Config(
         send_rate_min=rate,
         send_rate_max=rate,
@@ -41,6 +42,7 @@ def at(rate: int, *, send_buffer_size: int = 8 * MIB, max_unacked_segments: int 
 
 
 def presets() -> dict[str, Config]:
+    """Return the presets by name."""
     return {
         "Config()": Config(),
         "Config.lan()": Config.lan(),
@@ -50,12 +52,13 @@ def presets() -> dict[str, Config]:
 
 
 def percentile(values: list[float], share: float) -> float:
+    """Return the value below which the share of all values lies, or NaN."""
     return sorted(values)[int(share * (len(values) - 1))] if values else float("nan")
 
 
 @contextmanager
 def process(target: Callable[..., None], *arguments: object) -> Iterator[tuple[Pipe, int]]:
-    """A function in a process of its own, killed at the end: a pipe to it, and its number."""
+    """Run a function in a process of its own, killed at the end. Yield a pipe to it and its process id."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=target, args=(theirs, *arguments), daemon=True)
@@ -68,11 +71,12 @@ def process(target: Callable[..., None], *arguments: object) -> Iterator[tuple[P
 
 
 def run_apart(pipe: Pipe, function: Callable[..., Any], *arguments: object) -> None:
+    """Run the function in the new process, and send its result."""
     pipe.send(function(*arguments))
 
 
-def apart(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - whatever it returns
-    """The function's result, from a process of its own, so that its memory is its own, too."""
+def apart(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - any result
+    """Return the function's result from a process of its own, and so with memory of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=run_apart, args=(theirs, function, *arguments))
@@ -86,7 +90,7 @@ def apart(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN
 
 @contextmanager
 def listening(config: Config) -> Iterator[gns.ListenSocket]:
-    """A listen socket, whose connections leave no traffic behind that the next measurement would see."""
+    """Open a listen socket whose connections leave no traffic behind that would affect the next measurement."""
     listener = gns.listen("127.0.0.1", 0, config=config)
     try:
         yield listener
@@ -95,6 +99,7 @@ def listening(config: Config) -> Iterator[gns.ListenSocket]:
 
 
 def read(_: Pipe, port: int) -> None:
+    """Read and drop messages until the end of the connection."""
     with gns.connect("127.0.0.1", port, config=READER) as connection, suppress(gns.ConnectionClosed):
         while True:
             connection.recv_many()

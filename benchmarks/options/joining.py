@@ -17,7 +17,7 @@ WORLD = [CHUNK] * 8
 
 
 def players(pipe: Pipe, port: int, count: int) -> None:
-    """So many clients in one thread: each gets the world, then sends 64 B thirty times a second."""
+    """Run `count` clients in one thread: each receives the world, and sends 64 B thirty times a second."""
     config = READER | Config(timeout_connected=60_000)
     clients = [gns.connect("127.0.0.1", port, config=config, wait=False) for _ in range(count)]
     bulk = dict.fromkeys(clients, 0)
@@ -41,6 +41,7 @@ def players(pipe: Pipe, port: int, count: int) -> None:
 
 
 def serve_players(config: Config, count: int, seconds: float) -> Row:
+    """Serve players that join at once, and return a row of times, CPU and memory."""
     me = psutil.Process()
     memory = me.memory_info().rss
     with ExitStack() as stack:
@@ -81,6 +82,7 @@ def serve_players(config: Config, count: int, seconds: float) -> Row:
 
 
 def server(quick: bool) -> None:
+    """Measure a server, by option."""
     count, seconds = (60, 2.0) if quick else (300, 8.0)
     kib = len(WORLD) * len(CHUNK) // 1024
     configs = {f"{rate} kB/s": at(rate * 1000, send_buffer_size=MIB) for rate in (128, 256, 512, 1024, 4096)}

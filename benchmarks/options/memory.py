@@ -16,7 +16,7 @@ from gns_py import Config
 
 
 def flood(pipe: Pipe, port: int, count: int, size: int) -> None:
-    """Sends more than a reader takes that does not read, over so many connections, until all are closed."""
+    """Send more over `count` connections than a peer that does not read can hold, until all are closed."""
     batch = [bytes(size)] * 64
     connections = [gns.connect("127.0.0.1", port, config=at(4_000_000)) for _ in range(count)]
     while any(connection.end is None for connection in connections):
@@ -29,7 +29,7 @@ def flood(pipe: Pipe, port: int, count: int, size: int) -> None:
 
 
 def unread(config: Config, size: int) -> float:
-    """Bytes per connection when nobody reads what comes in, up to the bound that closes the connection."""
+    """Return the bytes per connection if no one reads it, up to the bound that closes it."""
     count = 10
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
@@ -44,7 +44,7 @@ def unread(config: Config, size: int) -> float:
 
 
 def unsent(config: Config, size: int) -> float:
-    """Bytes per connection when the peer does not acknowledge, with the send queue full."""
+    """Return the bytes per connection if the peer does not acknowledge, with a full send queue."""
     count = 10
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
@@ -66,8 +66,9 @@ def unsent(config: Config, size: int) -> float:
 
 
 def memory(quick: bool) -> None:
+    """Measure the memory of a connection at its bounds."""
     sizes = (16384,) if quick else (32, 1000, 16384)
-    for what, measure in (("nobody reads what came in", unread), ("the peer does not acknowledge", unsent)):
+    for what, measure in (("no one reads", unread), ("the peer does not acknowledge", unsent)):
         table(
             f"Memory of a connection at its bound, where {what}, by size of the messages",
             "config," + ",".join(f"{size} B" for size in sizes),

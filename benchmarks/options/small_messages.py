@@ -14,14 +14,14 @@ from gns_py import Config
 
 
 def totals(connection: gns.Connection) -> tuple[int, int]:
-    """Packets and bytes that it has sent, which GNS tells in its text only."""
+    """Return the packets and bytes that a connection has sent, which GNS reports only in its text."""
     match = re.search(r"Totals\s+Sent:\s+([\d,]+) pkts\s+([\d,]+) bytes", connection.details())
     assert match
     return int(match[1].replace(",", "")), int(match[2].replace(",", ""))
 
 
 def small_messages(config: Config) -> Row:
-    """A small message each 2 ms: when it arrives, and what that costs."""
+    """Send a small message every 2 ms. Return a row of latencies, packets per message and CPU time."""
     count = 1000
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
@@ -54,9 +54,10 @@ def collect(pipe: Pipe, port: int, count: int) -> None:
 
 
 def nagle(_: bool) -> None:
+    """Measure small messages, by nagle_time."""
     times = (0, 500, 1000, 2000, 5000, 10000)
     table(
-        "Nagle: a small message each 2 ms over loopback, by nagle_time",
+        "Nagle: a small message every 2 ms over loopback, by nagle_time",
         "nagle_time,latency p50,p99,packets per message,CPU of the sender per message",
         ([f"{microseconds} us", *small_messages(Config(nagle_time=microseconds))] for microseconds in times),
     )

@@ -23,7 +23,13 @@ def echo(_: Pipe, port: int) -> None:
 
 
 def longest_round_trip(config: Config, size: int, seconds: float) -> tuple[float, int]:
-    """The longest round trip of one connection while another one's peer is stopped, with its queue full, in seconds."""
+    """Return the longest round trip of a connection while another one's peer is stopped, and its queue is full.
+
+    GNS's search for segments to retransmit to the stopped peer delays all connections.
+
+    Returns:
+        The round trip in seconds, and the number of messages in the queue of the other connection.
+    """
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
         _, number = stack.enter_context(process(read, listener.address.port))
@@ -60,9 +66,10 @@ def stalls(configs: dict[str, Config], seconds: float, runs: int) -> Iterator[Ro
 
 
 def stall(quick: bool) -> None:
+    """Measure the round trips of a connection while another one's peer is stopped, by option."""
     seconds, runs = (2.0, 1) if quick else (4.0, 3)
     patient = Config(timeout_connected=60_000)
-    columns = "config,32 B messages queued,longest round trip beside,1200 B messages queued,longest round trip beside"
+    columns = "config,32 B messages queued,longest round trip,1200 B messages queued,longest round trip"
     for rate in (512_000, 20_000_000, 100_000_000):
         configs = {str(count): at(rate, max_unacked_segments=count) | patient for count in (2048, 4096, 16384)}
         title = f"Stall: {rate / 1e6:.1f} MB/s to a peer that is stopped, by max_unacked_segments"
@@ -72,7 +79,7 @@ def stall(quick: bool) -> None:
 
 
 def silence(config: Config, sending: bool) -> float:
-    """Seconds until a peer that has vanished is noticed."""
+    """Return the seconds until a stopped peer is noticed."""
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
         _, number = stack.enter_context(process(read, listener.address.port))
@@ -90,6 +97,7 @@ def silence(config: Config, sending: bool) -> float:
 
 
 def timeouts(quick: bool) -> None:
+    """Measure the time until a stopped peer is noticed, by timeout."""
     times = (500, 2000) if quick else (500, 2000, 5000, 10000)
     table(
         "Timeouts: until a vanished peer is noticed, by timeout_connected",

@@ -25,7 +25,7 @@ LINKS = {
 
 
 def receive(pipe: Pipe, port: int, config: Config, network: Network, volume: int) -> None:
-    """Reads until the volume is there, then tells when that was and what the small messages took."""
+    """Read until the volume has arrived, and send the time of that and the latencies of small messages."""
     latencies: dict[bool, list[float]] = {True: [], False: []}
     with network, gns.connect("127.0.0.1", port, config=config | READER) as connection:
         bulk = 0
@@ -41,7 +41,7 @@ def receive(pipe: Pipe, port: int, config: Config, network: Network, volume: int
 
 
 def transfer(config: Config, there: Network, back: Network, volume: int) -> dict[str, float]:
-    """Sends the volume in 16 KiB messages, and every 10 ms a small reliable and a small unreliable one before it."""
+    """Send the volume in 16 KiB messages, and every 10 ms a small reliable and a small unreliable one before them."""
     with ExitStack() as stack:
         stack.enter_context(there)
         listener = stack.enter_context(listening(config))
@@ -81,7 +81,7 @@ def transfer(config: Config, there: Network, back: Network, volume: int) -> dict
 
 
 def has_room(queue: SendQueue) -> bool:
-    """As drain() sees it: less than half of each bound is in use, so that small messages always have room."""
+    """Return whether less than half of each bound is in use, as for drain(), so that small messages always fit."""
     return queue.bytes < queue.max_bytes // 2 and queue.segments < queue.max_segments // 2
 
 
@@ -108,6 +108,7 @@ def compare(title: str, configs: dict[str, Config], link: Network, volume: int, 
 
 
 def lan(quick: bool) -> None:
+    """Measure transfers over loopback, by option."""
     volume, runs = (8 * MIB, 1) if quick else (32 * MIB, 3)
     loopback = Network()
     rates = {f"{rate} MB/s": at(rate * 1_000_000) for rate in (5, 10, 20, 30, 40, 60, 100)}
@@ -120,6 +121,7 @@ def lan(quick: bool) -> None:
 
 
 def internet(quick: bool) -> None:
+    """Measure transfers over simulated links, by option."""
     volume, runs = (MIB, 1) if quick else (2 * MIB, 3)
     rates = {f"{rate} kB/s": at(rate * 1000) for rate in (256, 512, 768, 1000, 1250, 1600, 2500, 5000)}
     presets = {"Config()": Config(), "Config.internet()": Config.internet()}
