@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("scikit_build_core", reason="the backend that builds sdists")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BUILD = "import sys; from build_native.backend import build_sdist; build_sdist(sys.argv[1])"
 CHECK = """
 import pathlib, sys
@@ -74,7 +74,7 @@ def test_complete(sdist: Path) -> None:
     assert (checked.returncode, checked.stdout.strip()) == (0, ""), checked.stderr
     with tarfile.open(sdist, "r:gz") as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"LICENSE", "vendor/licenses/OpenSSL.txt", "tests/build_native/test_sdist.py", "docs/index.md"} <= names
+    assert {"LICENSE", "vendor/licenses/OpenSSL.txt", "tests/build_native/wheels/test_sdist.py", "docs/index.md"} <= names
     assert not [name for name in names if name.startswith((".ci/", "build/", "dist/", "docs/benchmarks/"))]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.clone
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOCAL, UNDEFINED, GLOBAL, PRIVATE, DEBUG = 0x0E, 0x01, 0x0F, 0x1F, 0x24
 
 

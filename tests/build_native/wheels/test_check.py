@@ -22,7 +22,7 @@ from build_native.wheels.targets import TARGETS, target_of
 
 pytestmark = pytest.mark.clone
 
-DIST = Path(__file__).resolve().parents[2] / "dist"
+DIST = Path(__file__).resolve().parents[3] / "dist"
 INFO = "gns_py-0.1.0.dist-info/"
 BILL = f"{INFO}sboms/gns-py.cdx.json"
 
