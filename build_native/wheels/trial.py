@@ -106,8 +106,7 @@ def main(names: list[str], *, list_only: bool = False, jobs: int = 1) -> int:
 
 def run(environment: Environment, log: Path, *arguments: str, timeout: float) -> int:
     """Run Python there until its end, but at most `timeout` seconds, and log its output. Return the exit code."""
-    process = environment.start(*arguments)
-    with log.open("a", encoding="utf-8") as file:
+    with environment.start(*arguments) as process, log.open("a", encoding="utf-8") as file:
         print(f"$ python {' '.join(arguments)}", file=file, flush=True)
         assert process.stdout is not None
         assert process.stderr is not None

@@ -69,7 +69,7 @@ def assert_drawn(results: Path, docs: Path) -> None:
 
 
 def test_presets_know_their_parts() -> None:
-    command = [sys.executable, BENCHMARKS / "presets.py"]
+    command = [sys.executable, str(BENCHMARKS / "presets.py")]
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True)
     assert "lan, internet, stall, nagle, timeouts, server, memory" in " ".join(shown.stdout.split())
     refused = subprocess.run([*command, "wan"], capture_output=True, text=True, timeout=60, check=False)

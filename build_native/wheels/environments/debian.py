@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -104,6 +105,7 @@ class DebianPython:
         return self._root.environment()
 
 
+@functools.cache
 def mirror() -> str | None:
     """Return the address of this machine's own Debian packages, or None."""
     if shutil.which("apt-get") is None:

@@ -74,7 +74,12 @@ def test_complete(sdist: Path) -> None:
     assert (checked.returncode, checked.stdout.strip()) == (0, ""), checked.stderr
     with tarfile.open(sdist, "r:gz") as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"LICENSE", "vendor/licenses/OpenSSL.txt", "tests/build_native/wheels/test_sdist.py", "docs/index.md"} <= names
+    assert {
+        "LICENSE",
+        "vendor/licenses/OpenSSL.txt",
+        "tests/build_native/wheels/test_sdist.py",
+        "docs/index.md",
+    } <= names
     assert not [name for name in names if name.startswith((".ci/", "build/", "dist/", "docs/benchmarks/"))]
 
 
