@@ -265,10 +265,10 @@ def _check_times(wheel: Wheel, found: Findings) -> None:
     """Check that all files, and texts in the library, have the time of SOURCE_DATE_EPOCH."""
     found.expect(len(wheel.times) == 1, f"files of {len(wheel.times)} different times: not SOURCE_DATE_EPOCH's")
     stamp = min(wheel.times)
-    told = wheel.bill()["metadata"].get("timestamp", "")
+    stamped = wheel.bill()["metadata"].get("timestamp", "")
     steps = (datetime.timedelta(seconds=0), datetime.timedelta(seconds=1))  # archives store even seconds only
     same = {f"{(stamp + more).isoformat()}+00:00" for more in steps}
-    found.expect(told in same, f"the bill of materials has another time: {told or 'none'}")
+    found.expect(stamped in same, f"the bill of materials has another time: {stamped or 'none'}")
     months = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
     # As compilers write __DATE__, and as C's ctime() and OpenSSL's build do.
     pattern = re.compile(rf"\b(?:{months}) [ 0-3]\d (?:\d\d:\d\d:\d\d )?20\d\d\b".encode())
@@ -285,9 +285,11 @@ def _check_policy(wheel: Wheel, found: Findings) -> None:
     """Check auditwheel's judgement, which installers rely on."""
     command = [sys.executable, "-m", "auditwheel", "show", str(wheel.path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    told = " ".join(done.stdout.split())
-    policy = re.search(r'following platform tag: "(\w+)"', told)
+    output = " ".join(done.stdout.split())
+    policy = re.search(r'following platform tag: "(\w+)"', output)
     promised = wheel.target.platform.split(".")
-    found.expect(policy and policy[1] in promised, f"auditwheel: {policy[1] if policy else done.stderr[-300:] or told}")
+    found.expect(
+        policy and policy[1] in promised, f"auditwheel: {policy[1] if policy else done.stderr[-300:] or output}"
+    )
     if policy:
         found.facts.append(f"auditwheel: {policy[1]}")

@@ -27,6 +27,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
+        """Report a usage error in one line on stderr, and exit with code 2."""
         complain(f"{self.prog}: error: {message} (see {self.prog} --help)")
         self.exit(2)
 
@@ -39,6 +40,7 @@ class ShowVersion(argparse.Action):
     """Write the option's ``const``, a version, to stdout, and exit. Raises OSError if that fails."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Write the version and exit."""
         sys.stdout.write(f"{self.const}\n")
         parser.exit()
 

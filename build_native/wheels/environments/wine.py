@@ -21,7 +21,7 @@ _SIGNERS = {"Python Software Foundation", "Microsoft Corporation"}
 _VERSION = "3.13"
 # The distribution's Python: only root may have access to the one that runs this program.
 _PIP = ["/usr/bin/python3", "-m", "pip"]
-_USER = 65534  # the user "nobody", who owns the folder; wine and its programs are not run as root
+_USER = 65534  # the user `nobody`, who owns the folder; wine and its programs are not run as root
 
 
 class Wine(Environment):
