@@ -1,4 +1,4 @@
-"""The benchmark's subject: the same peers as in core_peer.cpp and core_world.cpp, through gns_py.asyncio.
+"""The benchmark's peers, like those in core_peer.cpp and core_world.cpp, with gns_py.asyncio.
 
 Usage: asyncio_peer.py asyncio|uvloop serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
        | world PLAYERS RATE TICKS poll_group|handlers
@@ -21,6 +21,7 @@ import gns_py.asyncio as gns
 
 
 async def serve() -> None:
+    """Handle one connection after the other."""
     async with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
@@ -30,7 +31,7 @@ async def serve() -> None:
 
 
 async def handle(connection: gns.Connection) -> None:
-    """The first message says what to do with the others: E echo them, S count them; F asks for the sum."""
+    """Handle messages as the first one says: E echoes them, S counts them until F asks for the sum."""
     if await connection.recv() == b"E":
         while True:
             connection.send(await connection.recv(), nagle=False)
@@ -44,6 +45,7 @@ async def handle(connection: gns.Connection) -> None:
 
 
 async def round_trip(port: int, count: int, size: int) -> None:
+    """Measure round trips, one at a time."""
     data = b"x" * size
     trips = RoundTrips(count)
     async with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
@@ -57,6 +59,7 @@ async def round_trip(port: int, count: int, size: int) -> None:
 
 
 async def one_way(port: int, count: int, size: int, reliable: bool) -> None:
+    """Measure the throughput of messages in batches."""
     batch = [b"x" * size] * BATCH
     async with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
         connection.send(b"S")
@@ -65,7 +68,7 @@ async def one_way(port: int, count: int, size: int, reliable: bool) -> None:
         while sent < count:
             try:
                 sent += len(connection.send_many(batch[: count - sent], reliable=reliable))
-            except gns.SendQueueFull as full:  # noqa: PERF203 - what every sender has to do
+            except gns.SendQueueFull as full:  # noqa: PERF203 - every sender has to do this
                 sent += full.sent
                 await connection.drain()
         connection.send(b"F", nagle=False)

@@ -1,4 +1,4 @@
-"""What a look at a connection costs the thread that takes it: microseconds for a call, the best of some rounds."""
+"""Measure calls that read a connection's state: microseconds per call in the calling thread, best of several rounds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ROUNDS = 50
 
 
 def measure() -> Iterator[tuple[str, float]]:
-    """Each call, and its microseconds."""
+    """Yield each call and its microseconds."""
     client, server = gns.socket_pair()
     with closing(client), closing(server):
-        looks = {
+        calls = {
             "stats()": client.stats,
             "lane_stats()": client.lane_stats,
             "send_queue()": client.send_queue,
@@ -24,8 +24,8 @@ def measure() -> Iterator[tuple[str, float]]:
             "state": lambda: client.state,
             "end": lambda: client.end,
         }
-        for name, look in looks.items():
-            yield name, min(timeit.repeat(look, number=CALLS, repeat=ROUNDS)) / CALLS * 1e6
+        for name, call in calls.items():
+            yield name, min(timeit.repeat(call, number=CALLS, repeat=ROUNDS)) / CALLS * 1e6
 
 
 def main() -> None:

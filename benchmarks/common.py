@@ -1,4 +1,4 @@
-"""What the Python peers share: the options of all connections, and what they measure themselves."""
+"""The common part of the Python peers: the options of all connections, and their measurements."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ WORLD_SIZE = 200
 
 
 def say(what: object) -> None:
-    """A line for whoever measures."""
+    """Print a line for the program that measures."""
     print(what if isinstance(what, str) else json.dumps(what), flush=True)
 
 
 class RoundTrips:
-    """Times, in microseconds, of which the first tenth warms up."""
+    """The times of round trips in microseconds. The first tenth, for warming up, does not count."""
 
     def __init__(self, count: int) -> None:
         self.turns = range(-count // 10, count)
         self.times: list[float] = []
 
     def note(self, turn: int, begin: float) -> None:
+        """Record a round trip that has ended now."""
         if turn >= 0:
             self.times.append((time.perf_counter() - begin) * 1e6)
 
@@ -44,7 +45,7 @@ class RoundTrips:
 
 
 class Ticks:
-    """When a server's ticks are due. The first ones warm up. A tick is late if it ends after the next one was due."""
+    """The ticks of a server. The first ones are for warming up. A tick is late if it ends after the next one is due."""
 
     def __init__(self, rate: int, count: int) -> None:
         self._period = 1 / rate
@@ -53,11 +54,11 @@ class Ticks:
         self.numbers = range(-rate // 3, count)
 
     def remaining(self) -> float:
-        """Seconds until the next tick is due."""
+        """Return the seconds until the next tick is due."""
         return self._next - time.perf_counter()
 
     def end(self, tick: int) -> None:
-        """That one is done."""
+        """Record the end of a tick."""
         self._next += self._period
         if tick >= 0 and self.remaining() < 0:
             self._late += 1

@@ -1,7 +1,7 @@
-"""What copies of messages cost the thread that sends or receives, and at which size it pays to avoid them.
+"""Measure the cost of copying messages for the sending or receiving thread, and the size at which to avoid copies.
 
-Within one process, over connections in memory, so that nothing but the call is measured: CPU time of the calling
-thread, the best of some rounds. What the pump does afterwards is the same for all ways.
+Both ends are in one process, with a connection in memory, so that only the call is measured: the CPU time of the
+calling thread, best of several rounds. The pump's work afterwards does not depend on the way of the call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def pair(stack: ExitStack) -> tuple[gns.Connection, gns.Connection]:
 
 
 def best(begin: Callable[[], object], timed: Callable[[], object], finish: Callable[[], object]) -> float:
-    """Seconds of this thread's CPU time in timed()."""
+    """Return the seconds of this thread's CPU time in timed()."""
     times = []
     for _ in range(ROUNDS):
         begin()
@@ -42,7 +42,7 @@ def best(begin: Callable[[], object], timed: Callable[[], object], finish: Calla
 
 
 def nothing() -> None:
-    """What a round without preparation or clearing up does."""
+    """Do nothing, before or after a round."""
 
 
 def receiving(size: int, count: int) -> Iterator[tuple[str, float]]:
@@ -87,7 +87,7 @@ def sending(size: int, count: int) -> Iterator[tuple[str, float]]:
 
 
 def to_many(size: int) -> Iterator[tuple[str, float]]:
-    """For each recipient."""
+    """Yield the ways of sending to many, with the seconds for each recipient."""
     data = bytes(size)
     with ExitStack() as stack:
         senders, receivers = stack.enter_context(gns.PollGroup()), stack.enter_context(gns.PollGroup())
@@ -110,7 +110,7 @@ def to_many(size: int) -> Iterator[tuple[str, float]]:
 
 
 def measure(sizes: tuple[int, ...], volume: int) -> Iterator[dict[str, Any]]:
-    """Rows of way, size and microseconds of CPU time for each message; volume: bytes in a round, at most."""
+    """Yield rows of way, size and microseconds of CPU time per message, with at most `volume` bytes in a round."""
     for size in sizes:
         count = max(2, min(MOST, volume // size))
         for way, seconds in chain(receiving(size, count), sending(size, count), to_many(size)):

@@ -1,4 +1,4 @@
-"""Starting the peers, and looking at what they cost from outside. Needs Linux, for /proc."""
+"""Start the peers, and measure their cost from outside. Needs Linux, for /proc."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from common import RATE
 
-import gns_py._native as native
+import gns_py
 
 HERE = Path(__file__).parent
 Result = dict[str, float]
@@ -22,8 +22,8 @@ Command = list[str]
 
 
 def build(folder: Path) -> Command:
-    """Compiles the C++ peers against the library that Python uses."""
-    library = Path(native.__file__).parent
+    """Compile the C++ peers with the library that Python uses, and return their command."""
+    library = gns_py.build_info().library.parent
     peer = folder / "core_peer"
     compiler = os.environ.get("CXX") or shutil.which("c++") or sys.exit("needs a C++ compiler: c++, or set CXX")
     link = ["-L", str(library), "-lgns_core", f"-Wl,-rpath,{library}"]
@@ -33,7 +33,7 @@ def build(folder: Path) -> Command:
 
 
 def commands(cpp: Command) -> dict[str, Command]:
-    """How each kind of peer is called."""
+    """Return the command of each kind of peer."""
     asyncio_peer = [sys.executable, str(HERE / "asyncio_peer.py")]
     return {
         "C++": cpp,
@@ -52,7 +52,7 @@ class Peer:
         self.pid = self._process.pid
 
     def line(self) -> str:
-        """The next line that it says."""
+        """Return the next line of its output."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -60,7 +60,7 @@ class Peer:
         return line.strip()
 
     def result(self) -> Result:
-        """The next line, which is a result."""
+        """Return the next line of its output, a result."""
         result: Result = json.loads(self.line())
         return result
 
@@ -71,6 +71,7 @@ class Peer:
 
 @contextmanager
 def running(command: Sequence[object]) -> Iterator[Peer]:
+    """Run a peer, and kill it at the end."""
     peer = Peer(command)
     try:
         yield peer
@@ -79,17 +80,18 @@ def running(command: Sequence[object]) -> Iterator[Peer]:
 
 
 class Usage(NamedTuple):
-    """What a process has cost so far."""
+    """The cost of a process so far."""
 
     cpu: float
-    """Seconds, of all its threads."""
+    """Processor time of all its threads, in seconds."""
     wakeups: int
-    """How often one of its threads, the reader, went to sleep."""
+    """The number of times that its reading thread went to sleep."""
     memory: int
-    """Resident now, in bytes."""
+    """Current resident memory, in bytes."""
 
 
 def usage(pid: int, reader: int) -> Usage:
+    """Return the cost of a process, whose thread `reader` reads."""
     tasks = Path(f"/proc/{pid}/task")
     cpu = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
     wakeups = _number(tasks / str(reader) / "status", "voluntary_ctxt_switches:")

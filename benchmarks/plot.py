@@ -1,4 +1,4 @@
-"""Draws benchmarks/results.json: docs/benchmarks/*.svg, and the tables in docs/benchmarks.md.
+"""Draw benchmarks/results.json: docs/benchmarks/*.svg, and the tables in docs/benchmarks.md.
 
 Usage: python benchmarks/plot.py [--results FILE] [--docs FOLDER]. Needs gns_py[bench].
 """
@@ -23,7 +23,7 @@ COLOURS = {"C++": "#555555", "sync": "#1f77b4", "asyncio": "#ff7f0e", "uvloop": 
 
 
 def bars(axes: Axes, groups: list[str], values: dict[str, list[float]]) -> None:
-    """A group of bars for each of the groups, one bar in it for each kind of peer."""
+    """Draw groups of bars, with a bar for each kind of peer."""
     width = 0.8 / len(values)
     for i, (kind, heights) in enumerate(values.items()):
         places = [group + (i - (len(values) - 1) / 2) * width for group in range(len(groups))]
@@ -49,7 +49,7 @@ def round_trip(axes: Axes, rows: Rows) -> None:
 def one_way(axes: Axes, rows: Rows) -> None:
     groups = [
         f"{tables.size_name(size)},\n{kind}reliable" for size in sizes(rows) for kind in ("", "un")
-    ]  # as the rows come
+    ]  # in the order of the rows
     bars(axes, groups, {kind: [rate / 1000 for rate in rates] for kind, rates in by_kind(rows, "rate").items()})
     axes.set_ylabel("thousand messages a second")
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
     arguments = parser.parse_args()
-    # The same figures make the same file.
+    # For reproducible files.
     matplotlib.rcParams.update({"svg.hashsalt": "gns_py", "svg.fonttype": "none"})
     folder, page = arguments.docs / "benchmarks", arguments.docs / "benchmarks.md"
     folder.mkdir(exist_ok=True)

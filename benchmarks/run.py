@@ -1,10 +1,12 @@
-"""Python beside C++ through the same core, in one run, as ratios. Prints tables and writes benchmarks/results.json.
+"""Compare Python with C++ through the same core, in one run, as ratios.
+
+Prints tables and writes benchmarks/results.json.
 
 Usage: python benchmarks/run.py [--quick] [--runs N] [--output FILE] [PART ...]. Needs gns_py[bench] installed, a C++
 compiler, Linux and two free cores. Each figure is the median of the runs, in which the languages take turns, so that a
-machine that slows down slows all. Of the parts that are not measured the file keeps what it has. plot.py draws it.
+machine that slows down affects all. The file keeps its results of parts that are not measured. plot.py draws it.
 
-GNS sends 256 KiB/s unless told otherwise: here the rate is 40 MB/s, and the buffers are large enough for it.
+GNS sends 256 KiB/s by default: here the rate is 40 MB/s, and the buffers are large enough for it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import copies
 import tables
 from peers import HERE, Command, Result, build, commands, running, usage
 
-import gns_py._native as native
+import gns_py
 
 TICK_RATE = 30  # Hz
 Row = dict[str, Any]
@@ -34,7 +36,7 @@ Commands = dict[str, Command]
 
 
 class Effort(NamedTuple):
-    """How much is measured."""
+    """The extent of the measurements."""
 
     runs: int = 5
     sizes: tuple[int, ...] = (32, 256, 1200)
@@ -50,19 +52,19 @@ class Effort(NamedTuple):
 
 
 QUICK = Effort(1, trips=1000, volume=5_000_000, players=(300,), tick_seconds=2.0, connections=300, idle_seconds=3.0)
-# Whether it works, nothing more.
+# Only to see that it works.
 TINY = Effort(1, (32,), 50, 50_000, (4,), 0.3, 4, 0.1, 0.3, (64, 524288), 1 << 16)
 
 
 def summed_up(results: list[Result]) -> Result:
-    """The median of each figure; of what must not happen at all, the worst."""
+    """Return the median of each figure, but the worst count of late ticks, which must not happen at all."""
     return {
         name: (max if name == "late" else statistics.median)(result[name] for result in results) for name in results[0]
     }
 
 
 def taking_turns(runs: int, ways: Sequence[tuple[str, ...]], measure: Callable[..., Result]) -> Iterator[Row]:
-    """A row for each way, a kind of peer and perhaps a style: what measure(*way) finds."""
+    """Yield a row of medians for each way (a kind of peer, and perhaps a style), measured in turns."""
     results: dict[tuple[str, ...], list[Result]] = {way: [] for way in ways}
     for _ in range(runs):
         for way in ways:
@@ -72,7 +74,7 @@ def taking_turns(runs: int, ways: Sequence[tuple[str, ...]], measure: Callable[.
 
 
 def client(command: Command, what: str, *numbers: int) -> Result:
-    """What a client finds that talks to a server of its own kind."""
+    """Return the result of a client with a server of its own kind."""
     with running([*command, "serve"]) as server, running([*command, what, server.line(), *numbers]) as peer:
         return peer.result()
 
@@ -103,7 +105,7 @@ def one_way(peers: Commands, effort: Effort) -> Iterator[Row]:
 
 
 def world(peers: Commands, kind: str, style: str, players: int, rate: int, seconds: float, settle: float) -> Result:
-    """What a server with so many players costs, the pump included, seen from outside; with rate 0 all only wait."""
+    """Return the cost of a server with players, pump included, measured from outside. With rate 0 all only wait."""
     with running([*peers[kind], "world", players, rate, int(rate * seconds), style]) as server:
         port = server.line()
         empty = usage(server.pid, server.pid).memory
@@ -112,7 +114,7 @@ def world(peers: Commands, kind: str, style: str, players: int, rate: int, secon
             if rate:
                 server.line()
             else:
-                time.sleep(settle)  # what follows the handshakes
+                time.sleep(settle)  # for work that follows the handshakes
             before = usage(server.pid, reader)
             if rate:
                 found = server.result()
@@ -164,8 +166,8 @@ PARTS: dict[str, Callable[[Commands, Effort], Iterator[Row]]] = {
 
 
 def machine() -> dict[str, str]:
-    """What it was measured on, but no names."""
-    info = native.build_info()
+    """Describe this machine, without names."""
+    info = gns_py.build_info()
     return {
         "processor": f"{os.cpu_count()} cores, {platform.machine()}",
         "system": f"{platform.system()} {platform.release()}",
@@ -178,12 +180,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a look, not a measurement: a minute instead of many")
-    parser.add_argument("--tiny", action="store_true", help="only whether it works")
-    parser.add_argument("--runs", type=int, help=f"how often each figure is measured (default: {Effort().runs})")
+    parser.add_argument("--tiny", action="store_true", help="only to see that it works")
+    parser.add_argument("--runs", type=int, help=f"number of measurements of each figure (default: {Effort().runs})")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
-        parser.error(f"{unknown.pop()!r} is none of {', '.join(PARTS)}")
+        parser.error(f"{unknown.pop()!r} is not one of {', '.join(PARTS)}")
     effort = TINY if arguments.tiny else QUICK if arguments.quick else Effort()
     if arguments.runs:
         effort = effort._replace(runs=arguments.runs)

@@ -1,8 +1,8 @@
-"""What a session costs on a raw connection: processor time for each message, in turns, medians and half of the rounds.
+"""Compare sessions with raw connections in turns: processor time per message, as median and middle half of rounds.
 
-game: 50 clients send 64 B, 30 times a second, and the server answers each with 200 B, reliably; of its process.
-flood: 32 B messages, as many as one connection takes; of both ends' processes.
-bytes: what a session puts before a message.
+game: 50 clients send 64 B 30 times a second, and the server answers each with 200 B, reliably; time of the server.
+flood: 32 B messages, as fast as one connection accepts them; time of both ends.
+bytes: the size of a session's header of a message.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ANSWER = bytes(200)
 
 
 def serve(pipe: Pipe, api: str, kind: str, answers: bool) -> None:
-    """The server's process: answers each message, or the last of a flood; tells its processor time when asked."""
+    """Run the server: answer each message, or the last of a flood, and report the processor time when asked."""
     gns = KINDS[api][kind]
 
     def handle(connection: gns_py.sync.Connection) -> None:
@@ -67,7 +67,7 @@ def serve(pipe: Pipe, api: str, kind: str, answers: bool) -> None:
 
 
 async def play(port: int, kind: str, seconds: float, ask: Callable[[], float]) -> float:
-    """Microseconds of the server's processor for each message that it gets and answers."""
+    """Return microseconds of the server's processor time for each message that it receives and answers."""
     gns = KINDS["asyncio"][kind]
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(gns.connect("127.0.0.1", port, config=FAST)) for _ in range(CLIENTS)]
@@ -85,7 +85,7 @@ async def play(port: int, kind: str, seconds: float, ask: Callable[[], float]) -
 
 
 def flood(port: int, kind: str, ask: Callable[[], float]) -> float:
-    """Microseconds of both processors for each message."""
+    """Return microseconds of both ends' processor time per message."""
     with ExitStack() as stack:
         connection = stack.enter_context(KINDS["sync"][kind].connect("127.0.0.1", port, config=FAST))
         before = ask() + time.process_time()

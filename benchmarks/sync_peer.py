@@ -1,4 +1,4 @@
-"""The benchmark's subject: the same peers as in core_peer.cpp and core_world.cpp, through gns_py.sync.
+"""The benchmark's peers, like those in core_peer.cpp and core_world.cpp, with gns_py.sync.
 
 Usage: sync_peer.py serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
        | world PLAYERS RATE TICKS as_it_comes|once_a_tick|in_a_thread
@@ -18,6 +18,7 @@ import gns_py.sync as gns
 
 
 def serve() -> None:
+    """Handle one connection after the other."""
     with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
@@ -26,7 +27,7 @@ def serve() -> None:
 
 
 def handle(connection: gns.Connection) -> None:
-    """The first message says what to do with the others: E echo them, S count them; F asks for the sum."""
+    """Handle messages as the first one says: E echoes them, S counts them until F asks for the sum."""
     if connection.recv() == b"E":
         while True:
             connection.send(connection.recv(), nagle=False)
@@ -40,6 +41,7 @@ def handle(connection: gns.Connection) -> None:
 
 
 def round_trip(port: int, count: int, size: int) -> None:
+    """Measure round trips, one at a time."""
     data = b"x" * size
     trips = RoundTrips(count)
     with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
@@ -53,6 +55,7 @@ def round_trip(port: int, count: int, size: int) -> None:
 
 
 def one_way(port: int, count: int, size: int, reliable: bool) -> None:
+    """Measure the throughput of messages in batches."""
     batch = [b"x" * size] * BATCH
     with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
         connection.send(b"S")
@@ -61,7 +64,7 @@ def one_way(port: int, count: int, size: int, reliable: bool) -> None:
         while sent < count:
             try:
                 sent += len(connection.send_many(batch[: count - sent], reliable=reliable))
-            except gns.SendQueueFull as full:  # noqa: PERF203 - what every sender has to do
+            except gns.SendQueueFull as full:  # noqa: PERF203 - every sender has to do this
                 sent += full.sent
                 connection.drain(20.0)
         connection.send(b"F", nagle=False)

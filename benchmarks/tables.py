@@ -1,4 +1,4 @@
-"""The results as Markdown tables, with the ratios that the budgets are for."""
+"""The results as Markdown tables, with the ratios that have budgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TITLES = {
     "idle": "Server with connections on which nothing happens",
     "copies": "CPU time of the calling thread for each message, microseconds",
 }
-# The plain way, and the one that avoids a copy, or calls.
+# The plain way, and the way that avoids copies or calls.
 ALTERNATIVES = [
     ("recv_message(copy=True)", "recv_message(copy=False)"),
     ("send(bytes(memoryview[a:b]))", "send(memoryview[a:b])"),
@@ -22,7 +22,7 @@ ALTERNATIVES = [
     ("send_many([memoryview[a:b], ...])", "send_many(buffer, offsets=...)"),
     ("loop of send(bytes)", "broadcast(bytes)"),
 ]
-# What counts as cheaper: less is within what two runs differ by.
+# The ratio that counts as cheaper; smaller differences occur between two runs.
 _CHEAPER = 0.9
 
 
@@ -32,8 +32,8 @@ def table(columns: str, rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def beside(rows: Rows, row: dict[str, Any], *same: str) -> dict[str, Any]:
-    """C++'s row for the same case: of several styles, the cheapest."""
+def cpp_row(rows: Rows, row: dict[str, Any], *same: str) -> dict[str, Any]:
+    """Return C++'s row for the same case; of several styles, the cheapest."""
     others = [each for each in rows if each["kind"].startswith("C++") and all(each[name] == row[name] for name in same)]
     return min(others, key=lambda each: float(each.get("cpu", 0)))
 
@@ -54,7 +54,7 @@ def round_trip(rows: Rows) -> str:
                 size_name(row["size"]),
                 row["kind"],
                 *(f"{row[name]:.0f}" for name in ("p50", "p99", "p999")),
-                ratio(row["p50"], beside(rows, row, "size")["p50"]),
+                ratio(row["p50"], cpp_row(rows, row, "size")["p50"]),
                 f"{row['p99'] / row['p50']:.1f}",
                 f"{row['p999'] / row['p50']:.1f}",
             ]
@@ -65,7 +65,7 @@ def round_trip(rows: Rows) -> str:
 
 def one_way(rows: Rows) -> str:
     def cells(row: dict[str, Any]) -> list[str]:
-        cpp = beside(rows, row, "size", "reliable")
+        cpp = cpp_row(rows, row, "size", "reliable")
         return [
             size_name(row["size"]),
             "reliable" if row["reliable"] else "unreliable",
@@ -88,7 +88,7 @@ def tick(rows: Rows) -> str:
                 f"{row['players']}",
                 row["kind"],
                 f"{100 * row['cpu']:.0f} %",
-                ratio(row["cpu"], beside(rows, row, "players")["cpu"]),
+                ratio(row["cpu"], cpp_row(rows, row, "players")["cpu"]),
                 f"{row['late']:.0f} of {row['ticks']}",
                 f"{100 * row['received']:.1f} %",
                 f"{row['wakeups']:.0f}",
@@ -105,10 +105,10 @@ def idle(rows: Rows) -> str:
             [
                 row["kind"],
                 f"{100 * row['cpu']:.2f} %",
-                ratio(row["cpu"], beside(rows, row)["cpu"]),
+                ratio(row["cpu"], cpp_row(rows, row)["cpu"]),
                 f"{row['wakeups']:.1f}",
                 f"{row['memory'] / 1024:.1f} KiB",
-                ratio(row["memory"], beside(rows, row)["memory"]),
+                ratio(row["memory"], cpp_row(rows, row)["memory"]),
             ]
             for row in rows
         ),
@@ -116,7 +116,7 @@ def idle(rows: Rows) -> str:
 
 
 def where_it_pays(ratios: dict[int, float]) -> str:
-    """The sizes at which it is cheaper."""
+    """Return the sizes at which it is cheaper, in words."""
     sizes = sorted(ratios)
     paying = [size for size in sizes if ratios[size] <= _CHEAPER]
     if not paying:

@@ -1,4 +1,4 @@
-"""The build backend: scikit-build-core, but its sdist has all third-party sources, whatever was unpacked before."""
+"""The build backend: scikit-build-core, with an sdist that always contains all third-party sources."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from build_native.materialise import PARTS, VendorError, materialise
 def build_sdist(  # type: ignore[no-redef]
     sdist_directory: str, config_settings: dict[str, list[str] | str] | None = None
 ) -> str:
+    """Build the sdist, after unpacking the third-party sources that are missing.
+
+    Raises:
+        SystemExit: They cannot be unpacked.
+    """
     try:
         materialise(list(PARTS))
     except (VendorError, OSError) as problem:

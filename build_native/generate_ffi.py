@@ -1,5 +1,4 @@
-"""Writes the Python module through which cffi knows gns_core.h, in out-of-line ABI mode: no compiler, no Python
-headers.
+"""Write cffi's Python module for gns_core.h, in out-of-line ABI mode: without a compiler or Python's headers.
 
 Usage: generate_ffi.py HEADER OUTPUT. Needs cffi.
 """
@@ -13,6 +12,7 @@ import cffi
 
 
 def main() -> None:
+    """Run the program."""
     header, output = map(Path, sys.argv[1:])
     builder = cffi.FFI()
     builder.cdef(header.read_text())

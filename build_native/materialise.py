@@ -1,10 +1,10 @@
-"""Unpacks the pinned third-party sources from cargo's download cache into vendor/src/, once, verified by checksum.
+"""Unpack the pinned third-party sources from cargo's download cache into vendor/src/, once, verified by checksum.
 
     python build_native/materialise.py [gns] [protobuf] [openssl]        (default: all three)
     python build_native/materialise.py --check-gns-source FOLDER
 
-cargo only downloads; which archive is the right one is decided here, by the SHA-256 in vendor/Cargo.lock. A problem is
-one line on stderr and exit code 1. Needs nothing beyond Python's standard library.
+cargo only downloads; the SHA-256 in vendor/Cargo.lock decides here which archive is the right one. A failure is one
+line on stderr and exit code 1. Needs nothing but Python's standard library.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ VENDOR = ROOT / "vendor"
 SOURCES = VENDOR / "src"
 STAMP = ".materialised"
 
-# cargo leaves out what only other platforms need; any one target will do, since nothing is compiled by it.
+# cargo leaves out crates that only other platforms need. Any target will do, since cargo compiles nothing.
 CARGO_TARGET = "x86_64-unknown-linux-gnu"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of one crate, and the files below it that some build reads. In a pattern, * stands for slashes too."""
+    """A folder of a crate, and patterns of the files below it that builds read. In them, * matches slashes, too."""
 
     crate: str
     folder: str
@@ -42,20 +42,22 @@ class Part:
     drop: tuple[str, ...]
 
     def wants(self, path: str) -> bool:
+        """Return whether to unpack this file."""
         return matches(path, self.keep) and not matches(path, self.drop)
 
 
 def matches(path: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether the path matches one of the patterns."""
     return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def each(names: str, pattern: str = "{}") -> tuple[str, ...]:
-    """The pattern with each of these words in the place of {}."""
+    """Return the pattern once for each of the names, with the name in place of {}."""
     return tuple(pattern.replace("{}", name) for name in names.split())
 
 
-# The sdist carries what is kept here, so it is little; but the sdist is also for platforms that have no wheel: whatever
-# a Unix on a processor of today compiles stays.
+# The sdist contains the files that are kept, so they are few. But the sdist also serves platforms without a wheel, so
+# files that any Unix on a current processor compiles are kept.
 PARTS = {
     "gns": Part(
         crate="game-networking-sockets-sys",
@@ -63,7 +65,7 @@ PARTS = {
         keep=each("CMakeLists.txt LICENSE cmake/* examples/CMakeLists.txt include/* src/*"),
         drop=each("*.md cmake/apple/* src/external/vjson/* src/external/sha1-wpa/* */certtool/*"),
     ),
-    # The lite runtime: nothing of descriptors, reflection, text and JSON.
+    # The lite runtime, without descriptors, reflection, text and JSON.
     "protobuf": Part(
         crate="protobuf-src",
         folder="protobuf/",
@@ -82,7 +84,7 @@ PARTS = {
             *each("text_format util/", "src/google/protobuf/{}*"),
         ),
     ),
-    # Configure wants each build.info, whatever it is told to leave out, and all sources of libssl, which nobody builds.
+    # Configure needs every build.info, even of excluded parts, and all sources of libssl, which is not built.
     "openssl": Part(
         crate="openssl-src",
         folder="openssl/",
@@ -96,9 +98,9 @@ PARTS = {
             *each("mdc2 ocsp poly1305 rc2 rc4 rc5 ripemd seed siphash sm2 sm3 sm4 srp ts whrlpool", "crypto/{}/*"),
             *each("ml_*.[ch] slh_dsa/*.[ch] ec/*sm2p256* ec/ecp_nistp[2-5]*.c", "crypto/{}"),
             *each("include/internal/quic_[!v]* providers/fips/self_test* providers/fips/fipsprov.c"),
-            # Processors of the past.
+            # Processors that are no longer made.
             *each("alpha c64x ia64 parisc sparc vis3", "crypto/*{}*"),
-            # Examples, tests, and what looks after OpenSSL's own sources.
+            # Examples, tests, and tools that maintain OpenSSL's own sources.
             *each("demos/* external/perl/*/t/* test/* util/perl/OpenSSL/ParseC.pm util/perl/OpenSSL/Test*"),
         ),
     ),
@@ -106,32 +108,37 @@ PARTS = {
 
 
 class VendorError(Exception):
-    """The one line that the user reads."""
+    """A failure. Its text is the one line that the user reads."""
 
 
 @dataclass(frozen=True)
 class Pin:
+    """A crate as vendor/Cargo.lock pins it."""
+
     crate: str
     version: str
     sha256: str
 
     @property
     def archive(self) -> str:
+        """The name of its file in cargo's cache."""
         return f"{self.crate}-{self.version}.crate"
 
 
 def read_pins(lock: Path) -> dict[str, Pin]:
-    # Not tomllib: Python 3.10 has none, and this generated file has one shape only.
+    """Read a Cargo.lock. Return its pins by crate."""
+    # Not tomllib, which Python 3.10 lacks; this generated file has one shape only.
     entry = re.compile(r'name = "([^"]+)"\nversion = "([^"]+)"\nsource = "[^"]+"\nchecksum = "([0-9a-f]{64})"')
     return {found[1]: Pin(*found.groups()) for found in entry.finditer(lock.read_text(encoding="utf-8"))}
 
 
 def stamp_text(part: Part, pin: Pin) -> str:
-    """Differs whenever the sources or the choice of files differ."""
+    """Return a text that changes when the sources or the choice of files change."""
     return f"{pin.crate} {pin.version} {pin.sha256}\n{hashlib.sha256(repr(part).encode()).hexdigest()}\n"
 
 
 def is_complete(name: str, stamp: str) -> bool:
+    """Return whether a part has been unpacked with this stamp."""
     try:
         return (SOURCES / name / STAMP).read_text(encoding="utf-8") == stamp
     except OSError:
@@ -139,13 +146,17 @@ def is_complete(name: str, stamp: str) -> bool:
 
 
 def cached_archives(pin: Pin) -> list[Path]:
-    """Each registry that cargo knows, replaced ones too, has a folder of its own in the cache."""
+    """Return the crate's archives in cargo's cache, which has a folder for each registry and each replacement."""
     home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     return sorted((home / "registry" / "cache").glob(f"*/{pin.archive}"))
 
 
 def verified_archive(pin: Pin) -> Path | None:
-    """The archive with the pinned checksum; None if cargo has not downloaded it yet."""
+    """Return the archive with the pinned checksum, or None if cargo has not downloaded it yet.
+
+    Raises:
+        VendorError: The cache has this archive only with another checksum.
+    """
     wrong = ""
     for archive in cached_archives(pin):
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -158,31 +169,35 @@ def verified_archive(pin: Pin) -> Path | None:
 
 
 def fetch() -> None:
+    """Make cargo download the pinned crates.
+
+    Raises:
+        VendorError: cargo is missing, or failed.
+    """
     cargo = shutil.which("cargo")
     if cargo is None:
         raise VendorError(
-            "cargo is not in PATH, and it downloads the pinned sources: install it (Debian: apt install cargo) "
-            "or build from the sdist, which carries them"
+            "cargo is not in PATH, but must download the pinned sources: install it (Debian: apt install cargo) "
+            "or build from the sdist, which contains them"
         )
     command = [cargo, "fetch", "--locked", "--target", CARGO_TARGET, "--manifest-path", str(VENDOR / "Cargo.toml")]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     if done.returncode == 0:
         return
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    # The first error says what cargo wanted, the last cause why it could not.
+    # The first error says what cargo tried, the last cause why it failed.
     first = next((line.removeprefix("error: ") for line in lines if line.startswith("error:")), "")
     reason = "; ".join(dict.fromkeys(part for part in (first, *lines[-1:]) if part)) or f"exit code {done.returncode}"
     if "checksum" in done.stderr:
-        raise VendorError(
-            f"wrong checksum: cargo refuses what it downloaded ({reason}); clear cargo's cache, try again"
-        )
+        raise VendorError(f"wrong checksum: cargo rejects its download ({reason}); clear cargo's cache and try again")
     raise VendorError(
         f"cargo could not download the pinned sources ({reason}); check the network connection and build again, "
-        "or build from the sdist, which carries them"
+        "or build from the sdist, which contains them"
     )
 
 
 def members(archive: Path, part: Part) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each wanted file."""
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
             # The first component is "crate-version".
@@ -200,6 +215,7 @@ def members(archive: Path, part: Part) -> Iterator[tuple[str, bytes]]:
 
 
 def unpack(name: str, part: Part, archive: Path, stamp: str) -> None:
+    """Unpack a part in place of an older one. Builds that do so at the same time do not disturb each other."""
     SOURCES.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=SOURCES))
     try:
@@ -207,8 +223,8 @@ def unpack(name: str, part: Part, archive: Path, stamp: str) -> None:
         for path, content in members(archive, part):
             target = new / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Written now, with the time of now: the archive's times are constant, and a build tool that sees an
-            # upgraded file with an old time would not compile it again.
+            # With the current time, not the archive's constant one: a build tool would not compile an upgraded file
+            # with an old time again.
             target.write_bytes(content)
         if not new.is_dir():
             raise VendorError(f"{archive} has no folder {part.folder}")
@@ -218,13 +234,18 @@ def unpack(name: str, part: Part, archive: Path, stamp: str) -> None:
         try:
             new.rename(SOURCES / name)
         except OSError:
-            if not is_complete(name, stamp):  # else another build at the same time was faster
+            if not is_complete(name, stamp):  # otherwise another build at the same time was faster
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def materialise(names: list[str]) -> None:
+    """Unpack these parts, unless they have been unpacked already.
+
+    Raises:
+        VendorError: A crate cannot be downloaded, or is not the pinned one.
+    """
     pins = read_pins(VENDOR / "Cargo.lock")
     stamps = {name: stamp_text(PARTS[name], pins[PARTS[name].crate]) for name in names}
     missing = [name for name in names if not is_complete(name, stamps[name])]
@@ -235,22 +256,28 @@ def materialise(names: list[str]) -> None:
         archive = verified_archive(pin)
         if archive is None:
             raise VendorError(
-                f"cargo says it has fetched {pin.archive}, but its cache does not hold that file; if a configuration "
-                "of cargo replaces the registry by a folder of unpacked crates, set CARGO_HOME to a fresh folder"
+                f"cargo reports that it fetched {pin.archive}, but its cache does not contain that file; if cargo's "
+                "configuration replaces the registry with a folder of unpacked crates, set CARGO_HOME to a new folder"
             )
         unpack(name, PARTS[name], archive, stamps[name])
 
 
 def check_gns_source(folder: Path) -> None:
+    """Check that a folder has GNS's sources.
+
+    Raises:
+        VendorError: It has not.
+    """
     for needed in ("CMakeLists.txt", "src/CMakeLists.txt", "include/steam/steamnetworkingtypes.h"):
         if not (folder / needed).is_file():
             raise VendorError(
-                f"GNS_PY_GNS_SOURCE={folder} is no GameNetworkingSockets source folder: it has no {needed}; "
+                f"GNS_PY_GNS_SOURCE={folder} is not a GameNetworkingSockets source folder: it has no {needed}; "
                 "unset the variable to build the pinned sources"
             )
 
 
 def main() -> int:
+    """Run the program, and return its exit code."""
     parser = argparse.ArgumentParser(description="Unpack the pinned third-party sources into vendor/src/.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}; none means all")
     parser.add_argument("--check-gns-source", type=Path, metavar="FOLDER", help="only check a GNS source folder")

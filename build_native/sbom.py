@@ -1,10 +1,10 @@
-"""Writes what a build of the library contains as a software bill of materials: CycloneDX 1.6, JSON.
+"""Write the software bill of materials of a build of the library: CycloneDX 1.6, JSON.
 
     python -m build_native.sbom OUTPUT --version 0.1.0 --platform "Linux x86_64" --gns vendor/src/gns
         [--parts protobuf openssl] [--zig 0.17.1] [--compiler COMPILER [FLAG...]]
 
-The compiler is named when its C++ runtime is linked in statically; it is asked which one that is. The same build gives
-the same bytes. Needs nothing beyond Python's standard library.
+If the compiler's C++ runtime is linked in statically, name the compiler, which is then asked for its runtime. The same
+build gives the same bytes. Needs nothing but Python's standard library.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from urllib.parse import quote
 from build_native.materialise import PARTS, SOURCES, VENDOR, Pin, read_pins
 
 LICENSE_FILE = "gns-py:license-file"
-"""The property that names a file of vendor/licenses, which the wheel has too, with a component's licence."""
+"""The property that names the file with a component's licence, in vendor/licenses and in the wheel."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """One thing inside, licence as an SPDX expression."""
+    """One component, with its licence as an SPDX expression."""
 
     name: str
     version: str
@@ -38,9 +38,10 @@ class Component:
     purl: str
     cpe: str = ""
     pin: Pin | None = None
-    """The crate that its sources come from."""
+    """The crate with its sources."""
 
     def describe(self) -> dict[str, Any]:
+        """Return the component as CycloneDX has it."""
         described: dict[str, Any] = {
             "type": "library",
             "bom-ref": self.name,
@@ -64,21 +65,23 @@ class Component:
 
 
 def find(pattern: str, path: Path) -> str:
+    """Return the group of a pattern in a file, which is a version."""
     found = re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
-        raise SystemExit(f"gns_py: {path} does not tell its version")
+        raise SystemExit(f"gns_py: no version found in {path}")
     return found[1]
 
 
 def gns(source: Path, pin: Pin, platform: str) -> list[Component]:
+    """Return the components of GNS."""
     version = find(r'^set\(GNS_VERSION "([^"]+)"', source / "CMakeLists.txt")
-    its_pin = pin if source.resolve() == SOURCES / "gns" else None  # else a source folder of the user's own
+    its_pin = pin if source.resolve() == SOURCES / "gns" else None  # otherwise a source folder of the user's own
     purl = f"pkg:github/valvesoftware/gamenetworkingsockets@v{version}"
     components = [
         Component("GameNetworkingSockets", version, "BSD-3-Clause", ("GameNetworkingSockets.txt",), purl, pin=its_pin)
     ]
     if platform.startswith("Windows"):
-        # BCrypt has no Curve25519 everywhere. Copies without a version, changed by Valve.
+        # BCrypt does not have Curve25519 everywhere. These are copies without a version, changed by Valve.
         components += [
             Component(
                 name,
@@ -94,9 +97,10 @@ def gns(source: Path, pin: Pin, platform: str) -> list[Component]:
 
 
 def protobuf(source: Path, pin: Pin) -> list[Component]:
+    """Return the components of protobuf."""
     version = find(r'"protoc_version": "([^"]+)"', source / "version.json")
     purl = f"pkg:github/protocolbuffers/protobuf@v{version}"
-    # "head", unless it is a release: then "lts_20240722".
+    # "head", or for a release a name like "lts_20240722".
     options = source / "third_party/abseil-cpp/absl/base/options.h"
     abseil = find(r"^#define ABSL_OPTION_INLINE_NAMESPACE_NAME (\w+)", options)
     return [
@@ -117,6 +121,7 @@ def protobuf(source: Path, pin: Pin) -> list[Component]:
 
 
 def openssl(source: Path, pin: Pin) -> list[Component]:
+    """Return the components of OpenSSL."""
     version = ".".join(find(rf"^{part}=(\d+)", source / "VERSION.dat") for part in ("MAJOR", "MINOR", "PATCH"))
     return [
         Component(
@@ -132,7 +137,7 @@ def openssl(source: Path, pin: Pin) -> list[Component]:
 
 
 def macros(compiler: list[str]) -> dict[str, str]:
-    """What the compiler and its C++ library define before any source is read."""
+    """Return the macros that the compiler and its C++ library predefine."""
     done = subprocess.run(
         [*compiler, "-x", "c++", "-std=c++17", "-E", "-dM", "-"],
         input="#include <cstdlib>\n",
@@ -144,7 +149,7 @@ def macros(compiler: list[str]) -> dict[str, str]:
 
 
 def runtime(compiler: list[str], zig: str) -> list[Component]:
-    """The parts of the C++ and C runtimes that are linked in statically."""
+    """Return the parts of the C++ and C runtimes that are linked in statically."""
     defined = macros(compiler)
 
     def version(*names: str) -> str:
@@ -156,7 +161,7 @@ def runtime(compiler: list[str], zig: str) -> list[Component]:
         llvm = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
         names = {"libc++": "libcxx", "libc++abi": "libcxxabi"}
         if "__APPLE__" not in defined:
-            names["libunwind"] = "libunwind"  # Apple's is a part of libSystem
+            names["libunwind"] = "libunwind"  # Apple's is part of libSystem
         components += [
             Component(
                 name,
@@ -180,7 +185,7 @@ def runtime(compiler: list[str], zig: str) -> list[Component]:
             for name, folder in {"libstdc++": "libstdc%2B%2B-v3", "libgcc": "libgcc"}.items()
         ]
     if zig:
-        # Its own compiler-rt, and on Windows parts of a C library, both with functions carried over from musl.
+        # Its own compiler-rt, and on Windows parts of a C library, both with functions from musl.
         components.append(Component("zig", zig, "MIT", ("zig.txt", "musl.txt"), f"pkg:generic/zig@{zig}#lib"))
     if "__MINGW64_VERSION_MAJOR" in defined:
         mingw = version("__MINGW64_VERSION_MAJOR", "__MINGW64_VERSION_MINOR", "__MINGW64_VERSION_BUGFIX")
@@ -209,6 +214,7 @@ def runtime(compiler: list[str], zig: str) -> list[Component]:
 
 
 def bill(version: str, platform: str, components: list[Component]) -> dict[str, Any]:
+    """Return the bill of materials."""
     ours = {
         "type": "library",
         "bom-ref": "gns-py",
@@ -230,22 +236,25 @@ def bill(version: str, platform: str, components: list[Component]) -> dict[str, 
             *({"ref": each.name} for each in components),
         ],
     }
-    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(contents, sort_keys=True))  # another one for other contents only
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(contents, sort_keys=True))  # changes only if the contents change
     return {"bomFormat": "CycloneDX", "specVersion": "1.6", "serialNumber": serial.urn, "version": 1, **contents}
 
 
 def main() -> None:
+    """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m build_native.sbom", description=__doc__.partition("\n")[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("--version", required=True, help="gns_py's")
+    parser.add_argument("--version", required=True, help="the version of gns_py")
     parser.add_argument("--platform", required=True, help="CMake's names of the system and the processor")
     parser.add_argument("--gns", required=True, type=Path, metavar="FOLDER", help="GNS's sources")
-    parser.add_argument("--parts", nargs="*", default=[], choices=["protobuf", "openssl"], help="what else is built in")
-    parser.add_argument("--zig", default="", metavar="VERSION", help="of zig, when it is the compiler")
+    parser.add_argument(
+        "--parts", nargs="*", default=[], choices=["protobuf", "openssl"], help="further parts that are built in"
+    )
+    parser.add_argument("--zig", default="", metavar="VERSION", help="the version of zig, if it is the compiler")
     parser.add_argument(
         "--compiler",
         nargs=argparse.REMAINDER,
-        help="all that follows: the C++ compiler, if its runtime is linked statically",
+        help="the rest of the command line: the C++ compiler, if its runtime is linked statically",
     )
     options = parser.parse_args()
 

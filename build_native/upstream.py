@@ -1,11 +1,13 @@
-"""Tells which of the sources that vendor/Cargo.lock pins have a newer release. Run it from the root of the clone:
+"""Report newer releases of the sources that vendor/Cargo.lock pins.
+
+Run it from the root of the clone:
 
     python3 -m build_native.upstream [--issue]
 
-What a crate really contains is read from its sources: a label may be off. cargo knows the crates; the projects' own
-releases, which may be ahead of any crate, are asked for by gh, with a GITHUB_TOKEN in the environment only.
-Exit code 0: nothing is newer; 1: something is; 2: it could not be found out.
-With --issue the answer also goes into one issue, which is opened, updated or closed for it; then 1 is 0, too.
+The version of a crate's contents is read from its sources, since a label may be wrong. cargo knows the crates. The
+projects' own releases, which may be ahead of any crate, are queried with gh, if GITHUB_TOKEN is in the environment.
+Exit codes: 0 for nothing newer, 1 for something newer, 2 for a failure. With --issue the report also goes into one
+issue, which is opened, updated or closed; then something newer is exit code 0, too.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ from pathlib import Path
 from build_native.materialise import CARGO_TARGET, VENDOR, Pin, VendorError, read_pins, verified_archive
 
 TITLE = "Newer releases of what gns_py is built from"
-# Whatever Rust a crate asks for: nothing of it is compiled.
+# Crates that need any version of Rust: none is compiled.
 ALL_VERSIONS = {"CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS": "allow"}
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """A project, the crate that carries it, and where in the crate its version stands."""
+    """A project, the crate with its sources, and the place of its version in the crate."""
 
     name: str
     crate: str
@@ -54,7 +56,7 @@ def _protobuf_version(text: str) -> str:
 def _gns_version(text: str) -> str:
     found = re.search(r'set\(GNS_VERSION "([^"]+)"\)', text)
     if found is None:
-        raise VendorError("GameNetworkingSockets' CMakeLists.txt does not tell its version")
+        raise VendorError("no version found in GameNetworkingSockets' CMakeLists.txt")
     return found[1]
 
 
@@ -73,7 +75,7 @@ UPSTREAMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One project: the crate as pinned, the newest crate, and with a token the newest releases."""
+    """A project: the pinned crate, the newest crate, and with a token the newest releases."""
 
     name: str
     pinned: Pin
@@ -84,20 +86,25 @@ class Finding:
 
     @property
     def newer(self) -> list[str]:
-        """What is newer than the pin, in words; empty if nothing is."""
-        told = []
+        """The newer versions, in words."""
+        found = []
         if self.newest.version != self.pinned.version:
-            told.append(f"crate {self.newest.version} with {self.name} {self.newest_contains}")
-        told += [f"{self.name} {version}" for version in self.releases or ()]
-        return told
+            found.append(f"crate {self.newest.version} with {self.name} {self.newest_contains}")
+        found += [f"{self.name} {version}" for version in self.releases or ()]
+        return found
 
 
 def numbers(version: str) -> tuple[int, ...]:
+    """Return a version as numbers, for comparisons."""
     return tuple(int(each) for each in version.split("."))
 
 
 def run(*command: str, cwd: Path | None = None) -> str:
-    """What a program prints; VendorError, with its last words, if it fails."""
+    """Run a program, and return its output.
+
+    Raises:
+        VendorError: It failed; the text has its errors.
+    """
     try:
         done = subprocess.run(
             command, cwd=cwd, env={**os.environ, **ALL_VERSIONS}, capture_output=True, text=True, timeout=300
@@ -110,11 +117,12 @@ def run(*command: str, cwd: Path | None = None) -> str:
 
 
 def download(folder: Path) -> None:
+    """Make cargo download the crates of a Cargo.lock."""
     run("cargo", "fetch", "--locked", "--target", CARGO_TARGET, cwd=folder)
 
 
 def fetch_newest(crate: str, folder: Path) -> Pin:
-    """The newest version that is no preview and not withdrawn, downloaded by cargo into its cache."""
+    """Make cargo download the newest version of a crate, except previews and withdrawn ones, into its cache."""
     package = '[package]\nname = "newest"\nversion = "0.0.0"\n[lib]\npath = "never-built.rs"\n'
     (folder / "Cargo.toml").write_text(f'{package}[dependencies]\n{crate} = "*"\n', encoding="utf-8")
     run("cargo", "generate-lockfile", cwd=folder)
@@ -123,17 +131,18 @@ def fetch_newest(crate: str, folder: Path) -> Pin:
 
 
 def version_inside(upstream: Upstream, pin: Pin) -> str:
+    """Return the project's version in a crate's sources."""
     archive = verified_archive(pin)
     if archive is None:
-        raise VendorError(f"cargo's cache does not hold {pin.archive}")
+        raise VendorError(f"cargo's cache does not contain {pin.archive}")
     with tarfile.open(archive, "r:gz") as tar:
         content = tar.extractfile(f"{pin.crate}-{pin.version}/{upstream.version_file}")
-        assert content is not None  # a folder
+        assert content is not None  # it is not a folder
         return upstream.version(content.read().decode())
 
 
 def newer_releases(tags: Iterable[str], current: str) -> tuple[str, ...]:
-    """The newest release of the current series, where the fixes come, and the newest of all; each only if newer."""
+    """Return the newer ones of the newest release of the current series, which gets fixes, and the newest of all."""
     versions = [found[0] for tag in tags if (found := re.search(r"(?<![\d.])\d+(\.\d+)+$", tag))]
     series = numbers(current)[:-1]
     newer = sorted((each for each in versions if numbers(each) > numbers(current)), key=numbers)
@@ -142,6 +151,7 @@ def newer_releases(tags: Iterable[str], current: str) -> tuple[str, ...]:
 
 
 def releases_of(upstream: Upstream, current: str) -> tuple[str, ...] | None:
+    """Return the project's newer releases; None without a token."""
     if not os.environ.get("GITHUB_TOKEN"):
         return None
     tags = run(
@@ -151,7 +161,8 @@ def releases_of(upstream: Upstream, current: str) -> tuple[str, ...] | None:
     return newer_releases(tags.split(), current)
 
 
-def look(upstream: Upstream) -> Finding:
+def check(upstream: Upstream) -> Finding:
+    """Compare a project's pin with its newest crate and releases."""
     pinned = read_pins(VENDOR / "Cargo.lock")[upstream.crate]
     with tempfile.TemporaryDirectory() as folder:
         newest = fetch_newest(upstream.crate, Path(folder))
@@ -164,19 +175,19 @@ def look(upstream: Upstream) -> Finding:
 
 
 def report(findings: list[Finding]) -> str:
-    """A table in Markdown."""
+    """Return the findings as a table in Markdown."""
     lines = ["| | pinned | newer |", "|---|---|---|"]
     for each in findings:
         label = f"{each.name} {each.contains} (crate {each.pinned.version})"
         lines.append(f"| {each.name} | {label} | {'; '.join(each.newer) or 'nothing'} |")
     if any(each.releases is None for each in findings):
-        lines += ["", "Crates only: without GITHUB_TOKEN the projects' own releases were not looked at."]
+        lines += ["", "Crates only: without GITHUB_TOKEN the projects' own releases were not checked."]
     lines += ["", "How to move a pin: vendor/README.md."]
     return "\n".join(lines)
 
 
-def tell_in_issue(text: str, *, is_newer: bool) -> None:
-    """Opens, updates or closes the one issue."""
+def update_issue(text: str, *, is_newer: bool) -> None:
+    """Open, update or close the one issue."""
     search = (
         "gh",
         "issue",
@@ -199,16 +210,17 @@ def tell_in_issue(text: str, *, is_newer: bool) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m build_native.upstream", description="Look for newer sources.")
-    parser.add_argument("--issue", action="store_true", help="keep one issue on the forge that tells it; needs gh")
+    """Run the program, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python3 -m build_native.upstream", description="Check for newer sources.")
+    parser.add_argument("--issue", action="store_true", help="report in one issue on the forge; needs gh")
     arguments = parser.parse_args()
     try:
         with ThreadPoolExecutor() as threads:
-            findings = list(threads.map(look, UPSTREAMS))
+            findings = list(threads.map(check, UPSTREAMS))
         is_newer = any(each.newer for each in findings)
         print(report(findings))
         if arguments.issue:
-            tell_in_issue(report(findings), is_newer=is_newer)
+            update_issue(report(findings), is_newer=is_newer)
     except (VendorError, OSError, KeyError, ValueError) as problem:
         print(f"upstream: {problem}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Builds, checks and tries wheels. Run it from the root of the clone: python3 -m build_native.wheels COMMAND"""
+"""Build, check and test wheels. Run it from the root of the clone: ``python3 -m build_native.wheels COMMAND``."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def _parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     build = commands.add_parser("build", help="build wheels into dist/")
-    build.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; none means all")
+    build.add_argument("targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; default: all")
 
-    reproduce = commands.add_parser("reproduce", help="build wheels again, elsewhere, and compare the bytes")
-    reproduce.add_argument("targets", nargs="*", metavar="TARGET", help="none means all that are in dist/")
+    reproduce = commands.add_parser("reproduce", help="build wheels again, in another folder, and compare the bytes")
+    reproduce.add_argument("targets", nargs="*", metavar="TARGET", help="default: all in dist/")
 
     commands.add_parser("sdist", help="build the source distribution into dist/")
 
     check = commands.add_parser("check", help="check wheels without running them")
-    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="none means all in dist/")
+    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: all in dist/")
 
     test = commands.add_parser("test", help="run the quick tests with the wheels of dist/")
-    test.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help="see --list; none means all")
-    test.add_argument("--jobs", type=int, default=1, metavar="N", help="run so many tests at the same time")
-    test.add_argument("--list", action="store_true", help="tell which environments there are")
+    test.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help="see --list; default: all")
+    test.add_argument("--jobs", type=int, default=1, metavar="N", help="number of tests to run at the same time")
+    test.add_argument("--list", action="store_true", help="list the environments")
 
     arguments = parser.parse_args()
     for name in getattr(arguments, "targets", ()):
@@ -38,8 +38,9 @@ def _parse() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Run the program, and return its exit code."""
     arguments = _parse()
-    # What the Python that runs this tries by itself needs no tools, and not every platform has them.
+    # Tests in the Python that runs this program need no tools, which not every platform has.
     if getattr(arguments, "environments", None) != ["this-python"] and not tools.are_running():
         tools.install()
         tools.rerun()
@@ -61,9 +62,9 @@ def main() -> int:
 
             return check.main(arguments.files or sorted(tools.DIST.glob("*.whl")))
         case "test":
-            from build_native.wheels import run
+            from build_native.wheels import trial
 
-            return run.main(arguments.environments, list_only=arguments.list, jobs=arguments.jobs)
+            return trial.main(arguments.environments, list_only=arguments.list, jobs=arguments.jobs)
     raise AssertionError(arguments.command)
 
 

@@ -1,4 +1,4 @@
-"""Builds wheels, for all platforms on this one; and again elsewhere, to see that the same bytes come out."""
+"""Build wheels for all platforms on this one, and build them again in another folder to compare the bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from build_native.wheels.targets import TARGETS, Target, target_of
 
 
 def main(names: list[str]) -> int:
-    """The wheels of these targets into dist/; prints what each took."""
+    """Build the wheels of these targets, by default of all, into dist/. Return the exit code."""
     failed = []
     for name in names or list(TARGETS):
         began, cpu_before = time.monotonic(), cpu_seconds()
@@ -36,18 +36,18 @@ def main(names: list[str]) -> int:
 
 
 def build(target: Target, dist: Path) -> Path | None:
-    """The wheel of this target, in place of an older one; None if that failed, for a reason that was printed."""
+    """Build a target's wheel, in place of an older one. Return None if that fails, for a reason that is printed."""
     toolchain = zig.write_toolchain(target)
     settings = {
         "build-dir": str(tools.BUILD / target.name),
         "cmake.toolchain-file": str(toolchain),
         "wheel.tags": ";".join(f"py3-none-{platform}" for platform in target.platform.split(".")),
     }
-    # The backend itself, without pip: its output is CMake's and ninja's, as it comes.
+    # The backend itself, without pip, so that the output of CMake and ninja appears at once.
     call = "import json, sys; from build_native.backend import *; build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
     environment = {**tools.environment(), "GNS_PY_MODE": "vendored", "SOURCE_DATE_EPOCH": str(source_date())}
     with toolchain.open() as lock, tempfile.TemporaryDirectory(dir=tools.BUILD) as folder:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds in one folder break each other
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds in one folder would break each other
         command = [sys.executable, "-c", call, folder, json.dumps(settings)]
         if subprocess.run(command, cwd=tools.ROOT, env=environment).returncode != 0:
             return None
@@ -60,7 +60,7 @@ def build(target: Target, dist: Path) -> Path | None:
 
 
 def reproduce(names: list[str]) -> int:
-    """Builds this commit's wheels again, in a clone elsewhere with tools of its own; 1 if one is not as in dist/."""
+    """Build this commit's wheels in a clone with its own tools, and compare them with dist/. Return the exit code."""
     wheels = {target_of(each.name): each for each in tools.DIST.glob("*.whl")}
     chosen = [TARGETS[name] for name in names] or [each for each in TARGETS.values() if each in wheels]
     different = []
@@ -75,18 +75,18 @@ def reproduce(names: list[str]) -> int:
                 different.append(target.name)
             print(f"==> {target.name}: {' and '.join(dict.fromkeys(digests))}", flush=True)
     if different:
-        print(f"not the same bytes: {', '.join(different)}", file=sys.stderr)
+        print(f"different bytes: {', '.join(different)}", file=sys.stderr)
     return 1 if different else 0
 
 
 def cpu_seconds() -> float:
-    """What the programs that this one has started, and waited for, have used."""
+    """Return the processor time of the child processes that have ended."""
     used = os.times()
     return used.children_user + used.children_system
 
 
 def source_date() -> int:
-    """When this commit was made, in seconds since 1970; outside of a clone, when pyproject.toml was last changed."""
+    """Return the time of this commit in seconds since 1970; outside of a clone, the time of pyproject.toml."""
     command = ["git", "log", "-1", "--format=%ct"]
     done = subprocess.run(command, cwd=tools.ROOT, capture_output=True, text=True)
     if done.returncode == 0:

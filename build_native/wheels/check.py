@@ -1,4 +1,4 @@
-"""Checks wheels without running them: what is inside, what the library needs and exports, and how it is hardened."""
+"""Check wheels without running them: their contents, and what the library needs, exports, and is hardened with."""
 
 from __future__ import annotations
 
@@ -29,46 +29,49 @@ MOST_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Wheel:
-    """One that is read in."""
+    """The contents of a wheel."""
 
     path: Path
     target: Target
     files: dict[str, bytes]
     names: list[str]
-    """Of the archive: one that stands there twice is here twice."""
+    """The names in the archive, with duplicates."""
     times: set[datetime.datetime]
 
     @property
     def dist_info(self) -> str:
+        """The name of the .dist-info folder, with a slash."""
         name, version, *_ = self.path.name.split("-")
         return f"{name}-{version}.dist-info/"
 
     @property
     def library_name(self) -> str:
+        """The path of the native library."""
         return f"gns_py/_native/{self.target.library}"
 
     @property
     def library(self) -> bytes:
+        """The content of the native library."""
         return self.files[self.library_name]
 
     def headers(self, name: str) -> email.message.Message:
-        """The lines "Name: value" of a file in the .dist-info folder."""
+        """Return the lines "Name: value" of a file in the .dist-info folder."""
         return email.message_from_bytes(self.files[self.dist_info + name])
 
     def bill(self) -> dict[str, Any]:
-        """The bill of materials."""
+        """Return the bill of materials."""
         bill: dict[str, Any] = json.loads(self.files[f"{self.dist_info}sboms/gns-py.cdx.json"])
         if (bill["bomFormat"], bill["specVersion"]) != ("CycloneDX", "1.6"):
             raise ValueError(f"{bill['bomFormat']} {bill['specVersion']}")
         return bill
 
     def components(self) -> dict[str, Any]:
-        """What the bill of materials lists, by name."""
+        """Return the components in the bill of materials, by name."""
         return {each["name"]: each for each in self.bill()["components"]}
 
 
 def main(files: list[Path]) -> int:
-    """Prints what each wheel is like; 1 if one of them has a problem, or there is none."""
+    """Check wheels and print the findings. Return 1 if one of them has a problem or there are none, otherwise 0."""
     broken = 0
     for file in files:
         found = examine(file)
@@ -84,11 +87,12 @@ def main(files: list[Path]) -> int:
 
 
 def check(wheel: Path) -> list[str]:
-    """The problems of a wheel; none if it is good."""
+    """Return the problems of a wheel."""
     return examine(wheel).problems
 
 
 def examine(path: Path) -> Findings:
+    """Check a wheel."""
     found = Findings()
     target = target_of(path.name)
     if target is None:
@@ -131,7 +135,7 @@ def _read(path: Path, target: Target) -> Wheel:
 
 
 def functions_of_api(ffi_module: bytes) -> set[str]:
-    """What Python calls: cffi's module names it, each name after four bytes that tell its kind."""
+    """Return the functions that Python calls, read from cffi's module: each name follows four bytes for its kind."""
     for node in ast.walk(ast.parse(ffi_module)):
         if isinstance(node, ast.keyword) and node.arg == "_globals":
             names = (each for each in ast.literal_eval(node.value) if isinstance(each, bytes))
@@ -140,7 +144,7 @@ def functions_of_api(ffi_module: bytes) -> set[str]:
 
 
 def _check_files(wheel: Wheel, found: Findings) -> bool:
-    """Only the package, one library, and what the .dist-info folder is to have; whether what is read later is there."""
+    """Check that there are no other files. Return whether all files are there that later checks read."""
     expected = {
         wheel.library_name,
         "gns_py/__init__.py",
@@ -158,7 +162,7 @@ def _check_files(wheel: Wheel, found: Findings) -> bool:
         if not (name.startswith("gns_py/") and PurePosixPath(name).suffix in (".py", ".pyi"))
         and not (name.startswith(licenses) and name.endswith(".txt"))
     }
-    found.expect_only("has no business in the wheel", others, set())
+    found.expect_only("does not belong in the wheel", others, set())
     found.expect_only("not in the wheel", expected, set(wheel.files))
     found.expect(len(wheel.names) == len(set(wheel.names)), "a file is in the archive twice")
     found.facts.append(f"{len(wheel.files)} files")
@@ -179,18 +183,18 @@ def _check_record(wheel: Wheel, found: Findings) -> None:
 
 
 def _check_tags(wheel: Wheel, found: Findings) -> None:
-    """One platform in the file's name, in the file WHEEL and in the table of targets."""
+    """Check that the file's name, the file WHEEL and the table of targets name the same platform."""
     tags = {f"py3-none-{each}" for each in wheel.target.platform.split(".")}
     header = wheel.headers("WHEEL")
     found.expect_same("tags in WHEEL", set(header.get_all("Tag", [])), tags)
     found.expect(header["Root-Is-Purelib"] == "false", "WHEEL calls it a wheel without a library")
     version = wheel.headers("METADATA")["Version"]
     name = f"gns_py-{version}-py3-none-{wheel.target.platform}.whl"
-    found.expect(wheel.path.name == name, f"the file is to be named {name}")
+    found.expect(wheel.path.name == name, f"the file must be named {name}")
 
 
 def _check_bill(wheel: Wheel, found: Findings) -> None:
-    """The bill of materials names all that is inside, and the licence of each is there."""
+    """Check that the bill of materials is complete, and that the licence of each component is there."""
     expected = {"GameNetworkingSockets", "protobuf", "abseil", "utf8_range", "libc++", "libc++abi", "zig"}
     match wheel.target.system:
         case "Windows":
@@ -220,14 +224,14 @@ def _check_bill(wheel: Wheel, found: Findings) -> None:
 
 
 def _check_versions(wheel: Wheel, found: Findings) -> None:
-    """What the library tells about itself, which gns-py doctor prints, is what the wheel says."""
+    """Check that the facts in the library, which gns-py doctor prints, are those of the wheel."""
     components = wheel.components()
 
     def version(name: str) -> str:
         return str(components[name]["version"]) if name in components else "in no bill of materials"
 
     crypto = "BCrypt" if wheel.target.system == "Windows" else f"OpenSSL {version('OpenSSL')}"
-    told = {
+    facts = {
         "gns_py's version": wheel.headers("METADATA")["Version"],
         "GNS's version": version("GameNetworkingSockets"),
         "protobuf's version": version("protobuf"),
@@ -236,17 +240,17 @@ def _check_versions(wheel: Wheel, found: Findings) -> None:
         "the build type": "Release",
         "the platform": f"{wheel.target.system} {wheel.target.processor}",
     }
-    for what, text in told.items():
+    for what, text in facts.items():
         found.expect(text.encode() + b"\0" in wheel.library, f"{what} is not in the library: {text}")
 
 
 def _check_machine(wheel: Wheel, found: Findings) -> None:
-    """Nothing in the wheel tells where it was built."""
+    """Check that no file names folders of the machine that built it."""
     this_machines = {str(ROOT), str(Path.home()), os.environ.get("CARGO_HOME", "")}
     known = "|".join(re.escape(each) for each in sorted(this_machines - {"", "/", "/usr"}))
     folders = "home|root|tmp|work|build|builds|Users|__w|opt|mnt"
     # Below such a folder, but not in a web address; in the library also after an option: -I/...
-    # Of Windows' paths some length, since among machine code "B:\\Y" comes by chance.
+    # Windows' paths must have some length, since machine code contains "B:\\Y" by chance.
     usual = rf"(?:/(?:{folders})/[\w.+-]+|[A-Z]:\\[\w.+\\-]{{4,}})"
     inside = r"(?:site|dist)-packages/|\.cargo/|\.cache/"
     in_text = re.compile(rf"(?:{known})\b[\w./-]*|(?<![\w.:/-]){usual}|{inside}".encode())
@@ -254,36 +258,38 @@ def _check_machine(wheel: Wheel, found: Findings) -> None:
     for name, content in wheel.files.items():
         pattern = in_library if name == wheel.library_name else in_text
         paths = {each.decode() for each in pattern.findall(content)}
-        found.expect_only(f"{name} holds paths of a machine", paths, set())
+        found.expect_only(f"{name} contains paths of a machine", paths, set())
 
 
 def _check_times(wheel: Wheel, found: Findings) -> None:
-    """One time for all files, that of SOURCE_DATE_EPOCH; the library holds no other."""
+    """Check that all files, and texts in the library, have the time of SOURCE_DATE_EPOCH."""
     found.expect(len(wheel.times) == 1, f"files of {len(wheel.times)} different times: not SOURCE_DATE_EPOCH's")
     stamp = min(wheel.times)
-    told = wheel.bill()["metadata"].get("timestamp", "")
-    steps = (datetime.timedelta(seconds=0), datetime.timedelta(seconds=1))  # an archive knows every second one only
+    stamped = wheel.bill()["metadata"].get("timestamp", "")
+    steps = (datetime.timedelta(seconds=0), datetime.timedelta(seconds=1))  # archives store even seconds only
     same = {f"{(stamp + more).isoformat()}+00:00" for more in steps}
-    found.expect(told in same, f"the bill of materials is of another time: {told or 'none'}")
+    found.expect(stamped in same, f"the bill of materials has another time: {stamped or 'none'}")
     months = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
     # As compilers write __DATE__, and as C's ctime() and OpenSSL's build do.
     pattern = re.compile(rf"\b(?:{months}) [ 0-3]\d (?:\d\d:\d\d:\d\d )?20\d\d\b".encode())
     for text in sorted({" ".join(each.decode().split()) for each in pattern.findall(wheel.library)}):
         held = datetime.datetime.strptime(text, "%b %d %H:%M:%S %Y" if ":" in text else "%b %d %Y")
         if ":" in text:
-            found.expect(held - stamp in steps, f"the library holds a time of the build: {text}")
+            found.expect(held - stamp in steps, f"the library contains a time of the build: {text}")
         else:
-            found.expect(held.date() == stamp.date(), f"the library holds a day of the build: {text}")
+            found.expect(held.date() == stamp.date(), f"the library contains a day of the build: {text}")
     found.facts.append(f"all times are {stamp:%Y-%m-%d %H:%M:%S}")
 
 
 def _check_policy(wheel: Wheel, found: Findings) -> None:
-    """auditwheel's judgement, which is what installers trust."""
+    """Check auditwheel's judgement, which installers rely on."""
     command = [sys.executable, "-m", "auditwheel", "show", str(wheel.path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    told = " ".join(done.stdout.split())
-    policy = re.search(r'following platform tag: "(\w+)"', told)
+    output = " ".join(done.stdout.split())
+    policy = re.search(r'following platform tag: "(\w+)"', output)
     promised = wheel.target.platform.split(".")
-    found.expect(policy and policy[1] in promised, f"auditwheel: {policy[1] if policy else done.stderr[-300:] or told}")
+    found.expect(
+        policy and policy[1] in promised, f"auditwheel: {policy[1] if policy else done.stderr[-300:] or output}"
+    )
     if policy:
         found.facts.append(f"auditwheel: {policy[1]}")

@@ -1,8 +1,8 @@
-"""Marks all that a static library for macOS defines as private to what it is linked into.
+"""Make all symbols of a static library for macOS private to the library that it is linked into.
 
     python -m build_native.wheels.hide_symbols LIBRARY
 
-OpenSSL's functions in assembly know no -fvisibility=hidden, and zig's linker takes no list of what to export.
+-fvisibility=hidden does not affect OpenSSL's functions in assembly, and zig's linker takes no list of exports.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _STAB, _PRIVATE, _KIND, _DEFINED, _EXTERNAL = 0xE0, 0x10, 0x0E, 0x0E, 0x01
 
 
 def members(archive: bytearray) -> Iterator[int]:
-    """Where the content of each begins."""
+    """Yield the offset of each member's content."""
     position = len(_ARCHIVE)
     while position < len(archive):
         name = archive[position : position + 16].rstrip()
         size = int(archive[position + 48 : position + 58])
         position += _MEMBER
-        # BSD's: a name of so many bytes stands before the content.
+        # BSD's format: a name of that many bytes precedes the content.
         yield position + (int(name[3:]) if name.startswith(b"#1/") else 0)
         position += size + size % 2
 
 
 def symbols(archive: bytearray, begin: int) -> Iterator[int]:
-    """Where each entry of the symbol table of this object file begins; none if it is no object file."""
+    """Yield the offset of each entry in the symbol table of an object file; nothing for other files."""
     if struct.unpack_from("<I", archive, begin)[0] != _MACH_O_64:
         return
     (commands,) = struct.unpack_from("<I", archive, begin + 16)
@@ -45,9 +45,10 @@ def symbols(archive: bytearray, begin: int) -> Iterator[int]:
 
 
 def main(path: Path) -> None:
+    """Change a library in place."""
     archive = bytearray(path.read_bytes())
     if not archive.startswith(_ARCHIVE):
-        raise SystemExit(f"{path} is no static library")
+        raise SystemExit(f"{path} is not a static library")
     for begin in members(archive):
         for symbol in symbols(archive, begin):
             kind = archive[symbol + 4]

@@ -1,4 +1,4 @@
-"""Builds the source distribution, and compares the third-party sources in it with the pinned archives."""
+"""Build the source distribution, and compare its third-party sources with the pinned archives."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from build_native.wheels.tools import DIST, ROOT
 
 
 def main() -> int:
+    """Build it into dist/. Return the exit code."""
     sdist = DIST / backend.build_sdist(str(DIST))
     if wrong := differences(sdist):
         sdist.unlink()
         print(
-            f"gns_py: no sdist: not as in the pinned archives: {', '.join(wrong)}; delete vendor/src", file=sys.stderr
+            f"gns_py: no sdist: different from the pinned archives: {', '.join(wrong)}; delete vendor/src",
+            file=sys.stderr,
         )
         return 1
     print(f"{sdist.name}: {sdist.stat().st_size:,} bytes")
@@ -24,7 +26,7 @@ def main() -> int:
 
 
 def differences(sdist: Path) -> list[str]:
-    """What is missing below vendor/src in this sdist, or too much, or not as in the archives that Cargo.lock pins."""
+    """Return the paths below vendor/src in the sdist that are missing, surplus, or not as in the pinned archives."""
     pins = read_pins(VENDOR / "Cargo.lock")
     wanted: dict[str, bytes] = {}
     for name, part in PARTS.items():

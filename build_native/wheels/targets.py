@@ -1,4 +1,4 @@
-"""The platforms that have a wheel. Everything that differs between them and is known beforehand stands here."""
+"""The platforms with a wheel, and all known differences between them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """One platform.
-
-    zig is the compiler's name for it, with the oldest C library or system; system and processor are CMake's; platform
-    is the wheel's tag, or several joined by dots.
-    """
+    """A platform."""
 
     name: str
     zig: str
+    """The compiler's name for it, with the oldest C library or system."""
     system: str
+    """CMake's name for the system."""
     processor: str
+    """CMake's name for the processor."""
     platform: str
+    """The platform tag of the wheel, or several joined by dots."""
 
     @property
     def tag(self) -> str:
+        """The tag of the wheel."""
         return f"py3-none-{self.platform}"
 
     @property
     def library(self) -> str:
+        """The file name of the native library."""
         return {"Linux": "libgns_core.so", "Darwin": "libgns_core.dylib", "Windows": "gns_core.dll"}[self.system]
 
     @property
     def is_musl(self) -> bool:
+        """True if its C library is musl."""
         return "musl" in self.zig
 
 
@@ -56,7 +59,7 @@ TARGETS = {
 
 
 def target_of(wheel_name: str) -> Target | None:
-    """The target whose wheel has this file name; None if it is no wheel of ours."""
+    """Return the target whose wheel has this file name, or None for other names."""
     platform = wheel_name.removesuffix(".whl").rpartition("-")[2]
     tags = set(platform.split("."))
     return next((each for each in TARGETS.values() if set(each.platform.split(".")) == tags), None)

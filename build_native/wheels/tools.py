@@ -1,4 +1,4 @@
-"""The tools for wheels, in a virtual environment of their own below build/."""
+"""The tools for wheels, in a virtual environment below build/."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PYTHON = _FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/p
 
 
 def are_running() -> bool:
-    """Whether this Python is that of the tools."""
+    """Return whether this Python is that of the tools."""
     return Path(sys.prefix) == _FOLDER
 
 
 def install() -> None:
-    """Makes the environment; again only after a change of requirements.txt."""
+    """Make the environment, unless requirements.txt has not changed since."""
     wanted = _REQUIREMENTS.read_text(encoding="utf-8")
     stamp = _FOLDER / "requirements.txt"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
@@ -36,11 +36,11 @@ def install() -> None:
 
 
 def rerun() -> NoReturn:
-    """The same command once more, by the Python of the tools; ends with its exit code."""
+    """Run this command again with the Python of the tools, and exit with its exit code."""
     command = [str(_PYTHON), "-m", "build_native.wheels", *sys.argv[1:]]
     sys.exit(subprocess.run(command, cwd=ROOT, env=environment()).returncode)
 
 
 def environment() -> dict[str, str]:
-    """That of this process, with the tools first in PATH."""
+    """Return this process's environment with the tools first in PATH."""
     return {**os.environ, "PATH": f"{_PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"}

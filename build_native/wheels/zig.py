@@ -1,4 +1,4 @@
-"""zig as a compiler: one folder of commands for each target, and the toolchain file by which CMake finds them."""
+"""zig as a compiler: a folder of commands for each target, and a toolchain file with which CMake finds them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from build_native.wheels.tools import BUILD
 
 _FOLDER = BUILD / "zig"
 _SDK = Path(__file__).with_name("sdk")
-"""What zig's own headers and libraries lack."""
+"""Files that zig's own headers and libraries lack."""
 
 
 def compiler() -> Path:
-    """The zig that pip has installed."""
+    """Return the path of the zig that pip installed."""
     package = importlib.util.find_spec("ziglang")
     assert package is not None, "requirements.txt"
     assert package.origin is not None
@@ -24,10 +24,10 @@ def compiler() -> Path:
 
 
 def write_toolchain(target: Target) -> Path:
-    """The toolchain file; what has not changed is not written, since CMake would build all of it again."""
+    """Write the toolchain file and return its path. Unchanged files are not written: CMake would rebuild all."""
     folder = _FOLDER / target.name
-    # -g0: zig makes debug information unless told otherwise. -O3 and -s also for CMake's trials, since zig compiles its
-    # C++ library once for each combination of them.
+    # -g0: by default zig makes debug information. -O3 and -s also for CMake's trials, since zig compiles its C++
+    # library once for each combination of them.
     compile_for = f"-target {target.zig} -g0 -O3 -s"
     commands = {
         "cc": f"cc {compile_for}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InitializationError
 from .codes import FORKED
 from .failures import check, exception_for
-from .library import ffi, lib
+from .library import PATH, ffi, lib
 from .text import text_of
 
 
@@ -22,6 +23,11 @@ class BuildInfo(NamedTuple):
     build_type: str
     compiler: str
     platform: str
+
+    @property
+    def library(self) -> Path:
+        """The file of the native library."""
+        return PATH
 
 
 def build_info() -> BuildInfo:

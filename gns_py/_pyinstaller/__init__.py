@@ -1,4 +1,4 @@
-"""For PyInstaller, which finds this folder by the entry point ``pyinstaller40``: what an application takes along."""
+"""PyInstaller's hook: it adds the native library to applications. Found by the entry point ``pyinstaller40``."""
 
 from __future__ import annotations
 

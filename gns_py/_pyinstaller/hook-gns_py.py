@@ -1,4 +1,4 @@
-"""PyInstaller finds the modules by itself; the native library is loaded by its path, which it cannot see."""
+"""PyInstaller finds modules itself, but not the native library, which is loaded by its path."""
 
 from PyInstaller.utils.hooks import collect_dynamic_libs
 

@@ -1,4 +1,4 @@
-"""The command line: ``gns-py``, or ``python -m gns_py``. A module for each command."""
+"""The command line: ``gns-py``, or ``python -m gns_py``. Each command has a module of its own."""
 
 from .main import main
 

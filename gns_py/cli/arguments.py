@@ -1,4 +1,4 @@
-"""Arguments: the parser with one-line errors, and the values that commands take, checked before anything starts."""
+"""Parsing of arguments: a parser with one-line errors, and types that check values before a command starts."""
 
 from __future__ import annotations
 
@@ -6,33 +6,47 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from ..address import Address
+from .. import Address
 from .output import complain
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-    Commands = argparse._SubParsersAction["Parser"]
+AddParser: TypeAlias = "Callable[..., Parser]"
+"""Adds a command: takes its name and the arguments of ArgumentParser, and returns the command's parser."""
 
 DEFAULT_PORT = 27015
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, and leaves the usage to --help."""
+    """A parser that reports an error in one line and leaves the usage to --help.
+
+    argparse ignores an error when it writes help or a version; here it is raised, for the exit code to show it.
+    """
 
     def error(self, message: str) -> NoReturn:
+        """Report a usage error in one line on stderr, and exit with code 2."""
         complain(f"{self.prog}: error: {message} (see {self.prog} --help)")
         self.exit(2)
 
-    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        """Write help and version. argparse's own does not tell when it could not."""
-        (file or sys.stderr).write(message)
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Write the help, by default to stdout. Raises OSError if that fails."""
+        (file or sys.stdout).write(self.format_help())
+
+
+class ShowVersion(argparse.Action):
+    """Write the option's ``const``, a version, to stdout, and exit. Raises OSError if that fails."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Write the version and exit."""
+        sys.stdout.write(f"{self.const}\n")
+        parser.exit()
 
 
 def host(text: str) -> str:
-    """A name or a numeric address; one that only looks numeric is refused here."""
+    """Return a name or a numeric address, and refuse one that only looks numeric."""
     if not text or "\0" in text or any(character.isspace() for character in text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a host")
     if ":" in text or re.fullmatch(r"[0-9.]+", text):
@@ -44,14 +58,14 @@ def host(text: str) -> str:
 
 
 def port(text: str) -> int:
-    """0 to 65535."""
+    """Return a port, 0 to 65535."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
     return int(text)
 
 
 def target(text: str) -> tuple[str, int]:
-    """HOST, HOST:PORT or [IPV6]:PORT; without a port the one that `gns-py echo` has."""
+    """Parse HOST, HOST:PORT or [IPV6]:PORT. The port defaults to that of `gns-py echo`."""
     found = re.fullmatch(r"\[(?P<ipv6>[^\[\]]*:[^\[\]]*)\](?::(?P<port>[^:]*))?", text)
     if found:
         name, number = found["ipv6"], found["port"]
@@ -67,7 +81,7 @@ def target(text: str) -> tuple[str, int]:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """A type for numbers from low to high."""
+    """Return an argparse type for numbers in [low, high]."""
 
     def parse(text: str) -> float:
         try:
@@ -82,7 +96,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """A type for integers from low to high."""
+    """Return an argparse type for integers in [low, high]."""
 
     def parse(text: str) -> int:
         try:

@@ -1,6 +1,6 @@
-"""``gns-py demo``: two processes, a client and a server, over loopback and a bad network that GNS simulates.
+"""``gns-py demo``: a client and a server in two processes, over loopback and a bad network that GNS simulates.
 
-This process is the client; the server is its child, see demo_server. What both see is printed as one timeline.
+This process is the client, and the server is its child (demo_server). Events of both are printed as one timeline.
 """
 
 from __future__ import annotations
@@ -13,47 +13,49 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._core.runtime import get_config, reset_config, set_config
-from .._generated.enums import ConfigValue, EndReason, InfoFlags
-from ..errors import ConnectFailed
+from .. import ConfigValue, ConnectFailed, EndReason, InfoFlags, get_config, reset_config, set_config
 from ..sync import Connection, StatusChanged, connect
-from .arguments import number
+from .arguments import AddParser, number
 from .demo_server import CONNECTION_CONFIG, LARGE, LIMIT, SEND_RATE, Entry, Side, run_server, simulation, state_change
 from .output import CommandError, Output, known
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
 
-    from .arguments import Commands
-
 _RATE_HZ = 50
 _UNRELIABLE = 150
 _RELIABLE_EVERY = 5
 _FAKES = (ConfigValue.FAKE_PACKET_LOSS_SEND, ConfigValue.FAKE_PACKET_LAG_SEND)
-# How long each step may take, in seconds; all of them together LIMIT.
+# The longest that each step may take, in seconds; all of them together may take LIMIT.
 _START, _CONNECT, _ARRIVE, _END = 10.0, 7.0, 6.0, 8.0
-# GNS measures rates and quality over some seconds: so long after connecting they are there, or left out.
+# GNS measures rates and quality over some seconds: this long after connecting they are known, or left out.
 _MEASURED = 8.0
 
 
-def add_parser(commands: Commands) -> None:
-    parser = commands.add_parser(
+def add_parser(add: AddParser) -> None:
+    """Add this command's parser."""
+    parser = add(
         "demo",
-        help="watch a server and a client talk over a bad network",
-        description="Starts a server process, connects to it over loopback, and shows what happens at both ends.",
+        help="watch a server and a client communicate over a bad network",
+        description="Start a server process, connect to it over loopback, and show what happens at both ends.",
     )
     parser.add_argument(
-        "--loss", type=number(0, 100), default=5.0, metavar="PERCENT", help="of the packets, each way (%(default)g)"
+        "--loss",
+        type=number(0, 100),
+        default=5.0,
+        metavar="PERCENT",
+        help="packet loss in each direction (%(default)g)",
     )
     parser.add_argument(
-        "--lag", type=number(0, 1000), default=50.0, metavar="MS", help="of each packet, each way (%(default)g)"
+        "--lag", type=number(0, 1000), default=50.0, metavar="MS", help="delay of each packet, one way (%(default)g)"
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the command, and return its exit code."""
     network = options.loss, int(options.lag)
-    # A fresh process: a fork of one where GNS runs could not use it.
+    # A new process, not a fork: the child of a process where GNS runs cannot use it.
     context = multiprocessing.get_context("spawn")
     pipe, server_pipe = context.Pipe()
     server = context.Process(target=run_server, args=(server_pipe, *network), name="gns-py demo server", daemon=True)
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         set_config(simulation(*network))
         timeline.add(
             "network",
-            f"simulated: {options.loss:g} % of the packets get lost, all others take {network[1]} ms, each way",
+            f"simulated: {options.loss:g} % of the packets are lost, all others take {network[1]} ms, each way",
         )
         client = _Client(timeline)
         client.run()
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 class _Timeline:
-    """What happens at both ends, printed in the order of time."""
+    """Events of both ends, printed in the order of their times."""
 
     def __init__(self, pipe: Pipe, output: Output) -> None:
         self.address: tuple[str, int] | None = None
@@ -98,7 +100,7 @@ class _Timeline:
         self._entries.append(entry)
 
     def hear(self, timeout: float = 0.0) -> None:
-        """Takes what the server tells, after waiting up to timeout seconds for something."""
+        """Take all that the server has sent, after waiting up to `timeout` seconds for the first of it."""
         try:
             while self.server is None and self._pipe.poll(timeout):
                 timeout = 0.0
@@ -113,8 +115,8 @@ class _Timeline:
             raise CommandError("the server process ended too early") from None
 
     def show(self) -> None:
-        """Prints what has not been printed."""
-        with contextlib.suppress(CommandError):  # whoever waits for the server finds out
+        """Print the entries that have not been printed yet."""
+        with contextlib.suppress(CommandError):  # a later hear() raises it again
             self.hear()
         for when, who, text in sorted(self._entries):
             style = {"client": "green", "server": "cyan"}.get(who, "dim")
@@ -123,6 +125,8 @@ class _Timeline:
 
 
 class _Client:
+    """The client: connects, sends and receives, and checks each message."""
+
     def __init__(self, timeline: _Timeline) -> None:
         self.side = Side()
         self.jitter_us = 0
@@ -150,18 +154,18 @@ class _Client:
             self._exchange_large(connection)
             timeline.show()
             self._measure(connection, begin + _MEASURED)
-            timeline.add("network", "no more loss and lag: the end is told once, and shall arrive")
+            timeline.add("network", "loss and lag end: the close is announced only once, and must arrive")
             reset_config(*_FAKES)
             connection.close(EndReason.APP_GENERIC, "the demo is over")
         finally:
-            connection.close(linger=False)  # after a failure nothing is worth waiting for; closing twice does no harm
+            connection.close(linger=False)  # no need to linger after a failure; closing twice does no harm
         self._wait(lambda: timeline.server, _END, "the server did not notice the end", timeline.hear)
 
     def _on_status_changed(self, event: StatusChanged[Connection]) -> None:
         self._timeline.append(state_change("client", event))
 
     def _exchange_small(self, connection: Connection) -> None:
-        """Like a game: a stream of unreliable messages, now and then a reliable one."""
+        """Send like a game: a stream of unreliable messages with a reliable one now and then."""
         unreliable = [b"unreliable %d" % i + bytes(200) for i in range(_UNRELIABLE)]
         reliable = [b"reliable %d" % i for i in range(_UNRELIABLE // _RELIABLE_EVERY)]
         plan = f"{len(unreliable)} unreliable and {len(reliable)} reliable messages, {_RATE_HZ} times a second"
@@ -184,7 +188,7 @@ class _Client:
             raise CommandError("reliable messages came back changed or in another order")
         if not set(self._unreliable_back) <= set(unreliable):
             raise CommandError("unreliable messages came back changed")
-        self._timeline.add("client", f"has all {len(reliable)} reliable ones back, in order")
+        self._timeline.add("client", f"received all {len(reliable)} reliable messages back, in order")
 
     def _exchange_large(self, connection: Connection) -> None:
         default = int(get_config(ConfigValue.SEND_RATE_MAX))
@@ -202,7 +206,7 @@ class _Client:
         )
         if self._reliable_back != [data]:
             raise CommandError(f"the message of {LARGE:,} bytes came back changed")
-        self._timeline.add("client", f"has the {LARGE:,} bytes back, unchanged")
+        self._timeline.add("client", f"received the {LARGE:,} bytes back, unchanged")
 
     def _measure(self, connection: Connection, until: float) -> None:
         self._timeline.add("client", "waits until GNS has measured the rates")
@@ -211,7 +215,7 @@ class _Client:
             self.side.measure(connection)
             status = self.side.status
             assert status is not None
-            self.jitter_us = max(self.jitter_us, status.max_jitter_us or 0)  # each call begins it anew
+            self.jitter_us = max(self.jitter_us, status.max_jitter_us or 0)  # each call resets it
             if status.quality_local is not None or time.monotonic() >= until:
                 break
         if not self._unreliable_back:
@@ -236,7 +240,7 @@ def _report(client: _Client, server: Side, output: Output) -> None:
     ends = client.side, server
     statuses = [end.status for end in ends if end.status is not None]
     jitters = [client.jitter_us / 1000, (statuses[1].max_jitter_us or 0) / 1000]
-    # What one end has sent and the other has not got.
+    # Messages that one end has sent and the other has not received.
     lost = [
         ends[0].unreliable_sent - ends[1].unreliable_received,
         ends[1].unreliable_sent - ends[0].unreliable_received,
@@ -264,11 +268,11 @@ def _report(client: _Client, server: Side, output: Output) -> None:
     seconds = server.large_received_at - client.large_sent_at
     output.line()
     output.line(f"{LARGE // 1024} KiB in one message: {seconds:.3f} s one way, {LARGE / seconds / 2**20:.2f} MiB/s")
-    output.line("Everything reliable arrived, unchanged and in order.", "bold green")
+    output.line("All reliable messages arrived, unchanged and in order.", "bold green")
 
 
 def _encryption(flags: int) -> str:
-    # The only cipher that GNS has, beside none.
+    # GNS has no other cipher.
     return "none" if flags & InfoFlags.UNENCRYPTED else "AES-256-GCM, X25519"
 
 

@@ -1,4 +1,4 @@
-"""The server process of ``gns-py demo``, and what both of its processes share."""
+"""The server process of ``gns-py demo``, and the parts that it shares with the client."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._core.runtime import set_config, time_us
-from ..config import Config
-from ..errors import ConnectionClosed
-from ..events import StatusChanged
-from ..message import Message
-from ..stats import ConnectionStatus
-from ..sync import Connection, ConnectionRequest, MessageReceived, listen
+from .. import (
+    Config,
+    ConnectionClosed,
+    ConnectionRequest,
+    ConnectionStatus,
+    Message,
+    MessageReceived,
+    StatusChanged,
+    set_config,
+    time_us,
+)
+from ..sync import Connection, listen
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
@@ -23,18 +28,18 @@ if TYPE_CHECKING:
 LARGE = 512 * 1024
 SEND_RATE = 16 * 1024 * 1024
 LIMIT = 25.0
-"""Seconds after which both processes give up, whatever happens."""
+"""The number of seconds after which both processes give up."""
 CONNECTION_CONFIG = Config(
     send_rate_min=SEND_RATE,
     send_rate_max=SEND_RATE,
-    send_buffer_size=4 * LARGE,  # what is not acknowledged yet counts, too
+    send_buffer_size=4 * LARGE,  # unacknowledged data counts, too
     timeout_connected=5000,
-    send_time_since_previous_packet=1,  # else GNS measures jitter only now and then
+    send_time_since_previous_packet=1,  # otherwise GNS measures jitter only occasionally
 )
 
 
 class Entry(NamedTuple):
-    """One line of the timeline. when: of time.perf_counter(), which all processes of a machine share."""
+    """One line of the timeline. `when` is a time.perf_counter(), which all processes of a machine share."""
 
     when: float
     who: str
@@ -43,7 +48,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Side:
-    """What one end has counted and measured."""
+    """Counts and measurements of one end."""
 
     reliable_sent: int = 0
     reliable_received: int = 0
@@ -56,6 +61,7 @@ class Side:
     flags: int = 0
 
     def send(self, connection: Connection, data: bytes, *, reliable: bool) -> None:
+        """Send a message and count it."""
         connection.send(data, reliable=reliable, nagle=False)
         self.bytes_sent += len(data)
         if reliable:
@@ -64,6 +70,7 @@ class Side:
             self.unreliable_sent += 1
 
     def received(self, message: Message) -> None:
+        """Count a message that arrived."""
         self.bytes_received += len(message.data)
         if message.reliable:
             self.reliable_received += 1
@@ -73,28 +80,30 @@ class Side:
             self.large_received_at = clock(message.received_us)
 
     def measure(self, connection: Connection) -> None:
+        """Store the connection's statistics and flags."""
         self.status = connection.stats()
         self.flags = connection.info().flags
 
 
 def simulation(loss: float, lag: int) -> Config:
-    """A bad network, for all that this process sends. loss: percent. lag: ms."""
+    """Return the options of a bad network for the packets that this process sends: loss in percent, lag in ms."""
     return Config(fake_packet_loss_send=loss, fake_packet_lag_send=lag)
 
 
 def clock(when_us: int) -> float:
-    """A time of GNS's clock, which each process has its own of, as one of time.perf_counter()."""
+    """Convert a time of GNS's clock, which differs between processes, to one of time.perf_counter()."""
     return time.perf_counter() - (time_us() - when_us) / 1e6
 
 
 def state_change(who: str, event: StatusChanged[Any]) -> Entry:
+    """Return the line for a change of state."""
     reason = f" ({event.end})" if event.end else ""
     return Entry(clock(event.time_us), who, f"{event.old} -> {event.new}{reason}")
 
 
 def run_server(pipe: Pipe, loss: float, lag: int) -> None:
-    """Echoes what one connection sends, and tells the pipe: the address, entries of the timeline, at last its Side."""
-    # Ctrl-C reaches this process, too. It ends when the other one does: the pipe is closed then.
+    """Echo one connection's messages. The pipe gets the address, entries of the timeline, and at the end the Side."""
+    # Ctrl-C reaches this process, too, but it is to end after the other one, when the pipe closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("gns_py").setLevel(logging.CRITICAL)
     set_config(simulation(loss, lag))
@@ -110,7 +119,7 @@ def _serve(pipe: Pipe) -> None:
     deadline = time.monotonic() + LIMIT
     with listen("127.0.0.1", 0, config=CONNECTION_CONFIG, limits=None, on_status_changed=on_status_changed) as socket:
         pipe.send(tuple(socket.address))
-        while time.monotonic() < deadline and not pipe.poll():  # nothing is sent this way: it would be the end
+        while time.monotonic() < deadline and not pipe.poll():  # nothing is sent this way: readable means closed
             for event in socket.poll(timeout=0.05):
                 match event:
                     case ConnectionRequest():
@@ -120,7 +129,7 @@ def _serve(pipe: Pipe) -> None:
                         if len(message.data) == LARGE:
                             text = f"received {len(message.data):,} bytes in one message"
                             pipe.send(Entry(side.large_received_at, "server", text))
-                        with contextlib.suppress(ConnectionClosed):  # its StatusChanged comes next
+                        with contextlib.suppress(ConnectionClosed):  # its StatusChanged follows
                             side.send(connection, message.data, reliable=message.reliable)
                     case StatusChanged(connection) if event.end:
                         side.measure(connection)

@@ -1,4 +1,4 @@
-"""``gns-py doctor``: what is inside, whether it works here, and what to do about what does not."""
+"""``gns-py doctor``: show versions and settings, test a connection over loopback, and advise on problems."""
 
 from __future__ import annotations
 
@@ -12,27 +12,21 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .. import _native
-from .._native.library import PATH
-from ..config import Config
-from ..errors import GNSError
-from ..sync import connect, serve
+from .. import Config, GNSError, build_info
+from ..sync import Connection, connect, serve
+from .arguments import AddParser
 from .output import Output
 
-if TYPE_CHECKING:
-    from ..sync import Connection
-    from .arguments import Commands
-
-# What GNS asks the system for, for each direction of a UDP socket.
+# The size that GNS asks the system for, for each direction of a UDP socket.
 _GNS_BUFFER = 256 * 1024
 _FEW_FILES = 1024
 _LIMIT = 5.0
 
 
 class Problem(NamedTuple):
-    """Something that is wrong here, and one sentence on what to do about it."""
+    """A problem, and one sentence on what to do about it."""
 
     severity: str
     problem: str
@@ -40,7 +34,7 @@ class Problem(NamedTuple):
 
 
 class _Report:
-    """Sections of facts, and the problems seen while they were gathered."""
+    """Sections of facts, and the problems noticed while gathering them."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -53,22 +47,22 @@ class _Report:
 
     @property
     def works(self) -> bool:
+        """True if no problem is an error."""
         return all(problem.severity != "error" for problem in self.problems)
 
     def _build(self) -> dict[str, object]:
-        build = _native.build_info()
-        library = PATH
+        build = build_info()
         if build.build_type not in ("Release", "RelWithDebInfo", "MinSizeRel"):
             self._warn(
                 f"the native library is a {build.build_type} build, which is slow",
-                "Reinstall gns_py without a build type of your own, unless you look for bugs in it.",
+                "Reinstall gns_py without setting a build type, unless you are debugging it.",
             )
         return {
             "mode": build.mode,
             "type": build.build_type,
             "built for": build.platform,
-            "library": str(library),
-            "library_bytes": library.stat().st_size,
+            "library": str(build.library),
+            "library_bytes": build.library.stat().st_size,
         }
 
     def _system(self) -> dict[str, object]:
@@ -84,7 +78,7 @@ class _Report:
                     f"sysctl -w net.core.{name}_max={_GNS_BUFFER}" if limit is not None else "the system's settings"
                 )
                 self._warn(
-                    f"a UDP {direction} buffer gets {size} bytes, GNS wants {_GNS_BUFFER}: bursts lose packets",
+                    f"a UDP {direction} buffer gets {size} bytes, GNS asks for {_GNS_BUFFER}: bursts lose packets",
                     f"Raise it as root with `{setting}`." if limit is not None else f"Raise the limit in {setting}.",
                 )
         files = _open_files()
@@ -92,14 +86,12 @@ class _Report:
             facts["open_files"] = files
             if files < _FEW_FILES:
                 self._warn(
-                    f"a process may open only {files} files here, and each outgoing connection needs one",
+                    f"a process can open only {files} files here, and each outgoing connection needs one",
                     f"Raise the limit with `ulimit -n {4 * _FEW_FILES}` if this process makes many connections.",
                 )
         facts["ipv6_loopback"] = _has_ipv6()
         if not facts["ipv6_loopback"]:
-            self._warn(
-                "there is no IPv6 loopback (::1)", "Listen on 0.0.0.0 and connect to 127.0.0.1, or switch IPv6 on."
-            )
+            self._warn("there is no IPv6 loopback (::1)", "Listen on 0.0.0.0 and connect to 127.0.0.1, or enable IPv6.")
         return facts
 
     def _self_test(self) -> dict[str, object]:
@@ -114,7 +106,7 @@ class _Report:
                 Problem(
                     "error",
                     f"a connection over {host} does not work: {error}",
-                    "Let the firewall and the sandbox, if there are any, pass UDP on the loopback interface.",
+                    "Allow UDP on the loopback interface in the firewall or sandbox, if there is one.",
                 )
             )
             return {"failed": str(error)}
@@ -123,17 +115,19 @@ class _Report:
         self.problems.append(Problem("warning", problem, advice))
 
 
-def add_parser(commands: Commands) -> None:
-    parser = commands.add_parser(
+def add_parser(add: AddParser) -> None:
+    """Add this command's parser."""
+    parser = add(
         "doctor",
-        help="show what is inside and what is wrong here",
-        description="Shows what is inside, looks at the system, and connects to itself over loopback.",
+        help="show versions and settings, and find problems",
+        description="Show versions, inspect the system, and connect to itself over loopback.",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the command, and return its exit code."""
     report = _Report()
     if options.json:
         problems = [problem._asdict() for problem in report.problems]
@@ -150,7 +144,7 @@ def _show(report: _Report, output: Output) -> None:
     for severity, problem, advice in report.problems:
         output.line(f"{severity}: {problem}. {advice}", "red" if severity == "error" else "yellow")
     if not report.problems:
-        output.line("Nothing is wrong here.", "green")
+        output.line("No problems found.", "green")
 
 
 def _text(value: object) -> str:
@@ -172,7 +166,7 @@ def _text(value: object) -> str:
 
 
 def _versions() -> dict[str, object]:
-    build = _native.build_info()
+    build = build_info()
     return {
         "gns_py": build.version,
         "GameNetworkingSockets": build.gns_version,
@@ -193,14 +187,14 @@ def _installed(package: str) -> str | None:
 
 
 def _udp_buffer(option: int) -> int:
-    """What a UDP socket gets of what GNS asks for; 0 if the system refuses outright."""
+    """Return the buffer size that the system grants a UDP socket, at most what GNS asks for; 0 if it refuses."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.setsockopt(socket.SOL_SOCKET, option, _GNS_BUFFER)
         except OSError:
             return 0
         size = probe.getsockopt(socket.SOL_SOCKET, option)
-    # Linux tells twice the size: it adds as much for its own book-keeping.
+    # Linux reports twice the size: it adds the same amount for its own bookkeeping.
     return size // 2 if sys.platform == "linux" else size
 
 
@@ -211,7 +205,7 @@ def _kernel_limit(name: str) -> int | None:
 
 
 def _open_files() -> int | None:
-    """None where there is no limit, and on Windows."""
+    """Return the limit of open files; None without a limit, and on Windows."""
     try:
         import resource
     except ImportError:
@@ -230,7 +224,7 @@ def _has_ipv6() -> bool:
 
 
 def _echo_once(host: str) -> dict[str, float]:
-    """Connects, sends a message there and back, closes; the seconds that each took."""
+    """Connect, send a message there and back, and close. Return the seconds that each step took."""
 
     def echo(connection: Connection) -> None:
         for data in connection:

@@ -1,46 +1,43 @@
-"""``gns-py echo``: a server that sends back what it gets, for `gns-py ping` and for any other GNS client."""
+"""``gns-py echo``: a server that sends every message back, for `gns-py ping` or any other GNS client."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import time
-from typing import TYPE_CHECKING
 
-from .._generated.enums import ConnectionState
-from ..config import Config
-from ..errors import SendQueueFull
-from ..sync import Connection, Message, StatusChanged, serve
-from .arguments import DEFAULT_PORT, host, port
+from .. import Config, ConnectionState, Message, SendQueueFull
+from ..sync import Connection, StatusChanged, serve
+from .arguments import DEFAULT_PORT, AddParser, host, port
 from .output import Output
 
-if TYPE_CHECKING:
-    from .arguments import Commands
-
-# What comes in has been paced by its sender: GNS's 256 KiB/s would only add to the times that clients measure.
+# The sender has paced its messages already: GNS's 256 KiB/s would only add to the times that clients measure.
 _SEND_RATE = 8 * 1024 * 1024
-# Once it is drained to one half, a message of any size has room.
+# When it has drained to one half, a message of any size fits.
 _SEND_BUFFER = 2 * 1024 * 1024
 
 
-def add_parser(commands: Commands) -> None:
-    parser = commands.add_parser(
+def add_parser(add: AddParser) -> None:
+    """Add this command's parser."""
+    parser = add(
         "echo",
         help="run a server that sends every message back",
-        description="Sends every message back, on the lane it came on and as reliably. Ctrl-C ends it.",
+        description="Send every message back on its lane, reliably if it was reliable. Ctrl-C ends it.",
     )
     parser.add_argument(
-        "--host", type=host, default="0.0.0.0", help="where to listen (%(default)s; :: for IPv6 as well)"
+        "--host", type=host, default="0.0.0.0", help="address to listen on (%(default)s; :: for IPv6 as well)"
     )
     parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="UDP port (%(default)s; 0 finds a free one)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the command, and return its exit code."""
+
     def on_status_changed(event: StatusChanged[Connection]) -> None:
         peer = event.info.remote_address
         clock = time.strftime("%H:%M:%S")
-        with contextlib.suppress(OSError):  # whoever has read this may be gone: the server goes on
+        with contextlib.suppress(OSError):  # no one may be reading the output any longer: the server goes on
             if event.new is ConnectionState.CONNECTED:
                 output.line(f"{clock}  {peer} connected", "green")
             elif event.end is not None:
@@ -65,7 +62,7 @@ def _echo(connection: Connection) -> None:
 
 def _send_back(connection: Connection, message: Message) -> None:
     def send() -> None:
-        # Without Nagle: whoever asks wants to know how long the way is, not how long we wait for more.
+        # Without Nagle: a client measures the network, not how long the server waits for more data.
         connection.send(message.data, reliable=message.reliable, nagle=False, lane=message.lane)
 
     try:

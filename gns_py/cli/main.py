@@ -1,23 +1,25 @@
-"""The parser, and what every command has in common: exit codes, one-line errors, Ctrl-C, closed pipes."""
+"""The entry point: the parser, and for all commands exit codes, one-line errors, Ctrl-C and closed pipes."""
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Sequence
 
-from .. import __version__
-from .._generated.enums import LogLevel
-from .._native import build_info
-from ..errors import GNSError
+from .. import GNSError, LogLevel, __version__, build_info
 from . import demo, doctor, echo, ping
-from .arguments import Parser
+from .arguments import Parser, ShowVersion
 from .output import CommandError, Output, complain, finish_output, open_closed_streams
 
-_EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by Ctrl-C."
+_EXIT_CODES = "Exit codes: 0 success, 1 failure, 2 wrong usage, 130 ended by Ctrl-C."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command, sys.argv's if None, and returns its exit code."""
+    """Run one command, and return its exit code.
+
+    Args:
+        arguments: The command line without the program's name; None for that of sys.argv.
+    """
     open_closed_streams()
     logging.getLogger("gns_py.native").addFilter(_is_bug)
     code = 0
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unwritten = finish_output() or unwritten
     if unwritten is not None and code == 0:
         code = 1
-        if not isinstance(unwritten, BrokenPipeError):  # whoever read the output has seen enough
+        if not isinstance(unwritten, BrokenPipeError):  # the reader has seen enough
             complain(f"gns-py: error: {unwritten}")
     return code
 
@@ -49,24 +51,31 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except (CommandError, GNSError, OSError) as error:
-        # GNS's own texts may have several lines, the first of which says it.
+        # GNS's own texts can have several lines; the first says what failed.
         complain(f"gns-py {options.command}: error: {str(error).splitlines()[0]}")
         return 1
 
 
 def _is_bug(record: logging.LogRecord) -> bool:
-    """Whether a line of GNS's log is for everybody. Commands say what fails in their own words, and once."""
+    """Return whether to show a record of GNS's log. Commands report failures themselves, and once."""
     return getattr(record, "gns_level", None) is LogLevel.BUG
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="gns-py",
-        description="GameNetworkingSockets from Python: tools to try it, to measure it and to see what is wrong.",
+        description="GameNetworkingSockets from Python: tools to try it, measure it, and find problems.",
         epilog=_EXIT_CODES,
     )
-    parser.add_argument("--version", action="version", version=f"gns-py {__version__} (GNS {build_info().gns_version})")
+    parser.add_argument(
+        "--version",
+        action=ShowVersion,
+        nargs=0,
+        const=f"gns-py {__version__} (GNS {build_info().gns_version})",
+        default=argparse.SUPPRESS,
+        help="show program's version number and exit",
+    )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for command in (demo, echo, ping, doctor):
-        command.add_parser(commands)
+        command.add_parser(commands.add_parser)
     return parser

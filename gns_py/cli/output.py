@@ -1,4 +1,4 @@
-"""What commands print: with rich where it is installed and stdout is a terminal that may have colour, else plainly."""
+"""Command output: rich tables on a colour terminal, plain text otherwise."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ if TYPE_CHECKING:
 
 
 class CommandError(Exception):
-    """Ends a command with exit code 1; its text is the one line that says why."""
+    """Ends a command with exit code 1. Its text is the one line that is printed."""
 
 
 class Output:
-    """Lines and tables on stdout. style: of rich, without effect in plain text."""
+    """Lines and tables on stdout. Styles are those of rich, and have no effect in plain text."""
 
     def __init__(self) -> None:
         self._console = _make_console()
 
     def line(self, text: str = "", style: str = "") -> None:
+        """Print a line."""
         if self._console is None:
-            # In one piece, as several threads may print; flushed, for whoever reads a pipe as it comes.
+            # In one piece, since several threads may print; flushed, for programs that read a pipe line by line.
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
         else:
             self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """columns: the headings, all empty for none."""
+        """Print a table. If all of `columns` are empty, it has no heading."""
         if self._console is None:
             self._plain_table(title, columns, rows)
         else:
@@ -58,19 +59,19 @@ class Output:
 
 
 def open_closed_streams() -> None:
-    """Open what the program was started without, as a daemon is, to nowhere.
+    """Open standard streams that are closed, as in a daemon, to the null device.
 
-    A socket would get the number of a stream that is closed, and whatever writes to that stream would send.
+    Otherwise a socket would get the number of a closed stream, and output to the stream would be sent to the network.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            # Each takes the lowest number that is free: its own.
+            # Each file gets the lowest free number: that of the stream.
             nowhere = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(nowhere, "w" if number else "r", closefd=False))  # noqa: SIM115 - until the exit
 
 
 def finish_output() -> OSError | None:
-    """Write what is left for stdout; if that fails, drop it and return the error."""
+    """Flush stdout. If that fails, drop the output and return the error."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -80,7 +81,7 @@ def finish_output() -> OSError | None:
 
 
 def complain(text: str) -> None:
-    """Write a line to stderr, if that can be written."""
+    """Write a line to stderr, if possible."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -88,12 +89,12 @@ def complain(text: str) -> None:
 
 
 def known(value: float | None, form: str) -> str:
-    """A measured value in a format, or that there is none yet."""
+    """Format a measured value, which may be missing."""
     return "not known yet" if value is None else form.format(value)
 
 
 def _drop(stream: TextIO) -> None:
-    """Let the interpreter, which flushes once more when it exits, write to nowhere: it would complain."""
+    """Redirect a stream to the null device: the interpreter flushes it at exit, and would report the error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""``gns-py ping``: how long messages take to an echoing GNS server and back, and how many of them get lost."""
+"""``gns-py ping``: measure round trips to a GNS server that echoes, and the loss of messages."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ import math
 import os
 import struct
 import time
-from typing import TYPE_CHECKING
 
-from .._core.runtime import time_us
-from ..config import Config
-from ..errors import ConnectFailed, ConnectionClosed, SendQueueFull
+from .. import Config, ConnectFailed, ConnectionClosed, SendQueueFull, time_us
 from ..sync import Connection, connect
-from .arguments import integer, number, target
+from .arguments import AddParser, integer, number, target
 from .output import CommandError, Output, known
 
-if TYPE_CHECKING:
-    from .arguments import Commands
-
-# A run's own random number and the ping's: a server may send other things, or echo what others have sent.
+# A random key of this run, and the ping's number: a server may send other messages, or echo those of other clients.
 _HEADER = struct.Struct("<8sI")
-# GNS sends larger unreliable messages reliably, which would hide every loss.
+# GNS sends larger unreliable messages reliably, which would hide all loss.
 _MAX_UNRELIABLE = 16_500
 _MAX_MESSAGE = 512 * 1024
 _DEFAULT_SEND_RATE = 256 * 1024
@@ -30,17 +24,25 @@ _MAX_SEND_RATE = 100 * 1024 * 1024
 _PERCENTILES = (50, 90, 99)
 
 
-def add_parser(commands: Commands) -> None:
-    parser = commands.add_parser(
+def add_parser(add: AddParser) -> None:
+    """Add this command's parser."""
+    parser = add(
         "ping",
         help="measure round trips to a server that echoes",
-        description="Sends messages to a GNS server that sends them back, and measures round trips and loss.",
-        epilog="The messages are unreliable, so that lost ones show; with --reliable, a loss shows as a longer time.",
+        description="Send messages to a GNS server that sends them back, and measure round trips and loss.",
+        epilog="Messages are unreliable, so that loss is visible; with --reliable, loss shows as longer round trips.",
     )
-    parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="an address or a name; [::1]:27015 for IPv6")
-    parser.add_argument("-c", "--count", type=integer(1, 1_000_000), default=10, help="how many messages (%(default)s)")
+    parser.add_argument("target", type=target, metavar="HOST[:PORT]", help="address or name; [::1]:27015 for IPv6")
     parser.add_argument(
-        "-i", "--interval", type=number(0.001, 60), default=0.2, metavar="SECONDS", help="between two (%(default)s)"
+        "-c", "--count", type=integer(1, 1_000_000), default=10, help="number of messages (%(default)s)"
+    )
+    parser.add_argument(
+        "-i",
+        "--interval",
+        type=number(0.001, 60),
+        default=0.2,
+        metavar="SECONDS",
+        help="time between messages (%(default)s)",
     )
     parser.add_argument(
         "-s",
@@ -48,7 +50,7 @@ def add_parser(commands: Commands) -> None:
         type=integer(_HEADER.size, _MAX_MESSAGE),
         default=32,
         metavar="BYTES",
-        help="of each (%(default)s)",
+        help="size of each message (%(default)s)",
     )
     parser.add_argument("--reliable", action="store_true", help="send reliable messages")
     parser.add_argument(
@@ -57,18 +59,19 @@ def add_parser(commands: Commands) -> None:
         type=number(0.1, 600),
         default=5.0,
         metavar="SECONDS",
-        help="to wait for the connection, and for the first answer (%(default)s)",
+        help="longest wait for the connection, and for the first answer (%(default)s)",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="only the result, not each round trip")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the result, not each round trip")
     parser.set_defaults(run=run, wrong_usage=parser.error)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the command, and return its exit code."""
     size: int = options.size
     if size > _MAX_UNRELIABLE and not options.reliable:
         options.wrong_usage(f"GNS sends messages over {_MAX_UNRELIABLE} bytes reliably: add --reliable")
     host, port = options.target
-    # Twice what is needed, so that the messages do not wait for each other.
+    # Twice the rate needed, so that messages do not wait for each other.
     rate = min(max(_DEFAULT_SEND_RATE, math.ceil(2 * size / options.interval)), _MAX_SEND_RATE)
     config = Config(send_rate_min=rate, send_rate_max=rate)
     try:
@@ -98,6 +101,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 class _Pinger:
+    """Sends the messages over a connection and measures their round trips."""
+
     def __init__(self, connection: Connection, options: argparse.Namespace, output: Output) -> None:
         self.times_ms: list[float] = []
         self._connection = connection
@@ -115,14 +120,14 @@ class _Pinger:
             self._send(sequence)
             if sequence < count - 1:
                 self._receive_until(begin + (sequence + 1) * self._options.interval, stop_when_complete=False)
-        # What is not lost may still be on its way: for as long as the slowest took, several times over.
+        # Late messages may still be on their way: wait for several times the slowest round trip so far.
         waits = max(0.5, 4 * max(self.times_ms) / 1000) if self.times_ms and not self._options.reliable else math.inf
         self._receive_until(time.monotonic() + min(self._options.timeout, waits), stop_when_complete=True)
 
     def _send(self, sequence: int) -> None:
         message = _HEADER.pack(self._key, sequence) + self._padding
         now = time_us()
-        with contextlib.suppress(SendQueueFull):  # then it was not sent, and is not lost either
+        with contextlib.suppress(SendQueueFull):  # then it was not sent, and does not count as lost
             self._connection.send(message, reliable=self._options.reliable, nagle=False)
             self._sent_us[sequence] = now
             self._sent += 1
@@ -143,7 +148,7 @@ class _Pinger:
         sent_us = self._sent_us.pop(sequence, None)
         if sent_us is None:  # a duplicate
             return
-        # Arrival is what the native thread has stamped: Python's own wake-up is not part of the way.
+        # The native thread records the arrival: Python's wake-up is not part of the round trip.
         milliseconds = (received_us - sent_us) / 1000
         self.times_ms.append(milliseconds)
         if not self._options.quiet:
@@ -169,5 +174,5 @@ class _Pinger:
 
 
 def _percentile(ordered: list[float], percent: float) -> float:
-    """The smallest value that so many percent of all do not exceed (nearest rank)."""
+    """Return the smallest value that is not exceeded by `percent` of all values (nearest rank)."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,7 +1,8 @@
-"""Simulated networks: how a program fares when packets get lost, late, doubled or overtaken, and bandwidth is scarce.
+"""Simulated networks, to test how a program behaves when packets are lost, late, duplicated or reordered.
 
-``Network`` says what the network is like, as a context manager or as a ``Config``. With pytest, the fixtures
-``gns_network``, ``gns_server`` and ``gns_pair`` are there by themselves: see ``gns_py.sim.pytest_plugin``.
+``Network`` describes a network, with a limited bandwidth if need be, and is a context manager or makes a ``Config``.
+pytest gets the fixtures ``gns_network``, ``gns_server`` and ``gns_pair`` automatically: see
+``gns_py.sim.pytest_plugin``.
 """
 
 from .network import Network

@@ -1,4 +1,4 @@
-"""Network: GNS's simulation of a network, as a value."""
+"""Network: the conditions that GNS simulates, as a value."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, get_args
 
-from .._core import runtime
-from .._generated.enums import ConfigValue
-from ..config import Config, OptionValue, check_value
+from .. import Config, ConfigValue, get_config, is_running, set_config, start, stop
+from ..config import OptionValue, check_value
 
 Direction: TypeAlias = Literal["send", "recv", "both"]
 
@@ -26,58 +25,66 @@ _OPTIONS = {
     "rate": "fake_rate_limit_{}_rate",
     "burst": "fake_rate_limit_{}_burst",
 }
-# GNS cuts the delays off at a maximum, of at most 5 s. At ten times the mean that is one in 22,000, and the mean holds.
+# GNS limits delays to a maximum of at most 5 s. At ten times the mean, one in 22,000 is limited, and the mean holds.
 _LONGEST_JITTER = 10
 _JITTER_LIMIT = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Network:
-    """What the network between the two ends is like: ``Network(loss=5, lag=50)``. Nothing given: a perfect one.
+    """The network between two ends: ``Network(loss=5, lag=50)``. Without arguments, a perfect network.
 
-    As a context manager it holds for the whole process while the block runs, whatever network held before, and at the
-    end, also by an exception, each option has the value it had before. Blocks may be nested, and overlap in threads and
-    tasks: the last one entered holds. In asyncio code it is a plain ``with``. GNS is left running if it was, else not.
+    As a context manager it applies to the whole process while the block runs. When the block ends, also by an
+    exception, each option has its previous value again. Blocks can be nested, and can overlap in threads and tasks:
+    the one entered last applies. In asyncio code it is a plain ``with``. GNS is left running only if it ran before.
 
-    direction: whose packets. "send", the default: those that this process sends. That is right where both ends of a
-    connection are in this process, as in most tests: each packet is sent once by it, so loss=5 means 5 % each way, and
-    lag=50 means 50 ms each way, a round trip of 100. "both": those that it sends and those that it receives, for where
-    only one end is in this process; with both ends in it, each packet would be treated twice. "recv": those that it
-    receives; together with a second Network, of "send", a way in that differs from the way out.
+    By default the packets that this process sends are affected. That suits processes with both ends of a connection,
+    as in most tests: the process sends each packet once, so that loss=5 means 5 % each way, and lag=50 means 50 ms each
+    way, a round trip of 100 ms. See `direction` for other cases.
 
-    It is GNS's own simulation, in its UDP sockets, so a socket_pair() in memory does not notice it. Packets already
-    under way when a network comes or goes keep their delay.
+    GNS simulates the network in its UDP sockets, so a socket_pair() in memory is not affected. Packets under way when a
+    network is entered or left keep their delay.
 
-    Errors: TypeError, ValueError. Native: the global options fake_...
+    Raises:
+        TypeError: A parameter has the wrong type.
+        ValueError: A parameter is out of range.
+
+    Note:
+        Native options: the global ones named ``fake_...``.
     """
 
     loss: float = 0.0
-    """Packets that vanish, in percent."""
+    """The share of packets that are lost, in percent."""
     lag: int = 0
-    """Delay of every packet one way, in ms, 0 to 5000. The round trip has it twice."""
+    """The delay of every packet, one way, in ms, 0 to 5000. A round trip takes twice that."""
     jitter: float = 0.0
-    """Mean of a further delay, drawn anew for each packet, in ms, 0 to 500: exponential, so one in 20 has 3 times that.
+    """The mean of an additional random delay of each packet, in ms, 0 to 500.
 
-    Packets stay in order: those behind a late one are late, too. All connections of the process share this order.
+    It is distributed exponentially: one delay in 20 is 3 times the mean or more. Packets stay in order, so that a late
+    packet delays those behind it. All connections of the process share this order.
     """
     reorder: float = 0.0
-    """Packets that are held back by reorder_time, so that those behind overtake them, in percent."""
+    """The share of packets that are held back by `reorder_time`, so that later ones overtake them, in percent."""
     reorder_time: int = 15
-    """For how long, in ms, 0 to 5000. One value for both directions."""
+    """How long packets are held back, in ms, 0 to 5000. One value for both directions."""
     duplicate: float = 0.0
-    """Packets that arrive twice, in percent. GNS drops the second, so that only statistics and CPU notice."""
+    """The share of packets that arrive twice, in percent. GNS drops the second; only statistics and CPU use show it."""
     duplicate_time: int = 10
-    """How long after the first, at most, in ms, 0 to 5000. One value for both directions."""
+    """The longest time between a packet and its duplicate, in ms, 0 to 5000. One value for both directions."""
     rate: int | None = None
-    """Bandwidth in bytes/s, UDP payload, 1 to 2**30; None for no limit. What exceeds it is thrown away, not queued.
+    """The bandwidth in bytes/s of UDP payload, 1 to 2**30; None for no limit. Excess packets are dropped, not queued.
 
-    One limit for all that this process sends (or receives), all connections together: with both ends in this process
-    their directions share it.
+    The limit applies to all connections together that this process sends on (or receives on): with both ends in this
+    process, both directions share it.
     """
     burst: int = 16384
-    """What may exceed the rate for a moment, in bytes, 1 to 1048576: as a small buffer on the way would let it."""
+    """The bytes that may briefly exceed the rate, 1 to 1048576, as with a small buffer on the way."""
     direction: Direction = "send"
-    """Whose packets: "send", "recv" or "both", as said above."""
+    """The packets affected: those that this process sends ("send"), receives ("recv"), or both ("both").
+
+    Use "both" if only one end of a connection is in this process; with both ends in it, each packet would be affected
+    twice. Use "recv" together with a second Network of direction "send" for a way in that differs from the way out.
+    """
 
     def __post_init__(self) -> None:
         if self.direction not in get_args(Direction):
@@ -100,7 +107,7 @@ class Network:
         return f"Network({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     def config(self) -> Config:
-        """The options that make it, for gns_py.set_config(): all of its directions, also those that switch off."""
+        """Return the options for gns_py.set_config(): all of its directions, including those that disable something."""
         options: dict[str, Any] = {}
         for way in ("send", "recv") if self.direction == "both" else (self.direction,):
             options |= {option.format(way): getattr(self, name) for name, option in _OPTIONS.items()}
@@ -112,15 +119,15 @@ class Network:
     def __enter__(self) -> Network:
         config = self.config()
         with _lock, _gns():
-            _blocks.append((self, {option: runtime.get_config(option) for option, _ in config.options()}))
-            runtime.set_config(config)
+            _blocks.append((self, {option: get_config(option) for option, _ in config.options()}))
+            set_config(config)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with _lock, _gns():
-            runtime.set_config(_leave(self))
+            set_config(_leave(self))
 
 
 def _checked(name: str, option_name: str, value: object) -> OptionValue:
@@ -130,16 +137,18 @@ def _checked(name: str, option_name: str, value: object) -> OptionValue:
         raise type(error)(name + str(error).removeprefix(option_name)) from None
 
 
-# The blocks that run, oldest first, each with the values that its options had before it.
+# The running blocks, oldest first, each with the previous values of its options.
 _blocks: list[tuple[Network, dict[ConfigValue, OptionValue]]] = []
 _lock = threading.Lock()
 
 
 def _leave(network: Network) -> Config:
-    """Takes the network's block off the list and returns what is to be set now."""
+    """Remove the network's last block from the list, and return the options to set now."""
     index = max(index for index, (entered, _) in enumerate(_blocks) if entered is network)
     _, before = _blocks.pop(index)
-    for _, later in _blocks[index:]:  # overlapping: a block that goes on holds, and puts these values back when it ends
+    for _, later in _blocks[
+        index:
+    ]:  # overlapping: the later block stays in force and restores these values when it ends
         for option in before.keys() & later.keys():
             later[option] = before.pop(option)
     return _as_config(before.items())
@@ -152,11 +161,12 @@ def _as_config(options: Iterable[tuple[ConfigValue, OptionValue]]) -> Config:
 
 @contextmanager
 def _gns() -> Iterator[None]:
-    """GNS runs, as it must for options to be set; afterwards only if it did, so that start() is still possible."""
-    was_running = runtime.is_running()
-    runtime.ensure_started()
+    """Run GNS, as options need it, and stop it afterwards unless it ran before: a program can still start() it."""
+    was_running = is_running()
+    if not was_running:
+        start()
     try:
         yield
     finally:
         if not was_running:
-            runtime.stop()
+            stop()

@@ -1,17 +1,17 @@
-"""pytest fixtures to test netcode with: real connections over UDP on loopback, and networks as bad as need be.
+"""pytest fixtures for testing netcode: real connections over UDP on loopback, and simulated bad networks.
 
-pytest loads this module by itself, where gns_py is installed; ``-p no:gns_py`` keeps it out. Nothing starts before a
+pytest loads this module automatically if gns_py is installed; ``-p no:gns_py`` disables it. Nothing starts before a
 test uses a fixture:
 
-- ``gns_network(loss=5, lag=50)`` simulates a ``gns_py.sim.Network`` from there to the end of the test;
-- ``gns_server(handler)`` runs a server on a free port, closed after the test;
+- ``gns_network(loss=5, lag=50)`` simulates a ``gns_py.sim.Network`` from the call to the end of the test;
+- ``gns_server(handler)`` runs a server on a free port, and closes it after the test;
 - ``client, server = gns_pair`` are connected to each other, and closed after the test.
 
-Tests of asyncio code use them as they are, under any asyncio plugin or none: gns_network is a plain call, gns_server
-also takes an ``async def`` handler, which runs in an event loop and a thread of its own; a client then comes from
-``gns_py.asyncio.connect(*server.address)``, a pair from ``gns_py.asyncio.socket_pair(network=True)``, in the test.
+Tests of asyncio code can use them, with any asyncio plugin or without one: gns_network is a plain call, and gns_server
+also accepts an ``async def`` handler, which runs in an event loop in a thread of its own. In the test, connect a client
+with ``gns_py.asyncio.connect(*server.address)``, or make a pair with ``gns_py.asyncio.socket_pair(network=True)``.
 
-PYTEST_DONT_REWRITE: nothing in here asserts, and who imports its types before pytest loads it needs no warning.
+PYTEST_DONT_REWRITE: this module has no assertions, and importing its types before pytest loads it needs no warning.
 """
 
 from __future__ import annotations
@@ -28,31 +28,30 @@ if TYPE_CHECKING:
     import gns_py.asyncio
 
     from .. import sync
-    from .._core.server import BaseServer
     from .network import Network
 
-# For handlers that do not end when their connection does.
+# The time, in seconds, that handlers have to end after their connections.
 _HANDLERS_END = 5.0
 _CONNECT = 10.0
 
 
 class Pair(NamedTuple):
-    """Two connected ends; what gns_pair() makes."""
+    """Two connected ends, as made by gns_pair()."""
 
     client: sync.Connection
     server: sync.Connection
 
 
 NetworkMaker: TypeAlias = "Callable[..., Network]"
-ServerMaker: TypeAlias = "Callable[..., BaseServer[Any]]"
+ServerMaker: TypeAlias = "Callable[..., sync.Server | gns_py.asyncio.Server]"
 
 
 @pytest.fixture
 def gns_network() -> Iterator[NetworkMaker]:
-    """``gns_network(loss=5, lag=50, ...)``, parameters as of gns_py.sim.Network: from here on the network is like that.
+    """``gns_network(loss=5, lag=50, ...)`` simulates a network, with the parameters of gns_py.sim.Network.
 
-    Each call replaces the one before it: ``gns_network(loss=100)`` cuts it, ``gns_network()`` makes it perfect. After
-    the test it is as it was before. For all connections in this process.
+    It applies to all connections in this process, until the next call or the end of the test: ``gns_network(loss=100)``
+    cuts the network, ``gns_network()`` makes it perfect.
     """
     from .network import Network
 
@@ -61,7 +60,7 @@ def gns_network() -> Iterator[NetworkMaker]:
 
 
 class PairMaker:
-    """``client, server = gns_pair`` is one connected pair; ``gns_pair(config, server_config)`` makes another one."""
+    """Makes connected pairs: one when it is unpacked, and another at each call."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -72,12 +71,17 @@ class PairMaker:
         return iter(self._first)
 
     def __call__(self, config: sync.Config | None = None, server_config: sync.Config | None = None) -> Pair:
-        """Connects a client to a server. config: the client's options, and the server's if it has none of its own."""
+        """Connect a client to a server on a free port of 127.0.0.1.
+
+        Args:
+            config: The client's options.
+            server_config: The server's options; by default those of the client.
+        """
         from .. import sync
 
         stack = self._stack
         listener = sync.listen("127.0.0.1", 0, config=server_config or config, limits=None)
-        stack.callback(listener.close, linger=False)  # as all of them: nobody waits for what is under way
+        stack.callback(listener.close, linger=False)  # like the others: data under way is not needed
         client = sync.connect(*listener.address, timeout=_CONNECT, config=config, wait=False)
         stack.callback(client.close, linger=False)
         server = listener.accept(_CONNECT)
@@ -89,10 +93,10 @@ class PairMaker:
 
 @pytest.fixture
 def gns_pair() -> Iterator[PairMaker]:
-    """``client, server = gns_pair``: two ends (gns_py.sync), connected over UDP on loopback, each read on its own.
+    """``client, server = gns_pair`` are two connected ends (of gns_py.sync), over UDP on loopback.
 
-    ``gns_pair(config, server_config=None)`` makes another pair: options for the client and, if the server has none of
-    its own, for both. They are connected when they are asked for, and closed after the test.
+    ``gns_pair(config, server_config=None)`` makes another pair with options; those of the server default to those of
+    the client. Pairs are made when they are unpacked or called for, and closed after the test.
     """
     with ExitStack() as stack:
         yield PairMaker(stack)
@@ -100,12 +104,12 @@ def gns_pair() -> Iterator[PairMaker]:
 
 @pytest.fixture
 def gns_server() -> Iterator[ServerMaker]:
-    """``server = gns_server(handler)``: serve() on a free port of 127.0.0.1, which server.address tells.
+    """``gns_server(handler)`` returns a server on a free port of 127.0.0.1, which is in its ``address``.
 
-    Without limits, for all of a test's clients are at one address. handler: a function for gns_py.sync, or an
-    ``async def`` for gns_py.asyncio. ``gns_server(handler, config=None)``: options of the server's connections. After
-    the test the server is closed, and the test fails with an error if a handler raised (other than ConnectionClosed),
-    or has not ended 5 seconds later.
+    The handler is a function for gns_py.sync, or an ``async def`` for gns_py.asyncio. ``gns_server(handler,
+    config=...)`` sets options of the server's connections. No limits apply, since all clients of a test have one
+    address. The server is closed after the test. The test ends with an error if a handler raised anything but
+    ConnectionClosed, or has not ended 5 seconds later.
     """
     from .. import sync
     from .._core.callbacks import is_coroutine_function
@@ -123,7 +127,9 @@ def gns_server() -> Iterator[ServerMaker]:
                 failures.append(rest)
             raise
 
-    def start(handler: Callable[[Any], Any], *, config: sync.Config | None = None) -> BaseServer[Any]:
+    def start(
+        handler: Callable[[Any], Any], *, config: sync.Config | None = None
+    ) -> sync.Server | gns_py.asyncio.Server:
         if is_coroutine_function(handler):
 
             async def handle_async(connection: gns_py.asyncio.Connection) -> None:
@@ -152,7 +158,7 @@ def _serve_in_a_thread(
     config: sync.Config | None,
     stack: ExitStack,
 ) -> gns_py.asyncio.Server:
-    """A server whose event loop has a thread of its own, both until the stack is closed."""
+    """Serve in an event loop in a thread of its own, until the stack is closed."""
     import asyncio
 
     import gns_py.asyncio

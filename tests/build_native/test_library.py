@@ -1,4 +1,4 @@
-"""The built library as the loader sees it: what it exports, what it needs, how it is linked."""
+"""The built library as the loader sees it: its exports, its needs, and its linking."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import gns_py._native
+import gns_py
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,12 +24,14 @@ SHT_DYNAMIC, SHT_DYNSYM = 6, 11
 
 @dataclass(frozen=True)
 class Elf:
+    """The parts of an ELF file that the tests read."""
+
     exported: frozenset[str]
     needed: frozenset[str]
     flags: int
     flags_1: int
     segments: dict[int, int]
-    """Segment type -> its flags (1 executable, 2 writable, 4 readable)."""
+    """The flags of each type of segment (1 executable, 2 writable, 4 readable)."""
 
 
 def text_at(table: bytes, offset: int) -> str:
@@ -41,7 +43,7 @@ def read_elf(content: bytes) -> Elf:
     program_offset, section_offset = struct.unpack_from("<QQ", content, 32)
     program_size, program_count, section_size, section_count = struct.unpack_from("<4H", content, 54)
     segments = dict(struct.unpack_from("<II", content, program_offset + i * program_size) for i in range(program_count))
-    # type at 4, then after flags and address: offset, size, link (the section with the names).
+    # The type is at 4; after flags and address follow the offset, the size and the link (the section with the names).
     sections = [
         struct.unpack_from("<4xI16xQQI", content, section_offset + i * section_size) for i in range(section_count)
     ]
@@ -70,7 +72,7 @@ def read_elf(content: bytes) -> Elf:
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return (Path(gns_py._native.__file__).parent / "libgns_core.so").read_bytes()
+    return gns_py.build_info().library.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def test_exports_exactly_the_functions_of_the_header(elf: Elf) -> None:
 def test_needs_only_the_c_library_when_vendored(elf: Elf) -> None:
     c_library = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"}
     others = {name for name in elf.needed - c_library if not name.startswith(("ld-linux", "libc.musl", "ld-musl"))}
-    if gns_py._native.build_info().mode == "vendored":
+    if gns_py.build_info().mode == "vendored":
         assert others == set()
     else:
         assert {name.split(".")[0] for name in others} >= {"libcrypto", "libprotobuf"}

@@ -1,4 +1,4 @@
-"""The materialiser in a copy of its folder, with a cargo cache of the test's own: what a first build can meet."""
+"""materialise in a copy of its folder, with a cargo cache of the test's own: the situations of a first build."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROTOBUF_ARCHIVE = "protobuf-src-2.1.1+27.1.crate"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """The two things that the materialiser reads, and nothing unpacked yet."""
+    """Return a folder with the files that materialise reads, and nothing unpacked."""
     folder = tmp_path / "clone"
     (folder / SCRIPT).parent.mkdir(parents=True)
     (folder / "vendor").mkdir()
@@ -35,7 +35,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cargo_home(tmp_path: Path) -> Path:
-    """An empty cargo home."""
+    """Return an empty cargo home."""
     home = tmp_path / "cargo"
     home.mkdir()
     return home
@@ -43,7 +43,7 @@ def cargo_home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cached_home(cargo_home: Path) -> Path:
-    """A cargo home that has already downloaded the archive with GNS."""
+    """Return a cargo home into which the archive with GNS has been downloaded."""
     put_archive(GNS_ARCHIVE, cargo_home)
     return cargo_home
 
@@ -68,7 +68,7 @@ def run(clone: Path, *arguments: str, **environment: str) -> subprocess.Complete
 
 
 def failure_line(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a failed run."""
+    """Return the one line of a failed run."""
     assert done.returncode == 1
     assert done.stdout == ""
     lines = done.stderr.splitlines()
@@ -123,7 +123,7 @@ def test_second_run_does_nothing_and_is_instant(clone: Path, cached_home: Path) 
     run(clone, "gns", CARGO_HOME=str(cached_home))
     gns = clone / "vendor" / "src" / "gns"
     before = {path: path.stat().st_mtime_ns for path in gns.rglob("*")}
-    shutil.rmtree(cached_home)  # neither the cache nor cargo is asked again
+    shutil.rmtree(cached_home)  # neither the cache nor cargo is used again
 
     start = time.monotonic()
     done = run(clone, "gns", CARGO_HOME=str(cached_home), PATH="/nonexistent")
@@ -135,7 +135,7 @@ def test_second_run_does_nothing_and_is_instant(clone: Path, cached_home: Path) 
 
 
 def test_unpacked_files_are_as_new_as_the_unpacking(clone: Path, cached_home: Path) -> None:
-    """Else a build after an upgrade would take the old objects for newer than their sources."""
+    """Otherwise a build after an upgrade would consider old objects newer than their sources."""
     start = time.time()
     run(clone, "gns", CARGO_HOME=str(cached_home))
     header = clone / "vendor" / "src" / "gns" / "include" / "steam" / "steamnetworkingtypes.h"
@@ -190,7 +190,7 @@ def test_no_cargo(clone: Path, cargo_home: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
 def test_no_network(clone: Path, cargo_home: Path) -> None:
-    # A proxy that nobody listens at: port 9 (discard) of this machine.
+    # A proxy that does not exist: port 9 (discard) of this machine.
     nowhere = "http://127.0.0.1:9"
     line = failure_line(
         run(
@@ -211,7 +211,7 @@ def test_own_gns_source_is_checked(clone: Path, cached_home: Path, tmp_path: Pat
     bad = tmp_path / "not gns"
     bad.mkdir()
     line = failure_line(run(clone, "--check-gns-source", str(bad)))
-    assert f"GNS_PY_GNS_SOURCE={bad} is no GameNetworkingSockets source folder" in line
+    assert f"GNS_PY_GNS_SOURCE={bad} is not a GameNetworkingSockets source folder" in line
 
     run(clone, "gns", CARGO_HOME=str(cached_home))
     good = run(clone, "--check-gns-source", str(clone / "vendor" / "src" / "gns"))
@@ -228,5 +228,5 @@ def test_cmake_stops_with_that_line(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     # CMake folds long lines of a message.
-    assert "GNS_PY_GNS_SOURCE=/nonexistent/gns is no GameNetworkingSockets" in " ".join(done.stderr.split())
+    assert "GNS_PY_GNS_SOURCE=/nonexistent/gns is not a GameNetworkingSockets" in " ".join(done.stderr.split())
     assert "Configuring incomplete" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""An application that PyInstaller has made, in a folder and in one file, has gns_py with its native library inside."""
+"""Applications made by PyInstaller, as a folder and as one file, contain gns_py with its native library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("PyInstaller") is None, reason="PyInstaller is not installed"),
 ]
 
-# Run from its folder, gns_py has no entry points: then the hooks are to be named.
+# If gns_py runs from its folder, it has no entry points, and the hooks must be named.
 INSTALLED = any(each.value.startswith("gns_py.") for each in entry_points(group="pyinstaller40"))
 GAME = """
 import asyncio
@@ -63,7 +63,7 @@ COLLECT(in_folder, analysis.binaries, analysis.datas, name="one-folder")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the application lies, in both forms."""
+    """Build the application in both forms, and return the folder with both."""
     folder = tmp_path_factory.mktemp("pyinstaller")
     (folder / "game.py").write_text(GAME)
     (folder / "game.spec").write_text(SPEC.format(hooks=[] if INSTALLED else get_hook_dirs()))

@@ -1,4 +1,4 @@
-"""The bill of materials: valid, true to the sources, and the same for the same build."""
+"""The bill of materials is valid, agrees with the sources, and is reproducible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from build_native.materialise import SOURCES, VENDOR, read_pins
 from build_native.sbom import LICENSE_FILE
 
-pytest.importorskip("cyclonedx", reason="holds CycloneDX's schema: cyclonedx-python-lib[json-validation]")
+pytest.importorskip("cyclonedx", reason="has CycloneDX's schema: cyclonedx-python-lib[json-validation]")
 
 import license_expression  # type: ignore[import-untyped]
 from cyclonedx.schema import SchemaVersion
@@ -43,7 +43,7 @@ def write(output: Path, *options: str, platform: str = "Linux x86_64", **environ
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of a build with all that can be in it; the compiler is this machine's."""
+    """Return the bill of a build with all possible components; the compiler is this machine's."""
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("needs a C++ compiler")
@@ -78,20 +78,20 @@ def test_is_valid_in_the_wheels(wheel: Path) -> None:
 
 
 def test_names_everything_with_its_version(text: str) -> None:
-    told = {name: each["version"] for name, each in components(text).items()}
-    assert told["GameNetworkingSockets"] == "1.6.0"
-    assert told["protobuf"] == told["utf8_range"] == "27.2"
-    assert told["OpenSSL"] == "4.0.3"
-    assert told["zig"] == "0.17.1"
-    assert {"abseil", "ed25519-donna", "curve25519-donna"} <= told.keys()
-    assert json.loads(text)["dependencies"][0] == {"ref": "gns-py", "dependsOn": list(told)}
+    listed = {name: each["version"] for name, each in components(text).items()}
+    assert listed["GameNetworkingSockets"] == "1.6.0"
+    assert listed["protobuf"] == listed["utf8_range"] == "27.2"
+    assert listed["OpenSSL"] == "4.0.3"
+    assert listed["zig"] == "0.17.1"
+    assert {"abseil", "ed25519-donna", "curve25519-donna"} <= listed.keys()
+    assert json.loads(text)["dependencies"][0] == {"ref": "gns-py", "dependsOn": list(listed)}
 
 
 def test_knows_the_compilers_runtime(text: str) -> None:
-    told = components(text)
+    listed = components(text)
     asked = subprocess.run(["c++", "-dumpfullversion", "-dumpversion"], capture_output=True, text=True, check=True)
-    runtime = {"libstdc++", "libgcc"} if "libstdc++" in told else {"libc++", "libc++abi"}
-    assert {told[name]["version"] for name in runtime} == {asked.stdout.strip()}
+    runtime = {"libstdc++", "libgcc"} if "libstdc++" in listed else {"libc++", "libc++abi"}
+    assert {listed[name]["version"] for name in runtime} == {asked.stdout.strip()}
 
 
 def test_sources_are_the_pinned_ones(text: str) -> None:
@@ -142,12 +142,12 @@ def test_is_the_same_for_the_same_build(tmp_path: Path) -> None:
     assert components(later) == components(first)
 
 
-def test_without_what_is_not_linked_in(tmp_path: Path) -> None:
-    """As a build against the distribution's libraries is, and with GNS sources of the user's own."""
+def test_parts_that_are_not_linked_in_are_left_out(tmp_path: Path) -> None:
+    """The bill of a build against the distribution's libraries, with GNS sources of the user's own."""
     own = tmp_path / "gns"
     own.mkdir()
     (own / "CMakeLists.txt").write_text('set(GNS_VERSION "1.7.0")\n')
-    told = components(write(tmp_path / "bill.json", "--gns", str(own)))
-    assert list(told) == ["GameNetworkingSockets"]
-    assert told["GameNetworkingSockets"]["version"] == "1.7.0"
-    assert "externalReferences" not in told["GameNetworkingSockets"]
+    listed = components(write(tmp_path / "bill.json", "--gns", str(own)))
+    assert list(listed) == ["GameNetworkingSockets"]
+    assert listed["GameNetworkingSockets"]["version"] == "1.7.0"
+    assert "externalReferences" not in listed["GameNetworkingSockets"]

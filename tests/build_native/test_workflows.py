@@ -1,4 +1,4 @@
-"""The forge's workflows: they call what there is here, nothing runs that could change unseen, and who may publish."""
+"""The forge's workflows: their commands exist, actions are pinned, and only one job can publish."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_only_the_publishing_job_may_publish() -> None:
     before, publish = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8").split("  publish:\n")
     assert "id-token" not in before
     assert "name: pypi\n" in publish
-    # Nothing of the clone runs there.
+    # It runs nothing of the clone.
     assert "run:" not in publish
     assert "checkout" not in publish
 
 
 def test_no_logic_lives_in_them() -> None:
-    """Each step is one command that a person would call, too, and that exists."""
+    """Each step is one existing command, which a person would run, too."""
     assert len(commands()) > 5
     for command in commands():
         assert not re.search(r"[|&;`]|\$\(", command), command

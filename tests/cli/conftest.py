@@ -1,4 +1,4 @@
-"""Commands as programs: run to their end, or as servers."""
+"""Fixtures that run commands as programs: to their end, or as servers."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_compares_the_kernels_limits_with_what_gns_wants(run: Run) -> None:
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
 def test_warns_of_a_low_limit_of_open_files(run: Run) -> None:
     result = run("doctor", "--json", prefix=("prlimit", "--nofile=200:200"))
-    assert result.returncode == 0  # it works nevertheless
+    assert result.returncode == 0  # a warning is not a failure
     facts = report(result)
     assert facts["system"]["open_files"] == 200
     (problem,) = (each for each in facts["problems"] if "200 files" in each["problem"])
@@ -80,7 +80,7 @@ def test_warns_of_a_low_limit_of_open_files(run: Run) -> None:
 
 
 def test_says_what_to_do_where_there_is_no_network(run: Run) -> None:
-    """In a network namespace of its own not even loopback is up."""
+    """In a new network namespace, not even loopback is up."""
     prefix = ("unshare", "--user", "--map-root-user", "--net")
     if (
         shutil.which("unshare") is None

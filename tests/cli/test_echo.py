@@ -51,11 +51,11 @@ def test_prints_who_comes_and_goes(echo: Any) -> None:
     with gns.connect("127.0.0.1", echo.port) as client:
         client.send(b"hello")
         client.recv(timeout=5.0)
-        came = echo.program.line()
+        line = echo.program.line()
         client.close(1234, "see you")
     went = echo.program.line()
-    assert came.endswith(" connected")
-    peer = came.split()[1]
+    assert line.endswith(" connected")
+    peer = line.split()[1]
     assert peer.startswith("127.0.0.1:")
     assert peer in went
     assert "1234" in went

@@ -1,4 +1,4 @@
-"""The parser and what all commands share: help, usage errors, colour."""
+"""The common part of all commands: help, usage errors, colour."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_counts_only_its_own_answers_and_each_once(run: Run) -> None:
     assert table(result.stdout)["came back"] == "5"
 
 
-def test_nobody_there(run: Run, listener: gns.ListenSocket) -> None:
+def test_no_server(run: Run, listener: gns.ListenSocket) -> None:
     port = listener.address.port
     listener.close()
     begin = time.monotonic()
@@ -138,7 +138,7 @@ def test_a_server_that_hangs_up(run: Run) -> None:
     assert "enough" in result.stderr
 
 
-def test_a_name_that_nobody_has(run: Run) -> None:
+def test_an_unknown_name(run: Run) -> None:
     result = run("ping", "nobody.invalid")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1

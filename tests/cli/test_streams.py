@@ -14,7 +14,7 @@ from support import PATIENCE
 
 import gns_py.sync as gns
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there, streams break in other ways")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams break in other ways there")
 
 NO_SPACE = "[Errno 28] No space left on device"
 HELP, VERSION, DOCTOR, WRONG = ["--help"], ["--version"], ["doctor"], ["dance"]
@@ -67,7 +67,7 @@ def test_the_exit_code_needs_no_stderr(
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(WRONG, 2), (FAILS, 1)])
-def test_what_is_wrong_is_told_without_stdout(shell: Callable[..., Ended], arguments: list[str], code: int) -> None:
+def test_errors_are_reported_without_stdout(shell: Callable[..., Ended], arguments: list[str], code: int) -> None:
     ended = shell(arguments, "<&- >&-")
     assert ended.code == code
     assert ended.error.startswith("gns-py")
@@ -94,7 +94,7 @@ def test_nothing_can_be_written_at_all(shell: Callable[..., Ended], arguments: l
 
 @pytest.mark.parametrize("arguments", [DOCTOR, HELP, VERSION, []])
 @pytest.mark.parametrize("stderr_too", [False, True])
-def test_a_pipe_that_nobody_reads_ends_a_command_quietly(
+def test_a_closed_pipe_ends_a_command_quietly(
     tmp_path: Path, environment: dict[str, str], arguments: list[str], stderr_too: bool
 ) -> None:
     reader, writer = os.pipe()
@@ -114,7 +114,7 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly(
     assert (result.returncode, result.stderr or b"") == (1, b"")
 
 
-def test_a_server_goes_on_when_nobody_reads_its_log(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_server_continues_when_its_output_is_closed(tmp_path: Path, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "gns_py", "echo", "--host", "127.0.0.1", "--port", "0"]
     server = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

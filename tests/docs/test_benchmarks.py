@@ -1,4 +1,4 @@
-"""The benchmarks, as the programs that they are: whether they measure something; what it is, is theirs to say."""
+"""The benchmarks run as programs and measure something. Their results are not tested."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DOCS = BENCHMARKS.parent / "docs"
 KINDS = {"C++", "sync", "asyncio", "uvloop"}
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they look into /proc")
-@pytest.mark.skipif(not shutil.which("c++"), reason="C++ needs a compiler")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they read /proc")
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
 def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     output = tmp_path / "results.json"
     run = subprocess.run(
@@ -44,7 +44,7 @@ def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     assert_drawn(output, tmp_path)
 
 
-def test_what_sessions_cost_is_measured() -> None:
+def test_sessions_are_measured() -> None:
     run = subprocess.run(
         [sys.executable, BENCHMARKS / "sessions.py", "--quick"], capture_output=True, text=True, timeout=90
     )
@@ -66,6 +66,15 @@ def assert_drawn(results: Path, docs: Path) -> None:
         assert f"(benchmarks/{part}.svg)" in page
         assert f"Measured {found['when']}" in page
         assert ElementTree.parse(docs / f"benchmarks/{part}.svg").getroot().tag.endswith("svg")
+
+
+def test_presets_know_their_parts() -> None:
+    command = [sys.executable, str(BENCHMARKS / "presets.py")]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    assert "lan, internet, stall, nagle, timeouts, server, memory" in " ".join(shown.stdout.split())
+    refused = subprocess.run([*command, "wan"], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "'wan' is not one of lan, internet" in refused.stderr
 
 
 def test_calls_are_measured() -> None:

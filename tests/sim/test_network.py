@@ -1,4 +1,4 @@
-"""Network: what it takes, what it sets and puts back, and that GNS then does what it says."""
+"""Network: its parameters, the options that it sets and restores, and their effect in GNS."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SIMULATION = {option: option.default for option in ConfigValue if option.option_
 
 
 def now() -> dict[ConfigValue, Any]:
-    """What the simulation is set to."""
+    """Return the options of the simulation."""
     return {option: gns_py.get_config(option) for option in SIMULATION}
 
 
 def changed() -> dict[str, Any]:
-    """The simulation's options that are not at their defaults."""
+    """Return the options of the simulation that differ from their defaults."""
     return {option.option_name: value for option, value in now().items() if value != SIMULATION[option]}
 
 
@@ -201,25 +201,25 @@ def test_blocks_in_many_threads_leave_nothing() -> None:
 def test_gns_is_left_as_it_was() -> None:
     with Network(loss=5):
         assert not gns_py.is_running()
-        gns_py.start("str:alice")  # so an identity can still be chosen
+        gns_py.start("str:alice")  # an identity can still be chosen
         assert gns_py.get_config(ConfigValue.FAKE_PACKET_LOSS_SEND) == 5
     assert gns_py.is_running()
     assert changed() == {}
     with Network(loss=5):
         gns_py.stop()
     assert not gns_py.is_running()
-    assert changed() == {}  # asking starts it
+    assert changed() == {}  # reading options starts it
 
 
 # ---- what it does ----------------------------------------------------------------------------------------------------
 
-# Six standard deviations: a right simulation fails once in 500 million runs.
+# Six standard deviations: a correct simulation fails once in 500 million runs.
 SIGMAS = 6
 
 
 @pytest.fixture
 def ends(fast: gns.Config) -> Iterator[tuple[gns.Connection, gns.Connection]]:
-    """Two ends over UDP in this process."""
+    """Return two ends over UDP in this process."""
     first, second = gns.socket_pair(network=True)
     with first, second:
         for end in (first, second):
@@ -228,14 +228,14 @@ def ends(fast: gns.Config) -> Iterator[tuple[gns.Connection, gns.Connection]]:
 
 
 def send_packet(end: gns.Connection, size: int = 50) -> None:
-    """One unreliable message in a packet of its own, which has left GNS when this returns."""
+    """Send an unreliable message in a packet of its own, and wait until it has left GNS."""
     end.send(bytes(size), reliable=False, nagle=False)
     while end.send_queue().messages or end.stats().pending_unreliable:
         time.sleep(0)
 
 
 def received(end: gns.Connection, quiet: float = 0.3) -> list[gns.Message]:
-    """All messages, until none has come for so many seconds."""
+    """Return all messages until none arrives for `quiet` seconds."""
     messages: list[gns.Message] = []
     try:
         while True:
@@ -286,7 +286,7 @@ def test_lag_is_one_way(ends: tuple[gns.Connection, gns.Connection], network: Ne
             delays.append((second.recv_message(5.0).received_us - begin) / 1000)
             second.send(b"pong", nagle=False)
             round_trips.append((first.recv_message(5.0).received_us - begin) / 1000)
-    # Never sooner; and at least one of five is not held up by a busy machine.
+    # Never sooner; and a busy machine does not delay all five.
     assert one_way <= min(delays) < one_way + 20
     assert 2 * one_way <= min(round_trips) < 2 * one_way + 30
 
@@ -312,14 +312,14 @@ def test_jitter_is_the_mean_of_further_delays(ends: tuple[gns.Connection, gns.Co
         for _ in range(count):
             sent.append(gns_py.time_us())
             send_packet(first)
-            time.sleep(3 * mean / 1000)  # apart, so that hardly a packet has to wait for a late one before it
+            time.sleep(3 * mean / 1000)  # with gaps, so that hardly any packet has to wait for a late one before it
         messages = received(second)
     assert [message.number for message in messages] == sorted(message.number for message in messages)
     assert len(messages) == count
     delays = [(message.received_us - begin) / 1000 for message, begin in zip(messages, sent, strict=True)]
     assert min(delays) >= 10
     extra = statistics.mean(delays) - 10
-    # The mean of exponential delays deviates by mean / sqrt(count); what waits, and timers of a millisecond, add to it.
+    # The mean of exponential delays deviates by mean / sqrt(count); waiting packets and timers add to it.
     assert mean * (1 - SIGMAS / math.sqrt(count)) < extra < 3 * mean
     assert statistics.stdev(delays) > mean / 3  # not a fixed delay
 
@@ -370,7 +370,7 @@ def test_rate_is_what_gets_through(ends: tuple[gns.Connection, gns.Connection], 
         begin = time.monotonic()
         while time.monotonic() < begin + seconds:
             send_packet(first, size)
-            time.sleep(0.0005)  # some ten times too much
+            time.sleep(0.0005)  # about ten times the rate
         took = time.monotonic() - begin
         through = sum(len(message.data) for message in received(second))
     # Each has some 5 % of framing and encryption, which count; one packet may overdraw the burst.

@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures, and what becomes of what tests leave behind."""
+"""The pytest plugin: its fixtures, and the end of everything that tests leave behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gns_py.sim.pytest_plugin import NetworkMaker, PairMaker, ServerMaker
 
 PLUGIN = "gns_py.sim.pytest_plugin"
 ROOT = Path(__file__).resolve().parents[2]
-# Run from its folder, gns_py has no entry points: then the plugin is to be named.
+# If gns_py runs from its folder, it has no entry points, and the plugin must be named.
 INSTALLED = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
 pytest_plugins = ["pytester", *([] if INSTALLED else [PLUGIN])]
 
@@ -34,7 +34,7 @@ Run = Callable[..., pytest.RunResult]
 
 def test_gns_pair_is_connected_both_ways(gns_pair: PairMaker) -> None:
     client, server = gns_pair
-    assert list(gns_pair) == [client, server]  # the same, however often
+    assert list(gns_pair) == [client, server]  # always the same pair
     assert client.state is server.state is gns.ConnectionState.CONNECTED
     assert client.remote_address is not None
     client.send(b"there")
@@ -106,7 +106,7 @@ def test_gns_network_holds_from_the_call_on(gns_network: NetworkMaker, gns_pair:
     client.send(b"first", nagle=False)
     with pytest.raises(TimeoutError):
         server.recv(timeout=0.2)
-    gns_network(lag=100)  # in place of the one before
+    gns_network(lag=100)  # instead of the previous one
     begin = gns_py.time_us()
     client.send(b"second", nagle=False)
     assert server.recv(timeout=5.0) == b"first"
@@ -129,7 +129,7 @@ def test_gns_network_refuses_what_network_refuses(gns_network: NetworkMaker) -> 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs pytest, in a process of its own, on a test file of that source; warnings are errors."""
+    """Return a function that runs pytest in a new process on a test file with this source. Warnings are errors."""
     chosen = [] if INSTALLED else ["-p", PLUGIN]
 
     def run(source: str, *arguments: str) -> pytest.RunResult:
@@ -145,7 +145,6 @@ def test_what_a_test_leaves_is_undone(run: Run) -> None:
         import pytest
         import gns_py
         import gns_py.sync as gns
-        from gns_py.endpoint import Endpoint
 
         left = []
 
@@ -173,7 +172,7 @@ def test_what_a_test_leaves_is_undone(run: Run) -> None:
                 if option.option_name.startswith("fake_"):
                     assert gns_py.get_config(option) == option.default
             server = next(each for each in left if isinstance(each, gns.Server))
-            assert [each.state for each in left if isinstance(each, Endpoint)] == [gns.ConnectionState.NONE] * 5
+            assert [each.state for each in left if isinstance(each, gns.Connection)] == [gns.ConnectionState.NONE] * 5
             with gns.listen(*server.address):  # the port is free
                 pass
     """)
@@ -297,7 +296,7 @@ def test_clients_that_vanish_are_no_failure_of_the_handler(run: Run) -> None:
             with gns.connect(*server.address) as client:
                 client.close(1711, "bye")
             with gns.connect(*server.address) as client:
-                assert server.connections  # and the server's own end of it all
+                assert server.connections  # and ends when the server closes
     """)
     result.assert_outcomes(passed=1)
 

@@ -1,4 +1,4 @@
-"""Linux's libraries."""
+"""Checks of libraries for Linux."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from build_native.wheels.targets import Target
 
 _MACHINES = {"x86_64": lief.ELF.ARCH.X86_64, "aarch64": lief.ELF.ARCH.AARCH64}
 _LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
-# What musl 1.2.1 to 1.2.5 have added to 1.2.0.
+# Functions that musl 1.2.1 to 1.2.5 added to 1.2.0.
 _NEW_IN_MUSL = {"_Fork", "gettid", "preadv2", "pthread_getname_np", "pwritev2", "qsort_r", "reallocarray", "statx"}
 
 _TAG = lief.ELF.DynamicEntry.TAG
@@ -22,10 +22,10 @@ _EXECUTE, _WRITE = 1, 2
 
 
 def examine(content: bytes, target: Target, api: set[str], found: Findings) -> None:
-    """api: the functions that are to be exported, and nothing else."""
+    """Check a library, which must export the functions of `api` and nothing else."""
     library = lief.ELF.parse(content)
     if library is None:
-        found.problems.append("the library is no ELF file")
+        found.problems.append("the library is not an ELF file")
         return
     found.expect(library.header.machine_type == _MACHINES[target.processor], f"built for {library.header.machine_type}")
     _examine_needs(library, target, found)
@@ -35,7 +35,7 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
     found.expect(not list(library.symtab_symbols), "not stripped: it has a symbol table")
     found.expect(not [each for each in library.sections if str(each.name).startswith(".debug")], "has debug sections")
 
-    # aarch64 has systems with pages of 64 KiB, which cannot load what is aligned to less.
+    # Some aarch64 systems have pages of 64 KiB, and cannot load segments with a smaller alignment.
     alignment = min(segment.alignment for segment in library.segments if segment.type == _SEGMENT.LOAD)
     needed_alignment = 0x10000 if target.processor == "aarch64" else 0x1000
     found.expect(alignment >= needed_alignment, f"segments aligned to {alignment}, pages can have {needed_alignment}")
@@ -64,7 +64,7 @@ def _examine_needs(library: lief.ELF.Binary, target: Target, found: Findings) ->
         if version is not None:
             newest = max(newest, (int(version[1]), int(version[2])))
         elif symbol.binding != lief.ELF.Symbol.BINDING.WEAK:
-            found.problems.append(f"undefined, and not glibc's: {symbol.name!s}")
+            found.problems.append(f"undefined, and not in glibc: {symbol.name!s}")
     promised = (int(oldest[1]), int(oldest[2]))
     found.expect(newest <= promised, f"needs glibc {newest[0]}.{newest[1]}, the tag promises {oldest[1]}.{oldest[2]}")
     found.facts.append(f"needs glibc {newest[0]}.{newest[1]}: {', '.join(sorted(needed))}")
@@ -87,10 +87,8 @@ def _examine_hardening(library: lief.ELF.Binary, found: Findings) -> None:
         if segment.type == _SEGMENT.LOAD:
             flags_of_it = int(segment.flags)
             found.expect(not (flags_of_it & _WRITE and flags_of_it & _EXECUTE), "a segment is writable and executable")
-    found.expect(
-        not flags & _TEXTREL and not library.has(_TAG.TEXTREL), "TEXTREL: code is written to when it is loaded"
-    )
-    found.expect(not flags & _STATIC_TLS, "STATIC_TLS: cannot always be loaded by a running process")
+    found.expect(not flags & _TEXTREL and not library.has(_TAG.TEXTREL), "TEXTREL: loading it writes to code")
+    found.expect(not flags & _STATIC_TLS, "STATIC_TLS: a running process cannot always load it")
     found.expect(not library.has(_TAG.RPATH) and not library.has(_TAG.RUNPATH), "has a path to search for libraries")
     if len(found.problems) == before:
         found.facts.append("relro, bind now, nodelete, no executable stack, no text relocation, no library path")

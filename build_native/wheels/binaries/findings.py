@@ -1,4 +1,4 @@
-"""What a check has found out."""
+"""The results of a check."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Findings:
+    """Facts and problems, in the order in which they were found."""
+
     facts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def expect(self, holds: object, problem: str) -> None:
+        """Add the problem unless the expectation holds."""
         if not holds:
             self.problems.append(problem)
 
     def expect_same(self, what: str, found: set[str], expected: set[str]) -> None:
-        """The two sets are the same; else says which are too many, and which are missing."""
-        self.expect(not found - expected, f"{what}: too many: {_some(found - expected)}")
+        """Expect equal sets; otherwise name the surplus and the missing ones."""
+        self.expect(not found - expected, f"{what}: surplus: {_some(found - expected)}")
         self.expect(not expected - found, f"{what}: missing: {_some(expected - found)}")
 
     def expect_only(self, what: str, found: set[str], allowed: set[str]) -> None:
+        """Expect nothing but the allowed ones; otherwise name the others."""
         self.expect(not found - allowed, f"{what}: {_some(found - allowed)}")
 
 

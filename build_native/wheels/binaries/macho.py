@@ -1,4 +1,4 @@
-"""macOS' libraries."""
+"""Checks of libraries for macOS."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SYSTEM = {
     "/usr/lib/libSystem.B.dylib",
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
 }
-# What zig's linker exports whatever it is told: where the library begins, and common symbols, of which OpenSSL's
-# assembly for x86_64 has one. Nobody binds to it: macOS looks a symbol up in the library that it was linked from.
+# Symbols that zig's linker always exports: the beginning of the library, and common symbols, of which OpenSSL's
+# assembly for x86_64 has one. Nothing binds to it: macOS looks a symbol up in the library that it was linked from.
 _LINKERS_OWN = {"_mh_dylib_header", "__dso_handle", "OPENSSL_ia32cap_P"}
 
 _EMBEDDED_SIGNATURE, _CODE_DIRECTORY = 0xFADE0CC0, 0xFADE0C02
@@ -26,10 +26,10 @@ _SHA256 = 2
 
 
 def examine(content: bytes, target: Target, api: set[str], found: Findings) -> None:
-    """api: the functions that are to be exported, and nothing else."""
+    """Check a library, which must export the functions of `api` and nothing else."""
     binaries = lief.MachO.parse(content)
     if binaries is None or len(binaries) != 1:
-        found.problems.append("the library is no Mach-O file for one processor")
+        found.problems.append("the library is not a Mach-O file for one processor")
         return
     library = binaries.at(0)
     assert library is not None
@@ -61,12 +61,12 @@ def examine(content: bytes, target: Target, api: set[str], found: Findings) -> N
     found.expect_same("exports", exported, api)
     found.facts.append(f"{len(exported)} functions exported")
     two_level = lief.MachO.Header.FLAGS.TWOLEVEL
-    found.expect(two_level in library.header.flags_list, "looks for symbols in all libraries, not in those it names")
+    found.expect(two_level in library.header.flags_list, "looks symbols up in all libraries, not in those it names")
     _examine_signature(library, content, target, found)
 
 
 def _examine_signature(library: lief.MachO.Binary, content: bytes, target: Target, found: Findings) -> None:
-    """Apple's arm64 processors run nothing without; an ad-hoc one needs no certificate, only right hashes."""
+    """Check the signature, which Apple's arm64 requires; an ad-hoc one needs no certificate, only correct hashes."""
     command = library.code_signature
     if command is None:
         found.expect(target.processor != "arm64", "no signature: arm64 needs one")
@@ -95,4 +95,4 @@ def _examine_code_directory(directory: bytes, content: bytes, signed: int, found
     found.expect(
         not wrong and len(hashes) == len(pages), f"the signature is broken: {len(wrong)} of {len(pages)} pages differ"
     )
-    found.facts.append(f"signed ad hoc, the hashes of {count} pages are right" if not wrong else "signed wrongly")
+    found.facts.append(f"signed ad hoc, the hashes of {count} pages are correct" if not wrong else "signed wrongly")

@@ -1,4 +1,4 @@
-"""Windows' libraries."""
+"""Checks of libraries for Windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from build_native.wheels.binaries.findings import Findings
 from build_native.wheels.targets import Target
 
 _MACHINES = {"x86_64": lief.PE.Header.MACHINE_TYPES.AMD64, "aarch64": lief.PE.Header.MACHINE_TYPES.ARM64}
-# Parts of every Windows 10, beside its C runtime, which is many libraries whose names begin alike.
+# Parts of every Windows 10, in addition to its C runtime: many libraries with a common beginning of their names.
 _SYSTEM = {"advapi32", "bcrypt", "dbghelp", "iphlpapi", "kernel32", "winmm", "ws2_32"}
 _C_RUNTIME = "api-ms-win-crt-"
 
@@ -17,10 +17,10 @@ _SECTION = lief.PE.Section.CHARACTERISTICS
 
 
 def examine(content: bytes, target: Target, api: set[str], found: Findings) -> None:
-    """api: the functions that are to be exported, and nothing else."""
+    """Check a library, which must export the functions of `api` and nothing else."""
     library = lief.PE.parse(content)
     if library is None:
-        found.problems.append("the library is no PE file")
+        found.problems.append("the library is not a PE file")
         return
     found.expect(library.header.machine == _MACHINES[target.processor], f"built for {library.header.machine}")
 
@@ -49,17 +49,17 @@ def _examine_hardening(library: lief.PE.Binary, found: Findings) -> None:
     for section in library.sections:
         both = section.has_characteristic(_SECTION.MEM_WRITE) and section.has_characteristic(_SECTION.MEM_EXECUTE)
         found.expect(not both, f"the section {section.name!s} is writable and executable")
-    # No problem, since it cannot be had: zig 0.17 hands no option for it to its linker, and its mingw-w64 lacks the
-    # functions that guarded calls go through.
+    # A missing control flow guard is not a problem, since it is not available: zig 0.17 passes no option for it to its
+    # linker, and its mingw-w64 lacks the functions that guarded calls use.
     names = ", ".join(str(flag.name) for flag in _FLAG if flags & int(flag))
     found.facts.append(f"{names}; control flow guard: {'yes' if flags & int(_FLAG.GUARD_CF) else 'no'}")
 
 
 def _examine_time(library: lief.PE.Binary, found: Findings) -> None:
-    """A linker that works reproducibly writes a hash where the time was, and says so."""
+    """Check for the mark of a reproducible linker, which writes a hash in place of the time."""
     kinds = {each.type for each in library.debug}
-    found.expect(lief.PE.Debug.TYPES.REPRO in kinds, "holds the time of the build: it is not marked as reproducible")
+    found.expect(lief.PE.Debug.TYPES.REPRO in kinds, "contains the time of the build: it is not marked as reproducible")
     for each in library.debug:
         if isinstance(each, lief.PE.CodeViewPDB):
             path = str(each.filename)
-            found.expect(not set(path) & set("/\\:"), f"holds the path of its debug information: {path}")
+            found.expect(not set(path) & set("/\\:"), f"contains the path of its debug information: {path}")

@@ -1,4 +1,4 @@
-"""CPython from source, for a C library that this machine has no Python for."""
+"""CPython compiled from source, for a C library without a Python on this machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from build_native.wheels.environments.base import FOLDER, apt_install
 from build_native.wheels.environments.debian import KEYRING, UNCHECKED, mirror
-from build_native.wheels.environments.environment import FOLDER, apt_install
 from build_native.wheels.environments.interpreters import Here
 
 VERSION = "3.13"
@@ -17,16 +17,16 @@ _SUITE = "trixie"
 
 
 def compile_python(folder: Path, compiler: str) -> None:
-    """CPython in folder/installed, once; with zlib, which the tests' tools import, and nothing else from elsewhere."""
+    """Compile CPython into folder/installed, once, with no library but zlib, which tools for tests import."""
     prefix = folder / "installed"
     partial = folder / "partial"
-    if prefix.is_dir() and not partial.is_dir():  # which is there until all is done
+    if prefix.is_dir() and not partial.is_dir():  # `partial` exists until all is done
         return
     shutil.rmtree(prefix, ignore_errors=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     print(f"{folder.name}: compiling CPython, which takes minutes", flush=True)
-    # No pkg-config: it would tell of this machine's libraries.
+    # No pkg-config: it would find this machine's libraries.
     variables = {**Here().environment(), "CC": compiler, "PKG_CONFIG": "false"}
     with_zlib = {"CPPFLAGS": f"-I{partial}/include", "LDFLAGS": f"-L{partial}/lib"}
     python = [f"--prefix={prefix}", "--disable-test-modules", "--without-ensurepip"]
@@ -36,7 +36,7 @@ def compile_python(folder: Path, compiler: str) -> None:
             (_source(f"python{VERSION}"), python, with_zlib),
         ):
             build = partial / source.name
-            # zlib cannot be built elsewhere than in its source.
+            # zlib can be built only in its source folder.
             shutil.copytree(source, build)
             for command in (["./configure", *options], ["make", f"-j{os.cpu_count()}"], ["make", "install"]):
                 done = subprocess.run(command, cwd=build, env={**variables, **more}, stdout=log, stderr=log)
@@ -46,7 +46,7 @@ def compile_python(folder: Path, compiler: str) -> None:
 
 
 def _source(package: str) -> Path:
-    """Its source as Debian has it, without Debian's changes; apt checks where it is from."""
+    """Return the folder with a package's source, from Debian without Debian's changes. apt verifies its origin."""
     unpacked = FOLDER / "source" / package
     if unpacked.is_dir():
         return unpacked
@@ -55,7 +55,7 @@ def _source(package: str) -> Path:
         (apt / name).mkdir(parents=True, exist_ok=True)
     sources = apt / "sources.list"
     sources.write_text(f"deb-src [signed-by={KEYRING}] {mirror()} {_SUITE} main\n", encoding="utf-8")
-    # An apt of its own: this machine's keeps its sources.
+    # A separate state of apt, so that this machine's sources stay as they are.
     settings = {
         "Dir::Etc::sourcelist": sources,
         "Dir::Etc::sourceparts": "-",
@@ -63,7 +63,7 @@ def _source(package: str) -> Path:
         "Dir::State::status": "/dev/null",
         "Dir::Cache": apt,
         UNCHECKED: "false",
-        "APT::Sandbox::User": "root",  # its user may not see this folder
+        "APT::Sandbox::User": "root",  # apt's own user may not have access to this folder
     }
     options = [f"-o{name}={value}" for name, value in settings.items()]
     apt_install("debian-archive-keyring", "dpkg-dev", "xz-utils")

@@ -1,31 +1,32 @@
-"""Roots of Debian releases in folders, for other Pythons and processors than this machine's, and programs in them."""
+"""Debian releases in folders, to run programs of other Pythons and processors than this machine's."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from build_native.wheels.environments.environment import FOLDER, apt_install
+from build_native.wheels.environments.base import FOLDER, apt_install
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# The archives of a release that is being made may be older than they say they are good for; their signatures count.
+# The archives of an unreleased Debian may be past their validity date; their signatures are checked nevertheless.
 UNCHECKED = "Acquire::Check-Valid-Until"
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _QEMU = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 
 
 class Root:
-    """A folder with a system in it; programs run there as an unprivileged user, on this machine's network."""
+    """A folder with a system. Its programs run as an unprivileged user, on this machine's network."""
 
     def __init__(self, folder: Path, *, is_emulated: bool = False) -> None:
         self.folder = folder
         self._is_emulated = is_emulated
 
     def command(self, folder: Path, *command: str) -> list[str]:
-        """bubblewrap's; the folder is there under the path that it has here, and so is the current one, below it."""
+        """Return bubblewrap's command. `folder` keeps its path there, and the current folder must be below it."""
         bound = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs"]  # pip needs them
         return [
             *(_with_qemu() if self._is_emulated else ()),
@@ -37,7 +38,7 @@ class Root:
         ]
 
     def environment(self) -> dict[str, str]:
-        """Few variables: those of this machine lead to its own programs; but pip's certificates are this machine's."""
+        """Return few variables, since this machine's lead to its own programs; but pip needs its certificates."""
         kept = {name: value for name, value in os.environ.items() if name in ("PIP_CERT", "SSL_CERT_FILE")}
         return {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", **kept}
 
@@ -45,8 +46,8 @@ class Root:
 class DebianRoot(Root):
     """Packages of a Debian release.
 
-    Usually only unpacked, which takes seconds, even for another processor: none of their scripts is run. A configured
-    one is what an installation is.
+    Usually they are only unpacked, without running their scripts, which takes seconds even for another processor. A
+    configured root is like an installation.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class DebianRoot(Root):
         stamp.unlink(missing_ok=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         site = mirror()
-        assert site is not None, "is_possible() tells"
+        assert site is not None, "see is_possible()"
         print(f"{self.folder.name}: Debian {self._suite}, {self._architecture}", flush=True)
         subprocess.run(
             [
@@ -88,7 +89,7 @@ class DebianRoot(Root):
 
 
 class DebianPython:
-    """A Python of a root."""
+    """The Python of a root."""
 
     def __init__(self, root: DebianRoot, python: str) -> None:
         self._root = root
@@ -104,8 +105,9 @@ class DebianPython:
         return self._root.environment()
 
 
+@functools.cache
 def mirror() -> str | None:
-    """Where this machine has its own Debian packages from."""
+    """Return the address of this machine's own Debian packages, or None."""
     if shutil.which("apt-get") is None:
         return None
     command = ["apt-get", "indextargets", "--format", "$(LABEL)|$(COMPONENT)|$(REPO_URI)", "Created-By: Packages"]
@@ -114,7 +116,7 @@ def mirror() -> str | None:
 
 
 def _with_qemu() -> list[str]:
-    """What makes Linux start programs of the other processor, for one command: Linux 6.7, or one that always does."""
+    """Return a command prefix that makes Linux run programs of arm64: empty if it does so anyway, or for Linux 6.7."""
     if (_BINFMT / "qemu-aarch64").exists():
         return []
     register = f'mount -t binfmt_misc none {_BINFMT} && cat {_QEMU} > {_BINFMT}/register && exec "$@"'

@@ -1,4 +1,4 @@
-"""Pythons that are on this machine, and what an interpreter is."""
+"""The interface of an interpreter, and the Pythons of this machine."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from typing import Protocol
 
 
 class Interpreter(Protocol):
-    """A Python, and how programs are started where it is."""
+    """A Python, and a way to start programs in its system."""
 
     def is_possible(self) -> bool:
-        """Whether this machine can have it at all."""
+        """Return whether this machine can have the interpreter at all."""
 
     def prepare(self) -> str:
-        """Installs it unless it is there; its path, where it is."""
+        """Install it unless it is there, and return its path in its system."""
 
     def command(self, folder: Path, *command: str) -> list[str]:
-        """What starts that command there; it sees this folder, and may write into it."""
+        """Return a command that runs `command` there, with access to `folder`."""
 
     def environment(self) -> dict[str, str]:
-        """The variables that programs get there."""
+        """Return the environment variables of programs there."""
 
 
 class Here:
     """Programs of this machine."""
 
-    def command(self, folder: Path, *command: str) -> list[str]:  # noqa: ARG002 - they see all folders
+    def command(self, folder: Path, *command: str) -> list[str]:  # noqa: ARG002 - programs here see all folders
         return list(command)
 
     def environment(self) -> dict[str, str]:
-        # Not those that would lead to another Python's packages.
+        # Without those that would lead to another Python's packages.
         return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 class ThisPython(Here):
-    """The one that runs this program."""
+    """The Python that runs this program."""
 
     def is_possible(self) -> bool:
         return True
@@ -50,7 +50,7 @@ class ThisPython(Here):
 
 
 class PyenvPython(Here):
-    """One that pyenv has installed: for what no Debian has. A version that ends with t is without the GIL."""
+    """A Python installed by pyenv, for versions that no Debian has. Those that end with t have no GIL."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -73,7 +73,7 @@ class PyenvPython(Here):
 
 
 def this_target() -> str:
-    """The name in targets.TARGETS of the wheel for the Python that runs this program."""
+    """Return the name in targets.TARGETS for the Python that runs this program."""
     machine = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}.get(
         platform.machine().lower(), platform.machine().lower()
     )

@@ -1,4 +1,4 @@
-"""A system without glibc: CPython compiled for musl, in a root with musl's loader, busybox and nothing else."""
+"""A system without glibc: CPython compiled for musl, in a root with only musl's loader and busybox."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, apt_install, copy_suite
 from build_native.wheels.environments.compiled import VERSION, compile_python
 from build_native.wheels.environments.debian import Root, mirror
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
 
 _LOADER = Path("/lib/ld-musl-x86_64.so.1")
 
 
 class MuslEnvironment(Environment):
-    """CPython has no OpenSSL here, hence no pip: this machine's pip installs for it."""
+    """A Python without OpenSSL and hence without pip: this machine's pip installs packages for it."""
 
     name = "musl"
     target = "musl-x86_64"
@@ -31,7 +31,7 @@ class MuslEnvironment(Environment):
     def prepare(self) -> None:
         apt_install("bubblewrap", "busybox-static", "gcc", "make", "musl-tools")
         compile_python(self._folder, str(self._make_compiler()))
-        # Not PYTHONPATH: programs that tests start do not get all variables.
+        # Not PYTHONPATH, since programs started by tests do not get all variables.
         site = self._installed / "lib" / f"python{VERSION}" / "site-packages"
         (site / "packages.pth").write_text(f"{self._packages}\n", encoding="utf-8")
         self._make_root()
@@ -56,7 +56,10 @@ class MuslEnvironment(Environment):
         return self._root.environment()
 
     def _make_compiler(self) -> Path:
-        """musl-gcc, and what it compiles for: it says glibc, as it is gcc, and configure believes neither then."""
+        """Write a musl-gcc that reports its target as musl, and return its path.
+
+        musl-gcc itself is gcc and reports glibc, and configure then refuses the contradiction.
+        """
         compiler = self._folder / "cc"
         compiler.parent.mkdir(parents=True, exist_ok=True)
         compiler.write_text(

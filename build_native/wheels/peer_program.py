@@ -1,7 +1,10 @@
-"""One end of a pair, a program: python pair.py listen, which prints its port, or python pair.py connect PORT.
+"""One end of a pair, as a program.
 
-The connecting end sends reliable and unreliable messages, wants them back unchanged, and says goodbye, which the other
-end wants to hear. Exit code 0 if all that has happened.
+    python peer_program.py listen             (prints its port)
+    python peer_program.py connect PORT
+
+The connecting end sends reliable and unreliable messages, expects them back unchanged, and closes with a reason that
+the other end expects. The exit code is 0 if all of this happened.
 """
 
 from __future__ import annotations
@@ -12,14 +15,15 @@ import sys
 import gns_py.sync as gns
 
 RELIABLE = [50_000, 1, 20_000, 50_000]
-"""Sizes of the reliable messages: one packet, and many."""
+"""The sizes of the reliable messages: one packet, and many."""
 UNRELIABLE = 100
-"""How many unreliable messages; that a few get lost on their way is no failure."""
+"""The number of unreliable messages. Losing a few is not a failure."""
 GOODBYE = (1234, "that was all")
-TIMEOUT = 60.0  # one end may be emulated
+TIMEOUT = 60.0  # seconds; one end may be emulated
 
 
 def listen() -> None:
+    """Echo the messages of one connection."""
     with gns.listen("127.0.0.1", 0) as listener:
         print(listener.address.port, flush=True)
         with listener.accept(timeout=TIMEOUT) as connection:
@@ -33,12 +37,13 @@ def listen() -> None:
 
 
 def connect(port: int) -> None:
+    """Send messages and check the echo."""
     with gns.connect("127.0.0.1", port, timeout=TIMEOUT) as connection:
         for size in RELIABLE:
             sent = random.randbytes(size)
             connection.send(sent)
             assert connection.recv(timeout=TIMEOUT) == sent
-        came = 0
+        echoed = 0
         for number in range(UNRELIABLE):
             sent = b"%d" % number * 100
             connection.send(sent, reliable=False, nagle=False)
@@ -47,9 +52,9 @@ def connect(port: int) -> None:
             except TimeoutError:
                 continue
             assert not back.reliable
-            came += back.data == sent
-        assert came > UNRELIABLE * 0.9, came
-        print(f"{len(RELIABLE)} reliable messages and {came} of {UNRELIABLE} unreliable ones came back")
+            echoed += back.data == sent
+        assert echoed > UNRELIABLE * 0.9, echoed
+        print(f"{len(RELIABLE)} reliable messages and {echoed} of {UNRELIABLE} unreliable ones came back")
         connection.close(*GOODBYE)
 
 

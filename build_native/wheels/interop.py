@@ -1,4 +1,4 @@
-"""Pairs of environments talk to each other, both ways: pair.py in each, on this machine's loopback."""
+"""Run peer_program.py in pairs of environments, in both directions, over this machine's loopback."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import sys
 from itertools import permutations
 from pathlib import Path
 
-from build_native.wheels.environments.environment import Environment
+from build_native.wheels.environments.base import Environment
 
-_PROGRAM = Path(__file__).with_name("pair.py").read_text(encoding="utf-8")
+_PROGRAM = Path(__file__).with_name("peer_program.py").read_text(encoding="utf-8")
 _ONE = "this-python"
 _OTHERS = ("aarch64", "musl", "wine")
 _TIMEOUT = 300
 
 
 def talk(known: dict[str, Environment], wheels: dict[str, Path]) -> bool:
-    """This Python with each of the others that can be had here; prints how each end ended, true if all is well."""
+    """Connect this Python with each of the other environments that are possible here, and print the results.
+
+    Args:
+        known: The environments, by name.
+        wheels: The wheels, by target.
+
+    Returns:
+        Whether there were pairs and all of them succeeded.
+    """
     ready = [known[name] for name in (_ONE, *_OTHERS) if name in known and known[name].target in wheels]
     for each in ready:
         each.prepare()

@@ -1,4 +1,4 @@
-"""What all environments have in common: a Python of its own, a wheel installed in it, and a folder with the tests."""
+"""The common part of all environments: a Python of its own, a wheel installed in it, and a folder with the tests."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from pathlib import Path
 from build_native.wheels.tools import BUILD, ROOT
 
 FOLDER = BUILD / "environments"
-# What the quick suite needs besides the package.
+# The requirements of the quick tests in addition to the package.
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-# Some modules of tests read documents of the clone before it is known that none of their tests is to run.
+# Some test modules read documents of the clone before pytest deselects all of their tests.
 _SUITE = ("tests", "docs", "README.md", "pyproject.toml")
 
 
 class Environment(ABC):
-    """A Python that wheels are tried in: of another version, implementation, C library, processor or system."""
+    """A Python to try wheels in, of another version, implementation, C library, processor or system."""
 
     name: str
     target: str
-    """Whose wheel runs here: a name in targets.TARGETS."""
+    """The target whose wheel runs here: a name in targets.TARGETS."""
     patience: float = 1.0
-    """How many times as long as on a real processor tests may take here."""
+    """The factor by which tests may take longer here than on a real processor."""
     has_suite: bool = True
-    """Whether the tests' tools are here; else only the demo is tried."""
+    """True if the tools for tests are installed here; otherwise only the demo is run."""
 
     def is_possible(self) -> bool:
-        """Whether this machine can have it at all."""
+        """Return whether this machine can have the environment at all."""
         return True
 
     @abstractmethod
     def prepare(self) -> None:
-        """Installs this Python and the test tools, once; a second call finds them. May need root and a network."""
+        """Install this Python and the tools for tests, unless they are there. May need root and a network."""
 
     @abstractmethod
     def install(self, wheel: Path) -> None:
-        """The wheel, in place of the one that was there, and the tests of this clone, as they are now."""
+        """Install the wheel in place of another one, and copy the current tests of this clone."""
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """``python ARGUMENTS`` there, its current folder the one that holds tests/; text pipes for what it prints."""
+        """Start ``python ARGUMENTS`` there, in the folder that contains tests/, with text pipes for its output."""
         return subprocess.Popen(
             self._command(*arguments),
             stdin=subprocess.DEVNULL,
@@ -63,15 +63,15 @@ class Environment(ABC):
 
     @abstractmethod
     def _command(self, *arguments: str) -> list[str]:
-        """What runs ``python ARGUMENTS`` there."""
+        """Return the command that runs ``python ARGUMENTS`` there."""
 
     @abstractmethod
     def _variables(self) -> dict[str, str]:
-        """The environment variables of what runs there."""
+        """Return the environment variables of programs there."""
 
 
 def copy_suite(folder: Path) -> None:
-    """The tests and what they need besides the package, as they are now, without the package's sources."""
+    """Copy the current tests and the files that they read, without the package's sources."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in _SUITE:
@@ -82,7 +82,7 @@ def copy_suite(folder: Path) -> None:
 
 
 def apt_install(*packages: str) -> None:
-    """Debian packages, those that are missing, into this machine."""
+    """Install the Debian packages that are missing on this machine."""
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", *packages]
     known = subprocess.run(query, capture_output=True, text=True)
     if known.returncode == 0 and known.stdout.split() == ["ii"] * len(packages):

@@ -1,11 +1,11 @@
-"""All environments, by name. Needed packages are named here; how each is made, in its own module."""
+"""The environments and the packages that they need. Each kind is made in its own module."""
 
 from __future__ import annotations
 
 import sys
 
+from build_native.wheels.environments.base import Environment
 from build_native.wheels.environments.debian import DebianPython, DebianRoot
-from build_native.wheels.environments.environment import Environment
 from build_native.wheels.environments.interpreters import PyenvPython, ThisPython, this_target
 from build_native.wheels.environments.venv import VenvEnvironment
 
@@ -14,7 +14,7 @@ _ARM = "linux-aarch64"
 
 
 def environments() -> dict[str, Environment]:
-    """Those that this machine can have, this Python's own first."""
+    """Return the environments that are possible on this machine, by name, this Python's own first."""
     every: list[Environment] = [VenvEnvironment("this-python", this_target(), ThisPython())]
     if sys.platform == "linux":
         every += _linux()
@@ -22,13 +22,13 @@ def environments() -> dict[str, Environment]:
 
 
 def _linux() -> list[Environment]:
-    # What runs these is needed only by those who run them on Linux.
+    # Imported here, since their requirements are needed only on Linux.
     from build_native.wheels.environments.musl import MuslEnvironment
     from build_native.wheels.environments.wine import Wine
 
     stable = DebianRoot("debian-12", "bookworm", "python3-venv")
     newer = DebianRoot("debian-14", "forky", "python3.13-venv", "python3.14-venv", "python3.15-venv")
-    # A compiler, as psutil has no wheel for PyPy.
+    # With a compiler, since psutil has no wheel for PyPy.
     pypy = DebianRoot("debian-14-pypy", "forky", "gcc", "libc6-dev", "pypy3-dev", "pypy3-venv")
     bare = DebianRoot("debian-12-bare", "bookworm", "python3-venv", is_configured=True)
     arm = DebianRoot("debian-12-arm64", "bookworm", "python3-venv", architecture="arm64")

@@ -1,4 +1,4 @@
-"""What makes the symbols of a static library for macOS private, on libraries made here byte by byte."""
+"""hide_symbols makes symbols of static libraries for macOS private; the libraries are made here byte by byte."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 pytestmark = pytest.mark.clone
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOCAL, UNDEFINED, GLOBAL, PRIVATE, DEBUG = 0x0E, 0x01, 0x0F, 0x1F, 0x24
 
 
 def object_file(kinds: list[int]) -> bytes:
-    """A Mach-O object with a symbol table and nothing else."""
+    """Return a Mach-O object with a symbol table and nothing else."""
     header = struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 1, 2, 24 + 16, 0, 0)
     other = struct.pack("<II8x", 0x2A, 16)
     table = struct.pack("<6I", 2, 24, 72, len(kinds), 72 + 16 * len(kinds), 4)
@@ -24,7 +24,7 @@ def object_file(kinds: list[int]) -> bytes:
 
 
 def member(name: str, content: bytes) -> bytes:
-    """BSD's way: the name, padded, stands before the content."""
+    """Return a member in BSD's format: the padded name precedes the content."""
     named = name.encode().ljust(20, b"\0") + content
     head = f"{'#1/20':<16}{0:<12}{0:<6}{0:<6}{'644':<8}{len(named):<10}`\n".encode()
     return head + named + b"\n" * (len(named) % 2)
@@ -52,5 +52,5 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     library.write_bytes(b"ELF")
     done = hide(library)
     assert done.returncode == 1
-    assert done.stderr == f"{library} is no static library\n"
+    assert done.stderr == f"{library} is not a static library\n"
     assert library.read_bytes() == b"ELF"

@@ -1,4 +1,4 @@
-"""Tries wheels: the quick suite and the demo with each, in every environment; exit codes count."""
+"""Try wheels: run the quick tests and the demo with each, in every environment. Exit codes decide."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from build_native.wheels.environments.environment import Environment
-from build_native.wheels.environments.every import environments
-from build_native.wheels.pairs import talk
+from build_native.wheels.environments.base import Environment
+from build_native.wheels.environments.registry import environments
+from build_native.wheels.interop import talk
 from build_native.wheels.targets import target_of
 from build_native.wheels.tools import BUILD, DIST, ROOT
 
 _REPORTS = BUILD / "reports"
 _PAIRS = "pairs"
 _MARKS = "not soak and not slow and not clone"
-_TEST_TIMEOUT = 120  # pyproject's, for one test
+_TEST_TIMEOUT = 120  # for one test, as in pyproject.toml
 _SUITE_TIMEOUT = 3600
-_TAIL = 300  # lines of the log that are printed where something failed
+_TAIL = 300  # lines of the log that are printed after a failure
 _DESCRIBE = """
 import platform, sys
 gil = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -33,7 +33,7 @@ print(platform.python_implementation(), platform.python_version(), "" if gil els
 
 @dataclass(frozen=True)
 class Report:
-    """What came of one environment."""
+    """The result of one environment."""
 
     environment: str
     wheel: str
@@ -43,32 +43,43 @@ class Report:
     skipped: int
     seconds: int
     suite: int | None
-    """The exit code of the quick suite; None: only the demo is tried here."""
+    """The exit code of the quick tests; None if only the demo is run here."""
     demo: int
-    """The demo's exit code."""
+    """The exit code of the demo."""
 
     @property
     def is_good(self) -> bool:
+        """True if nothing failed."""
         return self.suite in (0, None) and self.demo == 0
 
     @property
     def result(self) -> str:
+        """The result in words."""
         codes = "" if self.suite is None else f"suite {self.suite}, "
         return "passed" if self.is_good else f"FAILED: {codes}demo {self.demo}"
 
 
 def main(names: list[str], *, list_only: bool = False, jobs: int = 1) -> int:
-    """Tries the wheels of dist/ in these environments, none meaning all that can run here; writes reports."""
+    """Try the wheels of dist/ in these environments, by default in all possible ones, and write reports.
+
+    Args:
+        names: The environments, by name.
+        list_only: List the environments instead.
+        jobs: The number of tests that run at the same time.
+
+    Returns:
+        The exit code.
+    """
     known = environments()
     wheels = {target.name: path for path in DIST.glob("*.whl") if (target := target_of(path.name))}
     if list_only:
         for name, each in known.items():
             print(f"{name:<14} {each.target:<16} {wheels[each.target].name if each.target in wheels else 'no wheel'}")
-        print(f"{_PAIRS:<14} {'':<16} this Python with others, both ways")
+        print(f"{_PAIRS:<14} {'':<16} this Python with others, in both directions")
         return 0
     chosen = names or [*(name for name, each in known.items() if each.target in wheels), _PAIRS]
     if unknown := set(chosen) - known.keys() - {_PAIRS}:
-        print(f"unknown or not to be had here: {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
+        print(f"unknown, or not possible here: {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
         return 2
     if missing := {known[name].target for name in chosen if name in known} - wheels.keys():
         print(f"dist/ has no wheel for {', '.join(sorted(missing))}", file=sys.stderr)
@@ -94,9 +105,8 @@ def main(names: list[str], *, list_only: bool = False, jobs: int = 1) -> int:
 
 
 def run(environment: Environment, log: Path, *arguments: str, timeout: float) -> int:
-    """Its exit code; all that it prints goes into the log, as it comes. Killed after so many seconds."""
-    process = environment.start(*arguments)
-    with log.open("a", encoding="utf-8") as file:
+    """Run Python there until its end, but at most `timeout` seconds, and log its output. Return the exit code."""
+    with environment.start(*arguments) as process, log.open("a", encoding="utf-8") as file:
         print(f"$ python {' '.join(arguments)}", file=file, flush=True)
         assert process.stdout is not None
         assert process.stderr is not None
@@ -163,14 +173,14 @@ def _copy(stream: IO[str], file: IO[str]) -> None:
 
 
 def _count(what: str, text: str) -> int:
-    """From pytest's last line."""
+    """Return a count from pytest's last line."""
     last = next((line for line in reversed(text.splitlines()) if re.search(r"=+ .* in [\d.]+s", line)), "")
     found = re.search(rf"(\d+) {what}", last)
     return int(found[1]) if found else 0
 
 
 def _write_table() -> None:
-    """All reports that there are, those of earlier runs too, as one table."""
+    """Write all reports, including those of earlier runs, as one table."""
     reports = [Report(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_REPORTS.glob("*.json"))]
     lines = [
         "| environment | wheel | Python | passed | failed | skipped | seconds | result |",

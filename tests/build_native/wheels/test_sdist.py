@@ -1,4 +1,4 @@
-"""The sdist of a clone: complete whatever was unpacked before, the same bytes each time, or none."""
+"""The sdist of a clone is complete, whatever was unpacked before, and reproducible; otherwise there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("scikit_build_core", reason="the backend that builds sdists")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BUILD = "import sys; from build_native.backend import build_sdist; build_sdist(sys.argv[1])"
 CHECK = """
 import pathlib, sys
@@ -25,9 +25,9 @@ pytestmark = [pytest.mark.clone, pytest.mark.slow]
 
 
 def copy(folder: Path) -> Path:
-    """The files that git would commit of this clone, as they are now."""
+    """Copy the current files of this clone that git would commit."""
     if not (ROOT / ".git").exists():
-        pytest.skip("no clone")
+        pytest.skip("not a clone")
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, files.stdout.split("\0")):
@@ -57,13 +57,13 @@ def build(clone: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a clone in which nothing was unpacked before."""
+    """Return the sdist of a clone in which nothing was unpacked before."""
     return build(copy(tmp_path_factory.mktemp("sdist") / "clone"))
 
 
 @pytest.fixture
 def other(sdist: Path, tmp_path: Path) -> Path:
-    """Another clone, where all is unpacked already."""
+    """Return another clone, in which all sources are unpacked."""
     clone = copy(tmp_path / "other")
     shutil.copytree(sdist.parents[1] / "vendor" / "src", clone / "vendor" / "src")
     return clone
@@ -74,7 +74,12 @@ def test_complete(sdist: Path) -> None:
     assert (checked.returncode, checked.stdout.strip()) == (0, ""), checked.stderr
     with tarfile.open(sdist, "r:gz") as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"LICENSE", "vendor/licenses/OpenSSL.txt", "tests/build_native/test_sdist.py", "docs/index.md"} <= names
+    assert {
+        "LICENSE",
+        "vendor/licenses/OpenSSL.txt",
+        "tests/build_native/wheels/test_sdist.py",
+        "docs/index.md",
+    } <= names
     assert not [name for name in names if name.startswith((".ci/", "build/", "dist/", "docs/benchmarks/"))]
 
 

@@ -1,4 +1,4 @@
-"""check finds each kind of damage, done here to a real wheel; and says nothing about the wheels as they are."""
+"""check finds each kind of damage, done here to real wheels, and finds undamaged wheels good."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-pytest.importorskip("lief", reason="what check reads libraries with")
+pytest.importorskip("lief", reason="needed to read libraries")
 
 from build_native.wheels import check
 from build_native.wheels.binaries import elf, macho, pe
@@ -22,13 +22,13 @@ from build_native.wheels.targets import TARGETS, target_of
 
 pytestmark = pytest.mark.clone
 
-DIST = Path(__file__).resolve().parents[2] / "dist"
+DIST = Path(__file__).resolve().parents[3] / "dist"
 INFO = "gns_py-0.1.0.dist-info/"
 BILL = f"{INFO}sboms/gns-py.cdx.json"
 
 
 def wheel_of(*names: str) -> Path:
-    """The wheel of the first of these targets that has been built."""
+    """Return the wheel of the first of these targets that has been built."""
     for name in names:
         for file in DIST.glob("*.whl"):
             if target_of(file.name) is TARGETS[name]:
@@ -37,7 +37,7 @@ def wheel_of(*names: str) -> Path:
 
 
 def library_of(name: str) -> tuple[bytes, set[str]]:
-    """The library in a target's wheel, and the functions that it is to export."""
+    """Return the library in a target's wheel, and the functions that it must export."""
     with zipfile.ZipFile(wheel_of(name)) as archive:
         library = archive.read(f"gns_py/_native/{TARGETS[name].library}")
         return library, check.functions_of_api(archive.read("gns_py/_native/_ffi.py"))
@@ -48,13 +48,13 @@ def test_wheels_are_good(name: str) -> None:
     assert check.check(wheel_of(name)) == []
 
 
-def test_main_tells_facts_and_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_prints_facts_and_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel = wheel_of("linux-x86_64", *TARGETS)
     assert check.main([wheel]) == 0
-    told = capsys.readouterr().out
-    assert f"{wheel.stat().st_size:,} bytes" in told
-    assert "GameNetworkingSockets 1.6.0" in told
-    assert "1 wheels checked, 0 with problems" in told
+    printed = capsys.readouterr().out
+    assert f"{wheel.stat().st_size:,} bytes" in printed
+    assert "GameNetworkingSockets 1.6.0" in printed
+    assert "1 wheels checked, 0 with problems" in printed
 
     other = tmp_path / "gns_py-0.1.0-py3-none-any.whl"
     other.write_bytes(b"")
@@ -68,7 +68,7 @@ def test_main_tells_facts_and_problems(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.fixture(scope="module")
 def good() -> Path:
-    """A wheel to damage. The small ones first; of those for Linux, auditwheel takes its time."""
+    """Return a wheel to damage: small ones first, and those for glibc last, where auditwheel takes long."""
     return wheel_of("windows-x86_64", "windows-arm64", "macos-arm64", "macos-x86_64", "musl-x86_64", "linux-x86_64")
 
 
@@ -91,7 +91,7 @@ def record_of(files: dict[str, bytes]) -> bytes:
 
 
 def damaged(good: Path, folder: Path, changes: Changes, name: str = "", record: bool = True) -> list[str]:
-    """The problems of a wheel with other files (None: without that file), by default with a RECORD that fits."""
+    """Return the problems of a wheel with other files (None removes a file), by default with a RECORD that fits."""
     files, time = contents(good)
     for file, content in changes.items():
         if content is None:
@@ -108,14 +108,14 @@ def damaged(good: Path, folder: Path, changes: Changes, name: str = "", record: 
 
 
 def assert_finds(problems: list[str], *patterns: str) -> None:
-    """Each problem that is expected, and no other."""
+    """Assert that the problems match the patterns, and that each pattern is matched."""
     unexpected = [problem for problem in problems if not any(re.search(each, problem) for each in patterns)]
     missed = [each for each in patterns if not any(re.search(each, problem) for problem in problems)]
     assert (unexpected, missed) == ([], [])
 
 
 def test_undamaged_it_is_good(good: Path, tmp_path: Path) -> None:
-    """What the tests below do to a wheel is no damage in itself."""
+    """Packing a wheel as the tests below do is not damage in itself."""
     assert damaged(good, tmp_path, {}) == []
 
 
@@ -131,7 +131,7 @@ def test_undamaged_it_is_good(good: Path, tmp_path: Path) -> None:
     ],
 )
 def test_junk(good: Path, tmp_path: Path, junk: str) -> None:
-    assert_finds(damaged(good, tmp_path, {junk: b"junk"}), f"has no business in the wheel: {re.escape(junk)}")
+    assert_finds(damaged(good, tmp_path, {junk: b"junk"}), f"does not belong in the wheel: {re.escape(junk)}")
 
 
 @pytest.mark.parametrize("name", ["gns_py/_native/_ffi.py", "gns_py/py.typed", BILL, f"{INFO}entry_points.txt"])
@@ -148,7 +148,7 @@ def test_record(good: Path, tmp_path: Path) -> None:
     assert_finds(damaged(good, tmp_path, {"gns_py/more.py": b""}, record=False), "RECORD: missing: gns_py/more.py")
 
     more = files[f"{INFO}RECORD"] + b"gns_py/none.py,,\n"
-    assert_finds(damaged(good, tmp_path, {f"{INFO}RECORD": more}), "RECORD: too many: gns_py/none.py")
+    assert_finds(damaged(good, tmp_path, {f"{INFO}RECORD": more}), "RECORD: surplus: gns_py/none.py")
 
 
 def test_tags(good: Path, tmp_path: Path) -> None:
@@ -156,26 +156,26 @@ def test_tags(good: Path, tmp_path: Path) -> None:
     target = target_of(good.name)
     assert target is not None
     other = files[f"{INFO}WHEEL"].replace(target.platform.split(".")[0].encode(), b"linux_x86_64")
-    assert_finds(damaged(good, tmp_path, {f"{INFO}WHEEL": other}), "WHEEL: too many: .*linux_x86_64", "WHEEL: missing")
+    assert_finds(damaged(good, tmp_path, {f"{INFO}WHEEL": other}), "WHEEL: surplus: .*linux_x86_64", "WHEEL: missing")
 
     pure = files[f"{INFO}WHEEL"].replace(b"Purelib: false", b"Purelib: true")
     assert_finds(damaged(good, tmp_path, {f"{INFO}WHEEL": pure}), "a wheel without a library")
 
     name = good.name.replace("0.1.0-", "0.1.0-1-")
-    assert_finds(damaged(good, tmp_path, {}, name), f"is to be named {re.escape(good.name)}")
+    assert_finds(damaged(good, tmp_path, {}, name), f"must be named {re.escape(good.name)}")
 
 
 def test_version(good: Path, tmp_path: Path) -> None:
     files, _ = contents(good)
     other = files[f"{INFO}METADATA"].replace(b"\nVersion: 0.1.0\n", b"\nVersion: 0.1.77\n")
     problems = damaged(good, tmp_path, {f"{INFO}METADATA": other})
-    assert_finds(problems, r"is to be named gns_py-0\.1\.77", r"gns_py's version is not in the library: 0\.1\.77")
+    assert_finds(problems, r"must be named gns_py-0\.1\.77", r"gns_py's version is not in the library: 0\.1\.77")
 
 
 def test_a_licence_is_missing_or_another(good: Path, tmp_path: Path) -> None:
     name = f"{INFO}licenses/vendor/licenses/protobuf.txt"
     problems = damaged(good, tmp_path, {name: None})
-    assert_finds(problems, "licences in METADATA: too many: .*protobuf.txt", "the licence of protobuf is missing")
+    assert_finds(problems, "licences in METADATA: surplus: .*protobuf.txt", "the licence of protobuf is missing")
     assert_finds(damaged(good, tmp_path, {name: b"Do as you like."}), "the licence of protobuf is missing")
 
 
@@ -183,13 +183,13 @@ def test_bill_of_materials(good: Path, tmp_path: Path) -> None:
     files, _ = contents(good)
     renamed = files[BILL].replace(b'"name": "abseil"', b'"name": "boost"')
     problems = damaged(good, tmp_path, {BILL: renamed})
-    assert_finds(problems, "bill of materials: too many: boost", "bill of materials: missing: abseil")
+    assert_finds(problems, "bill of materials: surplus: boost", "bill of materials: missing: abseil")
 
     version = files[BILL].replace(b'"version": "27.2"', b'"version": "27.99"')
     assert_finds(damaged(good, tmp_path, {BILL: version}), r"protobuf's version is not in the library: 27\.99")
 
     time = re.sub(rb'"timestamp": "[^"]*"', b'"timestamp": "2020-01-01T00:00:00+00:00"', files[BILL])
-    assert_finds(damaged(good, tmp_path, {BILL: time}), "the bill of materials is of another time: 2020")
+    assert_finds(damaged(good, tmp_path, {BILL: time}), "the bill of materials has another time: 2020")
 
     assert_finds(damaged(good, tmp_path, {BILL: b"{"}), "the bill of materials cannot be read")
 
@@ -200,10 +200,10 @@ def test_bill_of_materials(good: Path, tmp_path: Path) -> None:
 )
 def test_a_path_of_a_machine(good: Path, tmp_path: Path, line: bytes) -> None:
     problems = damaged(good, tmp_path, {"gns_py/more.py": b"import sys  " + line + b"\n"})
-    assert_finds(problems, r"gns_py/more\.py holds paths of a machine: ")
+    assert_finds(problems, r"gns_py/more\.py contains paths of a machine: ")
 
 
-def test_the_library_holds_a_path_or_a_time(good: Path, tmp_path: Path) -> None:
+def test_the_library_contains_a_path_or_a_time(good: Path, tmp_path: Path) -> None:
     target = target_of(good.name)
     assert target is not None
     name = f"gns_py/_native/{target.library}"
@@ -212,7 +212,7 @@ def test_the_library_holds_a_path_or_a_time(good: Path, tmp_path: Path) -> None:
     spot = b"Assertion Failed: "
     assert spot in library
     for text, problem in {
-        b"-I/root/gns/include": "holds paths of a machine: /root/gns",
+        b"-I/root/gns/include": "contains paths of a machine: /root/gns",
         b"Mar  3 2021": "a day of the build: Mar 3 2021",
         b"Mar  3 04:05:06 2021": "a time of the build: Mar 3 04:05:06 2021",
     }.items():
@@ -273,12 +273,12 @@ def dynamic(tag: int, value: int) -> bytes:
         (dynamic(30, 8), dynamic(29, 8), "a path to search for libraries|not BIND_NOW"),
         (struct.pack("<II", 0x6474E552, 4), struct.pack("<II", 0, 4), "no RELRO"),
         (struct.pack("<II", 0x6474E551, 6), struct.pack("<II", 0x6474E551, 7), "the stack would be executable"),
-        (b"\0gns_accept\0", b"\0gns_accepT\0", "exports: (too many: gns_accepT|missing: gns_accept)$"),
-        (b"\0gns_accept\0", b"\0SSL_accept\0", "exports: (too many: SSL_accept|missing: gns_accept)$"),
+        (b"\0gns_accept\0", b"\0gns_accepT\0", "exports: (surplus: gns_accepT|missing: gns_accept)$"),
+        (b"\0gns_accept\0", b"\0SSL_accept\0", "exports: (surplus: SSL_accept|missing: gns_accept)$"),
         (b"\0libdl.so.2\0", b"\0libxy.so.2\0", r"not every system has: libxy\.so\.2"),
         (b"\0GLIBC_2.17\0", b"\0GLIBC_2.34\0", r"needs glibc 2\.34, the tag promises 2\.17"),
-        (b"\0GLIBC_2.17\0", b"\0OTHER_2.17\0", "undefined, and not glibc's"),
-        (b"\x7fELF\x02", b"\x7fELG\x02", "is no ELF file"),
+        (b"\0GLIBC_2.17\0", b"\0OTHER_2.17\0", "undefined, and not in glibc"),
+        (b"\x7fELF\x02", b"\x7fELG\x02", "is not an ELF file"),
     ],
 )
 def test_linux(old: bytes, new: bytes, problem: str) -> None:
@@ -293,14 +293,14 @@ def test_linux_of_another_processor() -> None:
         problems_of(elf, "linux-aarch64", library, api), "built for .*X86_64", "ld-linux-x86-64", "aligned to 4096"
     )
     assert_finds(
-        problems_of(elf, "musl-x86_64", library, api), "needs: too many: .*libc.so.6", "needs: missing: libc.musl"
+        problems_of(elf, "musl-x86_64", library, api), "needs: surplus: .*libc.so.6", "needs: missing: libc.musl"
     )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (b"\0libc.musl-x86_64.so.1\0", b"\0libc.so\0l-x86_64.so.1\0", "needs: (too many: libc.so|missing: libc.musl)"),
+        (b"\0libc.musl-x86_64.so.1\0", b"\0libc.so\0l-x86_64.so.1\0", "needs: (surplus: libc.so|missing: libc.musl)"),
         (b"\0pthread_once\0", b"\0reallocarray\0", "not in musl 1.2.0: reallocarray"),
     ],
 )
@@ -312,7 +312,7 @@ def test_musl(old: bytes, new: bytes, problem: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (b"\0gns_accept\0", b"\0gns_accepT\0", "exports: (too many: gns_accepT|missing: gns_accept)$"),
+        (b"\0gns_accept\0", b"\0gns_accepT\0", "exports: (surplus: gns_accepT|missing: gns_accept)$"),
         (b"\0gns_core.dll\0", b"\0gns_cor2.dll\0", "calls itself gns_cor2.dll"),
         (b"WINMM.dll\0", b"XINMM.dll\0", "not every system has: xinmm"),
     ],
@@ -333,7 +333,7 @@ def test_windows_headers() -> None:
 
     undebugged = bytearray(library)
     struct.pack_into("<II", undebugged, header + 112 + 6 * 8, 0, 0)  # the place of the debug directory
-    assert_finds(problems_of(pe, "windows-x86_64", bytes(undebugged), api), "holds the time of the build")
+    assert_finds(problems_of(pe, "windows-x86_64", bytes(undebugged), api), "contains the time of the build")
 
     assert_finds(problems_of(pe, "windows-arm64", library, api), "built for .*AMD64")
 
