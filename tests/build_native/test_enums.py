@@ -123,7 +123,8 @@ def option_rows() -> list[tuple[ConfigScope, list[str]]]:
 
 def run_generator(root: Path, *arguments: str, source: Path = SOURCE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(root / "build_native/generate_enums.py"), *arguments],
+        [sys.executable, "-m", "build_native.enums", *arguments],
+        cwd=root,
         env={**os.environ, "GNS_PY_GNS_SOURCE": str(source)},
         capture_output=True,
         text=True,
@@ -135,7 +136,7 @@ def run_generator(root: Path, *arguments: str, source: Path = SOURCE) -> subproc
 def tree(tmp_path: Path) -> Path:
     """A copy of what the generator reads and writes in this repository."""
     for name in (
-        "build_native/generate_enums.py",
+        *(f"build_native/enums/{path.name}" for path in (ROOT / "build_native/enums").glob("*.py")),
         "build_native/core/gns_core.h",
         "gns_py/_generated/enums.py",
         "gns_py/_generated/config_fields.py",
@@ -169,7 +170,7 @@ def test_a_stale_file_is_noticed_and_written_anew(tree: Path, name: str) -> None
     file.write_bytes(fresh.replace(b"10000", b"20000"))
     done = run_generator(tree, "--check")
     assert done.returncode == 1
-    assert done.stderr == f"{name} is not up to date: run build_native/generate_enums.py\n"
+    assert done.stderr == f"{name} is not up to date: run python -m build_native.enums\n"
     assert run_generator(tree).returncode == 0
     assert file.read_bytes() == fresh
 
@@ -179,7 +180,8 @@ def test_without_the_sources_the_generator_says_what_to_do(tmp_path: Path) -> No
     done = run_generator(ROOT, "--check", source=tmp_path / "nowhere")
     assert done.returncode == 1
     assert re.fullmatch(
-        r"generate_enums: no sources of GNS in .*nowhere: run build_native/materialise.py, or set GNS_PY_GNS_SOURCE\n",
+        r"build_native\.enums: no sources of GNS in .*nowhere: "
+        r"run build_native/materialise\.py, or set GNS_PY_GNS_SOURCE\n",
         done.stderr,
     )
 
@@ -192,19 +194,19 @@ def test_without_the_sources_the_generator_says_what_to_do(tmp_path: Path) -> No
             TYPES_HEADER,
             "k_ESteamNetConnectionEnd_Misc_Timeout = 5003,",
             "k_ESteamNetConnectionEnd_Misc_Timeout = 5003, k_ESteamNetConnectionEnd_Misc_Bored = 5011,",
-            "generate_enums: only GNS or only the table has: Misc_Bored",
+            "build_native.enums: only GNS or only the table has: Misc_Bored",
         ),
         (
             TYPES_HEADER,
             "k_ESteamNetworkingConnectionState_Linger = -2,",
             "",
-            "generate_enums: only GNS or only the table has: Linger",
+            "build_native.enums: only GNS or only the table has: Linger",
         ),
         (
             "src/steamnetworkingsockets/clientlib/csteamnetworkingsockets.cpp",
             "DEFINE_CONNECTON_DEFAULT_CONFIGVAL( int32, NagleTime, 5000, 0, 20000 );",
             "",
-            "generate_enums: GNS does not have the options nagle_time",
+            "build_native.enums: GNS does not have the options nagle_time",
         ),
     ],
 )
