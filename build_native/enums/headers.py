@@ -1,4 +1,4 @@
-"""What the headers of GNS and of our core say."""
+"""Read the headers of GNS and of our core."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from build_native.enums.tables import (
     TYPES,
 )
 
-# What an open source build with ENABLE_ICE defines, and #if conditions with their answer. ECN exists on Windows only;
-# these files serve all platforms, so it is in, and GNS itself refuses it elsewhere.
+# The names that an open source build with ENABLE_ICE defines, and the values of #if conditions. ECN exists on Windows
+# only; the generated files serve all platforms, so it is included, and GNS itself refuses it elsewhere.
 DEFINED = {
     "STEAMNETWORKINGSOCKETS_OPENSOURCE",
     "STEAMNETWORKINGSOCKETS_ENABLE_ICE",
@@ -58,12 +58,14 @@ def fail(message: str) -> NoReturn:
 
 
 def read(path: Path) -> str:
-    """The text of a C++ file without comments. (No string of the files read here contains a comment mark.)"""
+    """Return the text of a C++ file without comments. (No string in these files contains a comment mark.)"""
     text = path.read_text(encoding="utf-8", errors="replace")
     return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
 
 
 def evaluate(expression: str, known: Constants) -> Number:
+    """Return the value of a C++ expression of numbers and known names."""
+
     def value(node: ast.expr) -> Number:
         match node:
             case ast.Constant(value=int() | float() as number):
@@ -82,7 +84,7 @@ def evaluate(expression: str, known: Constants) -> Number:
 
 
 def enumerators(text: str, enum: str, prefix: str, known: Constants) -> dict[str, int]:
-    """Name without prefix -> number. All names go to `known` as well, as later expressions use them."""
+    """Return the numbers of an enum by name, without the prefix. Add all to `known`, as later expressions use them."""
     found = re.search(rf"enum\s+{enum}\s*\{{(.*?)\}}", text, re.DOTALL) or fail(f"no enum {enum}")
     members: dict[str, int] = {}
     for name, expression in re.findall(r"(\w+)\s*=\s*([^,]+)", found[1]):
@@ -93,6 +95,7 @@ def enumerators(text: str, enum: str, prefix: str, known: Constants) -> dict[str
 
 
 def constants(text: str, prefix: str, known: Constants) -> dict[str, int]:
+    """Return the integer constants whose names begin with the prefix. Add all to `known`."""
     members: dict[str, int] = {}
     for name, expression in re.findall(rf"const\s+u?int\w*\s+({prefix}\w+)\s*=\s*([^;]+);", text):
         number = known[name] = int(evaluate(expression, known))
@@ -101,7 +104,7 @@ def constants(text: str, prefix: str, known: Constants) -> dict[str, int]:
 
 
 def active_lines(text: str) -> list[str]:
-    """The lines that the preprocessor leaves. Only the directives of the part that defines options are understood."""
+    """Return the lines that the preprocessor keeps. Only directives near the definitions of options are understood."""
     lines: list[str] = []
     stack: list[bool] = []
     for line in text.splitlines():
@@ -109,7 +112,7 @@ def active_lines(text: str) -> list[str]:
             case ["#", "ifdef", name]:
                 stack.append(name in DEFINED)
             case ["#", "if", *condition]:
-                # An unknown condition hides its lines; an option that gets lost so is missed in the table.
+                # An unknown condition hides its lines; the table then has an option that GNS lacks, which is an error.
                 stack.append(CONDITIONS.get(" ".join(condition), False))
             case ["#", "ifndef", name]:
                 stack.append(name not in DEFINED)
@@ -126,6 +129,8 @@ def active_lines(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Option:
+    """An option of GNS or of our core."""
+
     name: str  # in snake case
     number: int
     type: str  # member of ConfigType
@@ -144,26 +149,26 @@ class Option:
 
 
 def snake(name: str) -> str:
-    """TimeoutInitial -> timeout_initial, P2P_STUN_ServerList -> p2p_stun_server_list."""
+    """Turn TimeoutInitial into timeout_initial, P2P_STUN_ServerList into p2p_stun_server_list."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def described(members: dict[str, int], table: dict[str, str]) -> list[tuple[str, int, str]]:
-    """(Python name, number, sentence) of each member; both sides must have the same ones."""
+    """Return (Python name, number, sentence) of each member; both sides must have the same members."""
     if members.keys() != table.keys():
         fail(f"only GNS or only the table has: {', '.join(sorted(members.keys() ^ table.keys()))}")
     return [(snake(name).upper(), number, table[name]) for name, number in members.items()]
 
 
 def with_retry(members: dict[str, int], table: dict[str, tuple[str, bool]]) -> list[tuple[int, str, str, bool]]:
-    """(number, Python name, sentence, whether trying again can help) of each end reason."""
+    """Return (number, Python name, sentence, whether trying again can help) of each end reason."""
     retry = {snake(name).upper(): can_retry for name, (_, can_retry) in table.items()}
     sentences = {name: sentence for name, (sentence, _) in table.items()}
     return [(number, name, text, retry[name]) for name, number, text in described(members, sentences)]
 
 
 def mtu_data_size(packet: Option, number: int, known: Constants) -> Option:
-    """GNS does not define this option like the others: it subtracts from the packet size when asked."""
+    """Return the option that GNS does not define like the others: it is computed from the packet size."""
     reserve = known["k_cbSteamNetworkingSocketsNoFragmentHeaderReserve"]
     assert isinstance(packet.default, int)
     assert packet.minimum is not None
@@ -183,7 +188,7 @@ def mtu_data_size(packet: Option, number: int, known: Constants) -> Option:
 
 
 class Facts:
-    """Everything that the generated files say."""
+    """Everything that the generated files contain."""
 
     def __init__(self, gns: Path, core_header: Path) -> None:
         types = read(gns / "include/steam/steamnetworkingtypes.h")
@@ -208,7 +213,7 @@ class Facts:
         self.send_flags = described(constants(types, "k_nSteamNetworkingSend_", known), SEND_FLAGS)
         self.info_flags = described(constants(types, "k_nSteamNetworkConnectionInfoFlags_", known), INFO_FLAGS)
         results = enumerators(read(gns / "include/steam/steamclientpublic.h"), "EResult", "k_EResult", known)
-        # EResult is all of Steam's; only what the sockets library answers with is wanted here.
+        # EResult has the results of all of Steam; only those that the sockets library returns matter here.
         self.results = described({name: results[name] for name in RESULTS if name in results}, RESULTS)
 
         ends = enumerators(types, "ESteamNetConnectionEnd", "k_ESteamNetConnectionEnd_", known)
@@ -243,7 +248,7 @@ class Facts:
             high: Number | None = None
             if c_type != "std::string":
                 default, *limits = [evaluate(expression, known) for expression in rest.split(",")]
-                low, high = limits or [-(2**63), 2**63 - 1]  # GNS gives its one int64 no limits
+                low, high = limits or [-(2**63), 2**63 - 1]  # GNS defines no limits for its only int64
             option = Option(
                 name=snake(name),
                 number=numbers[name],
@@ -262,7 +267,7 @@ class Facts:
                 options.append(mtu_data_size(option, numbers["MTU_DataSize"], known))
         if missing := {snake(name) for name in OPTIONS} - {option.name for option in options}:
             fail(f"GNS does not have the options {', '.join(sorted(missing))}")
-        return sorted(options, key=lambda option: option.scope)  # the connection's first, else as in GNS
+        return sorted(options, key=lambda option: option.scope)  # connection options first, otherwise in GNS's order
 
     @staticmethod
     def _core_options(core: str) -> list[Option]:

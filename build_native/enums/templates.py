@@ -1,4 +1,4 @@
-"""The generated files."""
+"""Write the generated files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RANGE_BODY = '''
     explanation: str
     """One sentence for people."""
     can_retry: bool
-    """Whether trying again can help, for those numbers of the range that no member of EndReason stands for."""
+    """Whether trying again can help, for numbers of the range without a member of EndReason."""
 
     def __new__(
         cls,
@@ -46,7 +46,7 @@ RANGE_BODY = '''
 
     @classmethod
     def of(cls, number: int) -> EndReasonRange:
-        """The range that a number belongs to."""
+        """Return the range that a number belongs to."""
         for each in cls:
             if each.minimum is not None and each.maximum is not None and each.minimum <= number <= each.maximum:
                 return each
@@ -76,7 +76,7 @@ REASON_BODY = '''
 
     @property
     def range(self) -> EndReasonRange:
-        """Where the cause lies."""
+        """The range of the number, which tells where the cause lies."""
         return EndReasonRange.of(self)
 '''
 
@@ -89,37 +89,37 @@ OPTION_BODY = '''
 
     @property
     def type(self) -> ConfigType:
-        """What kind of value it takes."""
+        """The type of its values."""
         return _OPTIONS[self].type
 
     @property
     def scope(self) -> ConfigScope:
-        """GLOBAL: only for the whole process. CONNECTION: also for a listen socket or a connection."""
+        """GLOBAL if it applies only to the whole process, CONNECTION if also to a listen socket or a connection."""
         return _OPTIONS[self].scope
 
     @property
     def default(self) -> int | float | str:
-        """The value where nobody sets one."""
+        """The value unless another one is set."""
         return _OPTIONS[self].default
 
     @property
     def minimum(self) -> int | float | None:
-        """The lowest value that is allowed; None for texts."""
+        """The lowest valid value; None for texts."""
         return _OPTIONS[self].minimum
 
     @property
     def maximum(self) -> int | float | None:
-        """The highest value that is allowed; None for texts."""
+        """The highest valid value; None for texts."""
         return _OPTIONS[self].maximum
 
     @property
     def unit(self) -> str:
-        """``ms``, ``us``, ``bytes``, ``bytes/s``, ``percent``, ``messages``, ``segments``, or nothing."""
+        """``ms``, ``us``, ``bytes``, ``bytes/s``, ``percent``, ``messages``, ``segments``, or empty."""
         return _OPTIONS[self].unit
 
     @property
     def locked_after_connect(self) -> bool:
-        """Whether it can only be given when a connection is made or accepted, not changed later."""
+        """Whether it can only be set when a connection is made or accepted, not later."""
         return _OPTIONS[self].locked_after_connect
 
     @property
@@ -142,11 +142,12 @@ class _Option(NamedTuple):
 
 
 def quoted(text: str) -> str:
+    """Return a text as a Python literal."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def call(indent: str, head: str, arguments: list[str], tail: str) -> str:
-    """A tuple or call as ruff formats it: on one line if it fits, else one argument per line."""
+    """Return a tuple or call as ruff formats it: on one line if it fits, otherwise one argument per line."""
     line = f"{indent}{head}{', '.join(arguments)}{tail}"
     if len(line) <= 120:
         return line + "\n"
@@ -156,22 +157,25 @@ def call(indent: str, head: str, arguments: list[str], tail: str) -> str:
 
 
 def plain_enum(name: str, base: str, doc: str, members: list[tuple[str, int, str]]) -> str:
+    """Return the class of an enum whose members have docstrings."""
     body = "".join(f'    {member} = {number}\n    """{sentence}"""\n' for member, number, sentence in members)
     return f'\n\nclass {name}({base}):\n    """{doc}"""\n\n{body}'
 
 
 def open_enum(name: str, doc: str, members: list[tuple[str, int, str]]) -> str:
+    """Return the class of an enum whose members have explanations."""
     body = "".join(call("    ", f"{m} = ", [str(number), quoted(text)], "") for m, number, text in members)
     return f'\n\nclass {name}(OpenIntEnum):\n    """{doc}"""\n\n{body}'
 
 
 def enums_file(facts: Facts) -> str:
+    """Return the text of enums.py."""
     out = [BANNER, ENUMS_HEAD]
     out.append(
-        open_enum("ConnectionState", "What a connection is up to (ESteamNetworkingConnectionState).", facts.states)
+        open_enum("ConnectionState", "The states of a connection (ESteamNetworkingConnectionState).", facts.states)
     )
     out.append(
-        '\n\nclass EndReasonRange(Enum):\n    """The ranges that the numbers of EndReason are sorted into."""\n\n'
+        '\n\nclass EndReasonRange(Enum):\n    """The ranges into which the numbers of EndReason are divided."""\n\n'
     )
     for name, low, high, sentence, retry in facts.ranges:
         out.append(
@@ -180,27 +184,27 @@ def enums_file(facts: Facts) -> str:
     out.append(RANGE_BODY)
     out.append(
         '\n\nclass EndReason(OpenIntEnum):\n    """Why a connection ended (ESteamNetConnectionEnd).\n\n'
-        "    The numbers 1000 to 2999 are the application's: those without a member become ``APP_1234`` and the like.\n"
+        "    The numbers 1000 to 2999 belong to the application. Those without a member get names like ``APP_1234``.\n"
         '    """\n\n'
     )
     for number, name, sentence, retry in facts.end_reasons:
         out.append(call("    ", f"{name} = ", [str(number), quoted(sentence), str(retry)], ""))
     out.append(REASON_BODY)
-    out.append(open_enum("Result", "What GNS answers (those members of EResult that it uses).", facts.results))
+    out.append(open_enum("Result", "The results of GNS (the members of EResult that it uses).", facts.results))
     out.append(
         plain_enum("SendFlags", "IntFlag", "How to send a message (k_nSteamNetworkingSend_*).", facts.send_flags)
     )
-    info_doc = "What is special about a connection (k_nSteamNetworkConnectionInfoFlags_*)."
+    info_doc = "Special properties of a connection (k_nSteamNetworkConnectionInfoFlags_*)."
     out.append(plain_enum("InfoFlags", "IntFlag", info_doc, facts.info_flags))
-    level_doc = "How grave a line of GNS's log is (ESteamNetworkingSocketsDebugOutputType)."
+    level_doc = "The severity of a line in GNS's log (ESteamNetworkingSocketsDebugOutputType)."
     out.append(plain_enum("LogLevel", "NamedIntEnum", level_doc, facts.levels))
     identity_doc = "The kinds of identities (ESteamNetworkingIdentityType)."
     out.append(plain_enum("IdentityType", "NamedIntEnum", identity_doc, facts.identity_types))
-    scope_doc = "What an option can be set on (ESteamNetworkingConfigScope)."
+    scope_doc = "The objects that an option can be set on (ESteamNetworkingConfigScope)."
     out.append(plain_enum("ConfigScope", "NamedIntEnum", scope_doc, facts.scopes))
-    type_doc = "The kinds of values that options take (ESteamNetworkingConfigDataType)."
+    type_doc = "The types of the values of options (ESteamNetworkingConfigDataType)."
     out.append(plain_enum("ConfigType", "NamedIntEnum", type_doc, facts.types))
-    value_doc = "The options (ESteamNetworkingConfigValue; those from 10001 on are of gns_py's own core)."
+    value_doc = "The options (ESteamNetworkingConfigValue; those from 10001 belong to gns_py's own core)."
     out.append(f'\n\nclass ConfigValue(NamedIntEnum):\n    """{value_doc}"""\n\n')
     out += [f"    {option.name.upper()} = {option.number}\n" for option in facts.options]
     out.append(OPTION_BODY)
@@ -223,7 +227,7 @@ def enums_file(facts: Facts) -> str:
     return "".join(out)
 
 
-FIELDS_HEAD = '''"""The fields of Config, written out so that editors and type checkers know them."""
+FIELDS_HEAD = '''"""The fields of Config, written out for editors and type checkers."""
 
 from __future__ import annotations
 
@@ -233,12 +237,14 @@ from dataclasses import dataclass
 
 
 def config_fields_file(facts: Facts) -> str:
+    """Return the text of config_fields.py."""
     out = [BANNER, FIELDS_HEAD, "REFUSED = {\n"]
     out += [f'    "{o.name}": {quoted(o.refused)},\n' for o in facts.options if o.refused]
     out.append(
-        '}\n"""Options that are no fields, and what to say to who tries."""\n\n\n'
+        '}\n"""Options that are not fields, each with the rest of the error message for programs that use it."""\n\n\n'
         "@dataclass(frozen=True, kw_only=True, slots=True, repr=False)\n"
         "class ConfigFields:\n"
+        '    """The options that a Config can have."""\n\n'
     )
     for o in facts.options:
         if o.refused:

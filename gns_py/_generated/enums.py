@@ -10,21 +10,24 @@ from .bases import NamedIntEnum, OpenIntEnum
 
 
 class ConnectionState(OpenIntEnum):
-    """What a connection is up to (ESteamNetworkingConnectionState)."""
+    """The states of a connection (ESteamNetworkingConnectionState)."""
 
-    NONE = 0, "There is no such connection, or this end has closed it."
+    NONE = 0, "The connection does not exist, or this end has closed it."
     CONNECTING = 1, "Being set up: waiting for the network, or for the application at one end to accept."
-    FINDING_ROUTE = 2, "Accepted; both ends of a P2P connection still look for a way to each other."
+    FINDING_ROUTE = 2, "Accepted; the two ends of a P2P connection are still looking for a route to each other."
     CONNECTED = 3, "Both ends have agreed, and messages flow."
-    CLOSED_BY_PEER = 4, "The peer has closed it; what had arrived can still be read."
-    PROBLEM_DETECTED_LOCALLY = 5, "This end found it broken, mostly by a timeout; what had arrived can still be read."
-    FIN_WAIT = -1, "Internal to GNS: closed here, remembered for a while to answer a peer that has not noticed."
-    LINGER = -2, "Internal to GNS: closed here, still delivering what was sent reliably."
+    CLOSED_BY_PEER = 4, "The peer has closed it; what arrived before can still be read."
+    PROBLEM_DETECTED_LOCALLY = (
+        5,
+        "This end found it broken, usually by a timeout; what arrived before can still be read.",
+    )
+    FIN_WAIT = -1, "Internal to GNS: closed here, kept for a while to answer a peer that has not noticed."
+    LINGER = -2, "Internal to GNS: closed here, still delivering reliable messages."
     DEAD = -3, "Internal to GNS: about to be freed."
 
 
 class EndReasonRange(Enum):
-    """The ranges that the numbers of EndReason are sorted into."""
+    """The ranges into which the numbers of EndReason are divided."""
 
     APP = "app", 1000, 1999, "The application at one end closed the connection in the normal course of events.", False
     APP_EXCEPTION = (
@@ -34,11 +37,11 @@ class EndReasonRange(Enum):
         "The application at one end closed the connection because of a fault.",
         False,
     )
-    LOCAL = "local", 3000, 3999, "The cause lies at this end or in its access to the network.", True
-    REMOTE = "remote", 4000, 4999, "The cause lies at the other end, or on the way to it.", True
+    LOCAL = "local", 3000, 3999, "The cause lies at this end or in its network access.", True
+    REMOTE = "remote", 4000, 4999, "The cause lies at the other end or on the route to it.", True
     MISC = "misc", 5000, 5999, "GNS cannot tell at which end the cause lies.", True
-    INTERNAL = "internal", 9000, 9999, "GNS's own codes, which no application should get to see.", False
-    UNKNOWN = "unknown", None, None, "No range that GNS 1.6.0 knows has this number.", False
+    INTERNAL = "internal", 9000, 9999, "GNS's own codes, which applications should never see.", False
+    UNKNOWN = "unknown", None, None, "The number is in no range that GNS 1.6.0 knows.", False
 
     minimum: int | None
     """The lowest number of the range; None for UNKNOWN."""
@@ -47,7 +50,7 @@ class EndReasonRange(Enum):
     explanation: str
     """One sentence for people."""
     can_retry: bool
-    """Whether trying again can help, for those numbers of the range that no member of EndReason stands for."""
+    """Whether trying again can help, for numbers of the range without a member of EndReason."""
 
     def __new__(
         cls,
@@ -67,7 +70,7 @@ class EndReasonRange(Enum):
 
     @classmethod
     def of(cls, number: int) -> EndReasonRange:
-        """The range that a number belongs to."""
+        """Return the range that a number belongs to."""
         for each in cls:
             if each.minimum is not None and each.maximum is not None and each.minimum <= number <= each.maximum:
                 return each
@@ -77,71 +80,59 @@ class EndReasonRange(Enum):
 class EndReason(OpenIntEnum):
     """Why a connection ended (ESteamNetConnectionEnd).
 
-    The numbers 1000 to 2999 are the application's: those without a member become ``APP_1234`` and the like.
+    The numbers 1000 to 2999 belong to the application. Those without a member get names like ``APP_1234``.
     """
 
     INVALID = 0, "No reason: the connection has not ended.", False
-    APP_GENERIC = 1000, "The application closed the connection and gave no particular reason.", False
+    APP_GENERIC = 1000, "The application closed the connection and gave no specific reason.", False
     GOING_AWAY = 1001, "The listen socket or the server that the connection belonged to was closed.", True
-    APP_EXCEPTION_GENERIC = (
-        2000,
-        "The application closed the connection because of a fault that it did not name.",
-        False,
-    )
+    APP_EXCEPTION_GENERIC = 2000, "The application closed the connection because of an unspecified fault.", False
     INTERNAL_ERROR = 2001, "The code that served this connection failed: a handler raised an exception.", True
     MESSAGE_QUEUE_LIMIT_REACHED = (
         2003,
-        "The reader was so slow that its queue of received messages reached its bound.",
+        "The reader was too slow: its queue of received messages reached the limit.",
         True,
     )
-    RATE_LIMITED = 2004, "The server has too many connections at present, or too many new ones, of this address.", True
-    SHUTDOWN = 2999, "The program at one end shut the library down with the connection still open.", True
-    LOCAL_OFFLINE_MODE = 3001, "This end is set to work offline.", False
-    LOCAL_MANY_RELAY_CONNECTIVITY = (
-        3002,
-        "This end reaches few or none of the relays, so its own network is suspect.",
-        True,
-    )
-    LOCAL_HOSTED_SERVER_PRIMARY_RELAY = 3003, "This hosted server lost the relay that its client came through.", True
+    RATE_LIMITED = 2004, "The server currently has too many connections, or too many new ones, from this address.", True
+    SHUTDOWN = 2999, "The program at one end shut the library down while the connection was open.", True
+    LOCAL_OFFLINE_MODE = 3001, "This end is configured to work offline.", False
+    LOCAL_MANY_RELAY_CONNECTIVITY = 3002, "This end reaches few relays or none, so its own network is suspect.", True
+    LOCAL_HOSTED_SERVER_PRIMARY_RELAY = 3003, "This hosted server lost the relay between it and its client.", True
     LOCAL_NETWORK_CONFIG = 3004, "This end could not get the description of the relay network.", True
     LOCAL_RIGHTS = 3005, "This end is not allowed to do that.", False
     LOCAL_P2P_ICE_NO_PUBLIC_ADDRESSES = (
         3006,
-        "No STUN server told this end its public address, so the peer cannot be reached.",
+        "No STUN server reported the public address of this end, so the peer cannot be reached.",
         True,
     )
-    REMOTE_TIMEOUT = 4001, "Nothing came from the peer any more while this end's other traffic went on.", True
-    REMOTE_BAD_CRYPT = 4002, "The two ends could not agree on keys, or the peer's key exchange was not valid.", False
-    REMOTE_BAD_CERT = 4003, "The peer's certificate is missing, not trusted, expired, or somebody else's.", False
-    REMOTE_BAD_PROTOCOL_VERSION = 4006, "The peer speaks a version of the protocol that this end does not.", False
+    REMOTE_TIMEOUT = 4001, "Nothing arrived from the peer for too long, while this end's other traffic went on.", True
+    REMOTE_BAD_CRYPT = 4002, "The two ends could not agree on keys, or the peer's key exchange was invalid.", False
+    REMOTE_BAD_CERT = 4003, "The peer's certificate is missing, untrusted, expired, or for another identity.", False
+    REMOTE_BAD_PROTOCOL_VERSION = 4006, "The peer uses a version of the protocol that this end does not support.", False
     REMOTE_P2P_ICE_NO_PUBLIC_ADDRESSES = 4007, "The peer offered no address that this end could reach.", True
-    MISC_GENERIC = 5001, "Something uncommon went wrong; the text that came with it says what.", True
-    MISC_INTERNAL_ERROR = 5002, "An error in the library or in its use; the text that came with it says what.", False
+    MISC_GENERIC = 5001, "Something uncommon went wrong; the accompanying text says what.", True
+    MISC_INTERNAL_ERROR = 5002, "An error in the library or in its use; the accompanying text says what.", False
     MISC_TIMEOUT = (
         5003,
-        "Nothing came from the peer for too long: nobody is there, it has stopped, or the way to it is cut.",
+        "Nothing arrived from the peer for too long: it does not exist, has stopped, or cannot be reached.",
         True,
     )
     MISC_STEAM_CONNECTIVITY = 5005, "Steam could not be reached.", True
-    MISC_NO_RELAY_SESSIONS_TO_CLIENT = (
-        5006,
-        "This hosted server had no relay session left that leads to its client.",
-        True,
-    )
+    MISC_NO_RELAY_SESSIONS_TO_CLIENT = 5006, "This hosted server had no relay session to its client left.", True
     MISC_P2P_RENDEZVOUS = (
         5008,
         "The two ends of a P2P connection did not find each other through the signaling service.",
         True,
     )
-    MISC_P2P_NAT_FIREWALL = 5009, "NAT or a firewall is in the way of a direct connection to the peer.", False
+    MISC_P2P_NAT_FIREWALL = 5009, "NAT or a firewall blocks a direct connection to the peer.", False
     MISC_PEER_SENT_NO_CONNECTION = (
         5010,
-        "The peer has no record of this connection: it has restarted, or given it up already.",
+        "The peer does not know this connection: it has restarted, or has given the connection up.",
         True,
     )
-    INTERNAL_RELAY_SESSION_IDLE_TIMEOUT = 9001, "Internal to relays: a session was not used for too long.", True
+    INTERNAL_RELAY_SESSION_IDLE_TIMEOUT = 9001, "Internal to relays: a session was idle for too long.", True
     INTERNAL_RELAY_CLIENT_CHANGED_TARGET = 9002, "Internal to relays: the client now talks to another server.", False
-    INTERNAL_P2P_NO_CONNECTION = 9999, "Internal to P2P signals: the sender has no record of the connection.", True
+    INTERNAL_P2P_NO_CONNECTION = 9999, "Internal to P2P signals: the sender does not know the connection.", True
 
     can_retry: bool
     """Whether trying again can help."""
@@ -164,85 +155,85 @@ class EndReason(OpenIntEnum):
 
     @property
     def range(self) -> EndReasonRange:
-        """Where the cause lies."""
+        """The range of the number, which tells where the cause lies."""
         return EndReasonRange.of(self)
 
 
 class Result(OpenIntEnum):
-    """What GNS answers (those members of EResult that it uses)."""
+    """The results of GNS (the members of EResult that it uses)."""
 
-    OK = 1, "Done."
-    FAIL = 2, "Not done, for a reason that is not told, or only in the log."
-    NO_CONNECTION = 3, "The connection has ended, or there never was one."
-    INVALID_PARAM = 8, "An argument is wrong: a handle, a size, a flag."
-    BUSY = 10, "Something of that kind is under way already."
-    INVALID_STATE = 11, "Not possible in the state that the object is in."
-    LIMIT_EXCEEDED = 25, "A bound was reached: the send queue is full, or there are too many connections."
-    DUPLICATE_REQUEST = 29, "It had been accepted already."
-    IP_NOT_FOUND = 31, "No such address."
-    CONNECT_FAILED = 35, "The session is broken; it has to be closed before a new one can be made."
-    HANDSHAKE_FAILED = 36, "The exchange of keys with the peer failed."
-    IGNORED = 41, "Nothing was done: the message was to be sent at once or never, and now was not possible."
-    DISABLED = 80, "This build of the library cannot do that."
+    OK = 1, "Success."
+    FAIL = 2, "Failure for a reason that is unknown or only in the log."
+    NO_CONNECTION = 3, "The connection has ended or never existed."
+    INVALID_PARAM = 8, "An argument is invalid: a handle, a size, a flag."
+    BUSY = 10, "An operation of that kind is in progress already."
+    INVALID_STATE = 11, "Impossible in the current state of the object."
+    LIMIT_EXCEEDED = 25, "A limit was reached: the send queue is full, or there are too many connections."
+    DUPLICATE_REQUEST = 29, "The connection was accepted already."
+    IP_NOT_FOUND = 31, "The address does not exist."
+    CONNECT_FAILED = 35, "The session is broken; close it before you make a new one."
+    HANDSHAKE_FAILED = 36, "The key exchange with the peer failed."
+    IGNORED = 41, "Nothing was done: the message was to be sent at once or never, and could not be sent at once."
+    DISABLED = 80, "This build of the library does not support that."
 
 
 class SendFlags(IntFlag):
     """How to send a message (k_nSteamNetworkingSend_*)."""
 
     UNRELIABLE = 0
-    """May be lost, may arrive late or out of order; never arrives twice."""
+    """May get lost, arrive late or out of order; never arrives twice."""
     NO_NAGLE = 1
-    """Do not wait for further small messages to share the packet with."""
+    """Do not wait for other small messages that could share the packet."""
     UNRELIABLE_NO_NAGLE = 1
     """UNRELIABLE with NO_NAGLE."""
     NO_DELAY = 4
-    """Send now or never: dropped while the connection is not yet up."""
+    """Send at once or never: dropped while the connection is not established."""
     UNRELIABLE_NO_DELAY = 5
     """UNRELIABLE with NO_DELAY and NO_NAGLE."""
     RELIABLE = 8
-    """Arrives once, and in order within its lane, as long as the connection lives."""
+    """Arrives once and in order within its lane, as long as the connection lives."""
     RELIABLE_NO_NAGLE = 9
     """RELIABLE with NO_NAGLE."""
     USE_CURRENT_THREAD = 16
-    """Without effect in GNS 1.6.0."""
+    """No effect in GNS 1.6.0."""
     AUTO_RESTART_BROKEN_SESSION = 32
-    """For GNS's ad-hoc sessions only, which gns_py does not use."""
+    """Only for GNS's ad-hoc sessions, which gns_py does not use."""
 
 
 class InfoFlags(IntFlag):
-    """What is special about a connection (k_nSteamNetworkConnectionInfoFlags_*)."""
+    """Special properties of a connection (k_nSteamNetworkConnectionInfoFlags_*)."""
 
     UNAUTHENTICATED = 1
-    """Nobody has vouched for the peer's identity: there is no certificate."""
+    """The peer's identity is not verified: there is no certificate."""
     UNENCRYPTED = 2
-    """The messages travel in the clear."""
+    """Messages are not encrypted."""
     LOOPBACK_BUFFERS = 4
-    """Both ends are in this process and no network is involved."""
+    """Both ends are in this process, without a network between them."""
     FAST = 8
-    """Both ends are on one machine, or seem to be on one local network."""
+    """Both ends are on one machine, or appear to be on one local network."""
     RELAYED = 16
-    """A relay (TURN) carries the packets."""
+    """Packets go through a relay (TURN)."""
     DUAL_WIFI = 32
-    """Packets go over two Wi-Fi bands at once."""
+    """Packets use two Wi-Fi bands at once."""
 
 
 class LogLevel(NamedIntEnum):
-    """How grave a line of GNS's log is (ESteamNetworkingSocketsDebugOutputType)."""
+    """The severity of a line in GNS's log (ESteamNetworkingSocketsDebugOutputType)."""
 
     NONE = 0
     """Nothing is logged."""
     BUG = 1
-    """A failed assertion in GNS, or a wrong use of it."""
+    """A failed assertion in GNS, or incorrect use of it."""
     ERROR = 2
-    """Something failed that is nobody's bug: a port was taken, a network was gone."""
+    """A failure that is not a bug: a port was taken, a network was down."""
     IMPORTANT = 3
-    """All is well, and this is worth knowing."""
+    """Not a problem, but worth knowing."""
     WARNING = 4
-    """Something odd that may explain later trouble."""
+    """Something odd that may explain later problems."""
     MSG = 5
-    """The usual course of events."""
+    """The normal course of events."""
     VERBOSE = 6
-    """The same in more detail."""
+    """The normal course of events in more detail."""
     DEBUG = 7
     """Nearly everything."""
     EVERYTHING = 8
@@ -253,7 +244,7 @@ class IdentityType(NamedIntEnum):
     """The kinds of identities (ESteamNetworkingIdentityType)."""
 
     INVALID = 0
-    """Nobody: not set, or not known yet."""
+    """No identity: not set or not known yet."""
     STEAM_ID = 16
     """A Steam account or game server."""
     XBOX_PAIRWISE_ID = 17
@@ -261,45 +252,45 @@ class IdentityType(NamedIntEnum):
     SONY_PSN = 18
     """A user of the PlayStation Network."""
     IP_ADDRESS = 1
-    """An address; localhost stands for a process that has no name."""
+    """An address; localhost stands for a process without a name."""
     GENERIC_STRING = 2
-    """A name of the application's choice."""
+    """A name chosen by the application."""
     GENERIC_BYTES = 3
-    """Bytes of the application's choice."""
+    """Bytes chosen by the application."""
     UNKNOWN_TYPE = 4
-    """A text of a type that this version of GNS does not know."""
+    """Text of a type that this version of GNS does not know."""
 
 
 class ConfigScope(NamedIntEnum):
-    """What an option can be set on (ESteamNetworkingConfigScope)."""
+    """The objects that an option can be set on (ESteamNetworkingConfigScope)."""
 
     GLOBAL = 1
-    """The whole process; also the default of everything within."""
+    """The whole process, and the default for everything in it."""
     SOCKETS_INTERFACE = 2
     """One instance of GNS's interface; gns_py has one per process and uses GLOBAL instead."""
     LISTEN_SOCKET = 3
-    """One listen socket, and the default of the connections that it accepts."""
+    """One listen socket, and the default for the connections that it accepts."""
     CONNECTION = 4
     """One connection."""
 
 
 class ConfigType(NamedIntEnum):
-    """The kinds of values that options take (ESteamNetworkingConfigDataType)."""
+    """The types of the values of options (ESteamNetworkingConfigDataType)."""
 
     INT32 = 1
-    """A whole number of 32 bits."""
+    """A 32-bit integer."""
     INT64 = 2
-    """A whole number of 64 bits."""
+    """A 64-bit integer."""
     FLOAT = 3
-    """A number of single precision."""
+    """A single-precision number."""
     STRING = 4
-    """A text."""
+    """Text."""
     PTR = 5
-    """The address of a function; not for Python."""
+    """The address of a function; not available from Python."""
 
 
 class ConfigValue(NamedIntEnum):
-    """The options (ESteamNetworkingConfigValue; those from 10001 on are of gns_py's own core)."""
+    """The options (ESteamNetworkingConfigValue; those from 10001 belong to gns_py's own core)."""
 
     TIMEOUT_INITIAL = 24
     TIMEOUT_CONNECTED = 25
@@ -366,37 +357,37 @@ class ConfigValue(NamedIntEnum):
 
     @property
     def type(self) -> ConfigType:
-        """What kind of value it takes."""
+        """The type of its values."""
         return _OPTIONS[self].type
 
     @property
     def scope(self) -> ConfigScope:
-        """GLOBAL: only for the whole process. CONNECTION: also for a listen socket or a connection."""
+        """GLOBAL if it applies only to the whole process, CONNECTION if also to a listen socket or a connection."""
         return _OPTIONS[self].scope
 
     @property
     def default(self) -> int | float | str:
-        """The value where nobody sets one."""
+        """The value unless another one is set."""
         return _OPTIONS[self].default
 
     @property
     def minimum(self) -> int | float | None:
-        """The lowest value that is allowed; None for texts."""
+        """The lowest valid value; None for texts."""
         return _OPTIONS[self].minimum
 
     @property
     def maximum(self) -> int | float | None:
-        """The highest value that is allowed; None for texts."""
+        """The highest valid value; None for texts."""
         return _OPTIONS[self].maximum
 
     @property
     def unit(self) -> str:
-        """``ms``, ``us``, ``bytes``, ``bytes/s``, ``percent``, ``messages``, ``segments``, or nothing."""
+        """``ms``, ``us``, ``bytes``, ``bytes/s``, ``percent``, ``messages``, ``segments``, or empty."""
         return _OPTIONS[self].unit
 
     @property
     def locked_after_connect(self) -> bool:
-        """Whether it can only be given when a connection is made or accepted, not changed later."""
+        """Whether it can only be set when a connection is made or accepted, not later."""
         return _OPTIONS[self].locked_after_connect
 
     @property
@@ -421,7 +412,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=10000,
-        explanation="How long a connection may take to be set up, the wait for the other end's accept included.",
+        explanation="Time limit for setting up a connection, including the wait until the other end accepts.",
         minimum=0,
         maximum=2147483647,
         unit="ms",
@@ -430,7 +421,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=10000,
-        explanation="How long the peer may be silent before the connection counts as lost; also bounds lingering.",
+        explanation="How long the peer may be silent before the connection counts as lost; also limits lingering.",
         minimum=0,
         maximum=2147483647,
         unit="ms",
@@ -439,7 +430,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=524288,
-        explanation="How much may wait to be sent or acknowledged before further messages are refused.",
+        explanation="How much may be queued or unacknowledged before further messages are refused.",
         minimum=4096,
         maximum=268435456,
         unit="bytes",
@@ -448,7 +439,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=1048576,
-        explanation="How much GNS itself holds for the application to read; kept at its maximum by gns_py.",
+        explanation="How much GNS itself queues to be read; gns_py keeps this at its maximum.",
         minimum=4096,
         maximum=268435456,
         unit="bytes",
@@ -457,7 +448,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=1000,
-        explanation="How many messages GNS itself holds to be read; kept at its maximum by gns_py.",
+        explanation="How many messages GNS itself queues to be read; gns_py keeps this at its maximum.",
         minimum=2,
         maximum=268435456,
         unit="messages",
@@ -466,7 +457,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=524288,
-        explanation="The largest message to take from the peer; a larger one ends the connection.",
+        explanation="The largest message that the peer may send; a larger one ends the connection.",
         minimum=64,
         maximum=268435456,
         unit="bytes",
@@ -475,7 +466,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=1300,
-        explanation="How many pieces of messages one packet may carry; one with more is dropped.",
+        explanation="How many pieces of messages one packet may contain; a packet with more is dropped.",
         minimum=1,
         maximum=1300,
         unit="segments",
@@ -484,7 +475,7 @@ _OPTIONS = {
         type=ConfigType.INT64,
         scope=ConfigScope.CONNECTION,
         default=-1,
-        explanation="A number of the application's choice; set through the connection's user_data.",
+        explanation="A number chosen by the application; set it with the connection's user_data.",
         minimum=-9223372036854775808,
         maximum=9223372036854775807,
     ),
@@ -492,7 +483,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=262144,
-        explanation="The lowest send rate; GNS does not adapt it, so set it equal to send_rate_max.",
+        explanation="The lowest send rate; GNS does not adapt it, so set both rates equal.",
         minimum=1024,
         maximum=268435456,
         unit="bytes/s",
@@ -501,7 +492,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=262144,
-        explanation="The highest send rate, up to 104857600; without effect where it is below send_rate_min.",
+        explanation="The highest send rate, up to 104857600; no effect if it is below send_rate_min.",
         minimum=1024,
         maximum=268435456,
         unit="bytes/s",
@@ -528,7 +519,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=1200,
-        explanation="The largest message that needs one packet only; follows from mtu_packet_size.",
+        explanation="The largest message that fits into one packet; derived from mtu_packet_size.",
         minimum=100,
         maximum=1200,
         unit="bytes",
@@ -546,7 +537,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=2,
-        explanation="The same for peers on this machine; the more permissive of both counts.",
+        explanation="For peers on this machine: as ip_allow_without_auth; the more permissive counts.",
         minimum=0,
         maximum=2,
         locked_after_connect=True,
@@ -555,7 +546,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=0,
-        explanation="Sending in the clear: 0 no, 1 allowed, 2 preferred (by the end that accepts), 3 required.",
+        explanation="Sending without encryption: 0 no, 1 allowed, 2 preferred (by the end that accepts), 3 required.",
         minimum=0,
         maximum=3,
         locked_after_connect=True,
@@ -564,7 +555,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=0,
-        explanation="P2P: 1 if both ends may connect to each other at the same time and get one connection.",
+        explanation="P2P: 1 if both ends may connect to each other at the same time to get one connection.",
         minimum=0,
         maximum=1,
         locked_after_connect=True,
@@ -573,7 +564,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=-1,
-        explanation="P2P: the virtual port of this end of an outgoing connection; -1 for the peer's.",
+        explanation="P2P: this end's virtual port for outgoing connections; -1 for the peer's.",
         minimum=-1,
         maximum=2147483647,
         locked_after_connect=True,
@@ -630,13 +621,13 @@ _OPTIONS = {
         type=ConfigType.STRING,
         scope=ConfigScope.CONNECTION,
         default="",
-        explanation="P2P: STUN servers, host:port separated by commas; addresses, as names block GNS.",
+        explanation="P2P: STUN servers, host:port separated by commas; numeric, as names block GNS.",
     ),
     ConfigValue.P2P_TURN_SERVER_LIST: _Option(
         type=ConfigType.STRING,
         scope=ConfigScope.CONNECTION,
         default="",
-        explanation="P2P: TURN servers, host:port separated by commas; addresses, as names block GNS.",
+        explanation="P2P: TURN servers, host:port separated by commas; numeric, as names block GNS.",
     ),
     ConfigValue.P2P_TURN_USER_LIST: _Option(
         type=ConfigType.STRING,
@@ -654,7 +645,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=0,
-        explanation="P2P: 0 the default, 1 GNS's own, 2 WebRTC, which is not built in.",
+        explanation="P2P: 0 the default, 1 GNS's own, 2 WebRTC (not in this build).",
         minimum=0,
         maximum=2,
         locked_after_connect=True,
@@ -663,7 +654,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=2147483647,
-        explanation="P2P: addresses that the peer may get, added up: 1 relayed, 2 private, 4 public; 0 none.",
+        explanation="P2P: addresses that the peer may learn, as a sum: 1 relayed, 2 private, 4 public; 0 none.",
         minimum=0,
         maximum=2147483647,
         locked_after_connect=True,
@@ -672,7 +663,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=0,
-        explanation="P2P: what is added to the ping of direct ways when ways are compared.",
+        explanation="P2P: added to the ping of direct routes when routes are compared.",
         minimum=0,
         maximum=2147483647,
         unit="ms",
@@ -681,7 +672,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: outgoing packets to throw away.",
+        explanation="Simulation: share of outgoing packets to drop.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -690,7 +681,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: incoming packets to throw away.",
+        explanation="Simulation: share of incoming packets to drop.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -717,7 +708,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: outgoing packets to hold back so that later ones overtake them.",
+        explanation="Simulation: share of outgoing packets to delay so that later ones overtake them.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -726,7 +717,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: incoming packets to hold back so that later ones overtake them.",
+        explanation="Simulation: share of incoming packets to delay so that later ones overtake them.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -735,7 +726,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=15,
-        explanation="Simulation: how long packets that shall be overtaken are held back.",
+        explanation="Simulation: how long packets that are to be overtaken are delayed.",
         minimum=0,
         maximum=5000,
         unit="ms",
@@ -744,7 +735,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: outgoing packets to send twice.",
+        explanation="Simulation: share of outgoing packets to send twice.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -753,7 +744,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=0.0,
-        explanation="Simulation: incoming packets to take twice.",
+        explanation="Simulation: share of incoming packets to receive twice.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -762,7 +753,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=10,
-        explanation="Simulation: how long after the first the second of a pair comes, at most.",
+        explanation="Simulation: the longest delay between a packet and its duplicate.",
         minimum=0,
         maximum=5000,
         unit="ms",
@@ -771,7 +762,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=-1,
-        explanation="Log each packet with this many of its bytes; -1 for no such log.",
+        explanation="Log this many bytes of each packet; -1 logs none.",
         minimum=-1,
         maximum=99999,
         unit="bytes",
@@ -789,7 +780,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=16384,
-        explanation="Simulation: how much may go out at once after a pause.",
+        explanation="Simulation: how much may be sent at once after a pause.",
         minimum=0,
         maximum=1048576,
         unit="bytes",
@@ -807,7 +798,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=16384,
-        explanation="Simulation: how much may come in at once after a pause.",
+        explanation="Simulation: how much may arrive at once after a pause.",
         minimum=0,
         maximum=1048576,
         unit="bytes",
@@ -816,7 +807,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.GLOBAL,
         default=1000,
-        explanation="How long a packet that came early waits for the one before it.",
+        explanation="How long a packet that is early waits for the one before it.",
         minimum=0,
         maximum=50000,
         unit="us",
@@ -843,7 +834,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=75.0,
-        explanation="Simulation: outgoing packets that get an extra delay.",
+        explanation="Simulation: share of outgoing packets that get an extra delay.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -870,7 +861,7 @@ _OPTIONS = {
         type=ConfigType.FLOAT,
         scope=ConfigScope.GLOBAL,
         default=75.0,
-        explanation="Simulation: incoming packets that get an extra delay.",
+        explanation="Simulation: share of incoming packets that get an extra delay.",
         minimum=0.0,
         maximum=100.0,
         unit="percent",
@@ -905,7 +896,7 @@ _OPTIONS = {
         type=ConfigType.INT32,
         scope=ConfigScope.CONNECTION,
         default=16384,
-        explanation="How many reliable pieces may be on their way before sends are refused.",
+        explanation="How many reliable segments may be queued or unacknowledged before sends are refused.",
         minimum=64,
         maximum=60000,
         unit="segments",

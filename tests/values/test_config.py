@@ -179,9 +179,9 @@ def test_a_lowest_rate_above_the_highest_is_refused() -> None:
         ("qqq", "no option 'qqq'"),
         (
             "recv_buffer_size",
-            "recv_buffer_size is kept at its maximum: bound what waits to be read with recv_queue_bytes",
+            "recv_buffer_size is kept at its maximum: limit what waits to be read with recv_queue_bytes",
         ),
-        ("recv_buffer_messages", "recv_buffer_messages is kept at its maximum: bound what waits to be read with recv_"),
+        ("recv_buffer_messages", "recv_buffer_messages is kept at its maximum: limit what waits to be read with recv_"),
         ("connection_user_data", "connection_user_data is not an option here: set the connection's user_data"),
         ("mtu_data_size", "mtu_data_size can only be read: set mtu_packet_size"),
     ],
