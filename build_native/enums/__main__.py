@@ -42,6 +42,7 @@ def gns_source() -> Path:
 
 
 def main() -> int:
+    """Run the generator and return its exit code."""
     parser = argparse.ArgumentParser(
         description="Generate gns_py/_generated/enums.py and gns_py/_generated/config_fields.py."
     )

@@ -54,11 +54,12 @@ Constants = dict[str, Number]
 
 
 def fail(message: str) -> NoReturn:
+    """Stop the generator with a message."""
     raise SystemExit(f"build_native.enums: {message}")
 
 
 def read(path: Path) -> str:
-    """Return the text of a C++ file without comments. (No string in these files contains a comment mark.)"""
+    """Return the text of a C++ file without comments. No string in these files may contain a comment mark."""
     text = path.read_text(encoding="utf-8", errors="replace")
     return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
 
@@ -145,6 +146,7 @@ class Option:
 
     @property
     def python_type(self) -> str:
+        """The type annotation of its field in Config."""
         return {"FLOAT": "float", "STRING": "str"}.get(self.type, "int")
 
 

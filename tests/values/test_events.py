@@ -24,7 +24,6 @@ from gns_py import (
     SendFailed,
     StatusChanged,
 )
-from gns_py.sync import Connection
 from gns_py.events import end_of
 from gns_py.sync import Connection, socket_pair
 
