@@ -6,7 +6,7 @@ from __future__ import annotations
 def printable(text: str) -> str:
     """Return the text with invisible characters escaped, so that it cannot forge lines or control a terminal.
 
-    Invisible characters are line breaks and other control characters, terminal sequences, marks of writing direction and
+    This concerns line breaks and other control characters, terminal sequences, marks of writing direction, and
     unassigned characters.
     """
     return text if text.isprintable() else "".join(map(_escaped, text))

@@ -53,9 +53,9 @@ class Config(ConfigFields):
 
         Change them with ``|``. docs/presets.md has the measurements behind them.
 
-        - send_rate_min=20,000,000 and send_rate_max=20,000,000 bytes/s: a few such connections fill a gigabit. At higher rates
-          small messages wait longer, and in the end the receiver cannot keep up and drops packets, so that transfers
-          take longer, too.
+        - send_rate_min=20,000,000, send_rate_max=20,000,000 bytes/s: a few such connections fill a gigabit. At higher
+          rates small messages wait longer, and in the end the receiver cannot keep up and drops packets, so that
+          transfers take longer, too.
         - send_buffer_size=4,194,304 bytes: acknowledgements arrive up to 50 ms late, so a smaller buffer limits the
           rate.
         - max_unacked_segments=4,096: enough for that rate, and it limits the memory for small messages that a peer
@@ -76,8 +76,8 @@ class Config(ConfigFields):
 
         Change them with ``|``. docs/presets.md has the measurements behind them.
 
-        - send_rate_min=512,000 and send_rate_max=512,000 bytes/s: twice GNS's default, less than half of 10 Mbit/s. GNS has
-          no congestion control: above the link's rate, transfers take longer and small messages wait many times as
+        - send_rate_min=512,000, send_rate_max=512,000 bytes/s: twice GNS's default, less than half of 10 Mbit/s. GNS
+          has no congestion control: above the link's rate, transfers take longer and small messages wait many times as
           long. Use less for slower links or several connections over one link; a link that is known to be faster
           tolerates up to four fifths of its rate.
         - send_buffer_size=1,048,576 bytes: two of the largest messages. 512 KiB suffice for the rate.

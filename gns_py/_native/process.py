@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InitializationError
 from .codes import FORKED
 from .failures import check, exception_for
-from .library import ffi, lib
+from .library import PATH, ffi, lib
 from .text import text_of
 
 
@@ -15,13 +16,22 @@ class BuildInfo(NamedTuple):
     """What the native library is built from."""
 
     version: str
+    """The version of gns_py."""
     gns_version: str
     protobuf_version: str
     crypto: str
+    """The name and version of the crypto library."""
     mode: str
+    """``vendored`` or ``system``."""
     build_type: str
     compiler: str
     platform: str
+    """The system and processor that it was built for."""
+
+    @property
+    def library(self) -> Path:
+        """The file of the native library."""
+        return PATH
 
 
 def build_info() -> BuildInfo:

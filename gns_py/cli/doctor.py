@@ -14,8 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import _native
-from .._native.library import PATH
+from .. import build_info
 from ..config import Config
 from ..errors import GNSError
 from ..sync import connect, serve
@@ -56,8 +55,8 @@ class _Report:
         return all(problem.severity != "error" for problem in self.problems)
 
     def _build(self) -> dict[str, object]:
-        build = _native.build_info()
-        library = PATH
+        build = build_info()
+        library = build.library
         if build.build_type not in ("Release", "RelWithDebInfo", "MinSizeRel"):
             self._warn(
                 f"the native library is a {build.build_type} build, which is slow",
@@ -172,7 +171,7 @@ def _text(value: object) -> str:
 
 
 def _versions() -> dict[str, object]:
-    build = _native.build_info()
+    build = build_info()
     return {
         "gns_py": build.version,
         "GameNetworkingSockets": build.gns_version,

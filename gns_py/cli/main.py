@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from .. import __version__
+from .. import __version__, build_info
 from .._generated.enums import LogLevel
-from .._native import build_info
 from ..errors import GNSError
 from . import demo, doctor, echo, ping
 from .arguments import Parser
