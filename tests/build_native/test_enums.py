@@ -1,4 +1,4 @@
-"""The generated enums: that they are what the headers say, and that they survive numbers that nobody knows."""
+"""The generated enums agree with the headers, and survive unknown numbers."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def run_generator(root: Path, *arguments: str, source: Path = SOURCE) -> subproc
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the generator reads and writes in this repository."""
+    """Copy what the generator reads and writes in this repository, and return the copy's root."""
     for name in (
         *(f"build_native/enums/{path.name}" for path in (ROOT / "build_native/enums").glob("*.py")),
         "build_native/core/gns_core.h",
@@ -148,7 +148,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own_source(tmp_path: Path) -> Path:
-    """A copy of GNS's sources to change."""
+    """Copy GNS's sources, for changes, and return the copy's folder."""
     for name in ("include/steam", "src/steamnetworkingsockets"):
         shutil.copytree(SOURCE / name, tmp_path / "gns" / name)
     return tmp_path / "gns"
@@ -433,7 +433,7 @@ def test_text_options() -> None:
 
 
 def test_there_are_no_other_options() -> None:
-    """No callbacks, and none that an open source build does not register."""
+    """Callbacks, and options that an open source build does not register, are left out."""
     assert {int(option) for option in ConfigValue} == {int(row[0]) for _, row in option_rows()} | TEXT_OPTIONS.keys()
 
 
@@ -469,7 +469,7 @@ def test_numbers_that_are_no_option_are_refused() -> None:
 
 
 def test_the_built_library_has_these_options_with_these_defaults() -> None:
-    """The table is read from source; this is the library that was built from it."""
+    """Compare the table, which is read from the sources, with the library that was built from them."""
     gns_py.reset_config()
     built = gns_py.list_config()
     kept = {

@@ -1,4 +1,4 @@
-"""Address: one spelling for each address, and everything else refused."""
+"""Address: one spelling per address, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exceptions: their tree, and what they carry."""
+"""Exceptions: their tree and their attributes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_time_outs_can_be_caught_as_python_s_own() -> None:
 @pytest.mark.parametrize("exception", [each for each in EXCEPTIONS if issubclass(each, OSError)])
 def test_each_os_error_has_errno_and_strerror(exception: type[OSError]) -> None:
     if issubclass(exception, ConnectionClosed):
-        return  # it has an end
+        return  # it has an end instead
     error = exception(errno.EMFILE, "too many")
     assert (error.errno, error.strerror) == (errno.EMFILE, "too many")
     assert str(error) == f"[Errno {errno.EMFILE}] too many"
