@@ -155,7 +155,7 @@ class EndReason(OpenIntEnum):
 
     @property
     def range(self) -> EndReasonRange:
-        """The range of the number, which tells where the cause lies."""
+        """The range of the number: where the cause lies."""
         return EndReasonRange.of(self)
 
 

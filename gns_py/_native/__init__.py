@@ -41,7 +41,7 @@ from .codes import (
     SEND_WAITED,
     TOO_LARGE,
 )
-from .failures import ConnectionGoneError, check, exception_for
+from .failures import ConnectionGoneError, exception_for
 from .framing import framing_allow, framing_begin, framing_grant, framing_heard, framing_hold, framing_sent
 from .log import receive_logs, set_log_level
 from .mailbox import MailboxReader, Record, handled
@@ -110,7 +110,6 @@ __all__ = [
     "accept",
     "broadcast",
     "build_info",
-    "check",
     "close",
     "configure_lanes",
     "connect",

@@ -17,7 +17,7 @@ HEADER = Path(__file__).parents[2] / "build_native" / "core" / "gns_core.h"
 
 
 def own_table() -> Any:
-    """A copy of the core's layout table, and its size."""
+    """Return a copy of the core's layout table."""
     count = ffi.new("int32_t *")
     table = lib.gns_layout(count)
     copy = ffi.new("gns_layout_entry[]", count[0])
@@ -26,7 +26,7 @@ def own_table() -> Any:
 
 
 class Tampered:
-    """A library whose layout table has been changed."""
+    """A library with a changed layout table."""
 
     def __init__(self, change: Callable[[Any], None]) -> None:
         self._table = own_table()
@@ -38,7 +38,7 @@ class Tampered:
 
 
 def entry(table: Any, struct: str, field: str) -> Any:
-    """One entry of it."""
+    """Return one entry of a layout table."""
     return next(
         each
         for each in table
@@ -51,16 +51,16 @@ def test_the_layout_fits() -> None:
 
 
 def test_the_layout_table_has_every_struct_and_field_of_the_header() -> None:
-    told: dict[str, set[str]] = {}
+    listed: dict[str, set[str]] = {}
     for each in own_table():
-        told.setdefault(ffi.string(each.struct_name).decode(), set()).add(ffi.string(each.field).decode())
+        listed.setdefault(ffi.string(each.struct_name).decode(), set()).add(ffi.string(each.field).decode())
     parsed = {
         name: {"", *(field for field, _ in ffi.typeof(name).fields)}
         for name in ffi.list_types()[0]
         if ffi.typeof(name).kind == "struct"
     }
-    assert told == parsed
-    assert len(told) == 14
+    assert listed == parsed
+    assert len(listed) == 14
 
 
 @pytest.mark.parametrize(
