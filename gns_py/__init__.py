@@ -30,7 +30,7 @@ from ._generated.enums import (
     Result,
     SendFlags,
 )
-from ._native import BuildInfo, build_info
+from ._native.process import BuildInfo, build_info
 from .address import Address
 from .config import Config
 from .end import ClosedBy, ConnectionEnd
