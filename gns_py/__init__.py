@@ -1,7 +1,7 @@
-"""GameNetworkingSockets from Python: reliable and unreliable encrypted messages over UDP, for games and their servers.
+"""GameNetworkingSockets for Python: reliable and unreliable encrypted messages over UDP, for games and their servers.
 
-This package holds what the APIs share: values, records, errors, the process's own settings. To connect and to listen,
-import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` for asyncio.
+This package contains what the APIs share: values, records, exceptions and the settings of the process. To connect and
+to listen, import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` for asyncio.
 """
 
 from ._core.log import dispatch_logs, set_log_level
@@ -30,7 +30,7 @@ from ._generated.enums import (
     Result,
     SendFlags,
 )
-from ._native import BuildInfo, build_info
+from ._native.process import BuildInfo, build_info
 from .address import Address
 from .config import Config
 from .end import ClosedBy, ConnectionEnd

@@ -1,4 +1,4 @@
-"""``python -m gns_py``: the same as the script ``gns-py``."""
+"""Run the command line: ``python -m gns_py`` is the script ``gns-py``."""
 
 import sys
 

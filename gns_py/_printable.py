@@ -1,12 +1,13 @@
-"""Texts that come from elsewhere, as lines for people."""
+"""Texts from outside, made safe to print."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """The text, with all that is no visible character escaped: it can neither forge a line nor talk to a terminal.
+    """Return the text with invisible characters escaped, so that it cannot forge lines or control a terminal.
 
-    Line breaks, other control characters, terminal sequences, marks of writing direction, characters of no meaning.
+    This concerns line breaks and other control characters, terminal sequences, marks of writing direction, and
+    unassigned characters.
     """
     return text if text.isprintable() else "".join(map(_escaped, text))
 

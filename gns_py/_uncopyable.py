@@ -1,4 +1,4 @@
-"""Objects that exist once."""
+"""A base for objects that cannot be copied."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NoReturn
 
 
 class Uncopyable:
-    """Owns something of the native core or of an event loop: a copy would give it back under the original's feet."""
+    """A base for owners of something in the native core or an event loop, which a copy would release too early."""
 
     __slots__ = ()
 
     def __reduce__(self) -> NoReturn:
-        """Refuses copy.copy(), copy.deepcopy() and pickle, which all end up here."""
+        """Refuse copy.copy(), copy.deepcopy() and pickle, which all call this."""
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         raise TypeError(
             f"a {name} cannot be copied or pickled, since it stands for something that exists once: share the object "
-            "itself, and in another process connect or listen anew"
+            "itself, and in another process connect or listen there"
         )

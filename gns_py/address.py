@@ -1,10 +1,9 @@
-"""Addresses: a numeric host and a port, and the look-up of names."""
+"""Addresses: a numeric host and a port."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -19,11 +18,17 @@ class _HostAndPort(NamedTuple):
 class Address(_HostAndPort):
     """An IP address and a UDP port: a ``(host, port)`` tuple that is valid and has one spelling for each address.
 
-    ``host`` is numeric, IPv4 or IPv6; IPv6 is compressed and in lower case, and an IPv4-mapped one (``::ffff:1.2.3.4``)
-    becomes IPv4. ``port`` is 0 to 65535. Equal to, and hashed like, the tuple of the two.
+    Equal to the tuple of the two, with the same hash. IPv6 addresses are compressed and in lower case, and an
+    IPv4-mapped one (``::ffff:1.2.3.4``) becomes IPv4.
 
-    TypeError: the host is no str, the port no int. ValueError: a name instead of an address, an IPv6 scope
-    (``fe80::1%eth0``; GNS's addresses have no room for it), a port out of range.
+    Args:
+        host: A numeric IPv4 or IPv6 address.
+        port: The port, 0 to 65535.
+
+    Raises:
+        TypeError: The host is not a str, or the port not an int.
+        ValueError: The host is a name or has an IPv6 scope (``fe80::1%eth0``; GNS's addresses have no room for it),
+            or the port is out of range.
     """
 
     __slots__ = ()
@@ -31,31 +36,47 @@ class Address(_HostAndPort):
     def __new__(cls, host: str, port: int) -> Address:
         return super().__new__(cls, str(_numeric(host)), _checked_port(port))
 
-    # Behind _replace and copy.replace as well, which would not check otherwise. (mypy's own idea of it is too general.)
+    # _replace and copy.replace call this, and would not check otherwise. (mypy's own signature is too general.)
     @classmethod
     def _make(cls, iterable: Iterable[Any]) -> Address:  # type: ignore[override]
         return cls(*iterable)
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """From ``"1.2.3.4:27015"`` or ``"[::1]:27015"``, as ``str()`` writes it. Errors: as the class's."""
+        """Return the address written as ``"1.2.3.4:27015"`` or ``"[::1]:27015"``, the form that ``str()`` returns.
+
+        Args:
+            text: The address and the port.
+
+        Raises:
+            TypeError: The text is not a str.
+            ValueError: The text is not an address with a port; see the class.
+        """
         return parse_address(text, default_port=None)
 
     @classmethod
     def from_packed(cls, packed: bytes, port: int) -> Address:
-        """From the 16 bytes of an IPv6 address in network order, IPv4 mapped. ValueError: not 16 bytes."""
+        """Return the address with the given bytes.
+
+        Args:
+            packed: The 16 bytes of an IPv6 address in network order; IPv4 is mapped.
+            port: The port, 0 to 65535.
+
+        Raises:
+            ValueError: There are not 16 bytes, or the port is out of range.
+        """
         if len(packed) != 16:
             raise ValueError(f"a packed address has 16 bytes, not {len(packed)}")
         return cls(str(ipaddress.IPv6Address(bytes(packed))), port)
 
     @property
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-        """The host as an object of the standard library."""
+        """The host as an object of the module ipaddress."""
         return ipaddress.ip_address(self.host)
 
     @property
     def packed(self) -> bytes:
-        """The host as the 16 bytes of an IPv6 address in network order, IPv4 mapped: what GNS stores."""
+        """The host as the 16 bytes of an IPv6 address in network order, IPv4 mapped, which is how GNS stores it."""
         packed = self.ip.packed
         return packed if len(packed) == 16 else _MAPPED_PREFIX + packed
 
@@ -63,50 +84,8 @@ class Address(_HostAndPort):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def is_numeric(host: str) -> bool:
-    """Whether it is meant as an address: a typing error in one must not become a question to the resolver."""
-    return ":" in host or re.fullmatch(r"[0-9.]+", host) is not None
-
-
-def resolve(host: str, port: int) -> list[Address]:
-    """The addresses that a host has, IPv4 first, each once, at least one.
-
-    A numeric host is not looked up; an empty one stands for all addresses of this machine, "0.0.0.0" and "::". A name
-    goes to the system's resolver, which blocks, for seconds if need be: call it in a thread of its own where that
-    matters. IPv6 addresses that need a scope are left out.
-
-    Errors: TypeError and ValueError as for ``Address``, and for a host with a NUL byte; socket.gaierror
-    (an OSError) with the name in its text where the resolver knows no usable address.
-    """
-    if not isinstance(host, str):
-        raise TypeError(f"host must be a str, not {type(host).__name__}")
-    if "\0" in host:
-        raise ValueError(f"host {host!r} has a NUL byte")
-    _checked_port(port)
-    if not host:
-        return [Address("0.0.0.0", port), Address("::", port)]
-    if is_numeric(host):
-        return [Address(host, port)]
-    try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except socket.gaierror as error:
-        raise socket.gaierror(error.errno, f"cannot resolve {host!r}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise socket.gaierror(socket.EAI_NONAME, f"cannot resolve {host!r}: {error}") from error
-    # The first of an IPv6 answer's four members is the host, the last the scope.
-    found = [
-        (family != socket.AF_INET, Address(str(where[0]), port))
-        for family, *_, where in answers
-        if family == socket.AF_INET or (family == socket.AF_INET6 and not where[-1])
-    ]
-    if not found:
-        raise socket.gaierror(socket.EAI_NONAME, f"cannot resolve {host!r}: it has no usable IPv4 or IPv6 address")
-    # Sorting is stable: within a family the resolver's order, which is its preference, stays.
-    return list(dict.fromkeys(address for _, address in sorted(found, key=lambda answer: answer[0])))
-
-
 def parse_address(text: str, default_port: int | None) -> Address:
-    """As ``Address.parse``; with a default port, the port and an IPv6 address's brackets may be missing."""
+    """Return Address.parse(text); with a default port, the port and an IPv6 address's brackets may be missing."""
     if not isinstance(text, str):
         raise TypeError(f"an address to parse must be a str, not {type(text).__name__}")
     if default_port is not None and text.count(":") > 1 and not text.startswith("["):

@@ -19,14 +19,16 @@ _PLACES = {ConfigScope.LISTEN_SOCKET: "a listen socket", ConfigScope.CONNECTION:
 class Config(ConfigFields):
     """A set of options: GNS's, with its names in snake case and its units, and those of gns_py's own core.
 
-    Immutable and checked: an option that is not given, or None, stays what it is where the set is used (inherited from
-    the listen socket or the process, else GNS's default). ``a | b`` is both, b's where both have one.
+    A Config is immutable. Options that are missing or None keep their current value where the Config is used: that of
+    the listen socket or the process, or GNS's default. ``a | b`` has the options of both; b takes precedence.
 
-    TypeError: no such option, or a value of the wrong type (an int will do for a float, a bool for neither).
-    ValueError: a value out of range (which GNS itself would clamp without a word), or a text with a NUL byte.
+    Raises:
+        TypeError: An option does not exist, or its value has the wrong type. (An int is accepted for a float, a bool
+            never.)
+        ValueError: A value is out of range (GNS itself would silently clamp it), or a text has a NUL byte.
     """
 
-    # Comes before the constructor that dataclass writes, which knows nothing of near misses and reserved names.
+    # Runs before the constructor that dataclass generates, which has no hints for near misses and reserved names.
     def __new__(cls, **options: object) -> Config:
         for name in sorted(options.keys() - cls.__dataclass_fields__.keys()):
             if name in REFUSED:
@@ -47,19 +49,18 @@ class Config(ConfigFields):
 
     @classmethod
     def lan(cls) -> Config:
-        """For few peers on the same fast, clean network: a gigabit and more, below a millisecond. Change it with ``|``.
+        """Return options for a few peers on the same fast, clean network: a gigabit or more, latency below 1 ms.
 
-        Measured over loopback on two cores by benchmarks/presets.py; docs/presets.md has the tables.
+        Change them with ``|``. docs/presets.md has the measurements behind them.
 
-        - send_rate_min=20,000,000, send_rate_max=20,000,000 bytes/s: six such connections fill a gigabit. 32 MiB took
-          1.7 s without a loss, small messages beside it at most 4 ms; at 40 MB/s 29 ms, and at 60 MB/s packets are
-          lost that the receiver has no time for, so that all takes longer than at 30.
-        - send_buffer_size=4,194,304 bytes: acknowledgements come up to 50 ms late, so that with GNS's 512 KiB the same
-          rate gives 5 MB/s, with 2 MiB 16 MB/s.
-        - max_unacked_segments=4,096: enough for that rate (at 2,048 it is 11 MB/s), and it bounds the memory for small
-          messages that a peer does not acknowledge.
-        - nagle_time=0 us: small messages arrive after 0.1 instead of 3 ms, for more packets, which are cheap here, and
-          no more CPU.
+        - send_rate_min=20,000,000, send_rate_max=20,000,000 bytes/s: a few such connections fill a gigabit. At higher
+          rates small messages wait longer, and in the end the receiver cannot keep up and drops packets, so that
+          transfers take longer, too.
+        - send_buffer_size=4,194,304 bytes: acknowledgements arrive up to 50 ms late, so a smaller buffer limits the
+          rate.
+        - max_unacked_segments=4,096: enough for that rate, and it limits the memory for small messages that a peer
+          does not acknowledge.
+        - nagle_time=0 us: small messages arrive sooner, for more packets, which are cheap on such a network.
         """
         return cls(
             send_rate_min=20_000_000,
@@ -71,22 +72,20 @@ class Config(ConfigFields):
 
     @classmethod
     def internet(cls) -> Config:
-        """For peers across the internet, from 10 Mbit/s in the direction that data takes. Change it with ``|``.
+        """Return options for peers across the internet, from 10 Mbit/s in the direction in which data flows.
 
-        Measured on simulated links (10 and 50 Mbit/s, 20 to 100 ms, 1 to 2 % loss) by benchmarks/presets.py;
-        docs/presets.md has the tables.
+        Change them with ``|``. docs/presets.md has the measurements behind them.
 
-        - send_rate_min=512,000, send_rate_max=512,000 bytes/s: twice GNS's rate, not half of 10 Mbit/s. GNS has no
-          congestion control: at twice the link's rate 2 MiB took 1.2 to 2.7 times as long as at 512 kB/s, small
-          messages beside it 250 to 1,200 ms instead of 15 to 65. A slower link, or several connections over one, need
-          less; one that is known to be faster bears more, up to four fifths of it.
-        - send_buffer_size=1,048,576 bytes: two of the largest messages; 512 KiB suffice for the rate, at 256 KiB it
-          falls by a fifth.
-        - max_unacked_segments=4,096: far more than the rate needs, and it bounds the memory for small messages that a
-          peer does not acknowledge.
+        - send_rate_min=512,000, send_rate_max=512,000 bytes/s: twice GNS's default, less than half of 10 Mbit/s. GNS
+          has no congestion control: above the link's rate, transfers take longer and small messages wait many times as
+          long. Use less for slower links or several connections over one link; a link that is known to be faster
+          tolerates up to four fifths of its rate.
+        - send_buffer_size=1,048,576 bytes: two of the largest messages. 512 KiB suffice for the rate.
+        - max_unacked_segments=4,096: far more than the rate needs, and it limits the memory for small messages that
+          a peer does not acknowledge.
 
-        The rest is GNS's: its nagle_time of 5 ms saves two thirds of the packets of frequent small messages, and how
-        long an outage shall be outlasted is for the game to say.
+        Everything else keeps GNS's defaults: its nagle_time of 5 ms saves most of the packets of frequent small
+        messages, and the game decides how long an outage to tolerate.
         """
         return cls(
             send_rate_min=512_000,
@@ -97,15 +96,16 @@ class Config(ConfigFields):
 
     @classmethod
     def server(cls) -> Config:
-        """For the server's end of hundreds of connections across the internet: internet(), and tight bounds.
+        """Return options for a server with hundreds of connections across the internet: internet() with tight limits.
 
-        Measured by benchmarks/presets.py; docs/presets.md has the tables.
+        docs/presets.md has the measurements behind them.
 
-        - send_rate_min=512,000, send_rate_max=512,000 bytes/s, send_buffer_size=1,048,576 bytes: as internet().
-        - max_unacked_segments=2,048: a client that stops acknowledging costs at most 2 MiB.
-        - recv_queue_bytes=1,048,576 bytes, recv_queue_messages=4,096: a client whose messages are not read, because it
-          floods or the program hangs, costs at most 2.6 MiB instead of 40 before it is closed with
-          MESSAGE_QUEUE_LIMIT_REACHED. A client that sends 60 small messages a second gets there after a minute.
+        - send_rate_min=512,000, send_rate_max=512,000 bytes/s, send_buffer_size=1,048,576 bytes: see internet().
+        - max_unacked_segments=2,048: limits the memory for a client that stops acknowledging to 2 MiB.
+        - recv_queue_bytes=1,048,576 bytes, recv_queue_messages=4,096: limit the memory for a client whose
+          messages are not read, because it floods or the program hangs, to a few MiB; then the client is closed with
+          MESSAGE_QUEUE_LIMIT_REACHED. A client that sends 60 small messages per second reaches the limit after a
+          minute.
         """
         return cls.internet() | cls(
             max_unacked_segments=2048,
@@ -114,11 +114,18 @@ class Config(ConfigFields):
         )
 
     def options(self) -> list[tuple[ConfigValue, OptionValue]]:
-        """The options that are given, with their values."""
+        """Return the options that are set, with their values."""
         return [(ConfigValue[name.upper()], value) for name, value in self._given().items()]
 
     def options_for(self, scope: ConfigScope) -> list[tuple[ConfigValue, OptionValue]]:
-        """As ``options()``, for use at a scope: ValueError if one of them cannot be set there."""
+        """Return the options that are set, with their values, for use at a scope.
+
+        Args:
+            scope: The scope: GLOBAL, LISTEN_SOCKET or CONNECTION.
+
+        Raises:
+            ValueError: An option cannot be set at this scope.
+        """
         if scope is not ConfigScope.GLOBAL:
             place = _PLACES.get(scope)
             if place is None:
@@ -145,7 +152,12 @@ class Config(ConfigFields):
 
 
 def check_value(option: ConfigValue, value: object) -> OptionValue:
-    """The value as the option's own type: int, float or str. Errors: as those of ``Config``."""
+    """Return the value as the option's own type: int, float or str.
+
+    Raises:
+        TypeError: The value has the wrong type.
+        ValueError: The value is out of range, or a text that cannot be passed on.
+    """
     name = option.option_name
     unit = f" in {option.unit}" if option.unit else ""
     if option.type is ConfigType.STRING:
@@ -156,7 +168,7 @@ def check_value(option: ConfigValue, value: object) -> OptionValue:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{name} cannot be written as UTF-8") from None
+            raise ValueError(f"{name} cannot be encoded as UTF-8") from None
         return value
     if option.type in _INTEGERS:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -166,6 +178,6 @@ def check_value(option: ConfigValue, value: object) -> OptionValue:
     low, high = option.minimum, option.maximum
     assert low is not None
     assert high is not None
-    if not low <= value <= high:  # not a number is not in range either
+    if not low <= value <= high:  # also rejects NaN
         raise ValueError(f"{name} is {value}: it must be {low} to {high}{unit}")
     return int(value) if option.type in _INTEGERS else float(value)

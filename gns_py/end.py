@@ -11,7 +11,7 @@ from .stats import ConnectionInfo
 
 
 class ClosedBy(Enum):
-    """Who ended a connection."""
+    """The cause of a connection's end: either end, or a problem."""
 
     LOCAL = "this end"
     PEER = "the peer"
@@ -20,16 +20,16 @@ class ClosedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEnd:
-    """Why a connection ended. ``str()`` is one sentence for people, in which what is not printable is escaped."""
+    """Why a connection ended. ``str()`` returns one sentence for people, with unprintable characters escaped."""
 
     closed_by: ClosedBy
     code: int
-    """The end reason's number; 1000 to 2999 are the application's."""
+    """The number of the end reason; 1000 to 2999 belong to the application."""
     text: str
-    """What whoever ended it said, as it was sent: at most 127 bytes, in the case of a problem GNS's own."""
+    """The text that the closing end sent, at most 127 bytes; for a problem, GNS's own text."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "code", int(self.code))  # an EndReason prints and formats as its name
+        object.__setattr__(self, "code", int(self.code))  # an EndReason would print as its name
 
     @property
     def reason(self) -> EndReason:
@@ -38,7 +38,7 @@ class ConnectionEnd:
 
     @property
     def range(self) -> EndReasonRange:
-        """Which range the code is from: the application's, local, remote, ..."""
+        """The range of the code: the application's, local, remote, ..."""
         return self.reason.range
 
     @property
@@ -48,10 +48,10 @@ class ConnectionEnd:
 
     @property
     def ok(self) -> bool:
-        """Whether it is the normal end of a connection: closed by an application, with a code from 1000 to 1999.
+        """Whether this is a normal end: an application closed the connection with a code from 1000 to 1999.
 
-        Says nothing about what has arrived, and is no proof: GNS does not authenticate the packet that closes, so
-        whoever sees a connection's packets can forge one. Sessions prove their ends.
+        It says nothing about which messages have arrived. Nor is it proof: GNS does not authenticate the packet that
+        closes a connection, so anyone who sees the connection's packets can forge one. Sessions prove their ends.
         """
         return self.range is EndReasonRange.APP
 
@@ -62,7 +62,7 @@ class ConnectionEnd:
 
 
 def end_of(info: ConnectionInfo) -> ConnectionEnd:
-    """The end that a final ConnectionInfo tells of."""
+    """Return the end that the info of an ended connection describes."""
     match info.state:
         case ConnectionState.CLOSED_BY_PEER:
             closed_by = ClosedBy.PEER

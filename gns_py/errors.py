@@ -1,10 +1,10 @@
-"""Every exception of gns_py, and the one place where native results and end reasons become exceptions.
+"""Every exception of gns_py.
 
 GNSError
 ├── NotRunningError (RuntimeError)          the runtime was stopped
 ├── ForkedError (RuntimeError)              used in a forked child
 ├── InitializationError (OSError, RuntimeError)   GNS did not start
-├── InvalidStateError (RuntimeError)        not possible in the state that the object is in
+├── InvalidStateError (RuntimeError)        impossible in the current state of the object
 ├── ConcurrencyError (RuntimeError)         two readers at once
 ├── ListenError (OSError)                   the port is taken, the address is not this machine's
 ├── SocketError (OSError)                   the system has no socket for it: no descriptor, no such address family
@@ -14,9 +14,9 @@ GNSError
 ├── SendQueueFull                           not now: wait with drain()
 ├── MessageDropped                          no_delay, and it could not be sent at once
 └── ConnectionClosed (ConnectionError)      the connection has ended: see .end
-    ├── ConnectionClosedOK                  in the normal course of events
+    ├── ConnectionClosedOK                  normally
     └── ConnectionClosedError               by a fault, a timeout, a broken network
-        └── ConnectFailed                   before it was ever connected
+        └── ConnectFailed                   before it was established
             └── ConnectTimeout (TimeoutError)
 """
 
@@ -29,74 +29,75 @@ from .end import ConnectionEnd
 
 
 class GNSError(Exception):
-    """The base of all exceptions that are gns_py's own."""
+    """The base class of all exceptions that gns_py defines."""
 
     result: Result | None = None
-    """GNS's own result where one is behind the exception."""
+    """GNS's own result, if it caused the exception."""
 
 
 class NotRunningError(GNSError, RuntimeError):
-    """The runtime was stopped, by stop() or because the interpreter exits."""
+    """The runtime was stopped, by stop() or because the interpreter is exiting."""
 
 
 class ForkedError(GNSError, RuntimeError):
-    """This process is a fork of the one that started the runtime: GNS does not work here. Start a fresh process."""
+    """This process is a fork of the one that started the runtime; GNS does not work here. Start a new one instead."""
 
 
 class InitializationError(GNSError, OSError, RuntimeError):
-    """GNS did not start, and nothing of it runs; the text is its own.
+    """GNS did not start, and no part of it is running; the message comes from GNS.
 
-    ``errno`` and ``strerror``: where it was the system that refused, a thread for example; a later start() may go well.
+    If the system refused something, a thread for example, ``errno`` and ``strerror`` are set, and a later start() may
+    succeed.
     """
 
 
 class InvalidStateError(GNSError, RuntimeError):
-    """The object cannot do this in the state that it is in."""
+    """The object cannot do this in its current state."""
 
 
 class ConcurrencyError(GNSError, RuntimeError):
-    """Two threads or tasks read the same connection or listen socket at once."""
+    """Two threads or tasks are reading the same connection or listen socket."""
 
 
 class ListenError(GNSError, OSError):
-    """The address cannot be listened on.
+    """The socket could not be opened.
 
-    ``errno`` and ``strerror``: where it was the system that refused, as it does when the port is taken; else the text
-    is GNS's own.
+    If the system refused it, because the port is taken for example, ``errno`` and ``strerror`` are set; otherwise the
+    message comes from GNS.
     """
 
 
 class SocketError(GNSError, OSError):
-    """The system does not give a socket, or what one is waited for with: ``errno`` and ``strerror`` say why.
+    """The system refused a socket or a descriptor to wait with: ``errno`` and ``strerror`` say why.
 
-    EMFILE and ENFILE: no descriptor is left; EAFNOSUPPORT: this machine has no such address family.
+    EMFILE and ENFILE mean that no descriptor is left, EAFNOSUPPORT that this machine lacks the address family.
     """
 
 
 class ConnectionLimitError(GNSError, OSError):
-    """The process has as many connections as GNS can have: 8,191; ``errno`` is EAGAIN.
+    """The process has as many connections as GNS supports, 8,191; ``errno`` is EAGAIN.
 
-    Inbound ones that were closed in the last 5 seconds are among them.
+    Inbound connections closed in the last 5 seconds still count.
     """
 
 
 class ConfigError(GNSError, ValueError):
-    """The option does not exist at this scope or cannot be changed any more."""
+    """The option does not exist at this scope, or can no longer be changed."""
 
 
 class MessageTooLarge(GNSError, ValueError):
     """The message can never be sent: it is over 512 KiB, or over the connection's send_buffer_size.
 
-    ``sent`` tells how many messages of a send_many() were taken before; they are on their way.
+    ``sent`` is the number of messages that a send_many() accepted before this one; they will be delivered.
     """
 
     sent: int = 0
 
 
 class SendQueueFull(GNSError):
-    """The peer does not take what is sent as fast as it is sent: drain() waits until there is room. Nothing was queued.
+    """The peer is not receiving messages as fast as they are sent: wait with drain(). The message was not queued.
 
-    ``sent`` tells how many messages of a send_many() were taken before; they are on their way.
+    ``sent`` is the number of messages that a send_many() accepted before this one; they will be delivered.
     """
 
     sent: int = 0
@@ -105,53 +106,53 @@ class SendQueueFull(GNSError):
 
 
 class MessageDropped(GNSError):
-    """Sent with no_delay while the connection could not send at once."""
+    """The message was sent with no_delay while the connection could not send at once."""
 
     result = Result.IGNORED
 
 
 class ConnectionClosed(GNSError, ConnectionError):
-    """The connection has ended; ``end`` says who ended it, why, and whether trying again can help."""
+    """The connection has ended; ``end`` says which side ended it, why, and whether trying again can help."""
 
     def __init__(self, end: ConnectionEnd) -> None:
         super().__init__(str(end))
         self.end = end
 
     def __reduce__(self) -> tuple[type[ConnectionClosed], tuple[ConnectionEnd], dict[str, Any]]:
-        return type(self), (self.end,), self.__dict__  # notes, too
+        return type(self), (self.end,), self.__dict__  # with the notes
 
     @property
     def code(self) -> int:
-        """The end reason's number."""
+        """The number of the end reason."""
         return self.end.code
 
     @property
     def text(self) -> str:
-        """What whoever ended it said."""
+        """The text of the end."""
         return self.end.text
 
 
 class ConnectionClosedOK(ConnectionClosed):
-    """Closed in the normal course of events: by either end, with a code from 1000 to 1999."""
+    """The connection was closed normally: by either end, with a code from 1000 to 1999."""
 
 
 class ConnectionClosedError(ConnectionClosed):
-    """Ended by a fault at either end, a timeout, a broken network."""
+    """The connection ended by a fault at either end, a timeout or a broken network."""
 
 
 class ConnectFailed(ConnectionClosedError):
-    """The connection ended before it was connected: refused, or the peer speaks something else."""
+    """The connection ended before it was established: it was refused, or the peer uses another protocol."""
 
 
 class ConnectTimeout(ConnectFailed, TimeoutError):
-    """Nobody answered, or nobody accepted, in time."""
+    """No one answered or accepted in time."""
 
 
 def closed_error(end: ConnectionEnd) -> ConnectionClosed:
-    """The exception for a connection that has ended."""
+    """Return the exception for a connection that has ended."""
     return ConnectionClosedOK(end) if end.ok else ConnectionClosedError(end)
 
 
 def connect_error(end: ConnectionEnd) -> ConnectFailed:
-    """The exception for a connection that ended before it was connected."""
+    """Return the exception for a connection that ended before it was established."""
     return ConnectTimeout(end) if end.code == EndReason.MISC_TIMEOUT else ConnectFailed(end)

@@ -1,4 +1,4 @@
-"""What can happen: frozen records, for match statements and for callbacks."""
+"""Events, as frozen dataclasses for match statements and callbacks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class StatusChanged(Generic[C]):
     connection: C
     old: ConnectionState
     new: ConnectionState
-    """NONE when this end has closed it."""
+    """NONE if this end has closed the connection."""
     info: ConnectionInfo
-    """How it stood at that moment."""
+    """The connection's properties at that moment."""
     time_us: int
-    """When, in microseconds of gns_py.time_us()."""
+    """The time of the change, in microseconds of gns_py.time_us()."""
 
     @property
     def end(self) -> ConnectionEnd | None:
-        """Why it ended, in the one event that ends a connection; None in all others."""
+        """Why the connection ended, in the event that ends it; None in all others."""
         alive = self.new in (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
         return None if alive else end_of(self.info)
 
@@ -45,9 +45,9 @@ class MessageReceived(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class SendFailed(Generic[C]):
-    """GNS refused a message that send() had taken. Rare: what GNS refuses is mostly known before."""
+    """GNS refused a message that send() had accepted. Rare, since send() checks nearly everything itself."""
 
     connection: C
     number: int
-    """What send() returned."""
+    """The number that send() returned."""
     result: Result

@@ -1,4 +1,4 @@
-"""Identities: who a program says it is, and who its peer says it is."""
+"""Identities, which programs present to their peers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ._generated.enums import IdentityType
 from .address import Address, parse_address
 
-_MAX_TEXT = 127  # GNS keeps the text of a type that it does not know in 128 bytes, with the terminating NUL
+_MAX_TEXT = 127  # GNS stores the text of an unknown type in 128 bytes, including the terminating NUL
 _PREFIXES = {
     IdentityType.IP_ADDRESS: "ip",
     IdentityType.GENERIC_STRING: "str",
@@ -23,18 +23,22 @@ _TYPES = {prefix: kind for kind, prefix in _PREFIXES.items()}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identity:
-    """The identity of one end of a connection: a value, checked when it is made, usable as a key.
+    """The identity of one end of a connection: an immutable value that is checked when created and usable as a key.
 
-    Make one with ``localhost()``, ``string()``, ``bytes()``, ``ip()``, ``steam_id()``, ``xbox_pairwise()`` or
-    ``parse()``; ``str()`` gives the text that ``parse()`` takes, which is GNS's own.
+    Create one with ``localhost()``, ``string()``, ``bytes()``, ``ip()``, ``steam_id()``, ``xbox_pairwise()`` or
+    ``parse()``. ``str()`` returns the text that ``parse()`` accepts, which is GNS's own form.
 
-    Nothing proves a peer's identity unless there is a certificate authority: without one it is what the peer claims.
+    Without a certificate authority nothing proves a peer's identity: it is only a claim of the peer.
+
+    Raises:
+        TypeError: The value's type does not match the identity's type.
+        ValueError: The value is out of range, too long, or not an identity of that type.
     """
 
     type: IdentityType
     value: str | builtins.bytes | int | Address | None
-    """By type: GENERIC_STRING and XBOX_PAIRWISE_ID str, GENERIC_BYTES bytes, IP_ADDRESS Address, STEAM_ID and SONY_PSN
-    int, UNKNOWN_TYPE the whole text, INVALID None."""
+    """A str for GENERIC_STRING and XBOX_PAIRWISE_ID, bytes for GENERIC_BYTES, an Address for IP_ADDRESS, an int for
+    STEAM_ID and SONY_PSN, the whole text for UNKNOWN_TYPE, None for INVALID."""
 
     def __post_init__(self) -> None:
         match self.type, self.value:
@@ -45,7 +49,7 @@ class Identity:
             case IdentityType.GENERIC_STRING, str() as text:
                 _check_size("an identity string", _utf8(text), 31)
             case IdentityType.GENERIC_BYTES, builtins.bytes() as data:
-                _check_size("identity bytes", data, 32, minimum=2)  # GNS takes a single byte for a bug of its own
+                _check_size("identity bytes", data, 32, minimum=2)  # GNS treats a single byte as a bug of its own
             case IdentityType.XBOX_PAIRWISE_ID, str() as text:
                 _check_size("an Xbox pairwise id", _utf8(text), 32)
             case IdentityType.STEAM_ID, int() as number if not isinstance(number, bool):
@@ -63,41 +67,85 @@ class Identity:
 
     @classmethod
     def localhost(cls) -> Identity:
-        """Nobody in particular: a process that has no name; its peers know it by its address."""
+        """Return the anonymous identity: peers know the process only by its address."""
         return cls(IdentityType.IP_ADDRESS, Address("::1", 0))
 
     @classmethod
     def string(cls, text: str) -> Identity:
-        """A name of the application's choice, 1 to 31 bytes of UTF-8, without NUL."""
+        """Return the identity with a name chosen by the application.
+
+        Args:
+            text: The name: 1 to 31 bytes of UTF-8, without NUL.
+
+        Raises:
+            TypeError: The name is not a str.
+            ValueError: The name is too short, too long, or contains NUL.
+        """
         return cls(IdentityType.GENERIC_STRING, text)
 
     @classmethod
     def bytes(cls, data: builtins.bytes) -> Identity:
-        """2 to 32 bytes of the application's choice."""
+        """Return the identity with bytes chosen by the application.
+
+        Args:
+            data: 2 to 32 bytes.
+
+        Raises:
+            TypeError: The data is not bytes.
+            ValueError: There are fewer or more bytes.
+        """
         return cls(IdentityType.GENERIC_BYTES, data)
 
     @classmethod
     def ip(cls, address: Address) -> Identity:
-        """An address; port 0 for none."""
+        """Return the identity of an address.
+
+        Args:
+            address: The address; port 0 means none.
+
+        Raises:
+            TypeError: The address is not an Address.
+        """
         return cls(IdentityType.IP_ADDRESS, address)
 
     @classmethod
     def steam_id(cls, number: int) -> Identity:
-        """A Steam account or game server by its 64-bit number; ValueError if Steam has no such numbers."""
+        """Return the identity of a Steam account or game server.
+
+        Args:
+            number: Its 64-bit Steam id.
+
+        Raises:
+            TypeError: The number is not an int.
+            ValueError: The number is not the id of an account or game server.
+        """
         return cls(IdentityType.STEAM_ID, number)
 
     @classmethod
     def xbox_pairwise(cls, text: str) -> Identity:
-        """An Xbox Live user as one publisher sees them, 1 to 32 bytes."""
+        """Return the identity of an Xbox Live user, as one publisher sees them.
+
+        Args:
+            text: The pairwise id, 1 to 32 bytes of UTF-8.
+
+        Raises:
+            TypeError: The id is not a str.
+            ValueError: The id is too short, too long, or contains NUL.
+        """
         return cls(IdentityType.XBOX_PAIRWISE_ID, text)
 
     @classmethod
     def parse(cls, text: str) -> Identity:
-        """From GNS's text form, which ``str()`` gives back.
+        """Return the identity with the given text form, which is GNS's own and the result of ``str()``.
 
-        ``str:alice``, ``gen:0a0b`` (bytes in hex), ``ip:1.2.3.4:27015`` (``ip:::1`` is localhost), ``steamid:...``,
-        ``xboxpwid:...``, ``psn:...``; ``invalid`` for nobody; any other ``type:data`` is an UNKNOWN_TYPE.
-        ValueError for everything else.
+        Args:
+            text: ``str:alice``, ``gen:0a0b`` (bytes in hex), ``ip:1.2.3.4:27015`` (``ip:::1`` is localhost),
+                ``steamid:...``, ``xboxpwid:...``, ``psn:...``, or ``invalid`` for no identity; any other ``type:data``
+                has the type UNKNOWN_TYPE.
+
+        Raises:
+            TypeError: The text is not a str.
+            ValueError: The text is not an identity.
         """
         if not isinstance(text, str):
             raise TypeError(f"an identity to parse must be a str, not {type(text).__name__}")
@@ -143,7 +191,7 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{text!r} cannot be written as UTF-8") from None
+        raise ValueError(f"{text!r} cannot be encoded as UTF-8") from None
 
 
 def _check_size(what: str, data: bytes, maximum: int, minimum: int = 1) -> None:
@@ -152,7 +200,7 @@ def _check_size(what: str, data: bytes, maximum: int, minimum: int = 1) -> None:
 
 
 def _check_steam_id(number: int) -> None:
-    """Refuses what GNS refuses: it uses accounts of people and of game servers only, and sends no others."""
+    """Raise ValueError for ids that GNS refuses: it accepts and sends only those of people and of game servers."""
     account = number & 0xFFFFFFFF
     instance = number >> 32 & 0xFFFFF
     kind = number >> 52 & 0xF  # 1 a person, 3 and 4 game servers, 9 a person on a console

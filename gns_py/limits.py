@@ -1,4 +1,4 @@
-"""How many connections a listen socket lets in."""
+"""Limits on the connections that a listen socket lets in."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ _LARGEST = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionLimits:
-    """How many connections a listen socket lets in, of all addresses and of each. None: no limit.
+    """How many connections a listen socket lets in, in total and per address. None means no limit.
 
-    They hold in the native core, for those that have proved that they receive at their address, before keys are
-    exchanged and before Python hears of them: a request that is refused costs some microseconds, and no connection. Its
-    connect() fails soon, with 2004 RATE_LIMITED, after which trying again can help. A connection is half open until its
-    peer has sent something that only the holder of its keys can send. An address is an IPv4 address, also where it
-    comes in through an IPv6 socket, or an IPv6 network of 64 bits.
-    Errors: TypeError, ValueError.
+    The native core applies them to clients that have proved that they receive at their address, before keys are
+    exchanged and before Python is involved: refusing a request takes microseconds and no connection. The client's
+    connect() soon fails with 2004 RATE_LIMITED, after which trying again can help. A connection is half open until its
+    peer has sent something that only the holder of its keys can send. An address is an IPv4 address, even if the client
+    uses it through an IPv6 socket, or an IPv6 network of 64 bits.
+
+    Raises:
+        TypeError: A limit is not a number.
+        ValueError: A limit is out of range.
     """
 
     max_half_open: int | None = 512
-    """Half-open connections at once. Beyond it, one that is older than 3 seconds gives way to a new one, so many in 3
-    seconds. As many that ended half open may linger, so strangers never fill GNS's 8,191 places."""
+    """Half-open connections at once. When the limit is reached, a connection older than 3 seconds gives way to a new
+    one, for at most this many in 3 seconds. The same number of connections that ended half open may linger, so
+    strangers can never fill GNS's 8,191 places."""
     max_half_open_per_address: int | None = 256
-    """Half-open connections of one address at once."""
+    """Half-open connections from one address at once."""
     max_connections_per_address: int | None = 512
-    """Connections of one address at once, half-open ones included."""
+    """Connections from one address at once, including half-open ones."""
     rate_per_address: float | None = 32.0
-    """Connections a second of one address, in the long run."""
+    """Connections per second from one address, on average."""
     burst_per_address: int = 256
-    """Connections of one address that may come faster than that."""
+    """Connections from one address that may arrive faster than rate_per_address."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -52,26 +56,26 @@ DEFAULT_LIMITS = ConnectionLimits()
 
 
 class LimitCounters(NamedTuple):
-    """What came of those that wanted a connection, since the listen socket was opened; all zero without limits."""
+    """Counts of connections let in and refused since the listen socket was opened; all zero without limits."""
 
     admitted: int
-    """Got a connection."""
+    """Clients that got a connection."""
     rate: int
-    """Refused: connections of the address came too fast."""
+    """Refused because connections from the address arrived too fast."""
     half_open: int
-    """Refused: too many were half open."""
+    """Refused because too many connections were half open."""
     half_open_per_address: int
-    """Refused: too many of the address were half open."""
+    """Refused because too many connections from the address were half open."""
     connections_per_address: int
-    """Refused: the address had too many connections."""
+    """Refused because the address had too many connections."""
     gave_way: int
-    """Got a connection, and lost it to a newer one, because nothing was heard of the peer."""
+    """Admitted, but closed in favour of a newer connection because nothing was received from the peer."""
 
 
 NOTHING_COUNTED = LimitCounters(0, 0, 0, 0, 0, 0)
 
 
 def check_limits(limits: ConnectionLimits | None) -> None:
-    """Checks what listen() and serve() are given. Errors: TypeError."""
+    """Raise TypeError if `limits`, as given to listen() or serve(), has the wrong type."""
     if limits is not None and not isinstance(limits, ConnectionLimits):
         raise TypeError(f"limits must be ConnectionLimits or None, not {type(limits).__name__}")

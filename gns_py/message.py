@@ -1,4 +1,4 @@
-"""A received message."""
+"""Received messages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class Message(NamedTuple):
-    """One message as the peer sent it."""
+    """A message as the peer sent it."""
 
     data: bytes
     number: int
-    """Its number on its lane, from 1, counted by the sender; reliable and unreliable ones share the count."""
+    """Its number on its lane, from 1, assigned by the sender; reliable and unreliable messages share the count."""
     lane: int
     reliable: bool
     received_us: int
@@ -18,9 +18,9 @@ class Message(NamedTuple):
 
 
 class MessageView(NamedTuple):
-    """A message that was not copied: its data lies in the buffer that it was received into, with others'.
+    """A message that was not copied: its data is in the buffer into which it and others were received.
 
-    The buffer lives as long as a view of it; keep views shortly.
+    The buffer stays alive as long as any view of it does, so do not keep views for long.
     """
 
     data: memoryview
@@ -32,10 +32,10 @@ class MessageView(NamedTuple):
 
 
 def with_bytes(message: Message | MessageView) -> Message:
-    """The message with data of its own."""
+    """Return the message with its own copy of the data."""
     return message if type(message) is Message else Message(bytes(message.data), *message[1:])
 
 
 def with_view(message: Message | MessageView) -> MessageView:
-    """The message with a view of its data."""
+    """Return the message with a view of its data."""
     return message if type(message) is MessageView else MessageView(memoryview(message.data), *message[1:])

@@ -1,4 +1,4 @@
-"""What a connection is and what it measures: frozen records."""
+"""Properties and measurements of connections, as frozen records."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from .address import Address
 
 
 class ConnectionInfo(NamedTuple):
-    """What a connection is (SteamNetConnectionInfo_t)."""
+    """Properties of a connection (SteamNetConnectionInfo_t)."""
 
     state: ConnectionState
     remote_address: Address | None
-    """None where there is none, as for a pair in memory."""
+    """None for a pair of connections in memory."""
     identity: str
-    """The peer's, as it claims, in the form that Identity.parse() takes. "invalid" until the peer has told."""
+    """The identity that the peer claims, as text for Identity.parse(); "invalid" until the peer has sent it."""
     description: str
-    """GNS's own, for people and logs."""
+    """GNS's own description, for people and logs."""
     end_reason: int
-    """0 while it lives."""
+    """0 while the connection lives."""
     end_text: str
     flags: InfoFlags
     user_data: int
@@ -27,62 +27,63 @@ class ConnectionInfo(NamedTuple):
 
 
 class ConnectionStatus(NamedTuple):
-    """What a connection measures at present (SteamNetConnectionRealTimeStatus_t). None: not known yet."""
+    """Current measurements of a connection (SteamNetConnectionRealTimeStatus_t). None means not known yet."""
 
     state: ConnectionState
     ping_ms: int | None
-    """Round trip, smoothed."""
+    """Smoothed round-trip time."""
     quality_local: float | None
-    """Share of the packets that arrive here in order, 0 to 1."""
+    """Share of packets that arrive here in order, 0 to 1."""
     quality_remote: float | None
-    """The same at the peer, as it reports: from about 20 s on."""
+    """Share of packets that arrive at the peer in order, as it reports after about 20 s."""
     out_packets_per_second: float
-    """Rates are those of the last 5 s that are complete; 0.0 before."""
+    """All rates cover the last complete interval of 5 s; 0.0 before."""
     out_bytes_per_second: float
     in_packets_per_second: float
     in_bytes_per_second: float
     send_rate: int
-    """Bytes per second that it may send: between send_rate_min and send_rate_max."""
+    """Bytes per second that the connection may send, from send_rate_min to send_rate_max."""
     pending_unreliable: int
-    """Bytes that wait to be sent."""
+    """Bytes waiting to be sent."""
     pending_reliable: int
-    """Bytes that wait to be sent, or to be sent again."""
+    """Bytes waiting to be sent or sent again."""
     sent_unacked_reliable: int
-    """Bytes sent that the peer has not acknowledged."""
+    """Bytes sent and not acknowledged by the peer."""
     queue_time_us: int | None
-    """How long a message sent now would wait before it leaves. None: not connected, or several lanes: see theirs."""
+    """How long a message sent now would wait before it leaves. None if not connected, or with several lanes: see
+    LaneStatus."""
     max_jitter_us: int | None
-    """The largest since the last call."""
+    """The largest jitter since the last call."""
 
 
 class LaneStatus(NamedTuple):
-    """The same of one lane (SteamNetConnectionRealTimeLaneStatus_t)."""
+    """Current measurements of one lane (SteamNetConnectionRealTimeLaneStatus_t)."""
 
     pending_unreliable: int
     pending_reliable: int
     sent_unacked_reliable: int
     queue_time_us: int | None
-    """How long a message sent now on this lane would wait, priorities and weights considered. Some 30 bytes of framing
-    for each packet are not counted, which makes it three percent short for messages of 1 KiB."""
+    """How long a message sent now on this lane would wait, with priorities and weights taken into account. About 30
+    bytes of framing per packet are not counted, so it is three percent too short for messages of 1 KiB."""
 
 
 class Sample(NamedTuple):
     """One entry of a connection's history."""
 
     time_us: int
-    """When it was taken, in microseconds of gns_py.time_us()."""
+    """When the sample was taken, in microseconds of gns_py.time_us()."""
     status: ConnectionStatus
 
 
 class SendQueue(NamedTuple):
-    """What is on its way out, as gns_py's own bounds count it."""
+    """Outgoing data, as gns_py's own limits count it."""
 
     bytes: int
-    """Queued or not acknowledged; a few bytes of framing per message included."""
+    """Queued or unacknowledged, including a few bytes of framing per message."""
     messages: int
     segments: int
-    """An upper estimate of the pieces that GNS cuts it into."""
+    """An upper estimate of the number of segments that GNS splits it into."""
     max_bytes: int
-    """Beyond it send() raises SendQueueFull: send_buffer_size."""
+    """send() raises SendQueueFull beyond this: send_buffer_size."""
     max_segments: int
-    """Beyond it send() raises SendQueueFull: max_unacked_segments."""
+    """send() raises SendQueueFull beyond this: max_unacked_segments."""

@@ -5,7 +5,8 @@ Python's own types; handles are ints. Calls release the GIL and may be made from
 
 Errors: functions raise the public exceptions (exception_for()). A function about a connection raises
 ConnectionGoneError if the connection has ended or is closed here, or if the runtime was stopped: only its caller knows
-which end to report. These functions do neither:
+which end to report.
+These functions do neither:
 
 - send, send_many, broadcast, state and wait_* return the core's error codes, which are negative, because they are on
   the hot path;
@@ -40,12 +41,12 @@ from .codes import (
     SEND_WAITED,
     TOO_LARGE,
 )
-from .failures import ConnectionGoneError, check, exception_for
+from .failures import ConnectionGoneError, exception_for
 from .framing import framing_allow, framing_begin, framing_grant, framing_heard, framing_hold, framing_sent
 from .log import receive_logs, set_log_level
 from .mailbox import MailboxReader, Record, handled
 from .options import get_option, has_option, reset_option, set_options
-from .process import BuildInfo, build_info, identity, is_forked, is_lingering, is_running, start, stop, time_us
+from .process import build_info, identity, is_forked, is_lingering, is_running, start, stop, time_us
 from .sending import (
     broadcast,
     configure_lanes,
@@ -75,90 +76,3 @@ from .status import (
     wait_ended,
     wait_pong,
 )
-
-__all__ = [
-    "EVENT_DATA",
-    "EVENT_DRAINED",
-    "EVENT_DUE_DATA",
-    "EVENT_MESSAGE",
-    "EVENT_PONG",
-    "EVENT_SEND_FAILED",
-    "EVENT_STATUS",
-    "FORKED",
-    "GONE",
-    "HELD",
-    "HOLD_ALL",
-    "HOLD_DATA",
-    "HOLD_NONE",
-    "LIMIT_EXCEEDED",
-    "MAX_END_TEXT",
-    "MAX_LANES",
-    "MAX_MESSAGE_SIZE",
-    "MAX_NAME",
-    "NOT_TAKEN",
-    "SEND_FRAMED",
-    "SEND_NO_DELAY",
-    "SEND_NO_NAGLE",
-    "SEND_RELIABLE",
-    "SEND_WAITED",
-    "TOO_LARGE",
-    "BuildInfo",
-    "ConnectionGoneError",
-    "MailboxReader",
-    "Record",
-    "accept",
-    "broadcast",
-    "build_info",
-    "check",
-    "close",
-    "configure_lanes",
-    "connect",
-    "details",
-    "exception_for",
-    "flush",
-    "framing_allow",
-    "framing_begin",
-    "framing_grant",
-    "framing_heard",
-    "framing_hold",
-    "framing_sent",
-    "get_name",
-    "get_option",
-    "get_status",
-    "handled",
-    "has_option",
-    "history",
-    "identity",
-    "info",
-    "is_forked",
-    "is_lingering",
-    "is_running",
-    "listen",
-    "listen_close",
-    "listen_counters",
-    "move",
-    "new_int64",
-    "notify_drained",
-    "ping",
-    "read_info",
-    "readable",
-    "receive_logs",
-    "release",
-    "reset_option",
-    "send",
-    "send_many",
-    "send_queue",
-    "set_log_level",
-    "set_name",
-    "set_options",
-    "set_user_data",
-    "socket_pair",
-    "start",
-    "start_history",
-    "state",
-    "stop",
-    "time_us",
-    "wait_drained",
-    "wait_ended",
-    "wait_pong",
-]

@@ -20,7 +20,8 @@ _NAMES = {"win32": "gns_core.dll", "darwin": "libgns_core.dylib"}
 PATH = Path(__file__).parent / _NAMES.get(sys.platform, "libgns_core.so")
 
 
-def _load() -> Any:
+def load() -> Any:
+    """Load the library of this package."""
     try:
         return ffi.dlopen(str(PATH))
     except OSError as error:
@@ -29,7 +30,7 @@ def _load() -> Any:
         ) from error
 
 
-def _check_layout(library: Any) -> None:
+def check_layout(library: Any) -> None:
     """Compare the core's own table of sizes and offsets with cffi's."""
     count = ffi.new("int32_t *")
     table = library.gns_layout(count)
@@ -49,5 +50,5 @@ def _check_layout(library: Any) -> None:
             )
 
 
-lib: Any = _load()
-_check_layout(lib)
+lib: Any = load()
+check_layout(lib)

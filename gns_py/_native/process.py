@@ -16,13 +16,17 @@ class BuildInfo(NamedTuple):
     """What the native library is built from."""
 
     version: str
+    """The version of gns_py."""
     gns_version: str
     protobuf_version: str
     crypto: str
+    """The name and version of the crypto library."""
     mode: str
+    """``vendored`` or ``system``."""
     build_type: str
     compiler: str
     platform: str
+    """The system and processor that it was built for."""
 
     @property
     def library(self) -> Path:

@@ -1,4 +1,4 @@
-"""The generated enums: that they are what the headers say, and that they survive numbers that nobody knows."""
+"""The generated enums agree with the headers, and survive unknown numbers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def option_rows() -> list[tuple[ConfigScope, list[str]]]:
 
 def run_generator(root: Path, *arguments: str, source: Path = SOURCE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(root / "build_native/generate_enums.py"), *arguments],
+        [sys.executable, "-m", "build_native.enums", *arguments],
+        cwd=root,
         env={**os.environ, "GNS_PY_GNS_SOURCE": str(source)},
         capture_output=True,
         text=True,
@@ -133,9 +134,9 @@ def run_generator(root: Path, *arguments: str, source: Path = SOURCE) -> subproc
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the generator reads and writes in this repository."""
+    """Copy what the generator reads and writes in this repository, and return the copy's root."""
     for name in (
-        "build_native/generate_enums.py",
+        *(f"build_native/enums/{path.name}" for path in (ROOT / "build_native/enums").glob("*.py")),
         "build_native/core/gns_core.h",
         "gns_py/_generated/enums.py",
         "gns_py/_generated/config_fields.py",
@@ -147,7 +148,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own_source(tmp_path: Path) -> Path:
-    """A copy of GNS's sources to change."""
+    """Copy GNS's sources, for changes, and return the copy's folder."""
     for name in ("include/steam", "src/steamnetworkingsockets"):
         shutil.copytree(SOURCE / name, tmp_path / "gns" / name)
     return tmp_path / "gns"
@@ -169,7 +170,7 @@ def test_a_stale_file_is_noticed_and_written_anew(tree: Path, name: str) -> None
     file.write_bytes(fresh.replace(b"10000", b"20000"))
     done = run_generator(tree, "--check")
     assert done.returncode == 1
-    assert done.stderr == f"{name} is not up to date: run build_native/generate_enums.py\n"
+    assert done.stderr == f"{name} is not up to date: run python -m build_native.enums\n"
     assert run_generator(tree).returncode == 0
     assert file.read_bytes() == fresh
 
@@ -179,7 +180,8 @@ def test_without_the_sources_the_generator_says_what_to_do(tmp_path: Path) -> No
     done = run_generator(ROOT, "--check", source=tmp_path / "nowhere")
     assert done.returncode == 1
     assert re.fullmatch(
-        r"generate_enums: no sources of GNS in .*nowhere: run build_native/materialise.py, or set GNS_PY_GNS_SOURCE\n",
+        r"build_native\.enums: no sources of GNS in .*nowhere: "
+        r"run build_native/materialise\.py, or set GNS_PY_GNS_SOURCE\n",
         done.stderr,
     )
 
@@ -192,19 +194,19 @@ def test_without_the_sources_the_generator_says_what_to_do(tmp_path: Path) -> No
             TYPES_HEADER,
             "k_ESteamNetConnectionEnd_Misc_Timeout = 5003,",
             "k_ESteamNetConnectionEnd_Misc_Timeout = 5003, k_ESteamNetConnectionEnd_Misc_Bored = 5011,",
-            "generate_enums: only GNS or only the table has: Misc_Bored",
+            "build_native.enums: only GNS or only the table has: Misc_Bored",
         ),
         (
             TYPES_HEADER,
             "k_ESteamNetworkingConnectionState_Linger = -2,",
             "",
-            "generate_enums: only GNS or only the table has: Linger",
+            "build_native.enums: only GNS or only the table has: Linger",
         ),
         (
             "src/steamnetworkingsockets/clientlib/csteamnetworkingsockets.cpp",
             "DEFINE_CONNECTON_DEFAULT_CONFIGVAL( int32, NagleTime, 5000, 0, 20000 );",
             "",
-            "generate_enums: GNS does not have the options nagle_time",
+            "build_native.enums: GNS does not have the options nagle_time",
         ),
     ],
 )
@@ -431,7 +433,7 @@ def test_text_options() -> None:
 
 
 def test_there_are_no_other_options() -> None:
-    """No callbacks, and none that an open source build does not register."""
+    """Callbacks, and options that an open source build does not register, are left out."""
     assert {int(option) for option in ConfigValue} == {int(row[0]) for _, row in option_rows()} | TEXT_OPTIONS.keys()
 
 
@@ -467,7 +469,7 @@ def test_numbers_that_are_no_option_are_refused() -> None:
 
 
 def test_the_built_library_has_these_options_with_these_defaults() -> None:
-    """The table is read from source; this is the library that was built from it."""
+    """Compare the table, which is read from the sources, with the library that was built from them."""
     gns_py.reset_config()
     built = gns_py.list_config()
     kept = {

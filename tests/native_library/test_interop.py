@@ -1,4 +1,4 @@
-"""A program of plain GNS in C++ (tests/native/gns_peer.cpp), which knows nothing of gns_py, as peer both ways."""
+"""A plain GNS program in C++ (tests/native/gns_peer.cpp), without gns_py, as server and as client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support import eventually
 from support.native import build_program
 
 import gns_py.sync as gns
-from gns_py.events import ClosedBy
+from gns_py import ClosedBy
 
 pytestmark = pytest.mark.clone
 
@@ -24,12 +24,12 @@ _TIMEOUT = 60.0
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled peer, linked with the GNS that was built for this package."""
+    """Compile the peer, linked with the GNS that was built for this package."""
     return build_program("gns_peer", tmp_path_factory.mktemp("native"))
 
 
 class Outcome(NamedTuple):
-    """How the program ended."""
+    """The end of the program, and its output."""
 
     code: int
     lines: list[str]
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 class Native:
-    """The program, running."""
+    """The running program."""
 
     def __init__(self, program: Path, *arguments: object) -> None:
         self.process = subprocess.Popen(
@@ -45,24 +45,24 @@ class Native:
         )
 
     def line(self) -> str:
-        """The next line that it prints; the program itself bounds the time."""
+        """Return the next line that it prints. The program itself limits the time."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
     def outcome(self) -> Outcome:
-        """Waits for its end."""
+        """Wait until it has ended."""
         out, errors = self.process.communicate(timeout=_TIMEOUT)
         return Outcome(self.process.returncode, out.splitlines(), errors)
 
     def end(self) -> None:
-        """Whatever it does."""
+        """Kill it, whatever it is doing."""
         self.process.kill()
         self.process.communicate()
 
 
 @pytest.fixture
 def run(program: Path) -> Iterator[Callable[..., Native]]:
-    """Starts the program with arguments."""
+    """Return a function that starts the program with arguments."""
     with ExitStack() as stack:
 
         def start(*arguments: object) -> Native:
@@ -75,7 +75,7 @@ def run(program: Path) -> Iterator[Callable[..., Native]]:
 
 @pytest.fixture
 def server(run: Callable[..., Native]) -> tuple[Native, int]:
-    """The program as a server, and its port."""
+    """Start the program as a server, and return it with its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -99,7 +99,7 @@ def test_a_native_server_echoes_reliable_messages(server: tuple[Native, int], fa
 
 def test_a_native_server_echoes_unreliable_messages(server: tuple[Native, int]) -> None:
     with gns.connect("127.0.0.1", server[1]) as connection:
-        for _ in range(20):  # loopback loses hardly any, and surely not all
+        for _ in range(20):  # loopback loses hardly any, and certainly not all
             connection.send(b"maybe", reliable=False)
         message = connection.recv_message(timeout=10.0)
         assert (message.data, message.reliable) == (b"maybe", False)

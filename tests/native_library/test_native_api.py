@@ -1,7 +1,7 @@
-"""docs/native-api.md: that it names everything of GNS that there is, and that what it names in Python is there.
+"""docs/native-api.md names everything of GNS, and everything that it names in Python exists.
 
-Against GNS's headers and its static library where they lie beside the package (a clone that was built), and always
-against the library that is loaded and against the package.
+It is compared with GNS's headers and static library where those exist (in a clone that was built), and always with the
+loaded library and the package.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/native-api.md"
 GNS = Path(os.environ.get("GNS_PY_GNS_SOURCE") or ROOT / "vendor/src/gns")
 HEADERS = sorted((GNS / "include/steam").glob("*.h"))
-# What lib/gns_core was linked from.
+# The archive that gns_core was linked from.
 ARCHIVE = ROOT / f"build/{_native.build_info().mode}/gns/src/libGameNetworkingSockets_s.a"
 
 needs_headers = pytest.mark.skipif(not HEADERS, reason="the sources of GNS are not there")
 CONFIG_VALUES = "Config values"
 NOT_IN_LIBRARY = "Declared, but not in the library"
-# Registered, and yet not for Python.
+# Registered, but not available in Python.
 KEPT_BY_THE_CORE = {
     "RecvBufferSize",
     "RecvBufferMessages",
@@ -50,7 +50,7 @@ KEPT_BY_THE_CORE = {
 
 
 class Row(NamedTuple):
-    """A line of one of the page's tables."""
+    """A row of one of the page's tables."""
 
     section: str
     native: str
@@ -78,7 +78,7 @@ by_name = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.native)
 
 
 def code_of(header: Path) -> str:
-    """A header without its comments."""
+    """Return the text of a header without its comments."""
     return re.sub(r"/\*.*?\*/|//[^\n]*", "", header.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
@@ -86,11 +86,11 @@ def code_of(header: Path) -> str:
 
 
 def exported_by_sources() -> set[str]:
-    """Every function that the sources declare or define as part of the C interface."""
+    """Return every function that the sources declare or define as part of the C interface."""
     files = [*HEADERS, *(GNS / "src/steamnetworkingsockets").rglob("*.h"), *(GNS / "src").rglob("clientlib/*.cpp")]
     found = set()
     for file in files:
-        # The definition of the macro itself goes on with something else than a type.
+        # In the definition of the macro itself, no type follows.
         found |= set(
             re.findall(r"(?<!define )STEAMNETWORKINGSOCKETS_INTERFACE\s+(?!extern)[^;{(]*?(\w+)\s*\(", code_of(file))
         )
@@ -98,11 +98,11 @@ def exported_by_sources() -> set[str]:
 
 
 def cpp_interfaces() -> Iterator[tuple[str, str]]:
-    """(class, member function) of GNS's abstract classes."""
+    """Yield (class, member function) for GNS's abstract classes."""
     for header in HEADERS:
         for name, body in re.findall(r"\nclass (ISteam\w+)\s*\{(.*?)\n\};", code_of(header), flags=re.DOTALL):
             if "virtual" in body:
-                # Declarations end in ";" or "= 0;", inline ones in "}"; none is nested in another.
+                # Declarations end in ";" or "= 0;", inline ones in "}"; they are not nested.
                 yield from (
                     (name, member)
                     for member in re.findall(r"[\s*&](\w+)\s*\([^{};]*\)\s*(?:const\s*)?(?:=\s*0\s*)?[;{]", body)
@@ -127,7 +127,7 @@ def test_the_page_has_every_member_of_the_interfaces_in_cpp() -> None:
 @pytest.mark.skipif(not (sys.platform == "linux" and ARCHIVE.is_file()), reason="GNS was not built here")
 def test_the_page_knows_which_functions_are_in_the_library() -> None:
     content = ARCHIVE.read_bytes()
-    # The first member of a GNU archive is its table of symbols: a count, as many offsets, then the names.
+    # The first member of a GNU archive is its table of symbols: a count, that many offsets, then the names.
     assert content[:8] == b"!<arch>\n"
     table = content[68 : 68 + int(content[56:66])]
     (count,) = struct.unpack_from(">I", table)
@@ -163,7 +163,7 @@ def test_every_config_value_that_the_library_has_is_reachable_or_accounted_for()
         if row.native == "ECN":
             assert registered == (sys.platform == "win32")
         elif row.native == "MTU_DataSize":
-            assert not registered  # it can be read all the same
+            assert not registered  # it can be read nevertheless
             assert gns_py.get_config(ConfigValue.MTU_DATA_SIZE) == ConfigValue.MTU_DATA_SIZE.default
         else:
             assert registered == (row.native in KEPT_BY_THE_CORE or row.python != ()), row.native
@@ -176,15 +176,18 @@ def test_every_config_value_that_the_library_has_is_reachable_or_accounted_for()
 
 @pytest.fixture(scope="module")
 def things() -> dict[type, Any]:
-    """One of each class whose attributes are made with it."""
+    """Return an instance of each class that has attributes which only instances have."""
 
-    async def serve() -> gns_asyncio.Server:
-        async with gns_asyncio.serve(gns_asyncio.Connection.wait_closed, "127.0.0.1", 0) as server:
-            return server
+    async def serve() -> list[Any]:
+        async with (
+            gns_asyncio.serve(gns_asyncio.Connection.wait_closed, "127.0.0.1", 0) as server,
+            gns_asyncio.listen("127.0.0.1", 0) as listener,
+        ):
+            return [server, listener]
 
-    with gns.serve(lambda _: None, "127.0.0.1", 0) as blocking:
-        servers = blocking, asyncio.run(serve())
-    return {type(each): each for server in servers for each in (server, server._listener)}
+    with gns.serve(lambda _: None, "127.0.0.1", 0) as server, gns.listen("127.0.0.1", 0) as listener:
+        found = [server, listener, *asyncio.run(serve())]
+    return {type(each): each for each in found}
 
 
 def resolve(name: str, things: dict[type, Any]) -> Any:
@@ -238,7 +241,7 @@ def test_the_functions_that_docstrings_name_are_gns_s() -> None:
     known = {re.split(r"_|::", name)[-1] for name in FUNCTIONS} | FUNCTIONS.keys()
     claims = 0
     for where, text in public_docstrings():
-        for clause in re.findall(r"Native:\s(.*?)(?:\.\s|\.$|$)", text, flags=re.DOTALL):
+        for clause in re.findall(r"Native(?: functions?)?:\s(.*?)(?:\.\s|\.$|$)", text, flags=re.DOTALL):
             for function in re.findall(r"\b[A-Z][a-z]+(?:[A-Z]\w*)+|GameNetworkingSockets_\w+", clause):
                 assert function in known, f"{where}: GNS has no {function}"
                 claims += 1

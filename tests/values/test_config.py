@@ -1,4 +1,4 @@
-"""Config: what it takes, what it refuses, and where it can be used."""
+"""Config: valid and invalid options, and the places where it can be used."""
 
 from __future__ import annotations
 
@@ -179,9 +179,9 @@ def test_a_lowest_rate_above_the_highest_is_refused() -> None:
         ("qqq", "no option 'qqq'"),
         (
             "recv_buffer_size",
-            "recv_buffer_size is kept at its maximum: bound what waits to be read with recv_queue_bytes",
+            "recv_buffer_size is kept at its maximum: limit what waits to be read with recv_queue_bytes",
         ),
-        ("recv_buffer_messages", "recv_buffer_messages is kept at its maximum: bound what waits to be read with recv_"),
+        ("recv_buffer_messages", "recv_buffer_messages is kept at its maximum: limit what waits to be read with recv_"),
         ("connection_user_data", "connection_user_data is not an option here: set the connection's user_data"),
         ("mtu_data_size", "mtu_data_size can only be read: set mtu_packet_size"),
     ],
@@ -229,7 +229,7 @@ def test_presets_are_for_connections_and_say_what_they_set(make: Callable[[], Co
     assert preset == make()
     assert preset.options_for(ConfigScope.CONNECTION)
     assert preset.options_for(ConfigScope.LISTEN_SOCKET)
-    assert preset.send_rate_min == preset.send_rate_max  # GNS does not look for the rate between them
+    assert preset.send_rate_min == preset.send_rate_max  # GNS does not adapt the rate between them
     for option, value in preset.options():
         assert f"{option.option_name}={value:,}" in (make.__doc__ or "")
 

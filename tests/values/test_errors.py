@@ -1,4 +1,4 @@
-"""Exceptions: their tree, and what they carry."""
+"""Exceptions: their tree and their attributes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from gns_py.errors import (
     GNSError,
     MessageDropped,
     SendQueueFull,
-    closed,
-    connect_failed,
+    closed_error,
+    connect_error,
 )
 from gns_py.session import CloseReason, SessionEnd
 from gns_py.session import errors as session_errors
@@ -72,9 +72,9 @@ def test_each_is_a_gns_error_and_says_when_it_is_raised(exception: type[Exceptio
 def test_an_end_becomes_an_exception(
     end: ConnectionEnd, of_a_connection: type[Exception], of_connect: type[Exception]
 ) -> None:
-    assert type(closed(end)) is of_a_connection
-    assert type(connect_failed(end)) is of_connect
-    assert closed(end).end is end
+    assert type(closed_error(end)) is of_a_connection
+    assert type(connect_error(end)) is of_connect
+    assert closed_error(end).end is end
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_text_names_who_why_and_what_was_said() -> None:
     assert str(ConnectionClosedOK(OK)) == "closed by the peer, 1000 APP_GENERIC: bye"
     assert str(ConnectionClosedError(FAULT)) == "closed by the peer, 2001 INTERNAL_ERROR: a handler failed"
     assert str(ConnectTimeout(TIMEOUT)) == "ended by a problem, 5003 MISC_TIMEOUT: silence"
-    assert str(closed(ConnectionEnd(ClosedBy.LOCAL, 1234, ""))) == "closed by this end, 1234 APP_1234"
+    assert str(closed_error(ConnectionEnd(ClosedBy.LOCAL, 1234, ""))) == "closed by this end, 1234 APP_1234"
 
 
 def test_gns_own_results_are_told_where_there_are_some() -> None:
@@ -108,7 +108,7 @@ def test_time_outs_can_be_caught_as_python_s_own() -> None:
     assert issubclass(ConnectTimeout, TimeoutError)
     assert not issubclass(ConnectFailed, TimeoutError)
     with pytest.raises(TimeoutError):
-        raise connect_failed(TIMEOUT)
+        raise connect_error(TIMEOUT)
 
 
 # ---- system errors ---------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_time_outs_can_be_caught_as_python_s_own() -> None:
 @pytest.mark.parametrize("exception", [each for each in EXCEPTIONS if issubclass(each, OSError)])
 def test_each_os_error_has_errno_and_strerror(exception: type[OSError]) -> None:
     if issubclass(exception, ConnectionClosed):
-        return  # it has an end
+        return  # it has an end instead
     error = exception(errno.EMFILE, "too many")
     assert (error.errno, error.strerror) == (errno.EMFILE, "too many")
     assert str(error) == f"[Errno {errno.EMFILE}] too many"

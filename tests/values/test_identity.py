@@ -1,4 +1,4 @@
-"""Identity: the values, their text form, and what is refused."""
+"""Identity: values, their text form, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ConnectionLimits: what may stand there."""
+"""ConnectionLimits: valid and invalid limits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gns_py import ConnectionLimits
+from gns_py.limits import DEFAULT_LIMITS, check_limits
 
 COUNTS = ["max_half_open", "max_half_open_per_address", "max_connections_per_address", "burst_per_address"]
 
@@ -53,3 +54,10 @@ def test_they_are_values() -> None:
     assert hash(ConnectionLimits()) == hash(ConnectionLimits())
     with pytest.raises(dataclasses.FrozenInstanceError):
         ConnectionLimits().max_half_open = 5  # type: ignore[misc]
+
+
+def test_other_types_are_refused_where_limits_are_given() -> None:
+    check_limits(None)
+    check_limits(DEFAULT_LIMITS)
+    with pytest.raises(TypeError, match=r"^limits must be ConnectionLimits or None, not dict$"):
+        check_limits({})  # type: ignore[arg-type]

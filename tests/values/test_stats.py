@@ -1,4 +1,4 @@
-"""What a connection measures."""
+"""The measurements of a connection."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_queue_time_of_a_single_lane(make_pair: PairMaker) -> None:
     client, _ = make_pair(Config(send_rate_min=10_000, send_rate_max=10_000))
     for _ in range(10):
         client.send(bytes(1000))
-    # The pump may have taken some of them only.
+    # The pump may have handed over only some of them.
     queue_time = eventually(lambda: (found := client.stats().queue_time_us or 0) > 500_000 and found)
     assert queue_time < 2_000_000
     client.close(linger=False)

@@ -23,7 +23,7 @@ def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.Monk
         began = time.process_time()
         for number in range(begin, begin + count):
             assert admission.request(address(number), number * 1e-6) is None
-            admission.settle(address(number), established=False)
+            admission.finish_handshake(address(number), established=False)
         return (time.process_time() - began) / count
 
     few = see(0, 5_000)
@@ -40,10 +40,10 @@ def test_addresses_with_sessions_are_remembered_whoever_else_comes(monkeypatch: 
     admission = Admission(AdmissionRules(max_sessions_per_address=1))
     assert admission.request(address(1), 0.0) is None
     assert admission.take_place(address(1)) is None
-    admission.settle(address(1), established=True)
+    admission.finish_handshake(address(1), established=True)
     for number in range(2, 100):
         admission.request(address(number), 1.0)
-        admission.settle(address(number), established=False)
+        admission.finish_handshake(address(number), established=False)
     refusal = admission.request(address(1), 2.0)
     assert refusal is not None
     assert "too many of this address" in refusal.text
@@ -55,7 +55,7 @@ def test_ten_thousand_quiet_addresses_are_remembered() -> None:
     admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
     for number in range(10_001):
         assert admission.request(address(number), 0.0) is None
-        admission.settle(address(number), established=False)
+        admission.finish_handshake(address(number), established=False)
     assert admission.request(address(0), 0.1) is not None
 
 
@@ -66,7 +66,7 @@ def test_a_place_is_taken_when_a_set_up_is_completed() -> None:
     answers = [admission.take_place(address(number)) for number in range(3)]
     assert answers == [None, "the server is full", "the server is full"]
     for number, answer in enumerate(answers):
-        admission.settle(address(number), established=answer is None)
+        admission.finish_handshake(address(number), established=answer is None)
     assert admission.counters.too_many_sessions == 2
     assert admission.counters.established == admission.sessions == 1
     admission.leave(address(0))
@@ -79,6 +79,6 @@ def test_the_rate_of_an_address_holds() -> None:
     for number in range(6):
         answers.append(admission.request(address(1), number * 0.1) is None)
         if answers[-1]:
-            admission.settle(address(1), established=False)
+            admission.finish_handshake(address(1), established=False)
     assert answers == [True, True, True, False, False, False]
     assert admission.request(address(1), 10.0) is None
