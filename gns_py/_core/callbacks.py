@@ -1,4 +1,4 @@
-"""Functions that a program gives to be called: which ones can be, and how they are."""
+"""Functions that a program passes in to be called: which ones can be called, and how."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-_NOTHING = object()
 
 
 class NeverRunError(TypeError):
-    """A callback has returned a coroutine, or a generator: its body does not run by being called."""
+    """A callback returned a coroutine or a generator, whose body calling it does not run."""
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Also for a functools.partial of one, and for an object whose ``__call__`` is one."""
+    """Return whether calling a function returns a coroutine.
+
+    This includes a functools.partial of a coroutine function, and an object whose ``__call__`` is one.
+    """
     return _is(inspect.iscoroutinefunction, function)
 
 
 def check_plain(name: str, function: object) -> None:
-    """Whether it can be called where nobody awaits, None included. Errors: TypeError."""
+    """Check that a function, or None, can be called where nothing awaits its result.
+
+    Raises:
+        TypeError: It is not callable, or a coroutine function or generator function.
+    """
     if function is None:
         return
     _check_callable(name, function)
@@ -33,9 +39,12 @@ def check_plain(name: str, function: object) -> None:
 
 
 def check_handler(function: object) -> None:
-    """Whether it can be awaited when it has been called. Errors: TypeError.
+    """Check that the result of calling a function can be awaited.
 
-    A plain function may return something to await: then its annotation says so, or it wraps a coroutine function.
+    A plain function may return an awaitable: then its annotation says so, or it wraps a coroutine function.
+
+    Raises:
+        TypeError: The function returns nothing to await.
     """
     _check_callable("handler", function)
     _check_no_generator("handler", function)
@@ -45,15 +54,15 @@ def check_handler(function: object) -> None:
         return
     if function.__annotations__.get("return") in (None, "None"):
         raise TypeError(
-            "handler must be a coroutine function (async def); if it is a plain one that returns something to await, "
-            "annotate it with what it returns"
+            "handler must be a coroutine function (async def); if it is a plain function that returns an awaitable, "
+            "annotate what it returns"
         )
 
 
 def in_context(name: str, function: Callable[[T], R]) -> Callable[[T], R]:
-    """The function, to be called in the context (contextvars) of this call: each time in a copy of it.
+    """Return the function, to be called in the present context (contextvars): each time in a copy of it.
 
-    NeverRunError where it returns what does nothing by itself.
+    The returned function raises NeverRunError if the function returns a coroutine or a generator.
     """
     context = contextvars.copy_context()
 
@@ -70,7 +79,7 @@ def in_context(name: str, function: Callable[[T], R]) -> Callable[[T], R]:
 
 
 async def awaited(handler: Callable[[T], Awaitable[object]], argument: T) -> None:
-    """Calls and awaits it. Errors: TypeError (it returned nothing to await), and its own."""
+    """Call a handler and await what it returns; raise TypeError if that cannot be awaited."""
     answer = handler(argument)
     if not inspect.isawaitable(answer):
         raise TypeError(f"handler must be a coroutine function (async def): {handler!r} returned {answer!r}")
@@ -83,7 +92,7 @@ def _check_callable(name: str, function: object) -> None:
 
 
 def _check_no_generator(name: str, function: object) -> None:
-    # Not a generator that types.coroutine() has made awaitable.
+    # A generator function that types.coroutine() has made awaitable is fine.
     is_generator = _is(inspect.isgeneratorfunction, function) and not _is(_is_iterable_coroutine, function)
     if is_generator or _is(inspect.isasyncgenfunction, function):
         raise TypeError(f"{name} must not be a generator function: its body would never run")

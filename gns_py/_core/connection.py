@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from .. import _native
 from .._generated.enums import ConfigScope, ConfigValue, ConnectionState
@@ -15,9 +14,7 @@ from ..errors import ForkedError
 from ..identity import Identity
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from .checks import check_int, check_text
-
-if TYPE_CHECKING:
-    from .endpoint import Endpoint
+from .endpoint import Endpoint
 
 _LONGEST_HISTORY = 1_000_000
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import time
 
-# Seconds, some thirty years: longer times, infinity too, are no limit, and the native clock has no room for them.
+# Seconds, some thirty years: longer times, including infinity, are no limit, and the native clock has no room for them.
 _FOREVER = 1e9
 
 
 class Deadline:
-    """When a call that began now must be over; None: never."""
+    """The time by which a call that begins now must be over."""
 
-    __slots__ = ("_at",)
+    __slots__ = ("_expires",)
 
     def __init__(self, timeout: float | None) -> None:
-        self._at: float | None = None
+        self._expires: float | None = None
         if timeout is None:
             return
         if not isinstance(timeout, int | float) or isinstance(timeout, bool):
@@ -23,18 +23,18 @@ class Deadline:
         if math.isnan(timeout) or timeout < 0:
             raise ValueError(f"timeout is {timeout}: it must not be negative")
         if timeout < _FOREVER:
-            self._at = time.monotonic() + timeout
+            self._expires = time.monotonic() + timeout
 
     def remaining(self) -> float | None:
-        """Seconds, not negative; None without a limit."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
+        """Return the seconds that remain, at least 0; None without a limit."""
+        return None if self._expires is None else max(0.0, self._expires - time.monotonic())
 
     def is_over(self) -> bool:
-        """Whether nothing remains."""
-        return self._at is not None and time.monotonic() >= self._at
+        """Return whether no time remains."""
+        return self._expires is not None and time.monotonic() >= self._expires
 
     def later(self, seconds: float) -> Deadline:
-        """One that is over so much later; None stays never."""
+        """Return a deadline that expires this much later; an unlimited one stays unlimited."""
         later = Deadline(None)
-        later._at = None if self._at is None else self._at + seconds
+        later._expires = None if self._expires is None else self._expires + seconds
         return later

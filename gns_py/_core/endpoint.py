@@ -1,34 +1,27 @@
-"""The internal end of a connection: its handle, its inbox, its closing. Nothing in here waits."""
+"""The internal end of a connection: its inbox, its closing, its events. Nothing in here waits."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
-from ..end import ClosedBy, ConnectionEnd, end_of
-from ..errors import ConnectionClosed, InvalidStateError, MessageTooLarge, SendQueueFull, closed_error
+from ..errors import InvalidStateError
 from ..events import MessageReceived, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes
-from ..stats import ConnectionInfo, SendQueue
+from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
+from .handle import ConnectionHandle
 from .mailbox import Backlog, Mailbox
 from .sink import Sink
 from .waiting import take, take_matching
 
-if TYPE_CHECKING:
-    from .connection import BaseConnection
-
 _log = logging.getLogger("gns_py")
-_ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
 
 class Wakeable(Protocol):
@@ -46,7 +39,7 @@ class Group(Protocol):
         """Take notice that the connection is no longer a member."""
 
 
-class Endpoint:
+class Endpoint(ConnectionHandle):
     """The internal end of a connection; a Connection, or a Session, is the application's view of it.
 
     Sending and closing: any thread. Everything that reads: one thread at a time. The application's object owns the
@@ -56,8 +49,7 @@ class Endpoint:
     def __init__(
         self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
     ) -> None:
-        self.handle = handle
-        self.mailbox = mailbox
+        super().__init__(mailbox, handle, info)
         self.inbox: deque[Message | MessageView] = deque()
         self.events: deque[Any] | None = None  # where messages and changes go instead, for a poll()
         self.group: Group | None = None  # the poll group that reads it
@@ -66,208 +58,29 @@ class Endpoint:
         self.readers: Wakeable | tuple[()] = ()  # these, or those of a poll group
         self.watchers: Wakeable | tuple[()] = ()  # tasks that wait for a change of state, a pong, or room
         self.takes_views = False
-        self.count_handled = partial(_native.handled, handle)
-        """Called with counts of messages and bytes: they count no longer against the bounds of what waits."""
         self.on_data: Callable[[Message, Backlog], None] = _drop
         self.on_ack_due_data: Callable[[Message, Backlog], None] = _drop
-        self.is_established = False
-        self.is_closed_here = False
-        self.end: ConnectionEnd | None = None  # once its event has been dispatched
-        self.last_info = info
-        self.lanes = 1
         self.pongs = 0
         self.round_trip = 0.0  # of the last pong, in seconds
-        self._connection: weakref.ref[BaseConnection] | None = None
+        self._connection: weakref.ref[Any] | None = None
         self._on_status_changed = on_status_changed
-        self._closing = threading.Lock()
-        self._announced_end: ConnectionEnd | None = None  # that close() announced, until the event confirms it
-        self._refused = 0  # size of the largest message that the send queue had no room for: drain() makes it
 
     def __repr__(self) -> str:
         return repr(self.connection) if self.connection is not None else f"<connection {self.handle:#x}>"
 
     @property
-    def connection(self) -> BaseConnection | None:
+    def connection(self) -> object | None:
         """The application's object: a Connection or a Session; None once it has been dropped."""
         return None if self._connection is None else self._connection()
 
-    def belong_to(self, connection: BaseConnection) -> None:
+    def belong_to(self, connection: object) -> None:
         """Name the application's object, which events will carry."""
         self._connection = weakref.ref(connection)
-
-    # ---- state ----
-
-    @property
-    def state(self) -> ConnectionState:
-        """The state now; NONE once this end has closed the connection."""
-        result = ConnectionState.NONE if self.is_closed_here else _native.state(self.handle)
-        if result == _native.FORKED:
-            self.raise_error(result)
-        return ConnectionState(result) if result > 0 else ConnectionState.NONE
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has not ended, as far as its events say."""
-        return self.end is None and not self.is_closed_here
-
-    def current_end(self) -> ConnectionEnd | None:
-        """Return the end as soon as it is known, by event or not; None while the connection lives."""
-        if self.end is None and not self.is_closed_here:
-            try:
-                info = _native.info(self.handle)
-            except _native.ConnectionGoneError:  # with the runtime: its event may be waiting
-                self.mailbox.receive_if_idle(lambda: self.end)
-            else:
-                if info.state not in _ALIVE:
-                    return end_of(info)
-        return self.end or self._announced_end
-
-    def info(self) -> ConnectionInfo:
-        """Return what is known of the connection, or was last known."""
-        try:
-            self.last_info = _native.info(self.handle)
-        except _native.ConnectionGoneError:
-            if self.last_info is None:
-                raise self.closed_error() from None
-        return self.last_info
-
-    def closed_error(self) -> ConnectionClosed:
-        """Return the exception for a connection that has ended."""
-        if self.end is None and self._unread_end() is None:
-            # Stopped, or closed with its listen socket: then only the event in the mailbox knows the end.
-            self.mailbox.receive_if_idle(lambda: self.end)
-        end = (
-            self.end
-            or self._unread_end()
-            or self._announced_end
-            or ConnectionEnd(ClosedBy.LOCAL, EndReason.SHUTDOWN, "the runtime was stopped")
-        )
-        return closed_error(end)
-
-    def _unread_end(self) -> ConnectionEnd | None:
-        """Return the end that the core knows of and no one has read yet."""
-        try:
-            info = _native.info(self.handle)
-        except _native.ConnectionGoneError:
-            return None
-        return None if info.state in _ALIVE else end_of(info)
-
-    def is_own_end(self, error: BaseException) -> bool:
-        """Return whether an exception reports only the end of this connection, or of the runtime."""
-        if not isinstance(error, ConnectionClosed):
-            return False
-        stopped = error.end.closed_by is ClosedBy.LOCAL and error.code == EndReason.SHUTDOWN
-        return stopped or error.end == self.current_end()
-
-    def check_alive(self) -> None:
-        """Raise ConnectionClosed if the connection has ended."""
-        if not self.is_alive:
-            raise self.closed_error()
 
     def check_own_reader(self) -> None:
         """Raise InvalidStateError if a poll group reads the connection."""
         if self.group is not None:
             raise InvalidStateError("a poll group reads the connection: remove() it there first")
-
-    # ---- errors of the core ----
-
-    @contextlib.contextmanager
-    def reporting_its_end(self) -> Iterator[None]:
-        """Raise ConnectionClosed where a function of the core reports that the connection is gone."""
-        try:
-            yield
-        except _native.ConnectionGoneError:
-            raise self.closed_error() from None
-
-    def check(self, result: int) -> None:
-        """Raise what a negative result of the core means for this connection."""
-        if result < 0:
-            self.raise_error(result)
-
-    def raise_error(self, code: int, *, size: int = 0, lane: int = 0, sent: int = 0) -> NoReturn:
-        """Raise what an error code of the core means for this connection.
-
-        Args:
-            code: The error code, which a function has just returned on this thread.
-            size: The size of the message that was refused, in bytes.
-            lane: Its lane.
-            sent: How many messages of the same call were accepted before it.
-        """
-        if code in _native.GONE:
-            raise self.closed_error()
-        if code == _native.LIMIT_EXCEEDED:
-            full = SendQueueFull(
-                "the send queue is full: the peer is not receiving messages as fast as they are sent; wait with drain()"
-            )
-            full.sent = sent
-            self._refused = max(self._refused, size)
-            raise full
-        error = _native.exception_for(code)
-        if code == -Result.INVALID_PARAM and lane:
-            raise ValueError(f"lane {lane} is not configured: this connection has {self.lanes}")
-        if size and code == _native.TOO_LARGE:
-            self.raise_too_large(size, sent)
-        raise error
-
-    def raise_too_large(self, size: int, sent: int = 0) -> NoReturn:
-        """Raise MessageTooLarge, with the limit that holds for this connection."""
-        limit, name = _native.MAX_MESSAGE_SIZE, "a message"
-        with contextlib.suppress(_native.ConnectionGoneError):
-            if (queue := _native.send_queue(self.handle)).max_bytes < limit:
-                limit, name = queue.max_bytes, "with this send_buffer_size a message"
-        error = MessageTooLarge(f"{name} may have {limit} bytes, not {size}")
-        error.sent = sent
-        raise error
-
-    # ---- sending and measuring ----
-
-    def send_queue(self) -> SendQueue:
-        """Return what is queued or unacknowledged, and the bounds."""
-        with self.reporting_its_end():
-            return _native.send_queue(self.handle)
-
-    def drain_mark(self, queue: SendQueue) -> tuple[int, int]:
-        """Return the bytes and segments at which drain() returns: half of the queue, or room for what was refused."""
-        refused = min(self._refused, queue.max_bytes)
-        room = max(refused, queue.max_bytes // 2)
-        # One message may need more segments than half of them, but any message fits into an empty queue.
-        return queue.max_bytes - room, queue.max_segments // 2 if room > refused else 0
-
-    def forget_refused(self) -> None:
-        """Take notice that drain() has made room."""
-        self._refused = 0
-
-    def wait_drained(self, limit_us: int, max_bytes: int, max_segments: int) -> int:
-        """Wait natively until no more than this is queued. Returns 0 if the limit expires first."""
-        result: int = _native.wait_drained(self.handle, limit_us, max_bytes, max_segments)
-        self.check(result)
-        return result
-
-    def notify_drained(self, max_bytes: int, max_segments: int) -> None:
-        """Have on_room() called when no more than this is queued."""
-        with self.reporting_its_end():
-            _native.notify_drained(self.handle, max_bytes, max_segments)
-
-    def wait_pong(self, limit_us: int, answers: list[float]) -> int:
-        """Wait natively for the answer to a ping, and add the round trip in seconds. Returns 0 if the limit expires."""
-        round_trip_us = _native.new_int64()
-        result: int = _native.wait_pong(self.handle, limit_us, round_trip_us)
-        self.check(result)
-        if result:
-            answers.append(float(round_trip_us[0] / 1e6))
-        return result
-
-    def request_pong(self) -> None:
-        """Send a ping; its answer goes to on_pong()."""
-        with self.reporting_its_end():
-            _native.ping(self.handle)
-
-    def wait_ended(self, limit_us: int) -> int:
-        """Wait natively until the connection has ended. Returns 0 if the limit expires first."""
-        result: int = _native.wait_ended(self.handle, limit_us)
-        if result == _native.FORKED:
-            self.raise_error(result)
-        return result
 
     # ---- the end ----
 
@@ -288,18 +101,6 @@ class Endpoint:
         # read it.
         with self._closing:
             self.end = self.end or self._announced_end
-
-    def announce_end(self, code: int, text: str) -> None:
-        """Note the end that this side is about to make: other threads see it until its event has been read."""
-        self._announced_end = (
-            self._announced_end or self._unread_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
-        )
-
-    def abandon(self, code: int, text: bytes) -> None:
-        """Close the connection of an application's object that was dropped. At any moment, in any thread."""
-        self.is_closed_here = True
-        _native.close(self.handle, code, text, True)
-        self.mailbox.forget(self.handle)
 
     # ---- reading ----
 

@@ -1,4 +1,4 @@
-"""What a handler, or the block of a with statement, has raised: alone, or in the groups that task groups raise."""
+"""Exceptions of handlers and of the blocks of with statements: single ones, and the groups of task groups."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _LEAVING = (GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
 class Served(Protocol):
-    """A connection or a session."""
+    """The internal end of a connection or of a session."""
 
     def is_own_end(self, error: BaseException) -> bool:
-        """Whether the exception is nothing but its own end."""
+        """Return whether an exception reports only its own end."""
 
 
 def report(served: Served, error: BaseException) -> None:
-    """Logs what a handler has raised, except for what is nothing but the end of its own connection or session.
+    """Log what a handler has raised, except for what reports only the end of its own connection or session.
 
-    What is no Exception, as a cancellation, is raised again.
+    An exception that is not an Exception, such as a cancellation, is raised again.
     """
     rest = _without(error, served.is_own_end)
     exceptions = None if rest is None else _without(rest, lambda each: not isinstance(each, Exception))
@@ -38,14 +38,14 @@ def report(served: Served, error: BaseException) -> None:
 
 
 def is_leaving(error: BaseException | None, served: Served, *also: type[BaseException]) -> bool:
-    """Whether a block was just left: without an exception, by its own end, by Ctrl-C and the like, or by ``also``."""
+    """Return whether a block was just left: without an exception, by its own end, by Ctrl-C, or by ``also``."""
     return error is None or all(
         isinstance(each, (*_LEAVING, *also)) or served.is_own_end(each) for each in _leaves(error)
     )
 
 
 def without(error: BaseException, expected: type[BaseException]) -> BaseException | None:
-    """What is left of it without the expected kind of exceptions; None: nothing."""
+    """Return what is left of an exception without those of the expected kind; None if nothing is left."""
     return _without(error, lambda each: isinstance(each, expected))
 
 
@@ -67,5 +67,5 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_group(error: BaseException) -> bool:
-    """Python 3.10 has no groups of its own: there, those of the package exceptiongroup look like this."""
+    """Return whether it is a group, also on Python 3.10, where those of the package exceptiongroup look like this."""
     return isinstance(getattr(error, "exceptions", None), tuple) and callable(getattr(error, "split", None))

@@ -1,6 +1,6 @@
 """Waiting where threads are greenlets: a process that gevent or eventlet has patched.
 
-A native wait would stop all greenlets of its thread, the one it waits for among them. So it is done in small steps
+A native wait would stop all greenlets of its thread, including the one that it waits for. So it is done in small steps
 with a cooperative sleep between them.
 """
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-# The sleep grows from the one to the other: what comes soon is seen soon, and long waits cost little.
+# The sleep grows from the first to the second: what arrives soon is seen soon, and long waits cost little.
 _SHORTEST, _LONGEST = 0.0002, 0.005
 
 Sleep = Callable[[float], Any]

@@ -17,8 +17,8 @@ _LEVELS = {
     LogLevel.WARNING: logging.WARNING,
     LogLevel.MSG: logging.INFO,
 }
-# "[#123 UDP str:alice@10.0.0.1:27015 'name'] connected", perhaps with what comes before all lines of its sort. The
-# identity may have "] " in it, so the description ends after a port; where there is none (P2P), at the first "] ".
+# "[#123 UDP str:alice@10.0.0.1:27015 'name'] connected", perhaps after what begins all lines of its kind. The
+# identity may contain "] ", so the description ends after a port or, without one (P2P), at the first "] ".
 _CONNECTION = re.compile(
     r"(?:\d+ more like this within 3 s: )?(?:\S+\(\d+\): )?(?:Assertion Failed: )?"
     r"\[(#\d+ (?:.*?:\d+(?: '.*?')?(?=\](?: |$))|.*?))\](?: |$)"
@@ -26,31 +26,44 @@ _CONNECTION = re.compile(
 
 
 def set_log_level(level: LogLevel) -> None:
-    """Which lines of GNS's log become records of the logger "gns_py.native": this level and the graver ones.
+    """Choose which lines of GNS's log become records of the logger "gns_py.native": this level and more severe ones.
 
-    WARNING to begin with; any time, also while connections run. BUG and ERROR become logging.ERROR, WARNING
+    The level is WARNING at first, and can be changed at any time. BUG and ERROR become logging.ERROR, WARNING becomes
     logging.WARNING, IMPORTANT and MSG logging.INFO, the rest logging.DEBUG. Each record has the line's own level as
-    ``record.gns_level``, and GNS's description of the connection that it is about, with its name if it has one, as
-    ``record.gns_connection``, or "". What is not printable, peers' texts included, is escaped.
-    Records are made on the threads that use gns_py, when they do. Of warnings and errors that are alike, ten within
-    three seconds become records, and one more tells how many were left out.
-    Some details GNS logs only where an option asks for them (log_level_ack_rtt, log_level_packet_decode,
-    log_level_message, log_level_packet_gaps, log_level_p2p_rendezvous), which may be set on one connection: their lines
-    come whatever this level is, except NONE.
-    Errors: ValueError, ForkedError. Native: SetDebugOutputFunction.
+    ``record.gns_level``, and as ``record.gns_connection`` GNS's description of the connection that it is about, with
+    its name if it has one, or "". Unprintable characters, including those of peers' texts, are escaped.
+
+    Records are made on the threads that use gns_py, when they do. At most ten similar warnings or errors are logged
+    per three seconds; one more record says how many were suppressed.
+
+    GNS logs some details only where an option asks for them (``log_level_ack_rtt``, ``log_level_packet_decode``,
+    ``log_level_message``, ``log_level_packet_gaps``, ``log_level_p2p_rendezvous``), which can be set on one
+    connection: their lines are logged whatever this level is, except NONE.
+
+    Raises:
+        ValueError: This is not a level.
+        ForkedError: This process is a fork of one in which GNS ran.
+
+    Note:
+        Native function: ``SetDebugOutputFunction``.
     """
     _native.set_log_level(LogLevel(level))
 
 
 def dispatch_logs() -> None:
-    """Makes log records of what GNS has logged. Called wherever gns_py waits or closes; rarely needed elsewhere."""
+    """Make log records of the lines that GNS has logged.
+
+    gns_py calls this wherever it waits or closes; it is rarely needed elsewhere. Any thread.
+    """
     lines, lost = _native.receive_logs()
     if lost:
-        _log.warning("%d lines of GNS's log were lost: nobody fetched them", lost, extra=_extra(LogLevel.WARNING, ""))
+        _log.warning(
+            "%d lines of GNS's log were lost: they were not fetched in time", lost, extra=_extra(LogLevel.WARNING, "")
+        )
     for line in lines:
-        text = printable(line.text)  # it may have a peer's identity or goodbye in it
+        text = printable(line.text)  # it may contain a peer's identity or goodbye
         about = _CONNECTION.match(text)
-        # GNS says itself where it blames the application.
+        # GNS says so itself where it blames the application.
         ours = line.level is LogLevel.BUG and "application code" not in text
         hint = " (a bug in gns_py or in GNS: please report it)" if ours else ""
         extra = _extra(line.level, about[1] if about else "")

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
+from .._uncopyable import Uncopyable
 from ..errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
 from ..events import StatusChanged
 from ..message import Message, MessageView
@@ -83,7 +84,7 @@ class Acceptor(Protocol):
         """Take notice that nothing arrives any longer."""
 
 
-class Mailbox:
+class Mailbox(Uncopyable):
     """Where the events of one reader wait: those of its connections and listen sockets.
 
     One thread reads at a time; a second one gets ConcurrencyError.

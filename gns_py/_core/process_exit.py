@@ -1,4 +1,4 @@
-"""What runs when this process ends, however it was started."""
+"""Functions that run when this process ends, however it was started."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-# After all that multiprocessing itself ends at an exit: its queues hand over what is in them at -5.
+# After everything that multiprocessing itself ends at an exit: its queues deliver what is in them at -5.
 _PRIORITY = -100
 _finalizer: Any = None
 
 
 def at_process_exit(function: Callable[[], None]) -> None:
-    """Runs the function when the interpreter exits; once, however often this is called with it."""
+    """Run a function when the interpreter exits: once, however often this is called with it."""
     atexit.unregister(function)
     atexit.register(function)
     # A child of multiprocessing that was forked, from its parent or from a fork server, ends by os._exit(). Only newer
@@ -30,7 +30,8 @@ def at_process_exit(function: Callable[[], None]) -> None:
 
 
 def _after_other_threads(function: Callable[[], None]) -> None:
-    """As at an interpreter's exit, threads that are no daemons come first: multiprocessing waits for them later."""
+    """Run a function after the threads that are not daemons, as at an interpreter's exit."""
+    # multiprocessing waits for those threads later.
     others = [each for each in threading.enumerate() if not each.daemon and each is not threading.current_thread()]
     if not others:
         function()

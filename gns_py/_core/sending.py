@@ -11,11 +11,10 @@ from .._generated.enums import EndReason
 from ..end import ConnectionEnd
 from .checks import check_lane
 from .connection import BaseConnection
+from .endpoint import Endpoint
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-    from .endpoint import Endpoint
 
 
 class SendingConnection(BaseConnection):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, TypeAlias, overload
 
@@ -119,17 +119,14 @@ class Connection(SendingConnection):
         endpoint = self._endpoint
         endpoint.check_own_reader()
         endpoint.redirect_events(None)
-        self._wait(lambda: self._inbox or endpoint.end is not None, timeout, "no message")
+        deadline = Deadline(timeout)
+        while not self._inbox and endpoint.end is None:
+            if not endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
+                raise TimeoutError(f"no message within {timeout} s")
         if endpoint.end is not None and not self._inbox:  # in this order: the last message comes before the end
             # Another thread may have closed it: its callback must hear of the end, too.
             endpoint.mailbox.receive_if_idle()
             raise endpoint.closed_error()
-
-    def _wait(self, ready: Callable[[], object], timeout: float | None, what: str) -> None:
-        deadline = Deadline(timeout)
-        while not ready():
-            if not self._endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
-                raise TimeoutError(f"{what} within {timeout} s")
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the data of messages until the connection is closed normally.

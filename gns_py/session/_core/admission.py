@@ -1,4 +1,4 @@
-"""The rules that a client must keep before anything is read of what it says, and the count of what came of them."""
+"""Admission control: per-address rules that apply before anything a client sends is read, with counters."""
 
 from __future__ import annotations
 
@@ -13,58 +13,65 @@ from ..protocol.reasons import CloseReason
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Addresses without set-ups and sessions whose rate is remembered; the one that has been quiet the longest is forgotten
-# first. Those with either are bounded by GNS's 8,191 connections.
+# How many addresses without handshakes and sessions have their rate remembered; the one that has been quiet the
+# longest is forgotten first. Those with either are bounded by GNS's 8,191 connections.
 _MAX_QUIET = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdmissionRules:
-    """Whom a server lets in, by address alone. None: no limit."""
+    """Which clients a server lets in, by their addresses alone. None means no limit."""
 
     allow: tuple[Network, ...] | None = None
-    """Only from these networks; None: from all."""
+    """Networks that may connect; None means all."""
     deny: tuple[Network, ...] = ()
-    """Not from these networks."""
+    """Networks that may not connect."""
     max_pending: int | None = 1_024
-    """Set-ups at once, of all addresses. Beyond it, the oldest one that waits for its client gives way to a new one."""
+    """Maximum handshakes in progress, of all addresses.
+
+    When it is reached, the oldest one still waiting for its client is dropped in favour of the new one.
+    """
     max_pending_per_address: int | None = 32
-    """Set-ups at once of one address; here and below, all of an IPv6 network of 64 bits count as one."""
+    """Maximum handshakes in progress of one address. Here and below, an IPv6 /64 network counts as one address."""
     max_sessions: int | None = None
-    """Sessions at once. A set-up counts when it is completed: if there is no place for it then, it is refused."""
+    """Maximum sessions. A handshake counts once it is completed, and is refused if there is no place for it then."""
     max_sessions_per_address: int | None = None
-    """Sessions at once of one address."""
+    """Maximum sessions of one address."""
     rate_per_address: float | None = None
-    """Set-ups a second of one address, in the long run."""
+    """Maximum handshakes per second of one address, in the long run."""
     burst_per_address: int = 10
-    """Set-ups of one address that may come faster than that."""
+    """How many handshakes of one address may arrive faster than that."""
 
     @classmethod
     def networks(cls, *names: str) -> tuple[Network, ...]:
-        """Networks from text, like "10.0.0.0/8" or "2001:db8::/32", for allow and deny. Errors: ValueError."""
+        """Parse networks, like "10.0.0.0/8" or "2001:db8::/32", for ``allow`` and ``deny``.
+
+        Raises:
+            ValueError: A name is not a network.
+        """
         return tuple(ipaddress.ip_network(name) for name in names)
 
 
 @dataclass
 class AdmissionCounters:
-    """What came of those that wanted a session, since the server was started."""
+    """The results of all requests for sessions since the server was started."""
 
     requested: int = 0
-    """Native connection requests."""
+    """Requests for connections."""
     denied: int = 0
-    """Refused: not from a network that is allowed."""
+    """Refused: not from an allowed network."""
     too_many_pending: int = 0
-    """Refused: too many set-ups at once, of the address, or of all, and these wait for the application."""
+    """Refused: too many handshakes of the address, or of all, and those wait for the application."""
     too_many_sessions: int = 0
-    """Refused: too many sessions at once, of all or of the address."""
+    """Refused: too many sessions, of all or of the address."""
     too_fast: int = 0
-    """Refused: too many set-ups of the address within a short time."""
+    """Refused: too many handshakes of the address within a short time."""
     draining: int = 0
-    """Refused: the server ends."""
+    """Refused: the server is closing."""
     gave_way: int = 0
-    """Let in, but its place went to a newer one before it had said enough."""
+    """Let in, but dropped in favour of a newer one while waiting for the client."""
     failed: int = 0
-    """Let in, but the set-up was not completed: too slow, gone, not the protocol."""
+    """Let in, but the handshake was not completed: too slow, gone, or not the protocol."""
     rejected: int = 0
     """Let in, and rejected by the application, or for its version."""
     established: int = 0
@@ -73,7 +80,7 @@ class AdmissionCounters:
 
 @dataclass
 class _Caller:
-    """What is remembered of an address."""
+    """What is remembered about an address."""
 
     pending: int = 0
     sessions: int = 0
@@ -83,7 +90,7 @@ class _Caller:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why somebody is not let in."""
+    """Why a client is not let in."""
 
     reason: CloseReason
     text: str
@@ -91,7 +98,7 @@ class Refusal:
 
 @dataclass
 class Admission:
-    """Rules at work."""
+    """Applies rules, and counts. Not thread-safe."""
 
     rules: AdmissionRules
     counters: AdmissionCounters = field(default_factory=AdmissionCounters)
@@ -102,7 +109,7 @@ class Admission:
     _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
 
     def request(self, address: Address | None, now: float) -> Refusal | None:
-        """Somebody wants to connect. None: let in, and counted as pending."""
+        """Let a client in, which then counts as pending, and return None, or return why not."""
         rules, counters = self.rules, self.counters
         counters.requested += 1
         if self.is_draining:
@@ -133,7 +140,7 @@ class Admission:
         return None
 
     def take_place(self, address: Address | None) -> str | None:
-        """Count a set-up that is about to be completed as a session, or say why there is no place for one."""
+        """Count a handshake that is about to be completed as a session and return None, or return why there is no place."""
         caller = self._busy[_host(address)]
         full = self._why_full(caller)
         if full is None:
@@ -153,11 +160,11 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether a place has to be made for one more set-up."""
+        """Whether a place has to be made for one more handshake."""
         return _reaches(self.rules.max_pending, self.pending)
 
     def finish_handshake(self, address: Address | None, *, established: bool) -> None:
-        """Take note that a set-up is over. If it was established, take_place() has counted the session."""
+        """Take notice that a handshake is over. If it was established, take_place() has counted the session."""
         host = _host(address)
         caller = self._busy[host]
         self.pending -= 1
@@ -167,7 +174,7 @@ class Admission:
         self._sort(host, caller)
 
     def leave(self, address: Address | None) -> None:
-        """Take note that a session is over, or a set-up that had taken its place."""
+        """Take notice that a session is over, or a handshake that had taken its place."""
         host = _host(address)
         caller = self._busy[host]
         self.sessions -= 1
@@ -186,7 +193,7 @@ class Admission:
         return caller
 
     def _sort(self, host: str, caller: _Caller) -> None:
-        """Keep a caller where it belongs: among the busy ones, or as the last of those that are quiet."""
+        """Keep a caller where it belongs: among the busy ones, or as the last of the quiet ones."""
         if caller.pending or caller.sessions:
             self._quiet.pop(host, None)
             self._busy[host] = caller
@@ -203,7 +210,7 @@ def _reaches(limit: int | None, count: int) -> bool:
 
 
 def _host(address: Address | None) -> str:
-    """Who shares limits: an IPv4 address, or the network of 64 bits that an IPv6 user has to himself."""
+    """Return the key under which limits are counted: the IPv4 address, or the IPv6 /64 prefix."""
     if address is None:
         return ""
     ip = _plain(address)
@@ -211,7 +218,7 @@ def _host(address: Address | None) -> str:
 
 
 def _plain(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """IPv4 as itself, also where it comes in through an IPv6 socket."""
+    """Return an IPv4 address as itself, even if it arrived through an IPv6 socket."""
     ip = address.ip
     return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
 

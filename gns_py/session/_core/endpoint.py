@@ -9,7 +9,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..._core.connection import BaseConnection
 from ..._core.mailbox import Backlog
@@ -22,13 +22,10 @@ from ..protocol.engine import Engine, Phase
 from ..protocol.fields import MAX_LANE
 from ..protocol.frames import MAX_KEY, Keyed
 from ..protocol.inbox import AckDue
-from ..protocol.reasons import CloseReason, connection_end_text
+from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text
 from ..protocol.transport import Transport
 from .checks import check_goodbye
 from .transport import ConnectionTransport
-
-if TYPE_CHECKING:
-    from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
 T = TypeVar("T")
@@ -59,7 +56,7 @@ class SessionEndpoint(ABC):
         self.watcher: Callable[[SessionEndpoint], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
         self._watched: Phase | None = None
-        self._session: weakref.ref[BaseSession[Any]] | None = None
+        self._session: weakref.ref[Any] | None = None
 
     def __repr__(self) -> str:
         return repr(self.session) if self.session is not None else f"<session of {self.remote_address}>"
@@ -70,16 +67,26 @@ class SessionEndpoint(ABC):
             self.abandon()  # the loop that ran it has ended too early
 
     @property
-    def session(self) -> BaseSession[Any] | None:
+    def session(self) -> object | None:
         """The application's object; None once it has been dropped."""
         return None if self._session is None else self._session()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether both ends know that they have the session, and neither has said goodbye."""
+        return self.engine.phase is Phase.ESTABLISHED
+
+    def delivered_end(self) -> SessionEnd | None:
+        """Return the end, once all messages before it have been taken."""
+        with self.lock:
+            return self.engine.delivered_end
 
     @property
     def has_ended(self) -> bool:
         """Whether the session has ended."""
         return self.engine.phase is Phase.ENDED
 
-    def belong_to(self, session: BaseSession[Any]) -> None:
+    def belong_to(self, session: object) -> None:
         """Name the application's object, and begin to receive."""
         self._session = weakref.ref(session)
         self.endpoint.attach(self)

@@ -28,7 +28,7 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     def __init__(self, session: S, engine: ServerEngine) -> None:
         self._session = session
-        self._endpoint = BaseSession.session_endpoint_of(session)
+        self._session_endpoint = BaseSession.session_endpoint_of(session)
         self._engine = engine
         self._since = time.monotonic()
 
@@ -81,7 +81,7 @@ class SessionRequest(Uncopyable, Generic[S]):
             ValueError: ``data`` is too long.
         """
         check_data(data)
-        self._endpoint.run(self._decide, self._engine.accept, data)
+        self._session_endpoint.run(self._decide, self._engine.accept, data)
         return self._session
 
     def reject(
@@ -108,13 +108,13 @@ class SessionRequest(Uncopyable, Generic[S]):
             ValueError: See Session.close().
         """
         check_goodbye(code, text, data)
-        self._endpoint.run(self._decide, self._engine.reject, reason, code, text, data)
+        self._session_endpoint.run(self._decide, self._engine.reject, reason, code, text, data)
 
     def _decide(self, function: Callable[..., None], *arguments: object) -> None:
         """Call a method of the engine with the arguments and the time; what it raises does not end the session."""
-        with self._endpoint.lock:
+        with self._session_endpoint.lock:
             function(*arguments, time.monotonic())
-        self._endpoint.on_change()
+        self._session_endpoint.on_change()
 
 
 def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]], object] | None) -> object:

@@ -12,7 +12,6 @@ from ..._core.connection import BaseConnection
 from ..._core.sending import SendingConnection, join_buffers, split_sizes
 from ..._generated.enums import EndReason
 from ...errors import MessageDropped, MessageTooLarge, SendQueueFull
-from ..protocol.engine import Phase
 from ..protocol.frames import MAX_MESSAGE
 from ..protocol.reasons import SessionEnd
 from .checks import check_key
@@ -30,19 +29,19 @@ class BaseSession(BaseConnection, Generic[C]):
 
     def __init__(self, session: SessionEndpoint) -> None:
         super().__init__(session.endpoint)
-        self._session = session
+        self._internal = session
         self._inbox = session.inbox
         self._outbox = session.outbox
         session.belong_to(self)
 
     def __repr__(self) -> str:
-        engine = self._session.engine
+        engine = self._internal.engine
         state = engine.delivered_end or engine.phase.value
-        return f"<{type(self).__module__}.{type(self).__name__} {self._session.remote_address} {state}>"
+        return f"<{type(self).__module__}.{type(self).__name__} {self._internal.remote_address} {state}>"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
-        session = getattr(self, "_session", None)  # missing if the constructor failed
-        if session is None or session.is_kept or session.engine.phase is Phase.ENDED:
+        session = getattr(self, "_internal", None)  # missing if the constructor failed
+        if session is None or session.is_kept or session.has_ended:
             return
         if _native.is_forked():  # it is the parent's
             return
@@ -53,35 +52,34 @@ class BaseSession(BaseConnection, Generic[C]):
     @staticmethod
     def session_endpoint_of(session: BaseSession[Any]) -> SessionEndpoint:
         """Return the internal end of a session. Not part of the API."""
-        return session._session
+        return session._internal
 
     # ---- state ----
 
     @property
     def connection(self) -> C:
         """The connection under the session; not for messages."""
-        return cast("C", self._session.connection)
+        return cast("C", self._internal.connection)
 
     @property
     def id(self) -> bytes:
         """16 bytes, chosen by the server, the same at both ends."""
-        return self._session.engine.session_id
+        return self._internal.engine.session_id
 
     @property
     def peer_data(self) -> bytes:
         """The data that the other application gave in the handshake, to connect() or to accept()."""
-        return self._session.engine.peer_data
+        return self._internal.engine.peer_data
 
     @property
     def end(self) -> SessionEnd | None:
         """Why the session ended, once all messages before the end have been taken; None before."""
-        with self._session.lock:
-            return self._session.engine.delivered_end
+        return self._internal.delivered_end()
 
     @property
     def is_established(self) -> bool:
         """Whether both ends know that they have the session, and neither has said goodbye."""
-        return self._session.engine.phase is Phase.ESTABLISHED
+        return self._internal.is_established
 
     @property
     def dropped(self) -> tuple[int, int]:
@@ -144,16 +142,16 @@ class BaseSession(BaseConnection, Generic[C]):
             number: int = _native.send(self._handle, payload, len(payload), flags, lane)
             if number > 0:
                 return number
-        return self._session.run(self._queue, payload, reliable, nagle, lane, key, not no_delay)
+        return self._internal.run(self._queue, payload, reliable, nagle, lane, key, not no_delay)
 
     def _queue(self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None, may_wait: bool) -> int:
         """Let a message wait that the core has not taken at once, or refuse it."""
         if lane >= self._endpoint.lanes:
             raise ValueError(f"lane {lane} is not configured: this connection has {self._endpoint.lanes}")
-        with self._session.lock:
-            engine = self._session.engine
+        with self._internal.lock:
+            engine = self._internal.engine
             if not engine.may_send:
-                raise self._session.closed_error()
+                raise self._internal.closed_error()
             self._outbox.check_size(payload, key)
             if not may_wait:
                 raise MessageDropped("the message would have to wait, and was sent with no_delay")
@@ -211,7 +209,7 @@ class BaseSession(BaseConnection, Generic[C]):
         try:
             for size in sizes[len(numbers) :]:
                 payload = data[begin : begin + size]
-                numbers.append(self._session.run(self._queue, payload, reliable, nagle, lane, None, True))
+                numbers.append(self._internal.run(self._queue, payload, reliable, nagle, lane, None, True))
                 begin += size
         except (SendQueueFull, MessageTooLarge) as error:
             error.sent = len(numbers)
@@ -234,4 +232,4 @@ class BaseSession(BaseConnection, Generic[C]):
         Note:
             Native function: ``CloseConnection``.
         """
-        self._session.abort(code, text)
+        self._internal.abort(code, text)

@@ -16,7 +16,7 @@ class ConnectionTransport:
 
     def __init__(self, connection: SendingConnection) -> None:
         self._connection = connection
-        self._endpoint = BaseConnection.endpoint_of(connection)
+        self._connection_endpoint = BaseConnection.endpoint_of(connection)
         self._handle = connection.handle
         self._sent: dict[int, int] = {}
 
@@ -48,14 +48,14 @@ class ConnectionTransport:
             return None
         if number < 0:
             try:
-                self._endpoint.raise_error(number, size=len(payload), lane=lane)
+                self._connection_endpoint.raise_error(number, size=len(payload), lane=lane)
             except ConnectionClosed:
                 return self._sent.get(lane, 0)
         return number
 
     def sent(self) -> dict[int, int]:
         """See Transport."""
-        numbers = _native.framing_sent(self._handle, self._endpoint.lanes)
+        numbers = _native.framing_sent(self._handle, self._connection_endpoint.lanes)
         if numbers is not None:
             self._sent = {lane: number for lane, number in enumerate(numbers) if number}
         return self._sent.copy()
@@ -71,19 +71,19 @@ class ConnectionTransport:
     def request_room_event(self) -> None:
         """See Transport. There is room when half of the send queue is free."""
         try:
-            queue = self._endpoint.send_queue()
-            self._endpoint.notify_drained(queue.max_bytes // 2, queue.max_segments // 2)
+            queue = self._connection_endpoint.send_queue()
+            self._connection_endpoint.notify_drained(queue.max_bytes // 2, queue.max_segments // 2)
         except ConnectionClosed:
             return
 
     def outstanding(self) -> tuple[int, int]:
         """See Transport."""
         try:
-            queue = self._endpoint.send_queue()
+            queue = self._connection_endpoint.send_queue()
         except ConnectionClosed:
             return 0, 0
         return queue.bytes, queue.messages
 
     def close(self, code: int, text: str, linger: bool) -> None:
         """See Transport."""
-        self._endpoint.close(code, text, linger=linger)
+        self._connection_endpoint.close(code, text, linger=linger)

@@ -21,7 +21,8 @@ from .._core.request import decide, reject_failed
 from .._core.server import BaseServer
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
-from .listener import LoopListener, OpenSessionListener, Request
+from .listener import OpenSessionListener
+from .loop_listener import LoopListener, Request
 from .session import Session
 
 OnRequest: TypeAlias = Callable[[Request], Awaitable[object] | object]

@@ -30,7 +30,7 @@ class Session(BaseSession[Connection]):
     Everything that is not a coroutine works from any thread.
     """
 
-    _session: LoopEndpoint
+    _internal: LoopEndpoint
 
     def __init__(self, session: LoopEndpoint) -> None:
         super().__init__(session)
@@ -88,7 +88,7 @@ class Session(BaseSession[Connection]):
             raise ValueError(f"limit is {limit}: it must be at least 1")
         messages = [await self._next()]
         try:
-            while len(messages) != limit and (message := self._session.take()) is not None:
+            while len(messages) != limit and (message := self._internal.take()) is not None:
                 messages += (message,)  # one step: see waiting.py
             return messages
         except BaseException:  # a signal handler's
@@ -102,7 +102,7 @@ class Session(BaseSession[Connection]):
         if message is None:
             message = await self._wait_for_message()
         if inbox.acks_due != inbox.acks_sent:
-            self._session.acknowledge(message)
+            self._internal.acknowledge(message)
         return message
 
     async def _wait_for_message(self) -> Message:
@@ -110,7 +110,7 @@ class Session(BaseSession[Connection]):
         if self._receiver:
             raise ConcurrencyError("two tasks receive from the same session at once")
         while True:
-            if self._session.engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
+            if not self._internal.is_established and (end := self.end) is not None:
                 raise session_closed_error(end)
             await self._receiver.wait()
             message = self._inbox.take()
@@ -137,7 +137,7 @@ class Session(BaseSession[Connection]):
         Raises:
             SessionClosed: The session has ended.
         """
-        session = self._session
+        session = self._internal
         session.watchers.check_loop()
         while True:
             with contextlib.suppress(ConnectionClosed):  # the session says why
@@ -152,11 +152,11 @@ class Session(BaseSession[Connection]):
         Raises:
             SessionClosed: The session has ended.
         """
-        self._session.watchers.check_loop()
+        self._internal.watchers.check_loop()
         try:
             return await self.connection.ping()
         except ConnectionClosed:
-            raise self._session.closed_error() from None
+            raise self._internal.closed_error() from None
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> Awaitable[bytes]:
         """Say goodbye, after everything that was sent. Any thread.
@@ -178,7 +178,7 @@ class Session(BaseSession[Connection]):
             TypeError: An argument has the wrong type.
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
-        self._session.begin_close(code, text, data)
+        self._internal.begin_close(code, text, data)
         return Optionally(self._wait_for_peer_data)
 
     async def _wait_for_peer_data(self) -> bytes:
@@ -189,8 +189,8 @@ class Session(BaseSession[Connection]):
 
         Messages that had arrived can still be read afterwards.
         """
-        while (end := self._session.engine.end) is None:
-            await self._session.watchers.wait()
+        while (end := self._internal.engine.end) is None:
+            await self._internal.watchers.wait()
         return end
 
     async def wait_established(self) -> None:
@@ -199,10 +199,10 @@ class Session(BaseSession[Connection]):
         Raises:
             SessionFailed: The session was not established.
         """
-        while self._session.engine.phase is Phase.SETTING_UP:
-            await self._session.watchers.wait()
-        if not self._session.engine.was_established:
-            raise self._session.failed_error()
+        while self._internal.engine.phase is Phase.SETTING_UP:
+            await self._internal.watchers.wait()
+        if not self._internal.engine.was_established:
+            raise self._internal.failed_error()
 
     async def __aenter__(self) -> Session:
         return self
@@ -212,7 +212,7 @@ class Session(BaseSession[Connection]):
     ) -> None:
         if value is None:
             await self.close()
-        elif is_leaving(value, self._session, asyncio.CancelledError):
-            self._session.begin_close(EndReason.APP_GENERIC, "", b"")
+        elif is_leaving(value, self._internal, asyncio.CancelledError):
+            self._internal.begin_close(EndReason.APP_GENERIC, "", b"")
         else:
-            self._session.begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
+            self._internal.begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")

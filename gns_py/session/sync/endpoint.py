@@ -14,6 +14,7 @@ from ..._core.sending import SendingConnection
 from ...errors import ConcurrencyError, GNSError, NotRunningError
 from ...message import Message
 from .._core.endpoint import EngineMaker, SessionEndpoint
+from ..errors import session_closed_error
 from .shield import shield
 from .ticker import ticker
 
@@ -35,6 +36,7 @@ class ThreadEndpoint(SessionEndpoint):
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self.lock)
         self.readers = 0  # threads that wait for the condition
+        self._receiving = threading.Lock()
         self._due = inf  # when to tick
         self.look_at_listener: Look | None = None
         """Reads the listener's mailbox, while that one has the session's events."""
@@ -62,6 +64,35 @@ class ThreadEndpoint(SessionEndpoint):
     def run(self, function: Callable[..., T], *arguments: object) -> T:
         """See SessionEndpoint."""
         return shield.run(function, *arguments)
+
+    def finish_take(self, message: Message | None, timeout: float | None) -> Message:
+        """Do what Inbox.take() leaves to do: send the ACK that is due, or wait for a message.
+
+        Raises:
+            TimeoutError: No message arrived in time.
+            SessionClosed: The session has ended.
+            ConcurrencyError: Another thread is receiving.
+        """
+        if message is not None and self.inbox.is_ack_due:
+            message = self.acknowledge(message)
+        return self._wait_for_message(timeout) if message is None else message
+
+    def _wait_for_message(self, timeout: float | None) -> Message:
+        if not self._receiving.acquire(blocking=False):
+            raise ConcurrencyError("two threads receive from the same session at once")
+        try:
+            deadline = Deadline(timeout)
+            while True:
+                if not self.is_established and (end := self.delivered_end()) is not None:
+                    raise session_closed_error(end)
+                arrived = self.wait(deadline, lambda: len(self.inbox) or self.delivered_end() is not None)
+                message = self.take()
+                if message is not None:
+                    return message
+                if not arrived and deadline.is_over() and self.delivered_end() is None:
+                    raise TimeoutError(f"no message within {timeout} s")
+        finally:
+            self._receiving.release()
 
     def read(self, deadline: Deadline) -> bool:
         """Wait for something to arrive, whatever it is, and return whether it did.

@@ -19,8 +19,9 @@ from .._core.request import decide, reject_failed
 from .._core.server import BaseServer
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
-from .listener import Request, ThreadListener, open_session_listener
+from .listener import open_session_listener
 from .session import Session
+from .thread_listener import Request, ThreadListener
 
 OnRequest: TypeAlias = Callable[[Request], Session | None]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, overload
@@ -11,11 +10,11 @@ from typing import Literal, overload
 from ..._core.deadline import Deadline
 from ..._core.failures import is_leaving
 from ..._generated.enums import EndReason
-from ...errors import ConcurrencyError, ConnectionClosed
+from ...errors import ConnectionClosed
 from ...message import Message, MessageView, with_view
 from ...sync import Connection
 from .._core.session import BaseSession
-from ..errors import SessionClosed, SessionClosedOK, session_closed_error
+from ..errors import SessionClosed, SessionClosedOK
 from ..protocol.engine import Phase
 from ..protocol.reasons import SessionEnd
 from .endpoint import ThreadEndpoint
@@ -30,11 +29,7 @@ class Session(BaseSession[Connection]):
     reads. While no thread reads, a thread of gns_py's own answers pings and keeps the time limits.
     """
 
-    _session: ThreadEndpoint
-
-    def __init__(self, session: ThreadEndpoint) -> None:
-        super().__init__(session)
-        self._receiving = threading.Lock()
+    _internal: ThreadEndpoint
 
     def recv(self, timeout: float | None = None) -> bytes:
         """Wait for the next message and return its data, which then counts as handled.
@@ -53,7 +48,7 @@ class Session(BaseSession[Connection]):
         inbox = self._inbox
         message = inbox.take()
         if message is None or inbox.acks_due != inbox.acks_sent:
-            message = self._finish_take(message, timeout)
+            message = self._internal.finish_take(message, timeout)
         return message.data
 
     @overload
@@ -77,32 +72,8 @@ class Session(BaseSession[Connection]):
             SessionClosed: See recv().
             ConcurrencyError: See recv().
         """
-        message = self._finish_take(self._inbox.take(), timeout)
+        message = self._internal.finish_take(self._inbox.take(), timeout)
         return message if copy else with_view(message)
-
-    def _finish_take(self, message: Message | None, timeout: float | None) -> Message:
-        """Do what Inbox.take() leaves to do."""
-        if message is not None and self._inbox.is_ack_due:
-            message = self._session.acknowledge(message)
-        return self._wait_for_message(timeout) if message is None else message
-
-    def _wait_for_message(self, timeout: float | None) -> Message:
-        session = self._session
-        if not self._receiving.acquire(blocking=False):
-            raise ConcurrencyError("two threads receive from the same session at once")
-        try:
-            deadline = Deadline(timeout)
-            while True:
-                if session.engine.phase is not Phase.ESTABLISHED and (end := self.end) is not None:
-                    raise session_closed_error(end)
-                arrived = session.wait(deadline, lambda: len(self._inbox) or self.end is not None)
-                message = session.take()
-                if message is not None:
-                    return message
-                if not arrived and deadline.is_over() and self.end is None:
-                    raise TimeoutError(f"no message within {timeout} s")
-        finally:
-            self._receiving.release()
 
     def recv_many(self, limit: int | None = None, timeout: float | None = None) -> list[Message]:
         """Wait for a message and return it with all others that have arrived.
@@ -119,9 +90,9 @@ class Session(BaseSession[Connection]):
         """
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
-        messages = [self._finish_take(self._inbox.take(), timeout)]
+        messages = [self._internal.finish_take(self._inbox.take(), timeout)]
         try:
-            while len(messages) != limit and (message := self._session.take()) is not None:
+            while len(messages) != limit and (message := self._internal.take()) is not None:
                 messages += (message,)  # one step: see waiting.py
             return messages
         except BaseException:  # a signal handler's
@@ -167,7 +138,7 @@ class Session(BaseSession[Connection]):
             TimeoutError: The peer did not read fast enough.
             SessionClosed: The session has ended.
         """
-        session = self._session
+        session = self._internal
         deadline = Deadline(timeout)
         while True:
             with contextlib.suppress(ConnectionClosed):  # the session says why
@@ -191,8 +162,8 @@ class Session(BaseSession[Connection]):
         try:
             return self.connection.ping(timeout)
         except ConnectionClosed:
-            self._session.read(Deadline(0.0))
-            raise self._session.closed_error() from None
+            self._internal.read(Deadline(0.0))
+            raise self._internal.closed_error() from None
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> bytes:
         """Say goodbye, after everything that was sent, and return the data of the peer's own close(). Any thread.
@@ -210,7 +181,7 @@ class Session(BaseSession[Connection]):
             TypeError: An argument has the wrong type.
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
-        self._session.begin_close(code, text, data)
+        self._internal.begin_close(code, text, data)
         return self.wait_closed().data
 
     def wait_closed(self, timeout: float | None = None) -> SessionEnd:
@@ -224,12 +195,12 @@ class Session(BaseSession[Connection]):
         Raises:
             TimeoutError: The session did not end in time.
         """
-        engine = self._session.engine
+        engine = self._internal.engine
         deadline = Deadline(timeout)
         while (end := engine.end) is None:
             if deadline.is_over():
                 raise TimeoutError(f"the session did not end within {timeout} s")
-            self._session.wait(deadline, lambda: engine.end is not None)
+            self._internal.wait(deadline, lambda: engine.end is not None)
         return end
 
     def wait_established(self, timeout: float | None = None) -> None:
@@ -242,14 +213,14 @@ class Session(BaseSession[Connection]):
             SessionFailed: The session was not established.
             TimeoutError: It was not established in time.
         """
-        engine = self._session.engine
+        engine = self._internal.engine
         deadline = Deadline(timeout)
         while engine.phase is Phase.SETTING_UP:
             if deadline.is_over():
                 raise TimeoutError(f"the session was not established within {timeout} s")
-            self._session.wait(deadline, lambda: engine.phase is not Phase.SETTING_UP)
+            self._internal.wait(deadline, lambda: engine.phase is not Phase.SETTING_UP)
         if not engine.was_established:
-            raise self._session.failed_error()
+            raise self._internal.failed_error()
 
     def __enter__(self) -> Session:
         return self
@@ -259,7 +230,7 @@ class Session(BaseSession[Connection]):
     ) -> None:
         if value is None:
             self.close()
-        elif is_leaving(value, self._session):
-            self._session.begin_close(EndReason.APP_GENERIC, "", b"")
+        elif is_leaving(value, self._internal):
+            self._internal.begin_close(EndReason.APP_GENERIC, "", b"")
         else:
-            self._session.begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")
+            self._internal.begin_close(EndReason.INTERNAL_ERROR, "an exception was raised", b"")

@@ -1,4 +1,4 @@
-"""Where work is carried out that no exception out of a signal's handler may cut in two."""
+"""A thread for work that no exception of a signal handler may cut in two."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 # Seconds after which an idle thread ends.
 _IDLE = 0.5
-# What a waiting main thread may take to notice Ctrl-C where the wait for a lock does not hear of signals.
+# The main thread may take this long to notice Ctrl-C where the wait for a lock does not hear of signals.
 _SLICE = 0.1
 
 
 class _Job:
-    """A call to be made, and what has come of it."""
+    """A call to be made, and its result."""
 
     __slots__ = ("_arguments", "_done", "_error", "_function", "_result")
 
@@ -44,9 +44,9 @@ class _Job:
 
 
 class Shield:
-    """A thread that does, for the main thread, what must be done as a whole: signals are none of its business.
+    """A thread that does for the main thread what must be done as a whole: signals do not interrupt it.
 
-    Python runs signals' handlers in the main thread only, and what they raise comes out of whatever that thread does.
+    Python runs signal handlers in the main thread only, and what they raise is raised in whatever that thread does.
     """
 
     def __init__(self) -> None:
@@ -55,9 +55,9 @@ class Shield:
         self._thread: threading.Thread | None = None
 
     def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call the function: elsewhere, if this is the main thread, and wait for it. Raise what it raises.
+        """Call a function, in another thread if this is the main thread, and return or raise what it does.
 
-        If a signal's handler ends the wait, the call is made all the same.
+        If a signal handler ends the wait, the call is made all the same.
         """
         if threading.get_ident() != threading.main_thread().ident:
             return function(*arguments)

@@ -1,0 +1,77 @@
+"""The internal listener of sessions of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TypeAlias
+
+from ..._core.listener import Listener
+from ..._generated.enums import EndReason
+from ...asyncio import Connection
+from ...asyncio.mailbox import LoopMailbox
+from ...asyncio.requests import LoopRequests
+from ...asyncio.waiters import Waiters, forget
+from ...errors import ConcurrencyError, NotRunningError
+from .._core.admission import AdmissionRules
+from .._core.endpoint import EngineMaker
+from .._core.listener import SessionListener
+from .._core.request import SessionRequest
+from ..protocol.config import SessionConfig
+from .endpoint import LoopEndpoint
+from .session import Session
+
+Request: TypeAlias = SessionRequest[Session]
+
+
+class LoopListener(SessionListener[Session]):
+    """An open port for sessions, with a task that lets clients in."""
+
+    def __init__(
+        self,
+        listener: Listener[Connection],
+        requests: LoopRequests,
+        config: SessionConfig,
+        rules: AdmissionRules,
+    ) -> None:
+        super().__init__(listener, config, rules)
+        mailbox = listener.mailbox
+        assert isinstance(mailbox, LoopMailbox)
+        self.reader = Waiters(mailbox.home, "listen socket", mailbox)
+        self.gate = asyncio.ensure_future(self._admit_all(requests))
+        self.gate.add_done_callback(lambda _: self.reader.wake())
+
+    def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
+        """See SessionListener."""
+        return Session(LoopEndpoint(connection, make_engine))
+
+    def wake(self) -> None:
+        """See SessionListener."""
+        self.reader.wake()
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "") -> None:
+        """See SessionListener."""
+        super().close(code, text)
+        if self.reader.home.is_closed:
+            forget(self.gate)
+
+    def check_reader(self) -> None:
+        """Raise ConcurrencyError if another task waits, RuntimeError in another loop."""
+        self.reader.check_loop()
+        if self.reader:
+            raise ConcurrencyError("two tasks read the same listen socket at once")
+
+    async def next_request(self) -> Request | None:
+        """Wait for a request, and return it, or None once the port is closed."""
+        self.check_reader()
+        while (request := self.take_request()) is None:
+            if self.gate.done():
+                return None
+            await self.reader.wait()
+        return request
+
+    async def _admit_all(self, requests: LoopRequests) -> None:
+        with contextlib.suppress(NotRunningError):  # stopped
+            async for request in requests:
+                self.admit(request)
+                del request  # while this waits for the next one it keeps nothing of this one

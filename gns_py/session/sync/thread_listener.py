@@ -1,0 +1,156 @@
+"""The internal listener of sessions of threads: one thread at a time looks for what comes in."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, cast
+
+from ..._core.connection import BaseConnection
+from ..._core.deadline import Deadline
+from ..._core.listener import Listener
+from ..._core.mailbox import Mailbox
+from ..._core.request import ConnectionRequest
+from ...errors import ConcurrencyError, ConnectionClosed, NotRunningError
+from ...sync import Connection
+from .._core.admission import AdmissionRules
+from .._core.endpoint import EngineMaker, SessionEndpoint
+from .._core.listener import SessionListener
+from .._core.request import SessionRequest
+from .._core.session import BaseSession
+from ..protocol.config import SessionConfig
+from .endpoint import ThreadEndpoint
+from .session import Session
+from .shield import shield
+
+Request: TypeAlias = SessionRequest[Session]
+
+# How often a thread that waits while another one looks checks its condition again.
+_LOOK = 0.1
+# How long to pause while a thread in close() dispatches.
+_PAUSE = 0.05
+
+
+class ThreadListener(SessionListener[Session]):
+    """An open port for sessions. One thread at a time looks for what comes in; others can wait meanwhile."""
+
+    def __init__(self, listener: Listener[Connection], config: SessionConfig, rules: AdmissionRules) -> None:
+        super().__init__(listener, config, rules)
+        self._established: deque[Session] = deque()
+        # Turns, as a mailbox has them: of the thread that wants requests, and of the one that looks.
+        self._reading: list[None] = [None]
+        self._looking: list[None] = [None]
+        self._condition = threading.Condition()
+        self._due = math.inf  # no handshake has anything to do before
+
+    def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
+        """See SessionListener."""
+        endpoint = ThreadEndpoint(connection, make_engine)
+        endpoint.look_at_listener = self.look
+        return Session(endpoint)
+
+    def wake(self) -> None:
+        """See SessionListener: the thread that looks returns by itself."""
+
+    def on_handshake_done(self, session: Session) -> None:
+        """See SessionListener."""
+        self._established.append(session)
+
+    def on_handshake_changed(self, endpoint: SessionEndpoint) -> None:
+        """See SessionListener."""
+        self._due = min(self._due, endpoint.engine.next_tick)
+
+    @contextlib.contextmanager
+    def as_reader(self) -> Iterator[None]:
+        """Be the one thread that wants requests, within the block; raise ConcurrencyError if there is another."""
+        try:
+            del self._reading[0]
+        except IndexError:
+            raise ConcurrencyError("two threads read the same listen socket at once") from None
+        try:
+            yield
+        finally:
+            self._reading[:] = (None,)
+
+    def next_request(self) -> Request | None:
+        """Wait for a request, and return it, or None once the port is closed."""
+        while True:
+            request = self.take_request()
+            if request is not None or self.listener.is_closed:
+                return request
+            self.look(Deadline(None))
+
+    def look(self, deadline: Deadline, is_enough: Callable[[], object] = lambda: False) -> None:
+        """Wait for something to come in, and deal with it; while another thread looks, wait until it has done that.
+
+        Args:
+            deadline: When to return at the latest.
+            is_enough: Returns whether there is nothing to wait for, while another thread looks.
+
+        Raises:
+            NotRunningError: GNS was stopped.
+        """
+        try:
+            del self._looking[0]
+        except IndexError:
+            remaining = deadline.remaining()
+            with self._condition:
+                if not is_enough():
+                    self._condition.wait(_LOOK if remaining is None else min(remaining, _LOOK))
+            return
+        try:
+            self._process_events(deadline)
+        finally:
+            self._looking[:] = (None,)
+            with self._condition:
+                self._condition.notify_all()
+
+    def _process_events(self, deadline: Deadline) -> None:
+        mailbox = self.listener.mailbox
+        remaining = deadline.remaining()
+        if self._due < math.inf:
+            left = max(0.0, self._due - time.monotonic())
+            remaining = left if remaining is None else min(left, remaining)
+        is_stopped = False
+        try:
+            mailbox.receive(0.0 if mailbox.events else remaining)
+        except NotRunningError:  # the events before that are there
+            is_stopped = not mailbox.events
+        except ConcurrencyError:  # a thread in close() dispatches
+            time.sleep(_PAUSE)
+        while mailbox.events:
+            event = mailbox.events[0]  # one step: see waiting.py
+            del mailbox.events[0]
+            if isinstance(event, ConnectionRequest):
+                shield.run(self._admit_quietly, event)
+        if time.monotonic() >= self._due:
+            self._due = math.inf
+            for endpoint in self.registry.handshakes:
+                cast("ThreadEndpoint", endpoint).tick_if_due()
+                self.on_handshake_changed(endpoint)
+        while self._established:
+            session = self._established[0]  # one step
+            del self._established[0]
+            shield.run(self._release, session)
+        if is_stopped:
+            raise NotRunningError("the runtime was stopped")
+
+    def _admit_quietly(self, request: ConnectionRequest[Connection]) -> None:
+        with contextlib.suppress(NotRunningError):  # the next look sees it, too
+            self.admit(request)
+
+    def _release(self, session: Session) -> None:
+        """Hand out a session that is established, to be read on its own. Raises nothing."""
+        endpoint = cast("ThreadEndpoint", BaseSession.session_endpoint_of(session))
+        try:
+            with contextlib.suppress(ConnectionClosed, NotRunningError):  # it has ended
+                BaseConnection.endpoint_of(session).move_to(Mailbox(), None)
+            endpoint.look_at_listener = None
+        except Exception as error:
+            endpoint.fail_with(error)
+        else:
+            self.hand_out(session)
