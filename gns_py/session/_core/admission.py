@@ -140,7 +140,7 @@ class Admission:
         return None
 
     def take_place(self, address: Address | None) -> str | None:
-        """Count a handshake that is about to be completed as a session and return None, or return why there is no place."""
+        """Count a handshake that is about to be completed as a session, or return why there is no place for it."""
         caller = self._busy[_host(address)]
         full = self._why_full(caller)
         if full is None:
