@@ -1,4 +1,4 @@
-"""A program of plain GNS in C++ (tests/native/gns_peer.cpp), which knows nothing of gns_py, as peer both ways."""
+"""A program of plain GNS in C++ (tests/core/gns_peer.cpp), which knows nothing of gns_py, as peer both ways."""
 
 from __future__ import annotations
 

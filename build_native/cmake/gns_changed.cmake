@@ -1,4 +1,4 @@
-# A copy of one of GNS's files that lets a test say what is in each packet: for tests/native/changed_peer.cpp, which defines
+# A copy of one of GNS's files that lets a test say what is in each packet: for tests/core/changed_peer.cpp, which defines
 # ChangedPayload. It is part of no library.
 set(GNS_MEND_FROM ${GNS_MENDED})
 set(GNS_MEND_TO ${CMAKE_CURRENT_BINARY_DIR}/gns_changed)
