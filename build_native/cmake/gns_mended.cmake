@@ -178,7 +178,7 @@ gns_mend(steamnetworkingsockets_thinker.cpp
   "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
   "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")
 
-# Who may connect is for the core to say (core/admission_hook.hpp), once it is known that the address is not forged, and before
+# Who may connect is for the core to say (core/gns/admission_hook.hpp), once it is known that the address is not forged, and before
 # a connection is made and keys are exchanged: unmended, each request of a stranger costs all of that, and one of 8,191 places.
 # A refused one is told, as one that has the number of another connection is.
 set(udp clientlib/steamnetworkingsockets_udp.cpp)
@@ -186,7 +186,7 @@ set(transport CConnectionTransport)
 gns_mend(${udp}
   "\nnamespace SteamNetworkingSocketsLib {" [=[
 
-#include "admission_hook.hpp"
+#include <gns/admission_hook.hpp>
 
 gns_core::AdmissionHook *gns_core::admission_hook = nullptr;
 

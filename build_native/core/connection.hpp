@@ -13,7 +13,7 @@
 
 #include "core_api.hpp"
 #include "framing.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
 
 namespace gns_core {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core_api.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
 
 namespace gns_core {
 

@@ -5,7 +5,7 @@
 #include <new>
 
 #include "guard.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
 #include "runtime.hpp"
 
 namespace gns_core {

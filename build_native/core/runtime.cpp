@@ -7,7 +7,7 @@
 #include <pthread.h>
 #endif
 
-#include "gatekeeper.hpp"
+#include "gns/gatekeeper.hpp"
 #include "log_queue.hpp"
 #include "memory_reserve.hpp"
 #include "no_signals.hpp"

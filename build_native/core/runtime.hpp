@@ -12,7 +12,7 @@
 #include "guard.hpp"
 #include "handle_table.hpp"
 #include "mailbox.hpp"
-#include "pump.hpp"
+#include "pump/pump.hpp"
 
 namespace gns_core {
 

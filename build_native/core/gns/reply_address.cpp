@@ -11,7 +11,7 @@
 #define __APPLE_USE_RFC_3542 // or the headers have the options of an older standard
 #endif
 
-#include "reply_address.hpp"
+#include "gns/reply_address.hpp"
 
 #include <algorithm>
 #include <cerrno>

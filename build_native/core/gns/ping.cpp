@@ -1,7 +1,7 @@
 // Sees GNS's own classes; compiled with GNS's settings.
 #include <steamnetworkingsockets_connections.h>
 
-#include "ping.hpp"
+#include "gns/ping.hpp"
 
 namespace gns_core {
 

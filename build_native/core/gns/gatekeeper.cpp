@@ -1,11 +1,11 @@
-#include "gatekeeper.hpp"
+#include "gns/gatekeeper.hpp"
 
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "admission_hook.hpp"
-#include "end_early.hpp"
+#include "gns/admission_hook.hpp"
+#include "gns/end_early.hpp"
 
 namespace gns_core {
 

@@ -1,4 +1,4 @@
-#include "pump.hpp"
+#include "pump/pump.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "config.hpp"
-#include "end_early.hpp"
-#include "gatekeeper.hpp"
+#include "gns/end_early.hpp"
+#include "gns/gatekeeper.hpp"
 #include "history.hpp"
 #include "log_queue.hpp"
 #include "mailbox.hpp"
 #include "memory_reserve.hpp"
-#include "ping.hpp"
+#include "gns/ping.hpp"
 #include "runtime.hpp"
 
 namespace gns_core {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "admission.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
 
 namespace gns_core {
 

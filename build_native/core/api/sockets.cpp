@@ -3,7 +3,7 @@
 
 #include "admission.hpp"
 #include "config.hpp"
-#include "gatekeeper.hpp"
+#include "gns/gatekeeper.hpp"
 #include "log_queue.hpp"
 #include "runtime.hpp"
 

@@ -1,7 +1,7 @@
 // Sees GNS's own classes; compiled with GNS's settings.
 #include <steamnetworkingsockets_connections.h>
 
-#include "end_early.hpp"
+#include "gns/end_early.hpp"
 
 namespace gns_core {
 
