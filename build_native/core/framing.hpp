@@ -56,7 +56,7 @@ public:
         int64_t number;
         uint32_t prefix; // so much comes before the payload
         bool reliable;
-        bool due; // once it is handled, the peer must know
+        bool ack_due; // once it is handled, the peer must know
     };
     // Nothing, unless it is a DATA or UNTRACKED frame that may come now.
     std::optional<Taken> take(const SteamNetworkingMessage_t &message);

@@ -6,7 +6,6 @@
 
 #include "guard.hpp"
 #include "gns/gns_native.hpp"
-#include "runtime.hpp"
 
 namespace gns_core {
 
@@ -143,22 +142,3 @@ void ErrorCapture::add(const char *text) {
 }
 
 } // namespace gns_core
-
-int32_t gns_log_set_level(int32_t level) {
-    using namespace gns_core;
-    return guarded([&]() -> int32_t {
-        if (level < 0 || level > k_ESteamNetworkingSocketsDebugOutputType_Everything) return fail(GNS_ERROR_BAD_VALUE);
-        log_queue().level.store(level);
-        if (!NativeAccess()) return 0; // gns_start will tell GNS
-        on_pump([] { // where GNS logs: it keeps both unguarded
-            attach_log();
-            return 0;
-        });
-        return 0;
-    });
-}
-
-int32_t gns_log_receive(gns_log_record *records, int32_t count, int64_t *dropped) {
-    using namespace gns_core;
-    return guarded([&]() -> int32_t { return log_queue().receive(records, count, dropped); });
-}

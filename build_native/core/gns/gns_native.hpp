@@ -1,5 +1,5 @@
-// GNS's public headers, and what it has and the core needs but no public header declares. The namespaced ones are hidden
-// symbols, reachable because GNS is linked statically.
+// GNS's public headers, and the parts of GNS that the core needs but no public header declares. The namespaced ones are
+// hidden symbols, reachable because GNS is linked statically.
 #pragma once
 
 #include <steam/isteamnetworkingutils.h>
@@ -11,8 +11,8 @@ STEAMNETWORKINGSOCKETS_INTERFACE void SteamNetworkingSockets_Poll(int max_wait_m
 namespace SteamNetworkingSocketsLib {
 // Ends a running SteamNetworkingSockets_Poll.
 void WakeServiceThread();
-// Gives the ports of closed sockets back; with the global lock. GNS does it late in each poll, and complains if it finds a
-// closed one when a poll begins.
+// Releases the ports of closed sockets; needs the global lock. GNS does this late in each poll, and complains if it finds
+// a closed one when a poll begins.
 void ProcessPendingDestroyClosedRawUDPSockets();
 struct SteamNetworkingGlobalLock {
     static void Lock(const char *tag);
@@ -21,11 +21,22 @@ struct SteamNetworkingGlobalLock {
 }
 
 namespace gns_core {
-// GNS's global lock, while it lives.
+
+// Holds GNS's global lock while it lives.
 struct GlobalLock {
     GlobalLock() { SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Lock("gns_core"); }
     ~GlobalLock() { SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Unlock(); }
     GlobalLock(const GlobalLock &) = delete;
     GlobalLock &operator=(const GlobalLock &) = delete;
 };
+
+// Makes GNS release the ports of closed sockets now. Serving thread.
+inline void free_closed_ports() {
+    const GlobalLock lock;
+    SteamNetworkingSocketsLib::ProcessPendingDestroyClosedRawUDPSockets();
 }
+
+// GNS's clock, in microseconds.
+inline int64_t now_us() { return SteamNetworkingUtils()->GetLocalTimestamp(); }
+
+} // namespace gns_core
