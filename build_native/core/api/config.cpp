@@ -13,8 +13,9 @@ int32_t find_target(int32_t scope, uint64_t object, OptionTarget *target) {
     target->scope = scope;
     switch (scope) {
     case GNS_SCOPE_GLOBAL:
+        if (object != 0) return fail(GNS_ERROR_BAD_HANDLE);
         target->limits = &state.limits;
-        return object == 0 ? 0 : fail(GNS_ERROR_BAD_HANDLE);
+        return 0;
     case GNS_SCOPE_LISTEN_SOCKET:
         target->socket = state.listen_sockets.find(object);
         if (!target->socket) return not_found();
