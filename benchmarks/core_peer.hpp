@@ -55,8 +55,9 @@ struct Mailbox {
 
     Mailbox() { check("mailbox", gns_mailbox_create(&handle)); }
     int32_t receive(int64_t timeout_us = 20'000'000) {
-        const int64_t count = gns_mailbox_receive(handle, timeout_us, events.data(), static_cast<int32_t>(events.size()),
-                                                  payload.data(), payload.size(), &batch);
+        const int64_t count =
+            gns_mailbox_receive(handle, timeout_us, events.data(), static_cast<int32_t>(events.size()), payload.data(),
+                                payload.size(), &batch);
         return static_cast<int32_t>(check("receive", count));
     }
     const gns_event &event(int32_t i) const { return events[static_cast<size_t>(i)]; }
@@ -76,7 +77,8 @@ struct Mailbox {
         for (uint16_t port = 28500;; ++port) {
             const gns_address address = loopback(port);
             uint64_t socket = 0;
-            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, &socket) < 0) continue;
+            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, &socket) < 0)
+                continue;
             std::printf("%u\n", port);
             std::fflush(stdout);
             return;

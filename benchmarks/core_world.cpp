@@ -55,8 +55,8 @@ void say(const char *what, long long a = 0, long long b = 0) {
 
 } // namespace
 
-// as_it_comes: reads whenever something has come, else once in a tick. A tick is late if its last message is queued after
-// the next tick was due.
+// as_it_comes: reads whenever something has come, else once in a tick. A tick is late if its last message is queued
+// after the next tick was due.
 void serve_world(int players, int rate, int ticks, bool as_it_comes) {
     World world;
     world.mailbox.listen();

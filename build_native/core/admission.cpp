@@ -37,8 +37,9 @@ const char *refusal_text(Refusal refusal) noexcept {
 }
 
 int32_t check_limits(const gns_limits &limits) noexcept {
-    const bool rate = limits.rate_per_address == GNS_NO_LIMIT ||
-                      (std::isfinite(limits.rate_per_address) && limits.rate_per_address > 0 && limits.burst_per_address > 0);
+    const bool rate =
+        limits.rate_per_address == GNS_NO_LIMIT ||
+        (std::isfinite(limits.rate_per_address) && limits.rate_per_address > 0 && limits.burst_per_address > 0);
     return rate && is_limit(limits.max_half_open) && is_limit(limits.max_half_open_per_address) &&
                    is_limit(limits.max_connections_per_address)
                ? 0
@@ -70,12 +71,14 @@ Admission::Decision Admission::request(const uint8_t *ip, int64_t now_us) {
 }
 
 Refusal Admission::judge(const Caller &who, int64_t now_us, Handle *gives_way) const {
-    if (reaches(int64_t{who.open} + who.half_open, limits_.max_connections_per_address)) return Refusal::connections_per_address;
+    if (reaches(int64_t{who.open} + who.half_open, limits_.max_connections_per_address))
+        return Refusal::connections_per_address;
     if (reaches(who.half_open, limits_.max_half_open_per_address)) return Refusal::half_open_per_address;
     if (limits_.rate_per_address != GNS_NO_LIMIT && who.tokens < 1) return Refusal::rate;
     if (reaches(static_cast<int64_t>(half_open_.size()), limits_.max_half_open)) {
         const Handle oldest = half_open_.front();
-        if (now_us < next_gives_way_us_ || now_us - places_.at(oldest).since_us < patience_us) return Refusal::half_open;
+        if (now_us < next_gives_way_us_ || now_us - places_.at(oldest).since_us < patience_us)
+            return Refusal::half_open;
         *gives_way = oldest;
     }
     return Refusal::none;

@@ -1,8 +1,8 @@
-// How many a listen socket lets in, by address alone: the limits at work. Knows nothing of GNS; one thread at a time, but
-// for counters().
+// How many a listen socket lets in, by address alone: the limits at work. Knows nothing of GNS; one thread at a time,
+// but for counters().
 //
-// A request costs a few look-ups in a table of bounded size, whatever comes. Memory: an address about 150 bytes. Those that
-// have connections are no more than these; of the others the last 16,384 are remembered, so 4 MiB at most in all.
+// A request costs a few look-ups in a table of bounded size, whatever comes. Memory: an address about 150 bytes. Those
+// that have connections are no more than these; of the others the last 16,384 are remembered, so 4 MiB at most in all.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,8 @@ public:
         Handle gives_way = 0; // to be ended by the caller: it is half open for too long
     };
 
-    explicit Admission(const gns_limits &limits, size_t remembered = 16384) : limits_(limits), remembered_(remembered) {}
+    explicit Admission(const gns_limits &limits, size_t remembered = 16384)
+        : limits_(limits), remembered_(remembered) {}
     Admission(const Admission &) = delete;
     Admission &operator=(const Admission &) = delete;
 
@@ -46,8 +47,8 @@ public:
     void begin(Handle connection, const uint8_t *ip, int64_t now_us);
     // Its peer has sent what only the holder of its keys can.
     void heard(Handle connection);
-    // It has ended; lingers: GNS only keeps it to tell late packets so. -> one that is to go at once, for as many as may be
-    // half open may linger that never were more.
+    // It has ended; lingers: GNS only keeps it to tell late packets so. -> one that is to go at once, for as many as
+    // may be half open may linger that never were more.
     Handle end(Handle connection, bool lingers);
     // It is gone.
     void forget(Handle connection);

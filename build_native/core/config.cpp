@@ -21,9 +21,10 @@ struct OwnOption {
 };
 
 constexpr OwnOption own_options[] = {
-    {GNS_CONFIG_RECV_QUEUE_BYTES, "RecvQueueBytes", &QueueLimits::recv_bytes, &Connection::recv_bytes_limit, 4096, 1 << 30},
-    {GNS_CONFIG_RECV_QUEUE_MESSAGES, "RecvQueueMessages", &QueueLimits::recv_messages, &Connection::recv_messages_limit, 2,
-     1 << 24},
+    {GNS_CONFIG_RECV_QUEUE_BYTES, "RecvQueueBytes", &QueueLimits::recv_bytes, &Connection::recv_bytes_limit, 4096,
+     1 << 30},
+    {GNS_CONFIG_RECV_QUEUE_MESSAGES, "RecvQueueMessages", &QueueLimits::recv_messages, &Connection::recv_messages_limit,
+     2, 1 << 24},
     {GNS_CONFIG_MAX_UNACKED_SEGMENTS, "MaxUnackedSegments", &QueueLimits::max_segments, &Connection::max_segments, 64,
      max_segments_possible},
 };
@@ -68,10 +69,11 @@ int32_t check_exists(int32_t value, int32_t scope, ESteamNetworkingConfigDataTyp
 
 int32_t write_gns(const OptionTarget &target, int32_t value, int32_t type, const void *argument) {
     const ErrorCapture capture;
-    if (!SteamNetworkingUtils()->SetConfigValue(static_cast<ESteamNetworkingConfigValue>(value),
-                                                static_cast<ESteamNetworkingConfigScope>(target.scope), target.gns_handle,
-                                                static_cast<ESteamNetworkingConfigDataType>(type), argument))
-        return fail(GNS_ERROR_LOCKED, capture.text()); // the option, its scope and its type were checked: only this is left
+    if (!SteamNetworkingUtils()->SetConfigValue(
+            static_cast<ESteamNetworkingConfigValue>(value), static_cast<ESteamNetworkingConfigScope>(target.scope),
+            target.gns_handle, static_cast<ESteamNetworkingConfigDataType>(type), argument))
+        return fail(GNS_ERROR_LOCKED,
+                    capture.text()); // the option, its scope and its type were checked: only this is left
     return 0;
 }
 
@@ -81,8 +83,8 @@ int32_t effective_int(ESteamNetworkingConfigValue value, HSteamNetConnection gns
     int32_t result = 0;
     size_t size = sizeof result;
     ESteamNetworkingConfigDataType type;
-    SteamNetworkingUtils()->GetConfigValue(value, k_ESteamNetworkingConfig_Connection, static_cast<intptr_t>(gns_handle), &type,
-                                           &result, &size);
+    SteamNetworkingUtils()->GetConfigValue(value, k_ESteamNetworkingConfig_Connection,
+                                           static_cast<intptr_t>(gns_handle), &type, &result, &size);
     return result;
 }
 
@@ -130,8 +132,8 @@ int32_t check_settable(const gns_option &option, int32_t scope) {
     ESteamNetworkingConfigDataType type;
     if (const int32_t error = check_exists(option.value, scope, &type)) return error;
     if (option.type != int32_t{type}) return fail(GNS_ERROR_WRONG_TYPE);
-    if (type == k_ESteamNetworkingConfig_Int32 && (option.integer < std::numeric_limits<int32_t>::min() ||
-                                                   option.integer > std::numeric_limits<int32_t>::max()))
+    if (type == k_ESteamNetworkingConfig_Int32 &&
+        (option.integer < std::numeric_limits<int32_t>::min() || option.integer > std::numeric_limits<int32_t>::max()))
         return fail(GNS_ERROR_BAD_VALUE);
     if (type == k_ESteamNetworkingConfig_String && !option.string) return fail(GNS_ERROR_WRONG_TYPE);
     return 0;
@@ -208,7 +210,9 @@ int32_t get_option(const OptionTarget &target, gns_option *result, char *text, i
     if (got == k_ESteamNetworkingGetConfigValue_BadScopeObj) return fail(GNS_ERROR_WRONG_SCOPE);
     if (got < 0) return fail(GNS_ERROR_UNKNOWN_OPTION);
     result->type = type;
-    result->integer = type == k_ESteamNetworkingConfig_Int32 ? out.int32 : type == k_ESteamNetworkingConfig_Int64 ? out.int64 : 0;
+    result->integer = type == k_ESteamNetworkingConfig_Int32   ? out.int32
+                      : type == k_ESteamNetworkingConfig_Int64 ? out.int64
+                                                               : 0;
     result->real = type == k_ESteamNetworkingConfig_Float ? static_cast<double>(out.real) : 0.0;
     return got == k_ESteamNetworkingGetConfigValue_OKInherited ? 1 : 0;
 }

@@ -98,7 +98,8 @@ struct Connection {
 
     // Under end_mutex.
     std::mutex end_mutex;
-    std::condition_variable changed; // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
+    std::condition_variable
+        changed; // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
     std::shared_ptr<Mailbox> mailbox;
     int64_t pongs = 0;
     int64_t round_trip_us = 0; // the last one
@@ -125,7 +126,8 @@ using MessagePtr = std::unique_ptr<SteamNetworkingMessage_t, ReleaseMessage>;
 
 // Returns whether a connection in this state neither sends nor receives again.
 inline bool is_over(int32_t state) {
-    return state != k_ESteamNetworkingConnectionState_Connecting && state != k_ESteamNetworkingConnectionState_FindingRoute &&
+    return state != k_ESteamNetworkingConnectionState_Connecting &&
+           state != k_ESteamNetworkingConnectionState_FindingRoute &&
            state != k_ESteamNetworkingConnectionState_Connected;
 }
 

@@ -88,7 +88,8 @@ Credit FramedReceives::grant(int64_t handled) {
 }
 
 bool FramedReceives::note_due() {
-    if ((came_.bytes - due_.bytes) * due_part < first_.bytes && (came_.messages - due_.messages) * due_part < first_.messages)
+    if ((came_.bytes - due_.bytes) * due_part < first_.bytes &&
+        (came_.messages - due_.messages) * due_part < first_.messages)
         return false;
     due_ = came_;
     std::lock_guard lock(mutex_);
@@ -98,12 +99,14 @@ bool FramedReceives::note_due() {
 
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
     heard_us_.store(message.m_usecTimeReceived, std::memory_order_relaxed);
-    if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES) return std::nullopt; // no frame can name such a lane
+    if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES)
+        return std::nullopt; // no frame can name such a lane
     switch (*static_cast<const uint8_t *>(message.m_pData)) {
     case type_data: return take_data(message);
     case type_untracked:
         if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
-        return Taken{message.m_nMessageNumber, 1, false, false}; // GNS sends long ones reliably, whatever they are sent as
+        return Taken{message.m_nMessageNumber, 1, false,
+                     false}; // GNS sends long ones reliably, whatever they are sent as
     default: return std::nullopt;
     }
 }

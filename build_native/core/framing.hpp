@@ -1,5 +1,5 @@
-// The messages of a session as docs/session-protocol.md frames them: DATA, with its number and within the credit that the
-// receiver gives, and UNTRACKED. All other frames are the caller's.
+// The messages of a session as docs/session-protocol.md frames them: DATA, with its number and within the credit that
+// the receiver gives, and UNTRACKED. All other frames are the caller's.
 #pragma once
 
 #include <atomic>
@@ -73,7 +73,7 @@ private:
     Credit first_{};
     Credit came_{};
     std::vector<int64_t> numbers_;
-    Credit due_{}; // what had come with the last message that was due
+    Credit due_{};     // what had come with the last message that was due
     std::mutex mutex_; // of what follows; a leaf
     std::deque<Credit> ungranted_;
     int64_t granted_ = 0; // so many of those that were due

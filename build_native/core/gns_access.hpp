@@ -7,7 +7,7 @@
 namespace gns_core {
 
 struct GnsLife {
-    std::shared_mutex calls; // shared by direct calls of GNS, exclusive while GNS starts or stops
+    std::shared_mutex calls;          // shared by direct calls of GNS, exclusive while GNS starts or stops
     std::atomic<bool> running{false}; // changes under an exclusive `calls`
 };
 

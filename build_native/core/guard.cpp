@@ -52,7 +52,9 @@ void copy_text(char *out, size_t capacity, std::string_view text) noexcept {
 const char *error_text(int32_t code) noexcept {
     switch (code) {
     case GNS_ERROR_NOT_RUNNING: return "the runtime is not running";
-    case GNS_ERROR_FORKED: return "this process is a fork of the one that started the runtime, which does not work here: start a fresh process";
+    case GNS_ERROR_FORKED:
+        return "this process is a fork of the one that started the runtime, which does not work here: start a fresh "
+               "process";
     case GNS_ERROR_BAD_HANDLE: return "the handle is not valid or is closed";
     case GNS_ERROR_TOO_LARGE: return "the message is too large to be sent";
     case GNS_ERROR_BUFFER_TOO_SMALL: return "the buffer is too small";

@@ -1,4 +1,5 @@
-// Handles with generations: GNS itself looks at the low 16 bits of its handles only, so a stale one could hit a stranger.
+// Handles with generations: GNS itself looks at the low 16 bits of its handles only, so a stale one could hit a
+// stranger.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@ namespace gns_core {
 
 class History {
 public:
-    History(int64_t interval_us, int32_t capacity) : interval_us_(interval_us), samples_(static_cast<size_t>(capacity)) {}
+    History(int64_t interval_us, int32_t capacity)
+        : interval_us_(interval_us), samples_(static_cast<size_t>(capacity)) {}
 
     // Pump only: when the next note is due, and making it.
     int64_t due_us() const { return due_us_; }

@@ -1,5 +1,5 @@
-// What a peer can make GNS log must not fill the log. GNS limits some such lines itself (three within three seconds, all
-// taken together); the rest are limited here, each kind for itself, and what is left out is counted and told.
+// What a peer can make GNS log must not fill the log. GNS limits some such lines itself (three within three seconds,
+// all taken together); the rest are limited here, each kind for itself, and what is left out is counted and told.
 #pragma once
 
 #include <cstdint>

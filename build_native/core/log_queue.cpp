@@ -17,17 +17,22 @@ thread_local ErrorCapture *capture = nullptr;
 
 // What GNS takes for a bug, or for trouble, and is none.
 constexpr const char *false_alarms[] = {
-    // GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them after
+    // GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them
+    // after
     // every poll, so more than a hundred at once only means that as many connections changed in one poll.
     "Callbacks backing up",
-    // More lanes while messages are queued: GNS copies its lanes, mends the messages' pointers to them, and asserts in the
+    // More lanes while messages are queued: GNS copies its lanes, mends the messages' pointers to them, and asserts in
+    // the
     // old lanes' destructor that it had no messages.
     "Assertion Failed: m_messagesQueued.empty()",
-    // Empty unreliable messages: where GNS chooses between lanes it asserts that every message has a byte left to send. It
+    // Empty unreliable messages: where GNS chooses between lanes it asserts that every message has a byte left to send.
+    // It
     // sends them all the same; other assertions of the same function see to it that none is sent beyond its size.
     "Assertion Failed: l.m_cbCurrentSendMessageSent < pNextMsg->m_cbSize",
-    // A receiver with very many gaps, on a bad network, merges two: of one that still has an ack to come GNS asserts that it
-    // lies before the first such one, and is due before it. By its own invariant (DebugCheckPacketGapMap) it lies after.
+    // A receiver with very many gaps, on a bad network, merges two: of one that still has an ack to come GNS asserts
+    // that it
+    // lies before the first such one, and is due before it. By its own invariant (DebugCheckPacketGapMap) it lies
+    // after.
     "Assertion Failed: itGapToDelete->",
     // A connection that has ended since its lanes were counted; the core asks again without them.
     "Connection only has 0 lanes configured",
@@ -46,7 +51,8 @@ bool is_false_alarm(const char *text) {
 void take(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     constexpr int32_t warning = k_ESteamNetworkingSocketsDebugOutputType_Warning;
     const int32_t wanted = log_queue().level.load(std::memory_order_relaxed);
-    const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
+    const int32_t kept =
+        is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
     if (capture && level <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
     // GNS sends more than it was asked for only where an option (LogLevel_...) asks for it, for one connection perhaps.
     const bool asked_for = wanted > 0 && level > warning && level > wanted;

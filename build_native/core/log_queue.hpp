@@ -1,5 +1,5 @@
-// GNS's log lines on their way out. Bounded twice: too many alike are told of in one line, and lines that nobody fetches
-// are counted and dropped.
+// GNS's log lines on their way out. Bounded twice: too many alike are told of in one line, and lines that nobody
+// fetches are counted and dropped.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,8 @@ LogQueue &log_queue();
 // Hands GNS the sink and the level; GNS forgets both when it is killed. Pump thread, or while GNS comes up.
 void attach_log();
 
-// What GNS logged on this thread, at level error or graver, since the scope began: GNS tells why a call failed nowhere else.
+// What GNS logged on this thread, at level error or graver, since the scope began: GNS tells why a call failed nowhere
+// else.
 class ErrorCapture {
 public:
     ErrorCapture();

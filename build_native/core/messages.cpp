@@ -112,8 +112,8 @@ int64_t check_size(const Connection &connection, uint32_t size, int32_t flags) {
 
 int64_t check_room(const Connection &connection, int64_t size, int64_t cost) {
     const SendAccount &account = *connection.account;
-    const bool full =
-        account.bytes.load(std::memory_order_relaxed) + size > connection.send_bytes_limit.load(std::memory_order_relaxed);
+    const bool full = account.bytes.load(std::memory_order_relaxed) + size >
+                      connection.send_bytes_limit.load(std::memory_order_relaxed);
     // A message that needs more than all segments by itself must get through at some time.
     const bool fragmented = account.messages.load(std::memory_order_relaxed) > 0 &&
                             account.cost.load(std::memory_order_relaxed) + cost >
@@ -121,7 +121,8 @@ int64_t check_room(const Connection &connection, int64_t size, int64_t cost) {
     return full || fragmented ? -k_EResultLimitExceeded : 0;
 }
 
-int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message, int32_t flags) {
+int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
+                     int32_t flags) {
     Connection &target = *connection;
     SendAccount &account = *target.account;
     if (!queue.accepting_locked()) return GNS_ERROR_NOT_RUNNING;
@@ -131,7 +132,8 @@ int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &con
     const int64_t size = message->m_cbSize;
     if (framed) {
         const bool reliable = flags & GNS_SEND_RELIABLE, waited = flags & GNS_SEND_WAITED;
-        if (const int64_t error = target.framed_sends.check(static_cast<uint32_t>(size), reliable, waited)) return error;
+        if (const int64_t error = target.framed_sends.check(static_cast<uint32_t>(size), reliable, waited))
+            return error;
     }
     const int64_t cost = cost_of(static_cast<uint32_t>(size), target.segment_size.load(std::memory_order_relaxed));
     if (const int64_t error = check_room(target, size, cost)) return error;

@@ -9,8 +9,8 @@
 
 namespace gns_core {
 
-// Threads that are started while it lives have all signals blocked, but for those that a thread raises by its own fault:
-// blocked, they would end the process without a word of a handler for crashes.
+// Threads that are started while it lives have all signals blocked, but for those that a thread raises by its own
+// fault: blocked, they would end the process without a word of a handler for crashes.
 class NoSignals {
 public:
 #if defined(_WIN32)

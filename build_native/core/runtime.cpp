@@ -24,14 +24,16 @@ Runtime &runtime() {
 
 namespace {
 
-// We bound what a reader leaves unread ourselves, so GNS's own limits would only be in the way: GNS refuses, and the peer
-// sends again. But one connection gets at most this many messages in one poll; see gns/receive_reliable.hpp.
+// We bound what a reader leaves unread ourselves, so GNS's own limits would only be in the way: GNS refuses, and the
+// peer sends again. But one connection gets at most this many messages in one poll; see gns/receive_reliable.hpp.
 constexpr int32_t unbounded = 0x10000000;
 constexpr int32_t received_at_once = 65536;
 // GNS warns when it waits long for its locks; on a loaded machine that is normal.
 constexpr int64_t lock_warning_us = 1'000'000;
 
-void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) { runtime().service.status_changes.take(*change); }
+void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) {
+    runtime().service.status_changes.take(*change);
+}
 
 #if !defined(_WIN32)
 
@@ -42,9 +44,9 @@ void stop_at_exit() {
 // Whether nothing starts or stops while the process forks. Meaningful between before_fork and the other two.
 bool life_stands_still = false;
 
-// A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: no thread may hold it at the fork,
-// since the child has no thread that would release it. The child never touches what the parent locks here, unless GNS is
-// not running: then there are no threads and no locks that are held, and the child may start it.
+// A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: no thread may hold it at the
+// fork, since the child has no thread that would release it. The child never touches what the parent locks here, unless
+// GNS is not running: then there are no threads and no locks that are held, and the child may start it.
 void before_fork() {
     if (forked.load()) return;
     life_stands_still = runtime().life_cycle.try_lock();
@@ -83,8 +85,8 @@ void guard_process() {
 
 #else
 
-// On Windows a library's exit handlers run when all other threads have been ended, wherever they were: one may have held
-// any lock.
+// On Windows a library's exit handlers run when all other threads have been ended, wherever they were: one may have
+// held any lock.
 void guard_process() {}
 
 #endif

@@ -1,5 +1,5 @@
-// A descriptor that an event loop can wait on: readable between set() and clear(). Or the sending end of somebody's socket:
-// set() sends a byte, which he takes.
+// A descriptor that an event loop can wait on: readable between set() and clear(). Or the sending end of somebody's
+// socket: set() sends a byte, which he takes.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What has arrived of a lane's reliable stream and is not consumed yet: the bytes that came, and nothing for those between.
-// No exceptions, for GNS is compiled without: an allocation that fails is a result.
+// What has arrived of a lane's reliable stream and is not consumed yet: the bytes that came, and nothing for those
+// between. No exceptions, for GNS is compiled without: an allocation that fails is a result.
 #pragma once
 
 #include <algorithm>
@@ -13,13 +13,14 @@ namespace gns_mended {
 
 // What all lanes of one connection may hold together, in bytes, the bookkeeping included.
 //
-// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30 MB/s and 200 ms; about
-// 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such data is dropped as if the network had lost
-// it. The sender sends it again after the missing bytes, so an honest one loses speed and nothing else.
+// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30 MB/s and 200
+// ms; about 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such data is dropped as if the
+// network had lost it. The sender sends it again after the missing bytes, so an honest one loses speed and nothing
+// else.
 //
-// The next bytes of a lane are taken beyond `ahead`, or the gap could never be filled. They belong to an unfinished message of
-// at most 512 KiB. A peer comes to `all` only if it begins such messages on more than 64 lanes at once and finishes none.
-// Dropping would not help then: every lane waits for what would be dropped. So that connection is ended.
+// The next bytes of a lane are taken beyond `ahead`, or the gap could never be filled. They belong to an unfinished
+// message of at most 512 KiB. A peer comes to `all` only if it begins such messages on more than 64 lanes at once and
+// finishes none. Dropping would not help then: every lane waits for what would be dropped. So that connection is ended.
 //
 // N connections hold at most N * 64 MiB here, and only after they have sent about as much: a segment costs what it
 // carries, at least 256 bytes, and some 70 bytes more.
@@ -35,17 +36,22 @@ class ReliableStream {
 public:
     ReliableStream() = default;
     ReliableStream(ReliableStream &&other) noexcept
-        : begin_(other.begin_), first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)),
-          runs_(std::exchange(other.runs_, 0)), budget_(other.budget_) {}
+        : begin_(other.begin_),
+          first_(std::exchange(other.first_, nullptr)),
+          last_(std::exchange(other.last_, nullptr)),
+          runs_(std::exchange(other.runs_, 0)),
+          budget_(other.budget_) {}
     ReliableStream &operator=(ReliableStream &&) = delete;
     ~ReliableStream() {
         while (first_) drop_run(first_);
     }
 
     bool empty() const { return !first_; }
-    int64_t begin() const { return begin_; }                     // the next byte to consume; a stream begins at 1
-    int64_t end() const { return last_ ? last_->end : begin_; }  // after the last byte that has come
-    int64_t ready() const { return first_ && first_->begin == begin_ ? first_->end - begin_ : 0; } // so many can be consumed
+    int64_t begin() const { return begin_; }                    // the next byte to consume; a stream begins at 1
+    int64_t end() const { return last_ ? last_->end : begin_; } // after the last byte that has come
+    int64_t ready() const {
+        return first_ && first_->begin == begin_ ? first_->end - begin_ : 0;
+    } // so many can be consumed
 
     // Keeps what is new of these bytes. A part may be kept even if the answer is not `yes`.
     // extend: with so many gaps none is added at the end. fragment: with so many none is cut in two.
@@ -137,7 +143,8 @@ private:
         const bool follows = previous && previous->end == at;
         const bool precedes = next && next->begin == at + size;
         const bool due = at == begin_ + ready();
-        if (!follows && !precedes && at != begin_ && gaps() >= (next ? fragment : extend)) return Stored::too_fragmented;
+        if (!follows && !precedes && at != begin_ && gaps() >= (next ? fragment : extend))
+            return Stored::too_fragmented;
 
         int64_t room = follows ? std::min<int64_t>(size, previous->last->capacity - previous->last->used) : 0;
         Chunk *chunk = nullptr;
@@ -146,7 +153,8 @@ private:
             const auto rest = static_cast<uint32_t>(size - room);
             const uint32_t capacity = std::max(rest, smallest_chunk);
             const bool new_run = !follows && !precedes;
-            const int64_t cost = static_cast<int64_t>(sizeof(Chunk)) + capacity + (new_run ? static_cast<int64_t>(sizeof(Run)) : 0);
+            const int64_t cost =
+                static_cast<int64_t>(sizeof(Chunk)) + capacity + (new_run ? static_cast<int64_t>(sizeof(Run)) : 0);
             if (!due && budget_->used + cost > StreamBudget::ahead) return Stored::too_far_ahead;
             if (budget_->used + cost > StreamBudget::all) return Stored::too_much;
             void *const memory = std::malloc(sizeof(Chunk) + capacity);

@@ -1,5 +1,5 @@
-// A peer whose GNS says what it is told to: each packet's content, before it is encrypted, can be replaced. It connects to a
-// server, does one thing that no honest peer does, and prints how that went.
+// A peer whose GNS says what it is told to: each packet's content, before it is encrypted, can be replaced. It connects
+// to a server, does one thing that no honest peer does, and prints how that went.
 //   changed_peer PORT gap LANES DISTANCE     a byte on each lane, so far ahead of what was sent
 //   changed_peer PORT consume BYTES          so many empty reliable messages behind a gap of a byte, then that byte
 //   changed_peer PORT unfinished LANES       a reliable message of 512 KiB on each lane, all but its end
@@ -10,8 +10,10 @@
 //   changed_peer PORT varint                 a reliable message whose size never ends
 //   changed_peer PORT acks COUNT             packets full of acks
 //   changed_peer PORT jump                   message numbers and stop-waiting offsets beyond all bounds
-//   changed_peer PORT random SECONDS SEED    packets of random frames, and mutations of honest ones; connects again when it is ended
-// SECONDS_AFTER (environment): so long it stays connected afterwards, 1 by default. The last line: "packets N state S reason R text".
+//   changed_peer PORT random SECONDS SEED    packets of random frames, and mutations of honest ones; connects again
+//   when it is ended
+// SECONDS_AFTER (environment): so long it stays connected afterwards, 1 by default. The last line: "packets N state S
+// reason R text".
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -196,7 +198,8 @@ void fragments(unsigned lanes) {
 void acks(int count) {
     for (int i = 0; i < count; ++i) {
         Packet packet;
-        while (packet.size() + 12 < packet_size) packet += "\x99" + little(1, 2) + little(0xffff, 2) + "\x01"; // the first is lost
+        while (packet.size() + 12 < packet_size)
+            packet += "\x99" + little(1, 2) + little(0xffff, 2) + "\x01"; // the first is lost
         send(packet);
     }
 }
@@ -231,7 +234,9 @@ std::string random_frames(std::mt19937 &random) {
         std::string frame;
         switch (any(8)) {
         case 0: frame = lane(static_cast<unsigned>(any(3) == 0 ? any(300) : any(10))); break;
-        case 1: frame = unreliable(static_cast<uint32_t>(number()), data(), any(2) == 0, any(2) == 0 ? 0 : number()); break;
+        case 1:
+            frame = unreliable(static_cast<uint32_t>(number()), data(), any(2) == 0, any(2) == 0 ? 0 : number());
+            break;
         case 2: // at the number after
             frame = "\x20" + std::string(1, 2) + "ab";
             break;
@@ -303,7 +308,8 @@ int ChangedPayload(unsigned char *payload, int size, int capacity) {
     std::lock_guard lock(mutex);
     if (packets.empty()) {
         if (!mutating || size == 0) return size;
-        for (unsigned i = (*mutating)() % 4; i > 0; --i) payload[(*mutating)() % static_cast<unsigned>(size)] ^= 1 << ((*mutating)() % 8);
+        for (unsigned i = (*mutating)() % 4; i > 0; --i)
+            payload[(*mutating)() % static_cast<unsigned>(size)] ^= 1 << ((*mutating)() % 8);
         ++sent;
         return size;
     }
@@ -365,7 +371,8 @@ int main(int argc, char **argv) {
     flush();
     const char *const after = std::getenv("SECONDS_AFTER");
     nap(static_cast<int>(1000 * (after ? std::atof(after) : 1.0)));
-    std::printf("packets %lld state %d reason %d %s\n", static_cast<long long>(sent), state.load(), reason, reason_text.c_str());
+    std::printf("packets %lld state %d reason %d %s\n", static_cast<long long>(sent), state.load(), reason,
+                reason_text.c_str());
     std::fflush(stdout);
     std::_Exit(EXIT_SUCCESS);
 }

@@ -34,9 +34,9 @@ void check_equal(const A &actual, const B &expected, const char *what, const cha
     fail_test(file, line, text.str());
 }
 
-#define TEST(group, name)                                                                \
-    static void group##_##name();                                                        \
-    static const Registration registration_##group##_##name(#group, #name, group##_##name); \
+#define TEST(group, name)                                                                                              \
+    static void group##_##name();                                                                                      \
+    static const Registration registration_##group##_##name(#group, #name, group##_##name);                            \
     static void group##_##name()
 
 #define FAIL(what) fail_test(__FILE__, __LINE__, what)

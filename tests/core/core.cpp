@@ -31,7 +31,9 @@ std::vector<std::string> unexpected_log_lines() {
         dropped += lost;
         for (int32_t i = 0; i < count; ++i) {
             const gns_log_record &record = records[static_cast<size_t>(i)];
-            const auto matches = [&](const std::string &text) { return std::strstr(record.text, text.c_str()) != nullptr; };
+            const auto matches = [&](const std::string &text) {
+                return std::strstr(record.text, text.c_str()) != nullptr;
+            };
             if (record.level <= 2 && std::none_of(announced.begin(), announced.end(), matches))
                 unexpected.push_back(std::to_string(record.level) + " " + record.text);
         }
@@ -109,7 +111,8 @@ Event Mailbox::until(const std::function<bool(const Event &)> &fits) {
 
 Event Mailbox::message() {
     return until([](const Event &event) {
-        if (event.is_end()) FAIL("instead of a message came the end: " + std::to_string(event.code) + " " + event.info.end_text);
+        if (event.is_end())
+            FAIL("instead of a message came the end: " + std::to_string(event.code) + " " + event.info.end_text);
         return event.is_message();
     });
 }
@@ -183,7 +186,8 @@ std::pair<uint64_t, uint64_t> Link::add() {
     const uint64_t near = server.until(is_request).connection;
     OK(gns_accept(near, 0));
     const auto is_connected = [](uint64_t connection) {
-        return [connection](const Event &event) { return event.connection == connection && event.new_state == connected; };
+        return
+            [connection](const Event &event) { return event.connection == connection && event.new_state == connected; };
     };
     server.until(is_connected(near));
     client.until(is_connected(far));
@@ -194,7 +198,9 @@ void check_alive(Mailbox &mailbox_a, uint64_t a, Mailbox &mailbox_b, uint64_t b)
     OK(send(a, "ping"));
     OK(send(b, "pong"));
     const auto is = [](uint64_t connection, const char *text) {
-        return [=](const Event &event) { return event.is_message() && event.connection == connection && event.data == text; };
+        return [=](const Event &event) {
+            return event.is_message() && event.connection == connection && event.data == text;
+        };
     };
     mailbox_b.until(is(b, "ping"));
     mailbox_a.until(is(a, "pong"));

@@ -2,7 +2,8 @@
 //   gns_peer serve PORT                     echoes each message with its reliability, until a client sends "quit"
 //   gns_peer connect HOST PORT COUNT SIZE   sends COUNT reliable messages of SIZE bytes, and one unreliable after each;
 //                                           checks the echoes; closes with 1234 "peer done"
-// HOST is a numeric address. Exit code 0, or 1 and a line that says what went wrong. Nothing takes longer than a minute.
+// HOST is a numeric address. Exit code 0, or 1 and a line that says what went wrong. Nothing takes longer than a
+// minute.
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
@@ -91,7 +92,8 @@ const SteamNetworkingConfigValue_t options[] = {
 constexpr int option_count = 3;
 
 void send(HSteamNetConnection connection, const std::string &data, int flags) {
-    const EResult result = gns->SendMessageToConnection(connection, data.data(), static_cast<uint32>(data.size()), flags, nullptr);
+    const EResult result =
+        gns->SendMessageToConnection(connection, data.data(), static_cast<uint32>(data.size()), flags, nullptr);
     if (result != k_EResultOK && result != k_EResultNoConnection) die("cannot send: %d", result);
 }
 
@@ -153,7 +155,8 @@ int connect(const char *host, int port, int count, size_t size) {
             else if (reliable && data == pattern(echoed, size))
                 ++echoed;
             else
-                die("echo %d: %zu bytes, %s, are not what was sent", echoed, data.size(), reliable ? "reliable" : "unreliable");
+                die("echo %d: %zu bytes, %s, are not what was sent", echoed, data.size(),
+                    reliable ? "reliable" : "unreliable");
         }
         if (!wait()) die("%d of %d echoes came in time", echoed, count);
     }

@@ -1,5 +1,5 @@
-// core_tests GROUP [NAME]: runs a group's tests, or one, each between a gns_start and a gns_stop. A test fails by a CHECK,
-// by lasting too long, and by any line of GNS's log at level Bug or Error that it did not announce.
+// core_tests GROUP [NAME]: runs a group's tests, or one, each between a gns_start and a gns_stop. A test fails by a
+// CHECK, by lasting too long, and by any line of GNS's log at level Bug or Error that it did not announce.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

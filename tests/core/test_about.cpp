@@ -39,10 +39,12 @@ TEST(about, status) {
     Link link({}, rate(100'000));
     gns_connection_status status;
     for (int i = 0; i < 100; ++i) OK(send(link.outbound, std::string(1000, 'x')));
-    wait_until([&] {
-        OK(gns_connection_status_get(link.outbound, &status, 0, nullptr));
-        return status.pending_reliable > 0 && status.ping_ms >= 0 && status.queue_time_us > 0;
-    }, "something waits");
+    wait_until(
+        [&] {
+            OK(gns_connection_status_get(link.outbound, &status, 0, nullptr));
+            return status.pending_reliable > 0 && status.ping_ms >= 0 && status.queue_time_us > 0;
+        },
+        "something waits");
     CHECK_EQUAL(status.state, connected);
     CHECK_EQUAL(status.send_rate, 100'000);
     CHECK(status.queue_time_us < 2'000'000);
@@ -107,7 +109,8 @@ TEST(about, the_library) {
     CHECK(count > 50);
     bool found = false;
     for (int32_t i = 0; i < count; ++i)
-        if (std::strcmp(layout[i].struct_name, "gns_event") == 0 && layout[i].field[0] == 0) found = layout[i].size == sizeof(gns_event);
+        if (std::strcmp(layout[i].struct_name, "gns_event") == 0 && layout[i].field[0] == 0)
+            found = layout[i].size == sizeof(gns_event);
     CHECK(found);
     CHECK_EQUAL(std::string(gns_build()->gns_version), "1.6.0");
     const int64_t begin = gns_time_us();

@@ -215,7 +215,8 @@ TEST(admission, limits_that_are_none) {
         limits.rate_per_address = rate;
         CHECK_EQUAL(check_limits(limits), GNS_ERROR_BAD_VALUE);
     }
-    for (int32_t gns_limits::*field : {&gns_limits::max_half_open, &gns_limits::max_half_open_per_address, &gns_limits::max_connections_per_address}) {
+    for (int32_t gns_limits::*field : {&gns_limits::max_half_open, &gns_limits::max_half_open_per_address,
+                                       &gns_limits::max_connections_per_address}) {
         for (const int32_t bad : {0, -2}) {
             gns_limits limits = none;
             limits.*field = bad;

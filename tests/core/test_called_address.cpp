@@ -16,7 +16,9 @@ void come_and_go(const gns_address &everywhere, const gns_address &called) {
     const uint64_t socket = listen(server, everywhere);
     for (uint8_t last = 1; last <= 40; ++last) {
         const uint64_t far = connect(client, at(called, last));
-        const auto is_request = [](const Event &event) { return event.old_state == none && event.new_state == connecting; };
+        const auto is_request = [](const Event &event) {
+            return event.old_state == none && event.new_state == connecting;
+        };
         const uint64_t near = server.until(is_request).connection;
         OK(gns_accept(near, 0));
         const auto is_connected = [](const Event &event) { return event.new_state == connected; };

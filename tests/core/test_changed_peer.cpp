@@ -21,10 +21,10 @@ int64_t resident_bytes() {
 }
 
 struct Outcome {
-    std::string said;     // by the peer
-    std::string end_text; // of the server's end of its connection; empty if that was open all the time
-    int64_t messages = 0; // empty ones that came from it
-    int64_t memory = 0;   // the most that the process grew by meanwhile
+    std::string said;       // by the peer
+    std::string end_text;   // of the server's end of its connection; empty if that was open all the time
+    int64_t messages = 0;   // empty ones that came from it
+    int64_t memory = 0;     // the most that the process grew by meanwhile
     int64_t slowest_us = 0; // round trip of a good client meanwhile
 };
 
@@ -34,7 +34,8 @@ Outcome run_peer(const std::string &what, const Options &server_options = {}) {
     check_alive(link.server, link.inbound, link.client, link.outbound);
     const int64_t before = resident_bytes();
     Outcome outcome;
-    const std::string command = std::string(CHANGED_PEER) + " " + std::to_string(link.address.port) + " " + what + " 2>&1";
+    const std::string command =
+        std::string(CHANGED_PEER) + " " + std::to_string(link.address.port) + " " + what + " 2>&1";
     std::unique_ptr<FILE, int (*)(FILE *)> peer(::popen(command.c_str(), "r"), ::pclose);
     CHECK(peer != nullptr);
     std::atomic<bool> over{false};
@@ -47,7 +48,8 @@ Outcome run_peer(const std::string &what, const Options &server_options = {}) {
     int64_t pinged_us = 0;
     std::vector<Event> events;
     while (!over) {
-        if (pinged_us == 0 && send(link.outbound, "ping", GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE) > 0) pinged_us = gns_time_us();
+        if (pinged_us == 0 && send(link.outbound, "ping", GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE) > 0)
+            pinged_us = gns_time_us();
         events.clear();
         receive(link.server.handle, 1000, &events, 4096);
         for (const Event &event : events) {
@@ -109,7 +111,8 @@ TEST(changed_peer, none_of_many_small_messages_is_lost) {
     const Outcome outcome =
         run_peer("consume " + std::to_string(count), Options().set(GNS_CONFIG_RECV_QUEUE_MESSAGES, 1 << 20));
     CHECK_EQUAL(outcome.end_text, "");
-    if (outcome.messages < count - 2000 || outcome.messages > count + 2000) // the last packets may have been the lost ones
+    if (outcome.messages < count - 2000 ||
+        outcome.messages > count + 2000) // the last packets may have been the lost ones
         FAIL(std::to_string(outcome.messages) + " of " + std::to_string(count) + " came; " + outcome.said);
 }
 

@@ -55,7 +55,8 @@ TEST(closing, throws_unread_messages_away) {
     OK(send(link.inbound, "ping"));
     link.client.message();
     gns_send_queue queue;
-    wait_until([&] { return gns_connection_send_queue(link.outbound, &queue) == 0 && queue.messages == 0; }, "all acked");
+    wait_until([&] { return gns_connection_send_queue(link.outbound, &queue) == 0 && queue.messages == 0; },
+               "all acked");
     OK(close(link.inbound));
     const Event end = link.server.next();
     CHECK(end.is_end());
@@ -71,7 +72,8 @@ TEST(closing, refuses_reasons_and_texts_that_GNS_would_change) {
     }
     for (const std::string &text : {longest + "x", std::string("a\0b", 3)}) {
         CHECK_EQUAL(close(link.outbound, 1000, text), GNS_ERROR_BAD_TEXT);
-        CHECK_EQUAL(gns_listen_close(link.socket, 1000, text.data(), static_cast<int32_t>(text.size()), 0), GNS_ERROR_BAD_TEXT);
+        CHECK_EQUAL(gns_listen_close(link.socket, 1000, text.data(), static_cast<int32_t>(text.size()), 0),
+                    GNS_ERROR_BAD_TEXT);
     }
     CHECK_EQUAL(gns_close(link.outbound, 1000, nullptr, 1, 0), GNS_ERROR_BAD_TEXT);
     CHECK_EQUAL(gns_close(link.outbound, 1000, "x", -1, 0), GNS_ERROR_BAD_TEXT);
@@ -119,7 +121,8 @@ TEST(closing, a_listen_socket_with_children_that_linger) {
     CHECK_EQUAL(messages, size_t{100});
     expect_log("bind"); // while it is not free yet
     uint64_t again = 0;
-    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; }, "the port is free");
+    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; },
+               "the port is free");
     static_cast<void>(its_client);
 }
 
@@ -127,7 +130,8 @@ TEST(closing, a_listen_socket_lets_nobody_in_while_its_children_linger) {
     Link link(rate(100'000));
     for (int i = 0; i < 50; ++i) OK(send(link.inbound, std::string(1000, 'x')));
     OK(gns_listen_close(link.socket, 1001, nullptr, 0, 1));
-    const uint64_t late = connect(link.client, link.address, Options().set(k_ESteamNetworkingConfig_TimeoutInitial, 400));
+    const uint64_t late =
+        connect(link.client, link.address, Options().set(k_ESteamNetworkingConfig_TimeoutInitial, 400));
     const Event end = link.client.end_of(late);
     CHECK(end.new_state == closed_by_peer || end.new_state == problem_locally);
     for (const Event &event : link.server.all_within(50'000)) CHECK(event.new_state != connecting);
@@ -142,6 +146,7 @@ TEST(closing, lingering_ends_with_the_timeout_if_the_peer_is_silent) {
     OK(gns_listen_close(link.socket, 1001, nullptr, 0, 1));
     expect_log("bind");
     uint64_t again = 0;
-    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; }, "the port is free");
+    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; },
+               "the port is free");
     CHECK(gns_time_us() - begin < 2'000'000);
 }

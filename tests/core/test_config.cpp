@@ -35,8 +35,9 @@ int64_t integer(int32_t scope, uint64_t object, int32_t value) {
 TEST(config, inner_scopes_inherit_until_they_are_set) {
     Link link;
     CHECK_EQUAL(integer(GNS_SCOPE_GLOBAL, 0, nagle_time), 5000);
-    for (const auto &[scope, object] : {std::pair{GNS_SCOPE_LISTEN_SOCKET, link.socket}, std::pair{GNS_SCOPE_CONNECTION, link.inbound},
-                                        std::pair{GNS_SCOPE_CONNECTION, link.outbound}}) {
+    for (const auto &[scope, object] :
+         {std::pair{GNS_SCOPE_LISTEN_SOCKET, link.socket}, std::pair{GNS_SCOPE_CONNECTION, link.inbound},
+          std::pair{GNS_SCOPE_CONNECTION, link.outbound}}) {
         CHECK_EQUAL(get(scope, object, nagle_time).result, 1);
         CHECK_EQUAL(integer(scope, object, nagle_time), 5000);
     }
@@ -59,8 +60,9 @@ TEST(config, inner_scopes_inherit_until_they_are_set) {
 TEST(config, options_at_creation) {
     const Options options = Options().set(nagle_time, 1234).set(GNS_CONFIG_RECV_QUEUE_MESSAGES, 77);
     Link link(options, options);
-    for (const auto &[scope, object] : {std::pair{GNS_SCOPE_LISTEN_SOCKET, link.socket}, std::pair{GNS_SCOPE_CONNECTION, link.inbound},
-                                        std::pair{GNS_SCOPE_CONNECTION, link.outbound}}) {
+    for (const auto &[scope, object] :
+         {std::pair{GNS_SCOPE_LISTEN_SOCKET, link.socket}, std::pair{GNS_SCOPE_CONNECTION, link.inbound},
+          std::pair{GNS_SCOPE_CONNECTION, link.outbound}}) {
         CHECK_EQUAL(integer(scope, object, nagle_time), 1234);
         CHECK_EQUAL(integer(scope, object, GNS_CONFIG_RECV_QUEUE_MESSAGES), 77);
     }
@@ -72,7 +74,8 @@ TEST(config, options_at_creation) {
     };
     CHECK_EQUAL(refused({98765, GNS_TYPE_INT32, 1, 0, nullptr}), GNS_ERROR_UNKNOWN_OPTION);
     CHECK_EQUAL(refused({nagle_time, GNS_TYPE_FLOAT, 1, 1, nullptr}), GNS_ERROR_WRONG_TYPE);
-    CHECK_EQUAL(refused({k_ESteamNetworkingConfig_FakePacketLoss_Send, GNS_TYPE_FLOAT, 1, 1, nullptr}), GNS_ERROR_WRONG_SCOPE);
+    CHECK_EQUAL(refused({k_ESteamNetworkingConfig_FakePacketLoss_Send, GNS_TYPE_FLOAT, 1, 1, nullptr}),
+                GNS_ERROR_WRONG_SCOPE);
     CHECK_EQUAL(refused({k_ESteamNetworkingConfig_RecvBufferSize, GNS_TYPE_INT32, 1, 0, nullptr}), GNS_ERROR_RESERVED);
     CHECK_EQUAL(refused({GNS_CONFIG_RECV_QUEUE_BYTES, GNS_TYPE_INT32, 1, 0, nullptr}), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(refused({nagle_time, GNS_TYPE_INT32, int64_t{1} << 40, 0, nullptr}), GNS_ERROR_BAD_VALUE);
@@ -91,7 +94,8 @@ TEST(config, of_every_type) {
     got = get(GNS_SCOPE_GLOBAL, 0, stun.value);
     CHECK_EQUAL(got.option.type, GNS_TYPE_STRING);
     CHECK_EQUAL(got.text, servers);
-    CHECK_EQUAL(get(GNS_SCOPE_GLOBAL, 0, stun.value, static_cast<int32_t>(servers.size())).result, GNS_ERROR_BUFFER_TOO_SMALL);
+    CHECK_EQUAL(get(GNS_SCOPE_GLOBAL, 0, stun.value, static_cast<int32_t>(servers.size())).result,
+                GNS_ERROR_BUFFER_TOO_SMALL);
     CHECK_EQUAL(get(GNS_SCOPE_GLOBAL, 0, stun.value, static_cast<int32_t>(servers.size()) + 1).text, servers);
     OK(gns_config_reset(GNS_SCOPE_GLOBAL, 0, stun.value));
     CHECK_EQUAL(get(GNS_SCOPE_GLOBAL, 0, stun.value).text, "");
@@ -110,7 +114,8 @@ TEST(config, every_option_can_be_read_and_set_to_what_it_is) {
         if (got.result < 0) FAIL(std::string(name) + ": " + gns_last_error_text());
         CHECK_EQUAL(got.option.type, type);
         got.option.string = got.text.c_str();
-        const bool reserved = value == k_ESteamNetworkingConfig_RecvBufferSize || value == k_ESteamNetworkingConfig_RecvBufferMessages ||
+        const bool reserved = value == k_ESteamNetworkingConfig_RecvBufferSize ||
+                              value == k_ESteamNetworkingConfig_RecvBufferMessages ||
                               value == k_ESteamNetworkingConfig_ConnectionUserData;
         const int32_t expected = reserved ? GNS_ERROR_RESERVED : 0;
         CHECK_EQUAL(gns_config_set(GNS_SCOPE_GLOBAL, 0, &got.option), expected);
@@ -137,7 +142,8 @@ TEST(config, the_cores_own) {
         OK(set(GNS_SCOPE_GLOBAL, 0, option.value, 5000));
         const auto [inbound, outbound] = link.add();
         CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, outbound, option.value), 5000);
-        CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, link.outbound, option.value), option.standard); // inherited at creation
+        CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, link.outbound, option.value),
+                    option.standard); // inherited at creation
         OK(gns_config_reset(GNS_SCOPE_GLOBAL, 0, option.value));
         OK(gns_config_reset(GNS_SCOPE_CONNECTION, outbound, option.value));
         CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, outbound, option.value), option.standard);
@@ -159,7 +165,8 @@ TEST(config, errors) {
     CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, 98765, 1), GNS_ERROR_UNKNOWN_OPTION);
     CHECK_EQUAL(get(GNS_SCOPE_GLOBAL, 0, 98765).result, GNS_ERROR_UNKNOWN_OPTION);
     CHECK_EQUAL(gns_config_reset(GNS_SCOPE_GLOBAL, 0, 98765), GNS_ERROR_UNKNOWN_OPTION);
-    CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, k_ESteamNetworkingConfig_Callback_ConnectionStatusChanged, 0), GNS_ERROR_UNKNOWN_OPTION);
+    CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, k_ESteamNetworkingConfig_Callback_ConnectionStatusChanged, 0),
+                GNS_ERROR_UNKNOWN_OPTION);
     CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, loss, 1, GNS_TYPE_FLOAT), GNS_ERROR_WRONG_SCOPE);
     CHECK_EQUAL(get(GNS_SCOPE_CONNECTION, link.outbound, loss).result, GNS_ERROR_WRONG_SCOPE);
     CHECK_EQUAL(gns_config_reset(GNS_SCOPE_LISTEN_SOCKET, link.socket, loss), GNS_ERROR_WRONG_SCOPE);
@@ -170,8 +177,9 @@ TEST(config, errors) {
     CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, nagle_time, int64_t{1} << 33), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_Unencrypted, 3), GNS_ERROR_LOCKED);
     CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, k_ESteamNetworkingConfig_RecvBufferMessages, 100), GNS_ERROR_RESERVED);
-    CHECK_EQUAL(set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_ConnectionUserData, 1, GNS_TYPE_INT64),
-                GNS_ERROR_RESERVED);
+    CHECK_EQUAL(
+        set(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_ConnectionUserData, 1, GNS_TYPE_INT64),
+        GNS_ERROR_RESERVED);
     CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, link.outbound, k_ESteamNetworkingConfig_MTU_DataSize), 1200);
     OK(close(link.outbound));
     link.server.end_of(link.inbound);

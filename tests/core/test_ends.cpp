@@ -79,7 +79,8 @@ TEST(ends, who_has_seen_it_sees_nothing_else_any_more) {
         OK(close(inbound));
         gns_connection_info info{};
         const int64_t deadline = gns_time_us() + patience_us;
-        for (info.state = connected; info.state == connected && gns_time_us() < deadline;) // without a pause, not to be too late
+        for (info.state = connected;
+             info.state == connected && gns_time_us() < deadline;) // without a pause, not to be too late
             OK(gns_connection_info_get(outbound, &info));
         for (int again = 0; again < 200; ++again) { // meanwhile the pump hears of it, and closes GNS's connection
             OK(gns_connection_info_get(outbound, &info));
@@ -105,7 +106,8 @@ TEST(ends, refused) {
 
 TEST(ends, nobody_there) {
     Mailbox client;
-    const uint64_t outbound = connect(client, free_address(), Options().set(k_ESteamNetworkingConfig_TimeoutInitial, 300));
+    const uint64_t outbound =
+        connect(client, free_address(), Options().set(k_ESteamNetworkingConfig_TimeoutInitial, 300));
     the_one_end(client, outbound, problem_locally, 5003);
     check_ended_and_close(client, outbound, problem_locally, 5003);
 }

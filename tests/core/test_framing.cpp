@@ -40,7 +40,8 @@ TEST(framing, data_is_numbered_and_comes_without_its_frame) {
     Framed link;
     OK(gns_configure_lanes(link.outbound, 3, nullptr, nullptr));
     for (int64_t number = 1; number <= 200; ++number)
-        for (uint16_t lane = 0; lane < 3; ++lane) CHECK_EQUAL(send(link.outbound, std::to_string(number), data, lane), number);
+        for (uint16_t lane = 0; lane < 3; ++lane)
+            CHECK_EQUAL(send(link.outbound, std::to_string(number), data, lane), number);
     OK(send(link.outbound, "untracked", untracked));
     int64_t last[3] = {0, 0, 0};
     bool has_come = false;
@@ -87,9 +88,19 @@ TEST(framing, what_must_not_come_is_passed_on_as_it_is) {
     OK(send(link.outbound, data_frame(1, "one")));
     CHECK(link.take(1)[0].is_data());
     const std::string wrong[] = {
-        "", "\x10", data_frame(0, "x"), data_frame(1, "again"), data_frame(3, "a hole"), std::string("\x10\x82\x00x", 4),
-        std::string("\x10") + std::string(12, '\x82'), data_frame(2, std::string(max_message + 1, 'x')),
-        "\x11" + std::string(max_message + 1, 'x'), "\x12key", "\x0F", "HELLO", data_frame(uint64_t{1} << 63, ""),
+        "",
+        "\x10",
+        data_frame(0, "x"),
+        data_frame(1, "again"),
+        data_frame(3, "a hole"),
+        std::string("\x10\x82\x00x", 4),
+        std::string("\x10") + std::string(12, '\x82'),
+        data_frame(2, std::string(max_message + 1, 'x')),
+        "\x11" + std::string(max_message + 1, 'x'),
+        "\x12key",
+        "\x0F",
+        "HELLO",
+        data_frame(uint64_t{1} << 63, ""),
     };
     for (const std::string &each : wrong) {
         OK(send(link.outbound, each));
@@ -111,7 +122,8 @@ TEST(framing, nothing_goes_without_credit) {
     OK(gns_framing_allow(link.outbound, 100, 250, 4));
     CHECK_EQUAL(send(link.outbound, std::string(101, 'x'), data), GNS_ERROR_TOO_LARGE);
     CHECK_EQUAL(send(link.outbound, std::string(101, 'x'), untracked), GNS_ERROR_TOO_LARGE);
-    for (int64_t number = 1; number <= 3; ++number) CHECK_EQUAL(send(link.outbound, std::string(100, 'x'), data), number);
+    for (int64_t number = 1; number <= 3; ++number)
+        CHECK_EQUAL(send(link.outbound, std::string(100, 'x'), data), number);
     CHECK_EQUAL(send(link.outbound, "", data), GNS_ERROR_HELD); // 300 bytes
     OK(gns_framing_allow(link.outbound, 100, 350, 4));
     CHECK_EQUAL(send(link.outbound, "", data), 4);

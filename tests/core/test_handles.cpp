@@ -34,8 +34,10 @@ void check_no_connection(uint64_t handle) {
     CHECK_EQUAL(gns_connection_get_name(handle, text, sizeof text), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_connection_set_user_data(handle, 1), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_config_set(GNS_SCOPE_CONNECTION, handle, &option), GNS_ERROR_BAD_HANDLE);
-    CHECK_EQUAL(gns_config_get(GNS_SCOPE_CONNECTION, handle, option.value, &option, text, sizeof text), GNS_ERROR_BAD_HANDLE);
-    CHECK_EQUAL(gns_config_reset(GNS_SCOPE_CONNECTION, handle, k_ESteamNetworkingConfig_NagleTime), GNS_ERROR_BAD_HANDLE);
+    CHECK_EQUAL(gns_config_get(GNS_SCOPE_CONNECTION, handle, option.value, &option, text, sizeof text),
+                GNS_ERROR_BAD_HANDLE);
+    CHECK_EQUAL(gns_config_reset(GNS_SCOPE_CONNECTION, handle, k_ESteamNetworkingConfig_NagleTime),
+                GNS_ERROR_BAD_HANDLE);
 }
 
 void check_no_listen_socket(uint64_t handle) {
@@ -63,9 +65,11 @@ void check_no_mailbox(uint64_t handle) {
 
 TEST(handles, kinds_are_not_mixed_up) {
     Link link;
-    for (const uint64_t handle : {uint64_t{0}, ~uint64_t{0}, link.socket, link.server.handle, link.outbound ^ uint64_t{1} << 30})
+    for (const uint64_t handle :
+         {uint64_t{0}, ~uint64_t{0}, link.socket, link.server.handle, link.outbound ^ uint64_t{1} << 30})
         check_no_connection(handle);
-    for (const uint64_t handle : {uint64_t{0}, ~uint64_t{0}, link.outbound, link.server.handle}) check_no_listen_socket(handle);
+    for (const uint64_t handle : {uint64_t{0}, ~uint64_t{0}, link.outbound, link.server.handle})
+        check_no_listen_socket(handle);
     for (const uint64_t handle : {uint64_t{0}, ~uint64_t{0}, link.outbound, link.socket}) check_no_mailbox(handle);
     CHECK_EQUAL(gns_accept(link.outbound, 12345), GNS_ERROR_BAD_HANDLE);
     check_alive(link.server, link.inbound, link.client, link.outbound);

@@ -7,7 +7,8 @@ TEST(history, keeps_the_last_ones_in_order) {
     gns_sample samples[20];
     wait_until([&] { return gns_connection_history(link.outbound, samples, 20) == 10; }, "ten notes");
     const int64_t first = samples[0].time_us;
-    wait_until([&] { return gns_connection_history(link.outbound, samples, 20) == 10 && samples[0].time_us > first; }, "newer ones");
+    wait_until([&] { return gns_connection_history(link.outbound, samples, 20) == 10 && samples[0].time_us > first; },
+               "newer ones");
     for (int i = 0; i < 10; ++i) {
         CHECK_EQUAL(samples[i].status.state, connected);
         CHECK(i == 0 || samples[i].time_us - samples[i - 1].time_us >= 2'500);

@@ -5,7 +5,8 @@ TEST(lanes, each_has_its_own_numbers) {
     Link link(fast(), fast());
     OK(gns_configure_lanes(link.outbound, 3, nullptr, nullptr));
     for (int64_t number = 1; number <= 3; ++number)
-        for (uint16_t lane = 0; lane < 3; ++lane) CHECK_EQUAL(send(link.outbound, std::to_string(number), GNS_SEND_RELIABLE, lane), number);
+        for (uint16_t lane = 0; lane < 3; ++lane)
+            CHECK_EQUAL(send(link.outbound, std::to_string(number), GNS_SEND_RELIABLE, lane), number);
     int64_t last[3] = {0, 0, 0};
     for (int i = 0; i < 9; ++i) {
         const Event event = link.server.message();
@@ -29,10 +30,12 @@ TEST(lanes, the_urgent_one_overtakes) {
     int before = 0;
     while (link.server.message().lane == 0) ++before;
     CHECK(before < 40);
-    wait_until([&] { // the pump has handed them over by now
-        OK(gns_connection_status_get(link.outbound, &status, 2, lanes));
-        return lanes[0].pending_reliable > 0;
-    }, "the background lane waits");
+    wait_until(
+        [&] { // the pump has handed them over by now
+            OK(gns_connection_status_get(link.outbound, &status, 2, lanes));
+            return lanes[0].pending_reliable > 0;
+        },
+        "the background lane waits");
     CHECK_EQUAL(lanes[1].pending_reliable, 0);
     CHECK(lanes[0].queue_time_us > 0);
 }
@@ -41,7 +44,8 @@ TEST(lanes, as_many_as_there_are) {
     Link link({}, fast());
     OK(gns_configure_lanes(link.outbound, GNS_MAX_LANES, nullptr, nullptr));
     for (const int32_t flags : {GNS_SEND_RELIABLE, 0}) {
-        for (uint16_t lane = 0; lane < GNS_MAX_LANES; ++lane) OK(send(link.outbound, std::to_string(lane), flags, lane));
+        for (uint16_t lane = 0; lane < GNS_MAX_LANES; ++lane)
+            OK(send(link.outbound, std::to_string(lane), flags, lane));
         int64_t seen = 0;
         for (int i = 0; i < GNS_MAX_LANES; ++i) {
             const Event event = link.server.message();
@@ -66,11 +70,13 @@ TEST(lanes, the_largest_messages_on_many_while_packets_are_lost_and_late) {
     const Fault twice(k_ESteamNetworkingConfig_FakePacketDup_Send, 2);
     const auto content = [](uint16_t lane, int64_t number) {
         std::string text(GNS_MAX_MESSAGE_SIZE, 0);
-        for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>((i * 7 + lane * 31u + static_cast<size_t>(number)) >> 3);
+        for (size_t i = 0; i < text.size(); ++i)
+            text[i] = static_cast<char>((i * 7 + lane * 31u + static_cast<size_t>(number)) >> 3);
         return text;
     };
     for (int64_t number = 1; number <= each; ++number)
-        for (uint16_t lane = 0; lane < lanes; ++lane) OK(send(link.outbound, content(lane, number), GNS_SEND_RELIABLE, lane));
+        for (uint16_t lane = 0; lane < lanes; ++lane)
+            OK(send(link.outbound, content(lane, number), GNS_SEND_RELIABLE, lane));
     int64_t last[lanes] = {};
     for (int i = 0; i < lanes * each; ++i) {
         const Event event = link.server.message();
@@ -110,7 +116,8 @@ TEST(lanes, configured_again) {
     for (const std::vector<int32_t> &priorities : steps) {
         const auto count = static_cast<int32_t>(priorities.size());
         OK(gns_configure_lanes(link.outbound, count, priorities.data(), nullptr));
-        for (int32_t lane = 0; lane < count; ++lane) OK(send(link.outbound, "x", GNS_SEND_RELIABLE, static_cast<uint16_t>(lane)));
+        for (int32_t lane = 0; lane < count; ++lane)
+            OK(send(link.outbound, "x", GNS_SEND_RELIABLE, static_cast<uint16_t>(lane)));
         for (int32_t lane = 0; lane < count; ++lane) CHECK_EQUAL(link.server.message().data, "x");
     }
 }

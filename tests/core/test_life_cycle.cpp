@@ -134,7 +134,8 @@ TEST(life_cycle, stop_delivers_what_lingers) {
         OK(gns_stop(linger_us));
         size_t messages = 0;
         std::vector<Event> events;
-        while (receive(link.server.handle, 0, &events) > 0) {}
+        while (receive(link.server.handle, 0, &events) > 0) {
+        }
         for (const Event &event : events) messages += event.is_message();
         CHECK(linger_us > 0 ? messages == 20 : messages < 20);
         if (linger_us > 0) CHECK_EQUAL(events.back().code, 1000);
@@ -167,7 +168,8 @@ TEST(life_cycle, stops_under_the_hands_of_others) {
         std::atomic<int32_t> strange{0};
         const auto note = [&](int64_t result) {
             ++calls;
-            if (result < 0 && result != GNS_ERROR_NOT_RUNNING && result != GNS_ERROR_BAD_HANDLE && result != -25 && result != -3)
+            if (result < 0 && result != GNS_ERROR_NOT_RUNNING && result != GNS_ERROR_BAD_HANDLE && result != -25 &&
+                result != -3)
                 strange.store(static_cast<int32_t>(result));
         };
         const gns_option option{k_ESteamNetworkingConfig_NagleTime, GNS_TYPE_INT32, 1000, 0, nullptr};
@@ -225,7 +227,8 @@ TEST(life_cycle, a_forked_child_is_told) {
         uint64_t handle = 0;
         const bool told = gns_running() == GNS_ERROR_FORKED && gns_start(nullptr, 0) == GNS_ERROR_FORKED &&
                           gns_stop(0) == GNS_ERROR_FORKED && send(link.outbound, "x") == GNS_ERROR_FORKED &&
-                          gns_mailbox_create(&handle) == GNS_ERROR_FORKED && gns_mailbox_wake(link.server.handle) == GNS_ERROR_FORKED;
+                          gns_mailbox_create(&handle) == GNS_ERROR_FORKED &&
+                          gns_mailbox_wake(link.server.handle) == GNS_ERROR_FORKED;
         ::_exit(told ? 0 : 1);
     }
     int status = -1;

@@ -16,7 +16,9 @@ std::vector<gns_log_record> receive_log(int32_t count, int64_t *dropped) {
 TEST(log, lines_up_to_the_level) {
     OK(gns_log_set_level(5));
     const int64_t begin = gns_time_us();
-    { Link link; }
+    {
+        Link link;
+    }
     int64_t dropped = -1;
     const std::vector<gns_log_record> records = receive_log(1000, &dropped);
     CHECK_EQUAL(dropped, 0);
@@ -30,13 +32,17 @@ TEST(log, lines_up_to_the_level) {
         last = record.time_us;
     }
     OK(gns_log_set_level(0));
-    { Link link; }
+    {
+        Link link;
+    }
     CHECK(receive_log(1000, &dropped).empty());
 }
 
 TEST(log, a_mailbox_tells_that_there_are_some) {
     OK(gns_log_set_level(5));
-    { Link link; }
+    {
+        Link link;
+    }
     Mailbox mailbox;
     std::vector<gns_event> events(1);
     gns_batch batch;
@@ -77,7 +83,9 @@ TEST(log, works_while_nothing_runs) {
     CHECK(receive_log(1, &dropped).empty());
     OK(gns_log_set_level(6));
     OK(gns_start(nullptr, 0));
-    { Link link; }
+    {
+        Link link;
+    }
     OK(gns_stop(0));
     CHECK(!receive_log(1000, &dropped).empty());
     CHECK_EQUAL(gns_log_set_level(-1), GNS_ERROR_BAD_VALUE);

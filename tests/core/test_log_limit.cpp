@@ -50,7 +50,9 @@ TEST(log_limit, numbers_and_connections_make_no_kind) {
     int32_t kept = 0;
     for (int i = 0; i < 100; ++i) {
         const std::string number = std::to_string(i);
-        kept += admitted(limit, "[#" + number + " UDP str:peer" + number + "@10.0.0.1:27015] Message size " + number + " is too big", 1);
+        kept += admitted(
+            limit, "[#" + number + " UDP str:peer" + number + "@10.0.0.1:27015] Message size " + number + " is too big",
+            1);
     }
     CHECK_EQUAL(kept, 10);
     CHECK_EQUAL(admitted(limit, "[#1 UDP 10.0.0.1:27015] Message size 7 is too small", 20), 10);
@@ -58,7 +60,8 @@ TEST(log_limit, numbers_and_connections_make_no_kind) {
 
 TEST(log_limit, odd_lines) {
     LogLimit limit;
-    for (const char *text : {"", " ", "  ", "[#", "[# ", "[#1 no end", "[#1 UDP]", "[#1 UDP] ", "1", "1 2 3", "\xff\xfe", "x "})
+    for (const char *text :
+         {"", " ", "  ", "[#", "[# ", "[#1 no end", "[#1 UDP]", "[#1 UDP] ", "1", "1 2 3", "\xff\xfe", "x "})
         admitted(limit, text, 11);
     CHECK(told(limit, window).size() > 3);
 }

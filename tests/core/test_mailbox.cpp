@@ -51,7 +51,8 @@ TEST(mailbox, descriptor_made_late) {
     CHECK(!readable(fd));
     OK(gns_stop(0));
     CHECK(readable(fd)); // the end; and after it that nothing will come any more
-    while (receive(link.server.handle, 0, std::make_unique<std::vector<Event>>().get()) > 0) {}
+    while (receive(link.server.handle, 0, std::make_unique<std::vector<Event>>().get()) > 0) {
+    }
     CHECK(readable(fd));
 }
 
@@ -152,7 +153,8 @@ TEST(mailbox, batches_fit_the_buffers) {
     CHECK_EQUAL(events[1].size, uint32_t{100});
     CHECK_EQUAL(events[2].offset, uint64_t{112});
     CHECK_EQUAL(events[2].size, uint32_t{0});
-    CHECK_EQUAL(gns_mailbox_receive(mailbox, 0, events, 8, payload, sizeof payload, &batch), GNS_ERROR_BUFFER_TOO_SMALL);
+    CHECK_EQUAL(gns_mailbox_receive(mailbox, 0, events, 8, payload, sizeof payload, &batch),
+                GNS_ERROR_BUFFER_TOO_SMALL);
     CHECK_EQUAL(batch.payload, uint64_t{20'000});
     std::vector<char> large(batch.payload);
     CHECK_EQUAL(gns_mailbox_receive(mailbox, 0, events, 1, large.data(), large.size(), &batch), 1);
@@ -180,10 +182,12 @@ TEST(mailbox, several_readers_share_it) {
             }
         });
     for (int i = 0; i < count; ++i) OK(send(link.outbound, "x"));
-    wait_until([&] {
-        std::lock_guard lock(mutex);
-        return numbers.size() == count;
-    }, "all have arrived");
+    wait_until(
+        [&] {
+            std::lock_guard lock(mutex);
+            return numbers.size() == count;
+        },
+        "all have arrived");
     OK(gns_stop(0));
     for (std::thread &reader : readers) reader.join();
     CHECK_EQUAL(doubled, size_t{0});

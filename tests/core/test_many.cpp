@@ -17,16 +17,19 @@ TEST(many, send_many_takes_all_in_order) {
 }
 
 TEST(many, send_many_takes_what_it_can) {
-    Link link(rate(1024).set(k_ESteamNetworkingConfig_SendBufferSize, 4096), rate(1024).set(k_ESteamNetworkingConfig_SendBufferSize, 4096));
+    Link link(rate(1024).set(k_ESteamNetworkingConfig_SendBufferSize, 4096),
+              rate(1024).set(k_ESteamNetworkingConfig_SendBufferSize, 4096));
     int64_t first = 0;
     int32_t error = 0;
     const std::string data(100'000, 'x');
     const std::vector<uint32_t> third_too_large{10, 10, 5000, 10};
-    CHECK_EQUAL(gns_send_many(link.outbound, data.data(), third_too_large.data(), 4, GNS_SEND_RELIABLE, 0, &first, &error), 2);
+    CHECK_EQUAL(
+        gns_send_many(link.outbound, data.data(), third_too_large.data(), 4, GNS_SEND_RELIABLE, 0, &first, &error), 2);
     CHECK_EQUAL(first, 1);
     CHECK_EQUAL(error, GNS_ERROR_TOO_LARGE);
     const std::vector<uint32_t> thousands(10, 1000);
-    const int32_t taken = gns_send_many(link.inbound, data.data(), thousands.data(), 10, GNS_SEND_RELIABLE, 0, &first, &error);
+    const int32_t taken =
+        gns_send_many(link.inbound, data.data(), thousands.data(), 10, GNS_SEND_RELIABLE, 0, &first, &error);
     CHECK(taken >= 3 && taken <= 5);
     CHECK_EQUAL(error, -25);
     for (int32_t i = 0; i < taken; ++i) CHECK_EQUAL(link.client.message().data.size(), size_t{1000});
@@ -60,7 +63,8 @@ TEST(many, broadcast) {
     CHECK_EQUAL(gns_broadcast(nullptr, 0, data.data(), 10, 0, 0, nullptr), 0);
     CHECK_EQUAL(gns_broadcast(targets.data(), -1, data.data(), 10, 0, 0, results.data()), -8);
     CHECK_EQUAL(gns_broadcast(targets.data(), 1, data.data(), 10, 32, 0, results.data()), -8);
-    CHECK_EQUAL(gns_broadcast(targets.data(), 1, data.data(), GNS_MAX_MESSAGE_SIZE + 1, 0, 0, results.data()), GNS_ERROR_TOO_LARGE);
+    CHECK_EQUAL(gns_broadcast(targets.data(), 1, data.data(), GNS_MAX_MESSAGE_SIZE + 1, 0, 0, results.data()),
+                GNS_ERROR_TOO_LARGE);
 }
 
 TEST(many, broadcast_where_one_is_full) {
@@ -68,11 +72,13 @@ TEST(many, broadcast_where_one_is_full) {
     const auto [second, its_client] = link.add();
     const gns_option small{k_ESteamNetworkingConfig_SendBufferSize, GNS_TYPE_INT32, 4096, 0, nullptr};
     OK(gns_config_set(GNS_SCOPE_CONNECTION, link.inbound, &small));
-    while (send(link.inbound, std::string(1000, 'x')) > 0) {}
+    while (send(link.inbound, std::string(1000, 'x')) > 0) {
+    }
     const uint64_t targets[2] = {link.inbound, second};
     int64_t results[2];
     CHECK_EQUAL(gns_broadcast(targets, 2, std::string(1000, 'b').data(), 1000, GNS_SEND_RELIABLE, 0, results), 1);
     CHECK_EQUAL(results[0], -25);
     CHECK_EQUAL(results[1], 1);
-    link.client.until([&, far = its_client](const Event &event) { return event.connection == far && event.is_message(); });
+    link.client.until(
+        [&, far = its_client](const Event &event) { return event.connection == far && event.is_message(); });
 }

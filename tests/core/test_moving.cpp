@@ -12,8 +12,10 @@ TEST(moving, what_waits_goes_along_and_the_rest_stays) {
         OK(send(its_client, "stays"));
     }
     gns_send_queue queue{};
-    wait_until([&] { return gns_connection_send_queue(link.outbound, &queue) == 0 && queue.messages == 0; }, "all is acked");
-    wait_until([&] { return gns_connection_send_queue(its_client, &queue) == 0 && queue.messages == 0; }, "all is acked");
+    wait_until([&] { return gns_connection_send_queue(link.outbound, &queue) == 0 && queue.messages == 0; },
+               "all is acked");
+    wait_until([&] { return gns_connection_send_queue(its_client, &queue) == 0 && queue.messages == 0; },
+               "all is acked");
     Mailbox target;
     OK(gns_connection_move(link.inbound, target.handle));
     OK(gns_connection_move(link.inbound, target.handle)); // where it is

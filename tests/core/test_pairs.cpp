@@ -5,8 +5,9 @@ namespace {
 
 struct Pair {
     explicit Pair(bool network, const std::string &first = "", const std::string &second = "") {
-        OK(gns_socket_pair(mailbox_a.handle, mailbox_b.handle, network, first.data(), static_cast<int32_t>(first.size()), second.data(),
-                           static_cast<int32_t>(second.size()), &a, &b));
+        OK(gns_socket_pair(mailbox_a.handle, mailbox_b.handle, network, first.data(),
+                           static_cast<int32_t>(first.size()), second.data(), static_cast<int32_t>(second.size()), &a,
+                           &b));
     }
     Mailbox mailbox_a, mailbox_b;
     uint64_t a = 0, b = 0;
@@ -61,8 +62,10 @@ TEST(pairs, close_is_prompt) {
 TEST(pairs, refuse_what_is_no_identity) {
     Mailbox mailbox;
     uint64_t a = 0, b = 0;
-    CHECK_EQUAL(gns_socket_pair(mailbox.handle, mailbox.handle, 0, "nobody", 6, nullptr, 0, &a, &b), GNS_ERROR_BAD_IDENTITY);
-    CHECK_EQUAL(gns_socket_pair(mailbox.handle, mailbox.handle, 0, nullptr, 0, "nobody", 6, &a, &b), GNS_ERROR_BAD_IDENTITY);
+    CHECK_EQUAL(gns_socket_pair(mailbox.handle, mailbox.handle, 0, "nobody", 6, nullptr, 0, &a, &b),
+                GNS_ERROR_BAD_IDENTITY);
+    CHECK_EQUAL(gns_socket_pair(mailbox.handle, mailbox.handle, 0, nullptr, 0, "nobody", 6, &a, &b),
+                GNS_ERROR_BAD_IDENTITY);
 }
 
 TEST(pairs, in_memory_have_the_same_bounds) {

@@ -114,10 +114,11 @@ TEST(send_bounds, a_peer_that_takes_all) {
     while (received < count || received < sent) {
         int64_t first = 0;
         int32_t error = 0;
-        if (sent < count) sent += OK(gns_send_many(link.outbound, data.data(), sizes.data(), 1000, GNS_SEND_RELIABLE, 0, &first, &error));
+        if (sent < count)
+            sent +=
+                OK(gns_send_many(link.outbound, data.data(), sizes.data(), 1000, GNS_SEND_RELIABLE, 0, &first, &error));
         events.clear();
         OK(receive(link.server.handle, sent < count && error == 0 ? 0 : 10'000, &events, 4096));
         for (const Event &event : events) CHECK_EQUAL(event.number, ++received);
     }
-
 }

@@ -74,7 +74,8 @@ TEST(stress, all_calls_from_all_threads) {
             for (const Event &event : events) {
                 if (event.is_message()) {
                     ++messages;
-                    if (echo && event.size < 100) note(gns_send(event.connection, event.data.data(), event.size, event.flags, 0));
+                    if (echo && event.size < 100)
+                        note(gns_send(event.connection, event.data.data(), event.size, event.flags, 0));
                 } else if (event.old_state == none && event.new_state == connecting && event.info.listen_socket) {
                     if (note(gns_accept(event.connection, 0)) == 0) living.add(event.connection);
                 } else if (event.is_end()) {
@@ -93,7 +94,8 @@ TEST(stress, all_calls_from_all_threads) {
             const std::vector<uint32_t> sizes(20, 50);
             int64_t first = 0;
             int32_t error = 0;
-            note(gns_send_many(living.any(), std::string(1000, 'z').data(), sizes.data(), 20, GNS_SEND_RELIABLE, 0, &first, &error));
+            note(gns_send_many(living.any(), std::string(1000, 'z').data(), sizes.data(), 20, GNS_SEND_RELIABLE, 0,
+                               &first, &error));
         },
         [&] {
             const uint64_t targets[] = {living.any(), living.any(), living.any()};
@@ -112,7 +114,8 @@ TEST(stress, all_calls_from_all_threads) {
             }
             uint64_t pair[2] = {0, 0};
             if (opened % 8 == 0 && opened - closed < 64 &&
-                note(gns_socket_pair(client.handle, client.handle, opened % 16 == 0, nullptr, 0, nullptr, 0, &pair[0], &pair[1])) == 0) {
+                note(gns_socket_pair(client.handle, client.handle, opened % 16 == 0, nullptr, 0, nullptr, 0, &pair[0],
+                                     &pair[1])) == 0) {
                 opened += 2;
                 living.add(pair[0]);
                 living.add(pair[1]);
@@ -152,7 +155,8 @@ TEST(stress, all_calls_from_all_threads) {
             if (note(gns_mailbox_create(&mailbox)) < 0) return;
             note(gns_mailbox_fd(mailbox));
             uint64_t connection = 0;
-            const bool connects = opened - closed < 64 && note(gns_connect(mailbox, &address, nullptr, 0, &connection)) == 0;
+            const bool connects =
+                opened - closed < 64 && note(gns_connect(mailbox, &address, nullptr, 0, &connection)) == 0;
             std::vector<Event> events;
             note(receive(mailbox, 1000, &events));
             note(gns_mailbox_wake(mailbox));

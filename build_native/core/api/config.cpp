@@ -46,7 +46,8 @@ void refresh_after(int32_t value, const OptionTarget &target) {
                 refresh_send_limits(*connection, gns_handle);
 }
 
-// Runs change(target) on the pump, once the option has passed check(). The option is checked before the object is looked up.
+// Runs change(target) on the pump, once the option has passed check(). The option is checked before the object is
+// looked up.
 template <class Check, class Change>
 int32_t change_option(int32_t scope, uint64_t object, int32_t value, const Check &check, const Change &change) {
     return guarded([&] {
@@ -75,7 +76,8 @@ int32_t gns_config_reset(int32_t scope, uint64_t object, int32_t value) {
         [&](const OptionTarget &target) { return reset_option(target, value); });
 }
 
-int32_t gns_config_get(int32_t scope, uint64_t object, int32_t value, gns_option *result, char *text, int32_t capacity) {
+int32_t gns_config_get(int32_t scope, uint64_t object, int32_t value, gns_option *result, char *text,
+                       int32_t capacity) {
     return guarded([&] {
         return on_pump([&]() -> int32_t {
             OptionTarget target;

@@ -46,7 +46,8 @@ int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes) {
     return with_connection(connection, [&](const std::shared_ptr<Connection> &found) -> int32_t {
         std::lock_guard lock(runtime().commands.mutex());
         const std::vector<int64_t> &sent = found->framed_sends.numbers();
-        for (size_t lane = 0; lane < static_cast<size_t>(lanes); ++lane) numbers[lane] = lane < sent.size() ? sent[lane] : 0;
+        for (size_t lane = 0; lane < static_cast<size_t>(lanes); ++lane)
+            numbers[lane] = lane < sent.size() ? sent[lane] : 0;
         return 0;
     });
 }

@@ -1,4 +1,5 @@
-// What each struct of gns_core.h looks like in memory: fixed here, and told to the reader, who compares it with its own idea.
+// What each struct of gns_core.h looks like in memory: fixed here, and told to the reader, who compares it with its own
+// idea.
 #include <cstddef>
 
 #include "core_api.hpp"

@@ -22,7 +22,8 @@ int32_t watch(const std::shared_ptr<Connection> &connection, const DrainBound *a
 bool lives(const Connection &connection) {
     const GnsAccess gns;
     SteamNetConnectionInfo_t info;
-    return gns && SteamNetworkingSockets()->GetConnectionInfo(connection.gns_handle.load(), &info) && !is_over(info.m_eState);
+    return gns && SteamNetworkingSockets()->GetConnectionInfo(connection.gns_handle.load(), &info) &&
+           !is_over(info.m_eState);
 }
 
 } // namespace
@@ -48,8 +49,8 @@ int64_t gns_send(uint64_t connection, const void *data, uint32_t size, int32_t f
     });
 }
 
-int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *sizes, int32_t count, int32_t flags, uint16_t lane,
-                      int64_t *first_number, int32_t *error) {
+int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *sizes, int32_t count, int32_t flags,
+                      uint16_t lane, int64_t *first_number, int32_t *error) {
     return guarded([&]() -> int32_t {
         *first_number = 0;
         *error = 0;
@@ -84,10 +85,11 @@ int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *siz
     });
 }
 
-int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *data, uint32_t size, int32_t flags, uint16_t lane,
-                      int64_t *results) {
+int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *data, uint32_t size, int32_t flags,
+                      uint16_t lane, int64_t *results) {
     return guarded([&]() -> int32_t {
-        if (flags & ~gns_send_flags || count < 0) return fail(-k_EResultInvalidParam); // framed ones differ in their numbers
+        if (flags & ~gns_send_flags || count < 0)
+            return fail(-k_EResultInvalidParam); // framed ones differ in their numbers
         if (size > GNS_MAX_MESSAGE_SIZE) return fail(GNS_ERROR_TOO_LARGE);
         if (!gns_life().running.load()) return fail(GNS_ERROR_NOT_RUNNING);
         const PayloadPtr payload = make_payload(data, size, 0);
@@ -133,7 +135,8 @@ int32_t gns_configure_lanes(uint64_t connection, int32_t count, const int32_t *p
         return on_pump([&]() -> int32_t {
             const HSteamNetConnection gns_handle = found->gns_handle.load();
             if (!gns_handle) return fail(-k_EResultNoConnection);
-            const EResult result = SteamNetworkingSockets()->ConfigureConnectionLanes(gns_handle, count, priorities, weights);
+            const EResult result =
+                SteamNetworkingSockets()->ConfigureConnectionLanes(gns_handle, count, priorities, weights);
             if (result != k_EResultOK) return fail(-static_cast<int32_t>(result));
             std::lock_guard lock(runtime().commands.mutex());
             found->last_number.resize(static_cast<size_t>(count));

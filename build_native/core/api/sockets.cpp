@@ -31,8 +31,9 @@ int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_optio
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);
         if (!found) return not_found();
-        return on_pump(
-            [&] { return runtime().service.opening.listen(found, *address, options, option_count, limits, listen_socket); });
+        return on_pump([&] {
+            return runtime().service.opening.listen(found, *address, options, option_count, limits, listen_socket);
+        });
     });
 }
 
@@ -64,7 +65,8 @@ int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_opti
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);
         if (!found) return not_found();
-        return on_pump([&] { return runtime().service.opening.connect(found, *address, options, option_count, connection); });
+        return on_pump(
+            [&] { return runtime().service.opening.connect(found, *address, options, option_count, connection); });
     });
 }
 
@@ -93,8 +95,8 @@ int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t
         found->discard.store(true);
         auto close = std::make_unique<Command::Close>(
             Command::Close{reason, linger != 0, std::string(text ? text : "", static_cast<size_t>(size))});
-        // First the end, then the handle: a caller that finds the handle dead finds the end reported. Of several threads
-        // that close at once, one sets the end, and the peer is given that one.
+        // First the end, then the handle: a caller that finds the handle dead finds the end reported. Of several
+        // threads that close at once, one sets the end, and the peer is given that one.
         push_end(found, k_ESteamNetworkingConnectionState_None, reason, close->text);
         if (!runtime().connections.remove(connection)) return not_found();
         said_at_end(*found, &close->reason, &close->text);
@@ -109,12 +111,14 @@ int32_t gns_close(uint64_t connection, int32_t reason, const char *text, int32_t
 int32_t gns_socket_pair(uint64_t mailbox_a, uint64_t mailbox_b, int32_t network, const char *identity_a, int32_t size_a,
                         const char *identity_b, int32_t size_b, uint64_t *connection_a, uint64_t *connection_b) {
     return guarded([&]() -> int32_t {
-        const std::shared_ptr<Mailbox> mailboxes[2] = {runtime().mailboxes.find(mailbox_a), runtime().mailboxes.find(mailbox_b)};
+        const std::shared_ptr<Mailbox> mailboxes[2] = {runtime().mailboxes.find(mailbox_a),
+                                                       runtime().mailboxes.find(mailbox_b)};
         if (!mailboxes[0] || !mailboxes[1]) return not_found();
         SteamNetworkingIdentity identities[2];
         if (size_a && !parse_identity(identity_a, size_a, &identities[0])) return fail(GNS_ERROR_BAD_IDENTITY);
         if (size_b && !parse_identity(identity_b, size_b, &identities[1])) return fail(GNS_ERROR_BAD_IDENTITY);
-        const SteamNetworkingIdentity *given[2] = {size_a ? &identities[0] : nullptr, size_b ? &identities[1] : nullptr};
+        const SteamNetworkingIdentity *given[2] = {size_a ? &identities[0] : nullptr,
+                                                   size_b ? &identities[1] : nullptr};
         uint64_t *handles[2] = {connection_a, connection_b};
         return on_pump([&] { return runtime().service.opening.pair(mailboxes, network != 0, given, handles); });
     });

@@ -96,7 +96,8 @@ int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *st
 
 int32_t gns_connection_history_start(uint64_t connection, int64_t interval_us, int32_t capacity) {
     return with_connection(connection, [&](const std::shared_ptr<Connection> &found) -> int32_t {
-        if (interval_us < shortest_interval_us || capacity < 0 || capacity > longest_history) return fail(GNS_ERROR_BAD_VALUE);
+        if (interval_us < shortest_interval_us || capacity < 0 || capacity > longest_history)
+            return fail(GNS_ERROR_BAD_VALUE);
         const auto history = capacity > 0 ? std::make_shared<History>(interval_us, capacity) : nullptr;
         return on_pump([&]() -> int32_t {
             runtime().service.histories.keep(found, history);

@@ -1,5 +1,5 @@
-// What the mended GNS (cmake/gns_mended.cmake) asks and tells of connections that come in over UDP. Included by GNS's own
-// source, so it knows neither. All of it is called with GNS's global lock held, and throws nothing.
+// What the mended GNS (cmake/gns_mended.cmake) asks and tells of connections that come in over UDP. Included by GNS's
+// own source, so it knows neither. All of it is called with GNS's global lock held, and throws nothing.
 #pragma once
 
 #include <cstdint>

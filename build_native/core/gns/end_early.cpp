@@ -16,7 +16,8 @@ void end_connection(HSteamNetConnection connection, const char *text) {
 bool drop_waiting(HSteamNetConnection connection) {
     ConnectionScopeLock lock;
     CSteamNetworkConnectionBase *const found = GetConnectionByHandle(connection, lock);
-    if (!found || found->m_hConnectionSelf != connection || found->GetState() != k_ESteamNetworkingConnectionState_FinWait)
+    if (!found || found->m_hConnectionSelf != connection ||
+        found->GetState() != k_ESteamNetworkingConnectionState_FinWait)
         return false;
     found->ConnectionQueueDestroy();
     return true;

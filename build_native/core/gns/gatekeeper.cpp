@@ -21,7 +21,8 @@ public:
         if (found == sockets_.end()) return {true, nullptr, 0};
         try {
             const Admission::Decision decision = found->second->request(ip, now_us);
-            if (decision.gives_way) end_connection(decision.gives_way, "nothing was heard of it, and others wanted its place");
+            if (decision.gives_way)
+                end_connection(decision.gives_way, "nothing was heard of it, and others wanted its place");
             return {decision.refusal == Refusal::none, decision.tell ? refusal_text(decision.refusal) : nullptr,
                     GNS_END_RATE_LIMITED};
         } catch (...) {

@@ -11,8 +11,8 @@ STEAMNETWORKINGSOCKETS_INTERFACE void SteamNetworkingSockets_Poll(int max_wait_m
 namespace SteamNetworkingSocketsLib {
 // Ends a running SteamNetworkingSockets_Poll.
 void WakeServiceThread();
-// Releases the ports of closed sockets; needs the global lock. GNS does this late in each poll, and complains if it finds
-// a closed one when a poll begins.
+// Releases the ports of closed sockets; needs the global lock. GNS does this late in each poll, and complains if it
+// finds a closed one when a poll begins.
 void ProcessPendingDestroyClosedRawUDPSockets();
 struct SteamNetworkingGlobalLock {
     static void Lock(const char *tag);

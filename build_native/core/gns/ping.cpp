@@ -27,7 +27,8 @@ int64_t send_ping(HSteamNetConnection connection) {
     if (!found || found->GetState() != k_ESteamNetworkingConnectionState_Connected || !found->m_pTransport ||
         !found->m_pTransport->BCanSendEndToEndData())
         return 0;
-    found->m_pTransport->SendEndToEndStatsMsg(k_EStatsReplyRequest_Immediate, SteamNetworkingSockets_GetLocalTimestamp(), "Ping");
+    found->m_pTransport->SendEndToEndStatsMsg(k_EStatsReplyRequest_Immediate,
+                                              SteamNetworkingSockets_GetLocalTimestamp(), "Ping");
     return found->m_statsEndToEnd.m_nNextSendSequenceNumber - 1;
 }
 

@@ -1,5 +1,5 @@
-// A round trip to the peer's GNS, without its application. GNS pings by itself, now and then; it has no function to ask for
-// one. On the pump thread only.
+// A round trip to the peer's GNS, without its application. GNS pings by itself, now and then; it has no function to ask
+// for one. On the pump thread only.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 // Windows    in_pktinfo       in_pktinfo                               in6_pktinfo
 // macOS      in_pktinfo       in6_pktinfo, from some version on        in6_pktinfo
 //
-// All three take an IPv4 address to send from as in_pktinfo, at either kind of socket. The index of the interface stays 0
-// where it can: with one, the packet would leave by it, whatever the routes say.
+// All three take an IPv4 address to send from as in_pktinfo, at either kind of socket. The index of the interface stays
+// 0 where it can: with one, the packet would leave by it, whatever the routes say.
 #ifdef __APPLE__
 #define __APPLE_USE_RFC_3542 // or the headers have the options of an older standard
 #endif
@@ -56,9 +56,7 @@ bool is_ipv4(const OwnAddress &address) { return std::memcmp(address.ip, mapped,
 bool is_link_local(const OwnAddress &address) { return address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == 0x80; }
 
 // To some of them a packet may be sent, from none of them.
-bool is_for_many(const OwnAddress &address) {
-    return is_ipv4(address) ? address.ip[12] >= 224 : address.ip[0] == 0xff;
-}
+bool is_for_many(const OwnAddress &address) { return is_ipv4(address) ? address.ip[12] >= 224 : address.ip[0] == 0xff; }
 
 OwnAddress from_ipv4(const in_addr &ip) {
     OwnAddress address;
@@ -152,7 +150,8 @@ bool OwnAddress::any() const {
 void ReplyAddress::ask(Socket socket, bool ipv6) {
     const int on = 1;
     const auto *const value = reinterpret_cast<const char *>(&on);
-    // What is refused is not told, and the system goes on choosing: at an IPv6 socket some systems refuse what is IPv4's.
+    // What is refused is not told, and the system goes on choosing: at an IPv6 socket some systems refuse what is
+    // IPv4's.
     setsockopt(socket, IPPROTO_IP, IP_PKTINFO, value, sizeof on);
     if (ipv6) setsockopt(socket, IPPROTO_IPV6, ask_ipv6, value, sizeof on);
     asked_ = true;
@@ -186,8 +185,8 @@ OwnAddress ReplyAddress::answer(const netadr_t &peer) const {
 }
 
 #ifdef _WIN32
-int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent, WSAOVERLAPPED *overlapped,
-              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent,
+              WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
     if (!from.any()) {
         WithAddress with(*message, from);
         const int result = WSASendMsg(socket, &with.message, flags, sent, overlapped, routine);

@@ -1,6 +1,6 @@
-// Which of the host's addresses a socket that is bound to all of them answers from: the one that it was called at. Left to
-// itself the system answers from the address that its routes prefer, and a peer that called another one takes no notice.
-// Called by GNS's own socketthread.cpp, in the places that gns_mended.cmake mends, under GNS's global lock.
+// Which of the host's addresses a socket that is bound to all of them answers from: the one that it was called at. Left
+// to itself the system answers from the address that its routes prefer, and a peer that called another one takes no
+// notice. Called by GNS's own socketthread.cpp, in the places that gns_mended.cmake mends, under GNS's global lock.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +42,8 @@ public:
     // The same for a packet that was held back, with what answer() told about its peer then.
     void received(const OwnAddress &at, const netadr_t &from);
 
-    // A peer's address becomes a connection's, whose packets go out from where its request came in, whatever comes later:
-    // the sender of a later packet may be forged.
+    // A peer's address becomes a connection's, whose packets go out from where its request came in, whatever comes
+    // later: the sender of a later packet may be forged.
     void keep(const netadr_t &peer) noexcept;
     void forget(const netadr_t &peer);
 
@@ -57,11 +57,11 @@ private:
     std::unordered_map<netadr_t, OwnAddress, netadr_t::Hash> kept_; // one for each connection, at most
 };
 
-// Sends as the system's own function does, but from this address. If that cannot be, as the host may have lost it since, the
-// system chooses.
+// Sends as the system's own function does, but from this address. If that cannot be, as the host may have lost it
+// since, the system chooses.
 #ifdef _WIN32
-int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent, WSAOVERLAPPED *overlapped,
-              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent,
+              WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 #else
 ssize_t send_from(const OwnAddress &from, Socket socket, const SocketMessage *message, int flags);
 #endif

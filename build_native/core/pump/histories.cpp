@@ -22,8 +22,8 @@ void Histories::note() {
         History &history = *connection->history; // changed by this thread only
         if (now < history.due_us()) return false;
         SteamNetConnectionRealTimeStatus_t status;
-        const EResult result = SteamNetworkingSockets()->GetConnectionRealTimeStatus(connection->gns_handle.load(), &status,
-                                                                                     0, nullptr);
+        const EResult result =
+            SteamNetworkingSockets()->GetConnectionRealTimeStatus(connection->gns_handle.load(), &status, 0, nullptr);
         if (result != k_EResultOK) return true;
         history.note({now, to_status(status)});
         return false;

@@ -15,7 +15,8 @@ constexpr int64_t goodbye_us = 30'000; // for the packet that says "closed" afte
 
 void Lingering::add(const Connection &connection, HSteamNetConnection gns_handle) {
     const int64_t timeout_ms = effective_int(k_ESteamNetworkingConfig_TimeoutConnected, gns_handle);
-    connections_.push_back({connection.listen_socket, connection.account, now_us() + timeout_ms * 1000 + goodbye_us, 0});
+    connections_.push_back(
+        {connection.listen_socket, connection.account, now_us() + timeout_ms * 1000 + goodbye_us, 0});
     connection.account->references.fetch_add(1);
 }
 
@@ -38,7 +39,8 @@ void Lingering::check() {
         free_closed_ports();
         return true;
     };
-    listen_sockets_.erase(std::remove_if(listen_sockets_.begin(), listen_sockets_.end(), is_closed), listen_sockets_.end());
+    listen_sockets_.erase(std::remove_if(listen_sockets_.begin(), listen_sockets_.end(), is_closed),
+                          listen_sockets_.end());
 }
 
 void Lingering::clear() {

@@ -98,8 +98,8 @@ int32_t Opening::connect(const std::shared_ptr<Mailbox> &mailbox, const gns_addr
     return 0;
 }
 
-int32_t Opening::pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2],
-                      uint64_t *handles[2]) {
+int32_t Opening::pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network,
+                      const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]) {
     HSteamNetConnection gns_handles[2];
     const std::shared_ptr<Connection> connections[2] = {std::make_shared<Connection>(), std::make_shared<Connection>()};
     // For each end GNS takes the identity that this end sees, which is the other end's.

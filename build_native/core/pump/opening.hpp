@@ -16,12 +16,12 @@ public:
     Opening(GnsHandles &handles, Closing &closing, ListenSockets &listen_sockets, const QueueLimits &limits)
         : handles_(handles), closing_(closing), listen_sockets_(listen_sockets), limits_(limits) {}
 
-    int32_t listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options, int32_t count,
-                   const gns_limits *limits, uint64_t *handle);
+    int32_t listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
+                   int32_t count, const gns_limits *limits, uint64_t *handle);
     int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
                     int32_t count, uint64_t *handle);
-    int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network, const SteamNetworkingIdentity *identities[2],
-                 uint64_t *handles[2]);
+    int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network,
+                 const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]);
     static int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_ptr<Mailbox> &mailbox);
 
 private:

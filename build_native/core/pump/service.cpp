@@ -53,7 +53,8 @@ bool Service::carry_out(std::vector<Command> &commands) {
 
 void Service::poll(int timeout_ms) {
     if (timeout_ms > 0 && !histories.empty()) // GNS waits in whole milliseconds
-        timeout_ms = static_cast<int>(std::clamp<int64_t>((histories.next_due_us() - now_us() + 999) / 1000, 0, timeout_ms));
+        timeout_ms =
+            static_cast<int>(std::clamp<int64_t>((histories.next_due_us() - now_us() + 999) / 1000, 0, timeout_ms));
     SteamNetworkingSockets_Poll(timeout_ms);
     SteamNetworkingSockets()->RunCallbacks();
     receiving.receive_all();

@@ -18,8 +18,13 @@ public:
 
     StatusChanges(GnsHandles &handles, Receiving &receiving, Closing &closing, Connections &connections,
                   const ListenSockets &listen_sockets, Signals &signals, Attempts &attempts)
-        : handles_(handles), receiving_(receiving), closing_(closing), connections_(connections),
-          listen_sockets_(listen_sockets), signals_(signals), attempts_(attempts) {}
+        : handles_(handles),
+          receiving_(receiving),
+          closing_(closing),
+          connections_(connections),
+          listen_sockets_(listen_sockets),
+          signals_(signals),
+          attempts_(attempts) {}
 
     // GNS calls this, and is compiled without exceptions: it must not throw.
     void take(const Change &change) noexcept;
