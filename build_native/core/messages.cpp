@@ -10,13 +10,17 @@
 
 namespace gns_core {
 
+namespace {
+constexpr size_t address_size = sizeof(void *);
+}
+
 // Room for a frame's prefix comes before the bytes, if there is any; directly before the first byte of the message,
 // wherever that is, stands this payload's address.
 struct Payload {
     std::atomic<int32_t> references;
     uint32_t size; // as sent, prefix included
     uint32_t room;
-    char *bytes() { return reinterpret_cast<char *>(this + 1) + sizeof(Payload *) + room; }
+    char *bytes() { return reinterpret_cast<char *>(this + 1) + address_size + room; }
 };
 
 namespace {
@@ -24,11 +28,13 @@ namespace {
 // GNS adds a header to a reliable message, and counts it against send_buffer_size after the check.
 constexpr int64_t framing = 16;
 
-void write_address(Payload *payload, char *begin) { std::memcpy(begin - sizeof payload, &payload, sizeof payload); }
+void write_address(const Payload *payload, char *begin) {
+    std::memcpy(begin - address_size, static_cast<const void *>(&payload), address_size);
+}
 
 Payload *read_address(const void *begin) {
     Payload *payload;
-    std::memcpy(&payload, static_cast<const char *>(begin) - sizeof payload, sizeof payload);
+    std::memcpy(static_cast<void *>(&payload), static_cast<const char *>(begin) - address_size, address_size);
     return payload;
 }
 
@@ -73,7 +79,7 @@ void ReleasePayload::operator()(Payload *payload) const noexcept {
 
 PayloadPtr make_payload(const void *data, uint32_t size, int32_t flags) {
     const uint32_t room = room_for(flags);
-    void *const memory = std::malloc(sizeof(Payload) + sizeof(Payload *) + room + size);
+    void *const memory = std::malloc(sizeof(Payload) + address_size + room + size);
     if (!memory) throw std::bad_alloc();
     PayloadPtr payload(new (memory) Payload{{1}, size, room});
     write_address(payload.get(), payload->bytes());

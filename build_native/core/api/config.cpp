@@ -99,8 +99,8 @@ const char *gns_config_info(int32_t value, int32_t *type, int32_t *scope) {
     }
     const GnsAccess gns;
     if (!gns) return nullptr;
-    ESteamNetworkingConfigDataType gns_type{};
-    ESteamNetworkingConfigScope gns_scope{};
+    ESteamNetworkingConfigDataType gns_type;
+    ESteamNetworkingConfigScope gns_scope;
     const auto id = static_cast<ESteamNetworkingConfigValue>(value);
     const char *const name = SteamNetworkingUtils()->GetConfigValueInfo(id, &gns_type, &gns_scope);
     if (!name) return nullptr;

@@ -1,4 +1,4 @@
-// What the C++ peers share: a mailbox with its buffers, connecting, and the options of all connections.
+// The common ground of the C++ peers: a mailbox with its buffers, connecting, and the options of all connections.
 #pragma once
 
 #include <chrono>
@@ -85,6 +85,3 @@ struct Mailbox {
         }
     }
 };
-
-void serve_world(int players, int rate, int ticks, bool as_it_comes);
-void play(uint16_t port, int players, int rate);
