@@ -1,5 +1,5 @@
-// The benchmark's yardstick: the same peers as in sync_peer.py and asyncio_peer.py, in C++, through the same core and
-// pump.
+// The benchmark's yardstick: the same peers as in sync_peer.py and asyncio_peer.py, in
+// C++, through the same core and pump.
 //
 // Usage: core_peer serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
 //        | world PLAYERS RATE TICKS STYLE | play PORT PLAYERS RATE
@@ -16,8 +16,8 @@ constexpr int batch_size = 256;
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-// Serves one connection at a time. Its first message says what to do with the others: E echo them, S count them; F asks
-// for the sum.
+// Serves one connection at a time. Its first message says what to do with the others: E echo
+// them, S count them; F asks for the sum.
 void serve() {
     Mailbox mailbox;
     mailbox.listen();

@@ -8,9 +8,9 @@ namespace gns_core {
 
 namespace {
 
-// An honest peer is heard of within a round trip, and asks again within two seconds if a packet was lost.
+// An honest peer is heard from within a round trip, and repeats itself within two seconds if a packet was lost.
 constexpr int64_t patience_us = 3'000'000;
-// Refusals that an address is told at once, and each second: no server is to be kept busy with answering.
+// How many refusals an address is sent at once, and per second: answering must not keep a server busy.
 constexpr double answers = 32;
 
 bool reaches(int64_t count, int32_t limit) { return limit != GNS_NO_LIMIT && count >= limit; }
@@ -139,7 +139,7 @@ Admission::Handle Admission::end(Handle connection, bool lingers) {
     const auto found = places_.find(connection);
     if (found == places_.end()) return 0;
     Place &place = found->second;
-    if (place.state == State::open) { // only those count from here on that nobody knows
+    if (place.state == State::open) { // from here on only those count that were never heard from
         forget(connection);
         return 0;
     }
@@ -163,7 +163,7 @@ void Admission::forget(Handle connection) {
     places_.erase(found);
 }
 
-// Its address has it no more.
+// Takes a connection off its address's account.
 void Admission::leave(Place &place) {
     if (place.state != State::half_open && place.state != State::open) return;
     Caller &who = callers_.at(place.address);

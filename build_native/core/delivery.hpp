@@ -14,8 +14,8 @@ namespace gns_core {
 // Redirects a connection's events to another mailbox, along with those that are waiting.
 void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox);
 
-// Puts an event into the connection's mailbox unless the connection has ended. Returns the mailbox if its reader must
-// be signalled.
+// Puts an event into the connection's mailbox unless the connection has ended. Returns the
+// mailbox if its reader must be signalled.
 std::shared_ptr<Mailbox> push(Connection &connection, Event event);
 
 // Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new

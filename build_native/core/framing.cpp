@@ -7,7 +7,7 @@ namespace gns_core {
 namespace {
 
 constexpr uint8_t type_data = 0x10, type_untracked = 0x11;
-// The peer is told when so large a part of the first credit was handled since it was told last.
+// An ack is due each time that a quarter of the first credit has been handled since the last one.
 constexpr int64_t due_part = 4;
 
 // Seven bits a byte, the least significant first; the high bit says that another byte follows.
@@ -18,7 +18,7 @@ uint32_t write_varint(uint64_t number, uint8_t *out) {
     return size;
 }
 
-// Only numbers that an int64_t can hold, in the shortest form; returns their size, 0 for all else.
+// Reads a number that an int64_t can hold, in its shortest form. Returns its size, 0 for everything else.
 uint32_t read_varint(const uint8_t *in, uint32_t size, int64_t *number) {
     constexpr uint32_t longest = 9; // 63 bits
     uint64_t value = 0;
@@ -100,7 +100,7 @@ bool FramedReceives::note_due() {
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
     heard_us_.store(message.m_usecTimeReceived, std::memory_order_relaxed);
     if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES)
-        return std::nullopt; // no frame can name such a lane
+        return std::nullopt; // frames cannot name such a lane
     switch (*static_cast<const uint8_t *>(message.m_pData)) {
     case type_data: return take_data(message);
     case type_untracked:
@@ -120,7 +120,7 @@ std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetwor
     const uint32_t payload = size - 1 - length;
     int64_t &last = of_lane(numbers_, message.m_idxLane);
     if (number != last + 1 || payload > max_message_) return std::nullopt;
-    // The last one may go over the credit; and lanes overtake each other, so it need not be the last one to come.
+    // The last message may exceed the credit; and since lanes overtake each other, it need not be the last to arrive.
     if (came_.bytes + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
         came_.messages >= credit_messages_.load(std::memory_order_relaxed))
         return std::nullopt;

@@ -42,7 +42,7 @@ bool Mailbox::wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us) {
 int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                          gns_batch *batch) {
     *batch = gns_batch{};
-    std::vector<Event> taken; // copied and released without the lock
+    std::vector<Event> taken; // copied and released outside of the lock
     bool counts_until_handled;
     {
         std::unique_lock lock(mutex_);

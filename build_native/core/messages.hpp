@@ -30,8 +30,8 @@ int64_t check_state(const Connection &connection, int32_t flags);
 int64_t check_size(const Connection &connection, uint32_t size, int32_t flags);
 int64_t check_room(const Connection &connection, int64_t size, int64_t cost);
 
-// Puts a message on the connection's account and into the queue. Returns its number, or why it was not queued. Under
-// the queue's lock.
+// Puts a message on the connection's account and into the queue. Returns its number, or why it
+// was not queued. Under the queue's lock.
 int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
                      int32_t flags);
 

@@ -85,8 +85,8 @@ void guard_process() {
 
 #else
 
-// On Windows a library's exit handlers run when all other threads have been ended, wherever they were: one may have
-// held any lock.
+// On Windows a library's exit handlers run when all other threads have been ended, wherever
+// they were: one may have held any lock.
 void guard_process() {}
 
 #endif

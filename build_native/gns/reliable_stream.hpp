@@ -13,10 +13,10 @@ namespace gns_mended {
 
 // What all lanes of one connection may hold together, in bytes, the bookkeeping included.
 //
-// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30 MB/s and 200
-// ms; about 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such data is dropped as if the
-// network had lost it. The sender sends it again after the missing bytes, so an honest one loses speed and nothing
-// else.
+// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30
+// MB/s and 200 ms; about 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such
+// data is dropped as if the network had lost it. The sender sends it again after the missing bytes, so an
+// honest one loses speed and nothing else.
 //
 // The next bytes of a lane are taken beyond `ahead`, or the gap could never be filled. They belong to an unfinished
 // message of at most 512 KiB. A peer comes to `all` only if it begins such messages on more than 64 lanes at once and

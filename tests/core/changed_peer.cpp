@@ -12,8 +12,8 @@
 //   changed_peer PORT jump                   message numbers and stop-waiting offsets beyond all bounds
 //   changed_peer PORT random SECONDS SEED    packets of random frames, and mutations of honest ones; connects again
 //   when it is ended
-// SECONDS_AFTER (environment): so long it stays connected afterwards, 1 by default. The last line: "packets N state S
-// reason R text".
+// SECONDS_AFTER (environment): so long it stays connected afterwards, 1 by default. The last
+// line: "packets N state S reason R text".
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -12,9 +12,9 @@
 #include "core_api.hpp"
 
 constexpr int32_t none = 0, connecting = 1, connected = 3, closed_by_peer = 4, problem_locally = 5;
-// How many times slower everything is, roughly. Tests divide their numbers of small messages by it: GNS's search for
-// what it must send again is quadratic in the unacked ones, and instrumented it can take longer than the connection's
-// timeout.
+// How many times slower everything is, roughly. Tests divide their numbers of small messages by it: GNS's
+// search for what it must send again is quadratic in the unacked ones, and instrumented it can take
+// longer than the connection's timeout.
 #if defined(__SANITIZE_THREAD__)
 constexpr int instrumented = 8;
 #elif defined(__SANITIZE_ADDRESS__)

@@ -2,8 +2,8 @@
 //   gns_peer serve PORT                     echoes each message with its reliability, until a client sends "quit"
 //   gns_peer connect HOST PORT COUNT SIZE   sends COUNT reliable messages of SIZE bytes, and one unreliable after each;
 //                                           checks the echoes; closes with 1234 "peer done"
-// HOST is a numeric address. Exit code 0, or 1 and a line that says what went wrong. Nothing takes longer than a
-// minute.
+// HOST is a numeric address. Exit code 0, or 1 and a line that says what went wrong.
+// Nothing takes longer than a minute.
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>

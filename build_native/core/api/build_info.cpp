@@ -1,11 +1,11 @@
-// The versions of everything inside. The build passes what no header tells; only this file is compiled anew for it.
+// Exported: the versions of everything inside. The build passes what no header contains, and recompiles only this file.
 #include "core_api.hpp"
 
 #define GNS_PY_QUOTE_IT(number) #number
 #define GNS_PY_QUOTE(macro) GNS_PY_QUOTE_IT(macro)
 
 #if defined(__clang__)
-// Of numbers: __clang_version__ may say more, or end with a space.
+// From numbers: __clang_version__ may contain more, or end with a space.
 #define GNS_PY_COMPILER                                                                                                \
     "clang " GNS_PY_QUOTE(__clang_major__) "." GNS_PY_QUOTE(__clang_minor__) "." GNS_PY_QUOTE(__clang_patchlevel__)
 #elif defined(__GNUC__)

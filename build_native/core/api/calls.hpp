@@ -1,5 +1,5 @@
-// What the exported functions have in common: handles are looked up, and GNS's connections are touched on the pump
-// only.
+// What the exported functions have in common: handles are looked up, and GNS's
+// connections are touched on the pump only.
 #pragma once
 
 #include <cstdint>

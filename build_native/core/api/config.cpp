@@ -46,8 +46,8 @@ void refresh_after(int32_t value, const OptionTarget &target) {
                 refresh_send_limits(*connection, gns_handle);
 }
 
-// Runs change(target) on the pump, once the option has passed check(). The option is checked before the object is
-// looked up.
+// Runs change(target) on the pump, once the option has passed check(). The option is
+// checked before the object is looked up.
 template <class Check, class Change>
 int32_t change_option(int32_t scope, uint64_t object, int32_t value, const Check &check, const Change &change) {
     return guarded([&] {

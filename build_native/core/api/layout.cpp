@@ -1,5 +1,4 @@
-// What each struct of gns_core.h looks like in memory: fixed here, and told to the reader, who compares it with its own
-// idea.
+// Exported: the layout of each struct of gns_core.h in memory; fixed here, and compared by the reader with its own.
 #include <cstddef>
 
 #include "core_api.hpp"

@@ -1,4 +1,4 @@
-// Sees GNS's own classes; compiled with GNS's settings.
+// This file sees GNS's own classes, and is compiled with GNS's settings.
 #include <steamnetworkingsockets_connections.h>
 
 #include "gns/end_early.hpp"

@@ -11,7 +11,7 @@ namespace gns_core {
 
 namespace {
 
-// All of it under GNS's global lock. What runs out of memory in here is one that is not let in, or not counted.
+// All of it runs under GNS's global lock. If memory runs out in here, a peer is not let in, or is not counted.
 class Gatekeeper : public AdmissionHook {
 public:
     Answer request(uint32_t listen_socket, const uint8_t *ip, int64_t now_us) noexcept override {
@@ -22,7 +22,7 @@ public:
         try {
             const Admission::Decision decision = found->second->request(ip, now_us);
             if (decision.gives_way)
-                end_connection(decision.gives_way, "nothing was heard of it, and others wanted its place");
+                end_connection(decision.gives_way, "nothing was heard from it, and others wanted its place");
             return {decision.refusal == Refusal::none, decision.tell ? refusal_text(decision.refusal) : nullptr,
                     GNS_END_RATE_LIMITED};
         } catch (...) {
@@ -34,7 +34,7 @@ public:
         const auto found = sockets_.find(listen_socket);
         if (found == sockets_.end()) return;
         try {
-            leaving_.reserve(connections_.size() + 1); // none of them needs memory to leave
+            leaving_.reserve(connections_.size() + 1); // then none of them needs memory to leave
             const auto place = connections_.emplace(connection, found->second).first;
             try {
                 found->second->begin(connection, ip, now_us);
@@ -53,7 +53,7 @@ public:
     void end(uint32_t connection, bool lingers) noexcept override {
         const auto found = connections_.find(connection);
         if (found == connections_.end()) return;
-        // Not at once: this connection's lock is held, and GNS takes no two.
+        // Not at once: this connection's lock is held, and GNS never takes two.
         if (const HSteamNetConnection other = found->second->end(connection, lingers)) leaving_.push_back(other);
     }
 
@@ -73,8 +73,8 @@ public:
 
 private:
     std::map<HSteamListenSocket, std::shared_ptr<Admission>> sockets_;
-    std::map<HSteamNetConnection, std::shared_ptr<Admission>> connections_; // of these sockets
-    std::vector<HSteamNetConnection> leaving_; // at the next request, when no connection is locked
+    std::map<HSteamNetConnection, std::shared_ptr<Admission>> connections_; // those of these sockets
+    std::vector<HSteamNetConnection> leaving_; // dropped at the next request, when no connection is locked
 };
 
 Gatekeeper &gatekeeper() {

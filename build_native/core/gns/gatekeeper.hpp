@@ -1,4 +1,4 @@
-// Between GNS and the limits of its listen sockets.
+// Connects GNS with the limits of its listen sockets.
 #pragma once
 
 #include <memory>
@@ -8,9 +8,9 @@
 
 namespace gns_core {
 
-// Has GNS ask. While GNS comes up.
+// Makes GNS ask. While GNS starts.
 void attach_gatekeeper();
-// From now on those that want to connect there must keep these limits; nullptr: none, also once the socket is closed.
+// Sets the limits for peers that want to connect to a listen socket; nullptr: none, also once the socket is closed.
 void set_admission(HSteamListenSocket socket, std::shared_ptr<Admission> admission);
 
 } // namespace gns_core

@@ -1,4 +1,4 @@
-// Sees GNS's own classes; compiled with GNS's settings.
+// This file sees GNS's own classes, and is compiled with GNS's settings.
 #include <steamnetworkingsockets_connections.h>
 
 #include "gns/ping.hpp"
@@ -11,7 +11,7 @@ using namespace SteamNetworkingSocketsLib;
 
 constexpr const char *tag = "gns_core ping";
 
-// What is sent and not acknowledged is nobody's but the connection's own.
+// What is sent and not acknowledged is a protected member of the connection.
 struct Inside : CSteamNetworkConnectionBase {
     static const SSNPSenderState &sender(const CSteamNetworkConnectionBase &connection) {
         return connection.*&Inside::m_senderState;

@@ -1,5 +1,5 @@
-// A round trip to the peer's GNS, without its application. GNS pings by itself, now and then; it has no function to ask
-// for one. On the pump thread only.
+// A round trip to the peer's GNS, without its application. GNS pings by itself from time to time, but has no function
+// to ask for a ping. Serving thread only.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 
 namespace gns_core {
 
-// Sends a packet that the peer's GNS answers at once: its number, or 0 if the connection cannot send yet or any more.
+// Sends a packet that the peer's GNS answers at once. Returns its number, or 0 if the
+// connection cannot send yet, or can no longer.
 int64_t send_ping(HSteamNetConnection connection);
 
 enum class PingState { under_way, answered, lost };

@@ -1,5 +1,5 @@
-// Connections that were closed here and still deliver what was queued, and closed listen sockets that wait for them.
-// Serving thread only.
+// Connections that were closed here and still deliver what was queued, and closed listen sockets
+// that wait for them. Serving thread only.
 #pragma once
 
 #include <cstddef>

@@ -28,8 +28,8 @@ void Sending::send(std::vector<Command> &commands, size_t begin, size_t end) {
 }
 
 void Sending::send_batch(Command **batch, size_t count) {
-    // After a message that it refuses, GNS skips the rest of that connection's; those get another turn, before later
-    // ones.
+    // After a message that it refuses, GNS skips the rest of that connection's; those
+    // get another turn, before later ones.
     while (count > 0) {
         SteamNetworkingMessage_t *messages[batch_size];
         int64 results[batch_size];

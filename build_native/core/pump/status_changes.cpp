@@ -51,8 +51,8 @@ void StatusChanges::advance(const std::shared_ptr<Connection> &connection, const
     }
     signals_.add(push(*connection, std::move(event)));
     if (info.state != k_ESteamNetworkingConnectionState_Connected) return;
-    // A client with nothing to say would say nothing for ten seconds, and count as half open: it answers a ping at
-    // once.
+    // A client with nothing to say would say nothing for ten seconds, and count as half
+    // open: it answers a ping at once.
     const auto socket = listen_sockets_.find(connection->listen_socket);
     if (socket && socket->admission) send_ping(change.m_hConn);
 }
