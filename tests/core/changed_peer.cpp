@@ -1,19 +1,19 @@
-// A peer whose GNS says what it is told to: each packet's content, before it is encrypted, can be replaced. It connects
-// to a server, does one thing that no honest peer does, and prints how that went.
+// A peer whose GNS can be made to send anything: the content of each packet can be replaced before it is encrypted. It
+// connects to a server, does one thing that no honest peer does, and prints how that went.
 //   changed_peer PORT gap LANES DISTANCE     a byte on each lane, so far ahead of what was sent
-//   changed_peer PORT consume BYTES          so many empty reliable messages behind a gap of a byte, then that byte
+//   changed_peer PORT consume BYTES          this many empty reliable messages behind a gap of a byte, then that byte
 //   changed_peer PORT unfinished LANES       a reliable message of 512 KiB on each lane, all but its end
 //   changed_peer PORT descending COUNT       unreliable messages, each with a lower number than the one before
 //   changed_peer PORT rare COUNT             unreliable messages on many lanes in turn
-//   changed_peer PORT fragments LANES        beginnings of unreliable messages, on each lane many
-//   changed_peer PORT lane LANE              a reliable message on that lane, which may be none
+//   changed_peer PORT fragments LANES        beginnings of unreliable messages, many on each lane
+//   changed_peer PORT lane LANE              a reliable message on that lane, which need not exist
 //   changed_peer PORT varint                 a reliable message whose size never ends
 //   changed_peer PORT acks COUNT             packets full of acks
 //   changed_peer PORT jump                   message numbers and stop-waiting offsets beyond all bounds
-//   changed_peer PORT random SECONDS SEED    packets of random frames, and mutations of honest ones; connects again
-//   when it is ended
-// SECONDS_AFTER (environment): so long it stays connected afterwards, 1 by default. The last
-// line: "packets N state S reason R text".
+//   changed_peer PORT random SECONDS SEED    packets of random frames, and mutations of honest ones; reconnects
+//                                            when it is ended
+// SECONDS_AFTER (environment): how long it stays connected afterwards, 1 by default.
+// The last line: "packets N state S reason R text".
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -41,14 +41,14 @@ std::atomic<int> state{0};
 int reason = 0;
 std::string reason_text;
 
-std::mutex mutex; // of the following
+std::mutex mutex; // for the following
 std::deque<Packet> packets;
-std::mt19937 *mutating = nullptr; // honest packets are changed a little
+std::mt19937 *mutating = nullptr; // changes honest packets a little
 int64_t sent = 0;
 
 constexpr size_t packet_size = 1100;
 
-// ---- what packets consist of ----
+// ---- the parts of packets ----
 
 std::string little(uint64_t number, int bytes) {
     std::string text;
@@ -108,7 +108,7 @@ bool connect(uint16 port) {
     return state == 3;
 }
 
-// Has GNS make so many packets, whatever is in them.
+// Makes GNS send this many packets, whatever they contain.
 void carry(size_t count) {
     std::vector<SteamNetworkingMessage_t *> messages;
     for (size_t i = 0; i < count; ++i) {
@@ -135,7 +135,7 @@ void flush() {
     }
 }
 
-// In pieces that the receiver's socket can hold.
+// Sends in pieces that the receiver's socket can hold.
 void send(Packet packet) {
     size_t now;
     {
@@ -146,7 +146,7 @@ void send(Packet packet) {
     if (now >= 64) flush();
 }
 
-// ---- what it does ----
+// ---- what it can do ----
 
 void gap(unsigned lanes, uint64_t distance) {
     for (unsigned i = 0; i < lanes; ++i) send(lane(i) + reliable(1 + distance, "x"));
@@ -237,11 +237,11 @@ std::string random_frames(std::mt19937 &random) {
         case 1:
             frame = unreliable(static_cast<uint32_t>(number()), data(), any(2) == 0, any(2) == 0 ? 0 : number());
             break;
-        case 2: // at the number after
+        case 2: // at the following number
             frame = "\x20" + std::string(1, 2) + "ab";
             break;
         case 3: frame = reliable(any(2) == 0 ? 1 + any(5000) : number(), data()); break;
-        case 4: { // right after the one before, or a little farther
+        case 4: { // right after the last one, or a little farther
             const std::string bytes = data();
             frame = std::string(1, static_cast<char>(0x48 | (bytes.size() >> 8))) + static_cast<char>(any(256)) +
                     static_cast<char>(bytes.size()) + bytes;
@@ -256,7 +256,7 @@ std::string random_frames(std::mt19937 &random) {
         }
         default:
             for (uint64_t i = any(8) + 1; i > 0; --i) frame += static_cast<char>(any(256));
-            if (any(4) > 0) frame.clear(); // mostly ends the connection at once
+            if (any(4) > 0) frame.clear(); // these usually end the connection at once
         }
         if (packet.size() + frame.size() <= packet_size) packet += frame;
     }
@@ -303,7 +303,7 @@ void random_for(uint16 port, int seconds, uint32_t seed) {
 
 } // namespace
 
-// Called by GNS with each packet's content: what it is to be.
+// Called by GNS with each packet's content, to be replaced; returns its size.
 int ChangedPayload(unsigned char *payload, int size, int capacity) {
     std::lock_guard lock(mutex);
     if (packets.empty()) {

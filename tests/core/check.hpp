@@ -1,4 +1,4 @@
-// The test runner in small: TEST(group, name) registers, CHECK fails the test, main() in check.cpp runs a group.
+// A small test runner: TEST(group, name) registers a test, CHECK fails it, main() in main.cpp runs a group.
 #pragma once
 
 #include <sstream>

@@ -97,7 +97,7 @@ Event Mailbox::next() {
         taken_ = 0;
         const int64_t deadline = gns_time_us() + patience_us;
         while (read_.empty() && gns_time_us() < deadline) OK(receive(handle, deadline - gns_time_us(), &read_));
-        if (read_.empty()) FAIL("no event came");
+        if (read_.empty()) FAIL("no event arrived");
     }
     return std::move(read_[taken_++]);
 }
@@ -112,7 +112,7 @@ Event Mailbox::until(const std::function<bool(const Event &)> &fits) {
 Event Mailbox::message() {
     return until([](const Event &event) {
         if (event.is_end())
-            FAIL("instead of a message came the end: " + std::to_string(event.code) + " " + event.info.end_text);
+            FAIL("the end arrived instead of a message: " + std::to_string(event.code) + " " + event.info.end_text);
         return event.is_message();
     });
 }

@@ -1,4 +1,4 @@
-// What the tests of the core share: mailboxes that are read with deadlines, linked ends, options, announced log lines.
+// The common ground of the core's tests: mailboxes read with deadlines, linked ends, options, announced log lines.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 constexpr int32_t none = 0, connecting = 1, connected = 3, closed_by_peer = 4, problem_locally = 5;
 // How many times slower everything is, roughly. Tests divide their numbers of small messages by it: GNS's
-// search for what it must send again is quadratic in the unacked ones, and instrumented it can take
+// search for what it must send again is quadratic in the unacked ones, and with a sanitizer it can take
 // longer than the connection's timeout.
 #if defined(__SANITIZE_THREAD__)
 constexpr int instrumented = 8;
@@ -22,12 +22,12 @@ constexpr int instrumented = 4;
 #else
 constexpr int instrumented = 1;
 #endif
-constexpr int64_t patience_us = 20'000'000; // what should come soon and does not come by then never will
+constexpr int64_t patience_us = 20'000'000; // what should arrive soon and has not by then never will
 
 // ---- log ----
 
 void begin_test(); // gns_start, and nothing announced
-// Lines of level Bug and Error that hold this text are part of the test.
+// Lines of level Bug and Error that contain this text are part of the test.
 void expect_log(const std::string &text);
 std::vector<std::string> unexpected_log_lines();
 
@@ -71,13 +71,13 @@ private:
 
 struct Event : gns_event {
     std::string data;
-    gns_connection_info info{}; // of a status event
+    gns_connection_info info{}; // for a status event
     bool is_end() const { return kind == GNS_EVENT_STATUS && new_state != connecting && new_state != connected; }
     bool is_message() const { return kind == GNS_EVENT_MESSAGE; }
     bool is_data() const { return kind == GNS_EVENT_DATA || kind == GNS_EVENT_DUE_DATA; }
 };
 
-// What a mailbox has waiting, at most max_events, after waiting up to timeout_us. -> the result of the call.
+// Appends what waits in a mailbox, at most max_events, after waiting up to timeout_us. Returns the call's result.
 int32_t receive(uint64_t mailbox, int64_t timeout_us, std::vector<Event> *events, int32_t max_events = 256);
 
 class Mailbox {
@@ -88,13 +88,13 @@ public:
     Mailbox &operator=(const Mailbox &) = delete;
 
     uint64_t handle = 0;
-    // The next event; fails the test if none comes.
+    // Returns the next event; fails the test if none arrives.
     Event next();
-    // The next one that fits; the others are gone.
+    // Returns the next one that fits, and drops those before it.
     Event until(const std::function<bool(const Event &)> &fits);
     Event message();
     Event end_of(uint64_t connection);
-    // All that comes within that time.
+    // Returns everything that arrives within that time.
     std::vector<Event> all_within(int64_t timeout_us);
 
 private:
@@ -105,7 +105,7 @@ private:
 // ---- connections ----
 
 gns_address loopback(uint16_t port);
-gns_address free_address(); // on loopback, a port that nobody has
+gns_address free_address(); // on loopback, with a port that is not in use
 
 uint64_t listen(Mailbox &mailbox, const gns_address &address, const Options &options = {});
 uint64_t connect(Mailbox &mailbox, const gns_address &address, const Options &options = {});
@@ -115,7 +115,7 @@ int32_t close(uint64_t connection, int32_t reason = 1000, const std::string &tex
 // A listen socket, and clients that it has accepted; both ends' status events are read.
 struct Link {
     explicit Link(const Options &server_options = {}, const Options &client_options = {});
-    // One more client of the same two mailboxes: {the server's end, the client's end}.
+    // Adds a client to these two mailboxes. Returns {the server's end, the client's end}.
     std::pair<uint64_t, uint64_t> add();
 
     Mailbox server;

@@ -1,4 +1,4 @@
-// A client and a server of plain GNS, as anybody would write them: nothing of gns_py is in here.
+// A client and a server of plain GNS, as anyone might write them, without any of gns_py.
 //   gns_peer serve PORT                     echoes each message with its reliability, until a client sends "quit"
 //   gns_peer connect HOST PORT COUNT SIZE   sends COUNT reliable messages of SIZE bytes, and one unreliable after each;
 //                                           checks the echoes; closes with 1234 "peer done"
@@ -22,7 +22,7 @@ const Clock::time_point deadline = Clock::now() + std::chrono::seconds(60);
 
 ISteamNetworkingSockets *gns = nullptr;
 HSteamNetPollGroup inbound = k_HSteamNetPollGroup_Invalid; // the server's connections
-bool connected = false, ended = false;                     // the client's one
+bool connected = false, ended = false;                     // the client's
 
 [[noreturn]] void die(const char *format, ...) {
     va_list arguments;
@@ -66,14 +66,14 @@ void on_log(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     if (level == k_ESteamNetworkingSocketsDebugOutputType_Bug) std::_Exit(EXIT_FAILURE);
 }
 
-// One round of waiting; false when the time is over.
+// Waits one round; returns false when the time is up.
 bool wait() {
     gns->RunCallbacks();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Clock::now() < deadline;
 }
 
-// GNS delivers what lingers while the process lives, and tells nobody when that is done.
+// GNS delivers what lingers while the process lives, and does not report when that is done.
 void linger() {
     for (int i = 0; i < 300; ++i) wait();
 }

@@ -19,7 +19,7 @@ void on_alarm(int) {
     (void)!::write(STDERR_FILENO, text, sizeof text - 1);
     (void)!::write(STDERR_FILENO, running, std::strlen(running));
     (void)!::write(STDERR_FILENO, "\n", 1);
-    std::abort(); // a core dump and a sanitizer's report say where
+    std::abort(); // a core dump or a sanitizer's report says where
 }
 
 bool run(const Test &test) {

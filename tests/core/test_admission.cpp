@@ -1,4 +1,5 @@
-// Who is let in, by the class itself: addresses that no machine has, and times that no test waits for.
+// Which peers are let in, decided by the class itself: with addresses that no machine
+// has and times that no test waits for.
 #include "admission.hpp"
 #include "check.hpp"
 
@@ -32,7 +33,7 @@ Ip ipv6(uint64_t network, uint64_t host) {
 
 constexpr gns_limits none{GNS_NO_LIMIT, 1, GNS_NO_LIMIT, GNS_NO_LIMIT, GNS_NO_LIMIT};
 
-// A listen socket as GNS has it.
+// A listen socket as GNS sees it.
 struct Door {
     explicit Door(const gns_limits &limits, size_t remembered = 16384) : admission(limits, remembered) {}
 
@@ -124,10 +125,10 @@ TEST(admission, of_all_that_are_half_open_an_old_one_gives_way) {
     }
     CHECK(door.ask(ipv4(7)) == Refusal::none); // the first is 3 s old
     CHECK_EQUAL(door.decision.gives_way, 1u);
-    door.now += second - 1; // the second, too, but not all at once give way
+    door.now += second - 1; // so is the second, but they do not all give way at once
     CHECK(door.ask(ipv4(8)) == Refusal::half_open);
     CHECK_EQUAL(door.decision.gives_way, 0u);
-    door.admission.heard(2); // an honest one: it makes room
+    door.admission.heard(2); // an honest peer: that makes room
     CHECK(door.ask(ipv4(8)) == Refusal::none);
     const gns_limit_counters counters = door.admission.counters();
     CHECK_EQUAL(counters.half_open, 1);
@@ -145,11 +146,11 @@ TEST(admission, only_so_many_linger_that_ended_half_open) {
         CHECK_EQUAL(door.admission.end(i, true), 0u);
     }
     CHECK(door.ask(ipv4(3)) == Refusal::none);
-    CHECK_EQUAL(door.admission.end(3, true), 1u); // the oldest is to go
+    CHECK_EQUAL(door.admission.end(3, true), 1u); // the oldest has to go
     CHECK(door.ask(ipv4(4)) == Refusal::none);
     CHECK_EQUAL(door.admission.end(4, true), 2u);
     for (uint32_t i = 1; i <= 4; ++i) door.admission.forget(i);
-    CHECK(door.ask(ipv4(5)) == Refusal::none); // heard, it lingers as GNS likes
+    CHECK(door.ask(ipv4(5)) == Refusal::none); // once heard from, it lingers as GNS likes
     door.admission.heard(5);
     CHECK_EQUAL(door.admission.end(5, true), 0u);
 }

@@ -1,4 +1,4 @@
-// A listen socket at all addresses of the host answers from the one that was called.
+// A listen socket at all addresses of the host answers from the one that a client used.
 #include "core.hpp"
 
 #ifdef __linux__ // where all of 127/8 is this host

@@ -151,7 +151,7 @@ TEST(config, the_cores_own) {
         CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, option.value, int64_t{1} << 31), GNS_ERROR_BAD_VALUE);
         CHECK_EQUAL(set(GNS_SCOPE_GLOBAL, 0, option.value, 5000, GNS_TYPE_INT64), GNS_ERROR_WRONG_TYPE);
     }
-    // Back to what the outer scope says: of an inbound connection that is its listen socket.
+    // Back to what the outer scope says, which for an inbound connection is its listen socket.
     OK(set(GNS_SCOPE_CONNECTION, link.inbound, GNS_CONFIG_RECV_QUEUE_MESSAGES, 60));
     OK(gns_config_reset(GNS_SCOPE_CONNECTION, link.inbound, GNS_CONFIG_RECV_QUEUE_MESSAGES));
     CHECK_EQUAL(integer(GNS_SCOPE_CONNECTION, link.inbound, GNS_CONFIG_RECV_QUEUE_MESSAGES), 50);

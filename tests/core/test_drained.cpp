@@ -44,7 +44,7 @@ TEST(drained, at_a_bound_and_only_once) {
     Link link({}, rate(100'000));
     for (int i = 0; i < 50; ++i) OK(send(link.outbound, std::string(1000, 'x')));
     OK(gns_connection_notify_drained(link.outbound, 0, 0));
-    OK(gns_connection_notify_drained(link.outbound, 25'000, 1'000'000)); // instead of it
+    OK(gns_connection_notify_drained(link.outbound, 25'000, 1'000'000)); // replaces the last one
     drained(link.client);
     gns_send_queue queue;
     OK(gns_connection_send_queue(link.outbound, &queue));
@@ -63,7 +63,7 @@ TEST(drained, the_end_of_the_connection_comes_instead) {
     CHECK(link.client.all_within(50'000).empty());
     gns_send_queue queue;
     OK(gns_connection_send_queue(link.outbound, &queue));
-    CHECK_EQUAL(queue.messages, 0); // GNS has given them back
+    CHECK_EQUAL(queue.messages, 0); // GNS has freed them
 }
 
 TEST(drained, waiting_for_it) {

@@ -38,7 +38,7 @@ TEST(echo, the_largest_message) {
 TEST(echo, unreliable) {
     Link link(fast(), fast());
     for (const size_t size : {0, 1, 1200, 15'000}) {
-        // On loopback hardly any is lost; of twenty not all.
+        // On loopback hardly any is lost; certainly not all of twenty.
         for (int i = 0; i < 20; ++i) OK(send(link.outbound, pattern(size), i % 2 ? GNS_SEND_NO_NAGLE : 0));
         const Event there = link.server.message();
         CHECK(there.data == pattern(size));

@@ -3,7 +3,7 @@
 
 namespace {
 
-// The events of one connection up to now end with its one end; returns that.
+// Checks that one connection's events so far end with its only end, and returns that.
 Event the_one_end(const std::vector<Event> &events, uint64_t connection) {
     std::vector<Event> ends;
     const Event *last = nullptr;
@@ -20,7 +20,7 @@ Event the_one_end(const std::vector<Event> &events, uint64_t connection) {
     return end;
 }
 
-// Waits for the end, and for what must not come after it.
+// Waits for the end, and for what must not follow it.
 Event the_one_end(Mailbox &mailbox, uint64_t connection) {
     std::vector<Event> events{mailbox.end_of(connection)};
     for (Event &event : mailbox.all_within(50'000)) events.push_back(std::move(event));
@@ -34,7 +34,7 @@ Event the_one_end(Mailbox &mailbox, uint64_t connection, int32_t state, int32_t 
     return end;
 }
 
-// As after an end that this side did not choose: it can be looked at until it is closed, which is no event any more.
+// After an end that this side did not choose, a connection can be queried until it is closed, which is not an event.
 void check_ended_and_close(Mailbox &mailbox, uint64_t connection, int32_t state, int32_t reason) {
     gns_connection_info info;
     CHECK_EQUAL(gns_connection_state(connection), state);
@@ -80,9 +80,9 @@ TEST(ends, who_has_seen_it_sees_nothing_else_any_more) {
         gns_connection_info info{};
         const int64_t deadline = gns_time_us() + patience_us;
         for (info.state = connected;
-             info.state == connected && gns_time_us() < deadline;) // without a pause, not to be too late
+             info.state == connected && gns_time_us() < deadline;) // without a pause, so as not to be too late
             OK(gns_connection_info_get(outbound, &info));
-        for (int again = 0; again < 200; ++again) { // meanwhile the pump hears of it, and closes GNS's connection
+        for (int again = 0; again < 200; ++again) { // meanwhile the pump learns of it, and closes GNS's connection
             OK(gns_connection_info_get(outbound, &info));
             CHECK_EQUAL(info.state, closed_by_peer);
         }
@@ -120,7 +120,7 @@ TEST(ends, neither_accepted_nor_refused) {
     listen(server, address, impatient);
     const uint64_t outbound = connect(client, address, impatient);
     const uint64_t inbound = server.next().connection;
-    CHECK(the_one_end(client, outbound).new_state >= closed_by_peer); // whichever side's time is over first
+    CHECK(the_one_end(client, outbound).new_state >= closed_by_peer); // whichever side's time is up first
     CHECK(the_one_end(server, inbound).new_state >= closed_by_peer);
     CHECK_EQUAL(gns_accept(inbound, 0), -3);
 }

@@ -19,13 +19,13 @@ std::string varint(uint64_t number) {
 
 std::string data_frame(uint64_t number, const std::string &payload) { return '\x10' + varint(number) + payload; }
 
-// The client may send; the server takes frames off.
+// The client may send; the server removes frames.
 struct Framed : Link {
     explicit Framed(int64_t bytes = plenty, int64_t messages = plenty) : Link(fast(), fast()) {
         OK(gns_framing_begin(inbound, max_message, bytes, messages));
         OK(gns_framing_allow(outbound, max_message, bytes, messages));
     }
-    // What has come up to the number-th message.
+    // Returns what has arrived, up to the number-th message.
     std::vector<Event> take(size_t number) {
         std::vector<Event> events;
         while (events.size() < number)
@@ -63,7 +63,7 @@ TEST(framing, data_is_numbered_and_comes_without_its_frame) {
 }
 
 TEST(framing, is_what_the_specification_says) {
-    Link link(fast(), fast()); // its server takes nothing off
+    Link link(fast(), fast()); // its server removes nothing
     OK(gns_framing_allow(link.outbound, max_message, plenty, plenty));
     for (uint64_t number = 1; number <= 300; ++number) {
         OK(send(link.outbound, "payload", data));
@@ -111,7 +111,7 @@ TEST(framing, what_must_not_come_is_passed_on_as_it_is) {
     }
     OK(send(link.outbound, data_frame(2, "unreliable"), GNS_SEND_NO_NAGLE));
     CHECK(link.take(1)[0].is_message());
-    OK(send(link.outbound, data_frame(2, "two"))); // none of them counts
+    OK(send(link.outbound, data_frame(2, "two"))); // none of these counts
     CHECK(link.take(1)[0].is_data());
 }
 
@@ -156,7 +156,7 @@ TEST(framing, what_is_held_waits_for_those_before) {
 
 TEST(framing, credit_is_granted_for_what_was_handled) {
     Framed link(10'000, 8);
-    OK(gns_framing_allow(link.outbound, max_message, plenty, plenty)); // a peer that keeps to nothing
+    OK(gns_framing_allow(link.outbound, max_message, plenty, plenty)); // a peer that respects nothing
     for (int number = 1; number <= 9; ++number) OK(send(link.outbound, std::string(10, 'x'), data));
     std::vector<Event> events = link.take(9);
     for (size_t i = 0; i < 8; ++i) CHECK_EQUAL(events[i].kind, i % 2 ? GNS_EVENT_DUE_DATA : GNS_EVENT_DATA);
@@ -176,7 +176,7 @@ TEST(framing, credit_is_granted_for_what_was_handled) {
 TEST(framing, bytes_are_bounded_too) {
     Framed link(4000, plenty);
     OK(gns_framing_allow(link.outbound, max_message, plenty, plenty));
-    // Lanes overtake each other: a message more than the credit may come.
+    // Lanes overtake each other: one message more than the credit may arrive.
     for (int number = 1; number <= 6; ++number) OK(send(link.outbound, std::string(max_message, 'x'), data));
     const std::vector<Event> events = link.take(6);
     for (size_t i = 0; i < 6; ++i) CHECK_EQUAL(events[i].kind, i < 4 ? GNS_EVENT_DUE_DATA : GNS_EVENT_MESSAGE);
@@ -225,7 +225,7 @@ TEST(framing, several_threads_send_while_others_are_held) {
             OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
             int64_t sent[1];
             OK(gns_framing_sent(link.outbound, sent, 1));
-            CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nobody came between
+            CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nothing came in between
             OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
         }
     });

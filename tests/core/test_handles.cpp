@@ -1,4 +1,4 @@
-// Handles: no stale, foreign or invented one is taken for another.
+// Handles: a stale, foreign or invented one is never taken for another.
 #include <set>
 
 #include "core.hpp"

@@ -1,4 +1,4 @@
-// gns_start, gns_stop, and what is left of everything afterwards.
+// gns_start, gns_stop, and what remains afterwards.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,7 +189,7 @@ TEST(life_cycle, stops_under_the_hands_of_others) {
                 uint64_t mailbox = 0;
                 std::vector<Event> events;
                 if (gns_mailbox_create(&mailbox) != 0) return;
-                if (gns_running() == 0) note(receive(mailbox, -1, &events)); // made late: may not wait for ever
+                if (gns_running() == 0) note(receive(mailbox, -1, &events)); // created late: must not wait forever
                 note(gns_mailbox_destroy(mailbox));
             },
         };

@@ -1,4 +1,4 @@
-// Limits of a listen socket, and errors of the system, through the C interface.
+// Limits of a listen socket, and the system's errors, through the C interface.
 #include "core.hpp"
 
 #include <cerrno>

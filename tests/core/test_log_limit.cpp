@@ -1,4 +1,4 @@
-// Log lines that are alike, counted by the class itself: a network cannot be made to send so many kinds of them.
+// Similar log lines, counted by the class itself: no network can be made to cause this many kinds of them.
 #include "check.hpp"
 #include "log_limit.hpp"
 

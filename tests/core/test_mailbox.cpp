@@ -50,7 +50,7 @@ TEST(mailbox, descriptor_made_late) {
     link.server.message();
     CHECK(!readable(fd));
     OK(gns_stop(0));
-    CHECK(readable(fd)); // the end; and after it that nothing will come any more
+    CHECK(readable(fd)); // the end; and after it, that nothing will arrive
     while (receive(link.server.handle, 0, std::make_unique<std::vector<Event>>().get()) > 0) {
     }
     CHECK(readable(fd));
@@ -66,20 +66,20 @@ TEST(mailbox, sends_a_byte_where_it_is_told_to) {
         CHECK(readable(pair[0], 10'000));
         for (int i = 0; i < 10; ++i) link.server.message();
         CHECK(link.server.all_within(20'000).empty());
-        char bytes[16]; // one each time that something began to wait
+        char bytes[16]; // one for each time that events began to wait
         const ssize_t taken = ::recv(pair[0], bytes, sizeof bytes, 0);
         CHECK(taken >= 1 && taken <= 10);
         CHECK(!readable(pair[0]));
     }
-    const int64_t fd = OK(gns_mailbox_fd(link.server.handle)); // instead of it
+    const int64_t fd = OK(gns_mailbox_fd(link.server.handle)); // takes its place
     OK(send(link.outbound, "x"));
     CHECK(readable(fd, 10'000));
     CHECK(!readable(pair[0]));
     link.server.message();
     CHECK(!readable(fd));
-    OK(gns_mailbox_notify(link.server.handle, pair[1])); // and again
+    OK(gns_mailbox_notify(link.server.handle, pair[1])); // and back again
     OK(close(link.inbound));
-    OK(gns_mailbox_destroy(link.server.handle)); // before the socket goes
+    OK(gns_mailbox_destroy(link.server.handle)); // before the socket is closed
     ::close(pair[0]);
     ::close(pair[1]);
 }
@@ -88,7 +88,7 @@ TEST(mailbox, wake_ends_one_receive) {
     Mailbox mailbox;
     const int64_t fd = OK(gns_mailbox_fd(mailbox.handle));
     std::vector<Event> events;
-    OK(gns_mailbox_wake(mailbox.handle)); // before: the next one
+    OK(gns_mailbox_wake(mailbox.handle)); // nothing receives yet: the next one returns
     CHECK(readable(fd));
     CHECK_EQUAL(receive(mailbox.handle, patience_us, &events), 0);
     CHECK(!readable(fd));
@@ -101,7 +101,7 @@ TEST(mailbox, wake_ends_one_receive) {
     waker.join();
     CHECK_EQUAL(result, 0);
     CHECK(gns_time_us() - begin >= 40'000);
-    CHECK_EQUAL(receive(mailbox.handle, 20'000, &events), 0); // and no more
+    CHECK_EQUAL(receive(mailbox.handle, 20'000, &events), 0); // but only one
     CHECK(gns_time_us() - begin >= 60'000);
 }
 

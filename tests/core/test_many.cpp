@@ -1,4 +1,4 @@
-// Many messages to one, one message to many.
+// Many messages to one connection, one message to many.
 #include "core.hpp"
 
 TEST(many, send_many_takes_all_in_order) {

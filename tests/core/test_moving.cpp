@@ -1,4 +1,4 @@
-// gns_connection_move: events go with their connection, none is lost, doubled or put out of order.
+// gns_connection_move: events go with their connection; none is lost, duplicated or reordered.
 #include <atomic>
 #include <thread>
 
@@ -18,7 +18,7 @@ TEST(moving, what_waits_goes_along_and_the_rest_stays) {
                "all is acked");
     Mailbox target;
     OK(gns_connection_move(link.inbound, target.handle));
-    OK(gns_connection_move(link.inbound, target.handle)); // where it is
+    OK(gns_connection_move(link.inbound, target.handle)); // where it is already
     for (int i = 20; i < 40; ++i) OK(send(link.outbound, std::to_string(i)));
     for (int i = 0; i < 40; ++i) {
         const Event event = target.message();
@@ -53,7 +53,7 @@ TEST(moving, between_readers_that_wait) {
         std::vector<Event> events;
         while (seen.load() < count) {
             if (receive(mailbox, 10'000, &events, 1) <= 0) continue;
-            // One at a time, and moved only in between: so the order is that of the events.
+            // One at a time, and moved only in between, so the order is that of the events.
             for (const Event &event : events)
                 if (event.is_message() && event.data != std::to_string(seen.fetch_add(1))) in_order.store(false);
             OK(gns_connection_move(link.inbound, mailbox == first.handle ? second.handle : first.handle));

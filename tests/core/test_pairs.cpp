@@ -17,7 +17,7 @@ void check_pair(bool network) {
     Pair pair(network, "str:alice", "str:bob");
     CHECK_EQUAL(gns_connection_state(pair.a), connected);
     CHECK_EQUAL(gns_connection_state(pair.b), connected);
-    CHECK(pair.mailbox_a.all_within(20'000).empty()); // no event of its making
+    CHECK(pair.mailbox_a.all_within(20'000).empty()); // no event for being made
     gns_connection_info info;
     OK(gns_connection_info_get(pair.b, &info));
     CHECK_EQUAL(std::string(info.identity), "str:alice");
@@ -29,7 +29,7 @@ void check_pair(bool network) {
     CHECK_EQUAL(gns_accept(pair.a, 0), -8);
 }
 
-// A pump that sleeps on while something is there for it would take up to a second each time.
+// A pump that went on sleeping with something to do would take up to a second each time.
 void check_prompt(bool network) {
     Pair pair(network);
     pair.mailbox_a.all_within(50'000);

@@ -1,4 +1,4 @@
-// A reader that is too slow loses its connection, not its messages, and nobody else's.
+// A reader that is too slow loses its connection, but not its messages, nor those of others.
 #include "core.hpp"
 
 namespace {
@@ -10,7 +10,7 @@ std::string numbered(int number, size_t size) {
     return digits;
 }
 
-// The events of a connection that was sent too much: the first messages, then the end.
+// Returns the events of a connection that was sent too much: the first messages, then the end.
 void check_overflow(Mailbox &mailbox, uint64_t connection, size_t expected) {
     size_t messages = 0;
     const Event end = mailbox.until([&](const Event &event) {

@@ -1,4 +1,4 @@
-// The store of what has arrived of a lane's reliable stream, compared with one that has a place for every byte.
+// The store for what has arrived of a lane's reliable stream, compared with one that has a place for every byte.
 #include <optional>
 #include <random>
 #include <vector>

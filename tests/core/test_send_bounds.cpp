@@ -1,4 +1,4 @@
-// What gns_send takes and what it refuses; and that no amount of it ends the process.
+// What gns_send takes and refuses, and that no amount of it ends the process.
 #include "core.hpp"
 
 namespace {
@@ -11,7 +11,7 @@ gns_send_queue queue_of(uint64_t connection) {
     return queue;
 }
 
-// Sends until it is refused; how many were taken.
+// Sends until a message is refused; returns how many were taken.
 int fill(uint64_t connection, const std::string &data, int most) {
     for (int count = 0; count < most; ++count) {
         const int64_t result = send(connection, data);
@@ -31,7 +31,7 @@ TEST(send_bounds, segments) {
     CHECK(queue.segments <= queue.max_segments && queue.segments > 55);
     CHECK_EQUAL(queue.max_segments, 64);
     CHECK_EQUAL(queue.max_bytes, 524288);
-    for (int i = 0; i < taken; ++i) CHECK_EQUAL(link.server.message().number, i + 1); // nothing of it was lost
+    for (int i = 0; i < taken; ++i) CHECK_EQUAL(link.server.message().number, i + 1); // nothing was lost
     wait_until([&] { return queue_of(link.outbound).messages == 0; }, "all acked");
     CHECK_EQUAL(queue_of(link.outbound).bytes, 0);
     CHECK_EQUAL(queue_of(link.outbound).segments, 0);
@@ -79,7 +79,7 @@ TEST(send_bounds, follow_the_options_of_living_connections) {
     CHECK_EQUAL(queue_of(link.outbound).max_segments, 100);
 }
 
-// GNS ends the process at 65,536 unacked segments: a peer that does not ack must not get it there.
+// GNS ends the process at 65,536 unacked segments: a peer that does not ack must not get it that far.
 TEST(send_bounds, a_peer_that_does_not_ack) {
     constexpr int attempts = 400'000;
     for (const int32_t segments : {16384 / instrumented, 60000 / instrumented}) {

@@ -1,4 +1,4 @@
-// Everything at once, from many threads, and the stop in the middle of it.
+// Everything at once, from many threads, with the stop in the middle of it.
 #include <atomic>
 #include <mutex>
 #include <random>
@@ -42,7 +42,7 @@ bool allowed(int64_t result) {
     case GNS_ERROR_BAD_HANDLE:
     case GNS_ERROR_BUFFER_TOO_SMALL:
     case -3:  // it has ended
-    case -8:  // the lane is not there yet
+    case -8:  // the lane does not exist yet
     case -11: // the request is gone
     case -25: // full
     case -41: // not connected
@@ -200,7 +200,7 @@ TEST(stress, one_connection_with_many_senders) {
         });
     int next[senders] = {};
     std::string wrong;
-    for (int i = 0; i < senders * each && wrong.empty(); ++i) { // in order for each, none lost, none doubled
+    for (int i = 0; i < senders * each && wrong.empty(); ++i) { // for each in order, none lost, none duplicated
         const Event event = link.server.message();
         const size_t colon = event.data.find(':');
         const int sender = std::stoi(event.data.substr(0, colon));
