@@ -69,12 +69,11 @@ int32_t check_exists(int32_t value, int32_t scope, ESteamNetworkingConfigDataTyp
 
 int32_t write_gns(const OptionTarget &target, int32_t value, int32_t type, const void *argument) {
     const ErrorCapture capture;
-    if (!SteamNetworkingUtils()->SetConfigValue(
-            static_cast<ESteamNetworkingConfigValue>(value), static_cast<ESteamNetworkingConfigScope>(target.scope),
-            target.gns_handle, static_cast<ESteamNetworkingConfigDataType>(type), argument))
-        return fail(GNS_ERROR_LOCKED,
-                    capture.text()); // the option, its scope and its type were checked: only this is left
-    return 0;
+    const bool written = SteamNetworkingUtils()->SetConfigValue(
+        static_cast<ESteamNetworkingConfigValue>(value), static_cast<ESteamNetworkingConfigScope>(target.scope),
+        target.gns_handle, static_cast<ESteamNetworkingConfigDataType>(type), argument);
+    // The option, its scope and its type were checked: there is no other reason left.
+    return written ? 0 : fail(GNS_ERROR_LOCKED, capture.text());
 }
 
 } // namespace

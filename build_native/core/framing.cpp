@@ -105,8 +105,8 @@ std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingM
     case type_data: return take_data(message);
     case type_untracked:
         if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
-        return Taken{message.m_nMessageNumber, 1, false,
-                     false}; // GNS sends long ones reliably, whatever they are sent as
+        // Never reliable, although GNS sends long ones reliably, whatever they are sent as.
+        return Taken{message.m_nMessageNumber, 1, false, false};
     default: return std::nullopt;
     }
 }

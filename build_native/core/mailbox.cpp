@@ -51,9 +51,8 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
         if (destroyed_) return fail(GNS_ERROR_BAD_HANDLE);
         counts_until_handled = counts_until_handled_;
         uint64_t used = 0;
-        taken.reserve(std::min(
-            events_.size(),
-            static_cast<size_t>(std::max(max_events, 0)))); // throws before anything is taken: no event may be lost
+        // If this throws, nothing has been taken yet: no event may be lost.
+        taken.reserve(std::min(events_.size(), static_cast<size_t>(std::max(max_events, 0))));
         while (!events_.empty() && static_cast<int32_t>(taken.size()) < max_events) {
             Event &next = events_.front();
             if (next.message && next.connection->discard.load(std::memory_order_relaxed)) {
@@ -138,8 +137,8 @@ void Mailbox::move_events(const Connection &connection, Mailbox &target) {
     const auto moving = std::stable_partition(events_.begin(), events_.end(), stays);
     if (!target.destroyed_) {
         const auto waiting = static_cast<std::ptrdiff_t>(target.events_.size());
-        target.events_.resize(target.events_.size() +
-                              static_cast<size_t>(events_.end() - moving)); // throws before anything is moved
+        // If this throws, nothing has been moved yet.
+        target.events_.resize(target.events_.size() + static_cast<size_t>(events_.end() - moving));
         std::move(moving, events_.end(), target.events_.begin() + waiting);
     }
     events_.erase(moving, events_.end());

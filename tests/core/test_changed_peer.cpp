@@ -1,4 +1,4 @@
-// What a peer can do whose GNS sends what no honest one does: nothing to the others, and little to the process.
+// What a peer can do whose GNS sends what no honest one does: no harm to others, and little to the process.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -21,10 +21,10 @@ int64_t resident_bytes() {
 }
 
 struct Outcome {
-    std::string said;       // by the peer
-    std::string end_text;   // of the server's end of its connection; empty if that was open all the time
-    int64_t messages = 0;   // empty ones that came from it
-    int64_t memory = 0;     // the most that the process grew by meanwhile
+    std::string said;       // what the peer printed
+    std::string end_text;   // of the server's end of its connection; empty if that stayed open
+    int64_t messages = 0;   // empty ones that arrived from it
+    int64_t memory = 0;     // by how much the process grew at most meanwhile
     int64_t slowest_us = 0; // round trip of a good client meanwhile
 };
 
@@ -76,14 +76,14 @@ Outcome run_peer(const std::string &what, const Options &server_options = {}) {
     reader.join();
     check_alive(link.server, link.inbound, link.client, link.outbound);
     if (theirs == 0 || outcome.said.find("packets ") == std::string::npos) FAIL("the peer failed: " + outcome.said);
-    // Generous: what is held off takes many seconds, and the machine may be busy.
+    // Generous: the attacks would take many seconds, and the machine may be busy.
     if (outcome.slowest_us > 1'000'000 * instrumented)
         FAIL(what + ": the good client waited " + std::to_string(outcome.slowest_us) + " us");
     return outcome;
 }
 
 void check_memory(const Outcome &outcome, int64_t limit) {
-    if (instrumented > 1) return; // sanitizers have memory of their own
+    if (instrumented > 1) return; // sanitizers use memory of their own
     if (outcome.memory > limit) FAIL("the process grew by " + std::to_string(outcome.memory / mib) + " MiB");
 }
 
@@ -112,13 +112,13 @@ TEST(changed_peer, none_of_many_small_messages_is_lost) {
         run_peer("consume " + std::to_string(count), Options().set(GNS_CONFIG_RECV_QUEUE_MESSAGES, 1 << 20));
     CHECK_EQUAL(outcome.end_text, "");
     if (outcome.messages < count - 2000 ||
-        outcome.messages > count + 2000) // the last packets may have been the lost ones
+        outcome.messages > count + 2000) // the last packets may be the ones that were lost
         FAIL(std::to_string(outcome.messages) + " of " + std::to_string(count) + " came; " + outcome.said);
 }
 
 TEST(changed_peer, unfinished_messages_on_many_lanes) {
     const Outcome outcome = run_peer(instrumented == 1 ? "unfinished 255" : "unfinished 16");
-    // Where all is slow, less than that comes.
+    // Where everything is slow, less than that arrives.
     if (instrumented == 1) CHECK(outcome.end_text.find("Too much of unfinished") != std::string::npos);
     check_memory(outcome, 100 * mib);
 }
@@ -153,7 +153,7 @@ TEST(changed_peer, acks_without_end) {
 TEST(changed_peer, numbers_beyond_all_bounds) { CHECK(run_peer("jump").end_text != ""); }
 
 TEST(changed_peer, random_packets) {
-    // GNS's own assertions about gaps and timing may be hit by what no honest peer sends; they are only logged.
+    // Packets that no honest peer sends may trigger GNS's own assertions about gaps and timing; those are only logged.
     expect_log("Assertion Failed");
     expect_log("steamnetworkingsockets_snp.cpp(");
     run_peer("random 6 " + std::to_string(static_cast<int>(::getpid())));

@@ -16,7 +16,7 @@ int32_t admitted(LogLimit &limit, const std::string &text, int32_t count, int64_
 
 std::vector<std::string> told(LogLimit &limit, int64_t now) {
     std::deque<LogLine> lines;
-    limit.tell(now, &lines);
+    limit.report(now, &lines);
     std::vector<std::string> texts;
     for (const LogLine &line : lines) texts.push_back(line.text);
     return texts;

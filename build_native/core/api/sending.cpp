@@ -88,8 +88,8 @@ int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *siz
 int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *data, uint32_t size, int32_t flags,
                       uint16_t lane, int64_t *results) {
     return guarded([&]() -> int32_t {
-        if (flags & ~gns_send_flags || count < 0)
-            return fail(-k_EResultInvalidParam); // framed ones differ in their numbers
+        // Framed messages differ in their numbers.
+        if (flags & ~gns_send_flags || count < 0) return fail(-k_EResultInvalidParam);
         if (size > GNS_MAX_MESSAGE_SIZE) return fail(GNS_ERROR_TOO_LARGE);
         if (!gns_life().running.load()) return fail(GNS_ERROR_NOT_RUNNING);
         const PayloadPtr payload = make_payload(data, size, 0);
