@@ -39,11 +39,6 @@ void GnsHandles::remove(const std::shared_ptr<ListenSocket> &socket) {
     listen_sockets_.erase(std::find(listen_sockets_.begin(), listen_sockets_.end(), socket));
 }
 
-std::shared_ptr<Connection> GnsHandles::find(HSteamNetConnection gns_handle) const {
-    const std::shared_ptr<Connection> &entry = by_gns_handle_[index(gns_handle)];
-    return entry && entry->gns_handle.load(std::memory_order_relaxed) == gns_handle ? entry : nullptr;
-}
-
 std::shared_ptr<ListenSocket> GnsHandles::find_listen_socket(HSteamListenSocket gns_handle) const {
     for (const auto &socket : listen_sockets_)
         if (socket->gns_handle == gns_handle) return socket;

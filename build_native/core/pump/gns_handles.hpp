@@ -28,7 +28,10 @@ public:
     }
     void remove(const std::shared_ptr<ListenSocket> &socket);
 
-    std::shared_ptr<Connection> find(HSteamNetConnection gns_handle) const;
+    std::shared_ptr<Connection> find(HSteamNetConnection gns_handle) const {
+        const std::shared_ptr<Connection> &entry = by_gns_handle_[index(gns_handle)];
+        return entry && entry->gns_handle.load(std::memory_order_relaxed) == gns_handle ? entry : nullptr;
+    }
     std::shared_ptr<ListenSocket> find_listen_socket(HSteamListenSocket gns_handle) const;
     // Calls visit(connection) for each connection; it may remove that connection.
     template <class Visit> void each(const Visit &visit) const {
