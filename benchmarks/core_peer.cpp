@@ -1,11 +1,14 @@
-// The benchmark's yardstick: the same peers as in sync_peer.py and asyncio_peer.py, in C++, through the same core and pump.
+// The benchmark's yardstick: the same peers as in sync_peer.py and asyncio_peer.py, in
+// C++, through the same core and pump.
+//
 // Usage: core_peer serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
 //        | world PLAYERS RATE TICKS STYLE | play PORT PLAYERS RATE
 #include <algorithm>
 #include <ctime>
 #include <string>
 
-#include "core_peer.hpp"
+#include "core_common.hpp"
+#include "core_world.hpp"
 
 namespace {
 
@@ -13,7 +16,8 @@ constexpr int batch_size = 256;
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-// One connection at a time. Its first message says what to do with the others: E echo them, S count them; F asks for the sum.
+// Serves one connection at a time. Its first message says what to do with the others: E echo
+// them, S count them; F asks for the sum.
 void serve() {
     Mailbox mailbox;
     mailbox.listen();
@@ -39,7 +43,8 @@ void serve() {
                     check("echo", gns_send(event.connection, data, event.size, event.flags | GNS_SEND_NO_NAGLE, 0));
                 } else if (event.size == 1) {
                     const double sum[3] = {static_cast<double>(count), seconds() - begin, cpu_seconds() - cpu};
-                    check("answer", gns_send(event.connection, sum, sizeof sum, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
+                    check("answer",
+                          gns_send(event.connection, sum, sizeof sum, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
                 } else {
                     ++count;
                 }
@@ -63,7 +68,7 @@ void round_trip(uint16_t port, int count, uint32_t size) {
     const std::vector<char> data(size, 'x');
     check("mode", gns_send(connection, "E", 1, GNS_SEND_RELIABLE, 0));
     std::vector<double> times;
-    for (int i = -count / 10; i < count; ++i) { // the first ones warm up
+    for (int i = -count / 10; i < count; ++i) { // the first ones are a warm-up
         const double begin = seconds();
         check("send", gns_send(connection, data.data(), size, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
         next_message(mailbox);
@@ -103,8 +108,8 @@ void one_way(uint16_t port, int count, uint32_t size, bool reliable) {
     check("finish", gns_send(connection, "F", 1, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
     double sum[3];
     std::memcpy(sum, mailbox.data(next_message(mailbox)), sizeof sum);
-    std::printf("{\"received\": %.0f, \"seconds\": %.6f, \"receiver_cpu\": %.6f, \"sender_cpu\": %.6f}\n", sum[0], sum[1], sum[2],
-                cpu_seconds() - cpu);
+    std::printf("{\"received\": %.0f, \"seconds\": %.6f, \"receiver_cpu\": %.6f, \"sender_cpu\": %.6f}\n", sum[0],
+                sum[1], sum[2], cpu_seconds() - cpu);
     gns_close(connection, 1000, nullptr, 0, 1);
 }
 

@@ -1,11 +1,13 @@
-// A server with a fixed rate, and the players that load it, whichever language the server is written in.
+// The players are the same, whatever language the server is written in.
+#include "core_world.hpp"
+
 #include <algorithm>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 #include <unordered_map>
 
-#include "core_peer.hpp"
+#include "core_common.hpp"
 
 namespace {
 
@@ -55,8 +57,7 @@ void say(const char *what, long long a = 0, long long b = 0) {
 
 } // namespace
 
-// as_it_comes: reads whenever something has come, else once in a tick. A tick is late if its last message is queued after
-// the next tick was due.
+// A tick is late if its last message is queued after the next tick was due.
 void serve_world(int players, int rate, int ticks, bool as_it_comes) {
     World world;
     world.mailbox.listen();
@@ -67,7 +68,7 @@ void serve_world(int players, int rate, int ticks, bool as_it_comes) {
     const double period = 1.0 / rate;
     double next = seconds() + period;
     int late = 0;
-    for (int tick = -rate / 3; tick < ticks; ++tick, next += period) { // the first ones warm up
+    for (int tick = -rate / 3; tick < ticks; ++tick, next += period) { // the first ones are a warm-up
         if (tick == 0) {
             say("begin\n");
             world.inputs = 0;
@@ -83,7 +84,7 @@ void serve_world(int players, int rate, int ticks, bool as_it_comes) {
         if (tick >= 0 && seconds() > next + period) ++late;
     }
     say("{\"late\": %lld, \"inputs\": %lld}\n", late, world.inputs);
-    for (;;) world.receive(-1); // until nobody looks any more
+    for (;;) world.receive(-1); // until it is killed
 }
 
 // Each player sends at a moment of its own within the period, in steps of a millisecond.

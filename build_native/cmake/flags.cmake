@@ -1,7 +1,7 @@
-# What holds for everything that is compiled here.
+# Settings for everything that is compiled here.
 include(CheckLinkerFlag)
 
-set(CMAKE_EXPORT_COMPILE_COMMANDS ON) # tests/support/native.py compiles one file in the same way
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON) # tests/support/native.py compiles one file this way; clang-tidy reads them
 set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -12,7 +12,7 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 
 if(NOT MSVC)
   add_compile_options(-ffunction-sections -fdata-sections)
-  # __FILE__ stands in GNS's asserts: no path of the build machine in the binary.
+  # GNS's asserts contain __FILE__: keep the build machine's paths out of the binary.
   set(GNS_PY_PREFIX_MAP -ffile-prefix-map=${GNS_PY_ROOT}/=)
   add_compile_options(${GNS_PY_PREFIX_MAP})
 endif()
@@ -20,8 +20,8 @@ endif()
 if(MINGW)
   # Windows 10, but not its newest: for that abseil includes headers of WinRT, which mingw-w64 does not have.
   add_compile_definitions(_WIN32_WINNT=0x0a00 NTDDI_VERSION=0x0a000000)
-  # At the exit of a process a library's destructors run when all other threads have been ended, wherever they were: one that
-  # waits for a lock of theirs waits for ever. Nothing that the process will not free anyway needs them.
+  # When a process exits, a library's destructors run after all other threads have been ended, wherever they were: one that
+  # waits for a lock of theirs waits forever. They free nothing that the process does not free anyway.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fc++-static-destructors=thread-local>)
 endif()
 

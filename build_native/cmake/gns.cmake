@@ -1,4 +1,4 @@
-# GNS as its own CMake files describe it, as the static library GameNetworkingSockets_s.
+# Builds GNS by its own CMake files, as the static library GameNetworkingSockets_s.
 set(BUILD_STATIC_LIB ON)
 set(BUILD_SHARED_LIB OFF)
 set(ENABLE_ICE ON)
@@ -6,7 +6,7 @@ if(WIN32)
   set(USE_CRYPTO BCrypt CACHE STRING "")
 endif()
 if(GNS_PY_MODE STREQUAL "vendored")
-  # GNS asks for packages; these folders answer with the targets that are built here.
+  # GNS asks for packages; these folders provide the targets that are built here.
   list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR}/packages)
   set(Protobuf_DIR ${CMAKE_CURRENT_LIST_DIR}/packages)
   set(OPENSSL_NEW_ENOUGH TRUE) # GNS would find out by linking a library that is not built yet
@@ -28,16 +28,16 @@ add_subdirectory(${GNS_SOURCE} gns EXCLUDE_FROM_ALL)
 include(${CMAKE_CURRENT_LIST_DIR}/gns_mended.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/gns_changed.cmake)
 
-# Its interface is for the core only: on Windows it would be exported, and then nothing else.
+# Its interface is for the core only; on Windows it would be exported, and nothing else would be.
 target_compile_definitions(GameNetworkingSockets_s PRIVATE STEAMNETWORKINGSOCKETS_STATIC_LINK)
 # Third-party warnings hide ours.
 target_compile_options(GameNetworkingSockets_s PRIVATE -w)
-# GNS's version texts carry the time of the compilation: two builds would differ.
+# GNS's version texts contain the time of the compilation, which would make two builds differ.
 set_source_files_properties(${GNS_MENDED}/clientlib/csteamnetworkingsockets.cpp
   TARGET_DIRECTORY GameNetworkingSockets_s
   PROPERTIES COMPILE_OPTIONS "-Wno-builtin-macro-redefined;-D__DATE__=\"reproducible\";-D__TIME__=\"build\"")
 if(MINGW)
-  # Where file names are case-sensitive, this library's is in lower case.
+  # Where file names are case-sensitive, this library's name is in lower case.
   foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
     get_target_property(libraries GameNetworkingSockets_s ${property})
     list(TRANSFORM libraries REPLACE "^Iphlpapi$" iphlpapi)

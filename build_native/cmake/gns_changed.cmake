@@ -1,5 +1,5 @@
-# A copy of one of GNS's files that lets a test say what is in each packet: for tests/native/changed_peer.cpp, which defines
-# ChangedPayload. It is part of no library.
+# A copy of one of GNS's files that lets a test decide what each packet contains: for tests/core/changed_peer.cpp, which
+# defines ChangedPayload. It is not a part of any library.
 set(GNS_MEND_FROM ${GNS_MENDED})
 set(GNS_MEND_TO ${CMAKE_CURRENT_BINARY_DIR}/gns_changed)
 set(gns_mended_files "")

@@ -1,5 +1,5 @@
-# The mended places of GNS. Its sources are compiled from a copy of their folder; the original stays as it was checked. Each
-# edit says what goes wrong without it; README.md names the tests that hold them.
+# The mended places of GNS. Its sources are compiled from a copy of their folder; the original stays as it was checked.
+# Each edit says what goes wrong without it; README.md names the tests that cover them.
 set(GNS_ORIGINAL ${GNS_SOURCE}/src/steamnetworkingsockets)
 set(GNS_MENDED ${CMAKE_CURRENT_BINARY_DIR}/gns_mended)
 set(GNS_MEND_FROM ${GNS_ORIGINAL})
@@ -25,15 +25,16 @@ function(gns_mend file)
     endif()
     string(REPLACE "${ARGV${index}}" "${ARGV${next}}" text "${text}")
   endforeach()
-  file(CONFIGURE OUTPUT ${copy} CONTENT "${text}" @ONLY) # a new time only for new contents
+  file(CONFIGURE OUTPUT ${copy} CONTENT "${text}" @ONLY) # changes the time only if the contents change
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${GNS_MEND_FROM}/${file})
   set(gns_mended_files ${gns_mended_files} ${file} PARENT_SCOPE)
 endfunction()
 
-# The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first looked after when they
-# are empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
+# The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first checked when they are
+# empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
 set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
-# Without a descriptor for epoll GNS does not start: unmended, its wake-up sockets stay open, and the next start is a bug to it.
+# Without a descriptor for epoll GNS does not start: unmended, its wake-up sockets stay open, and it takes the next start for
+# a bug.
 set(no_epoll "if ( s_epollfd == INVALID_EPOLL_HANDLE )")
 list(APPEND socketthread "${no_epoll}" "${no_epoll}
 			{
@@ -42,12 +43,13 @@ list(APPEND socketthread "${no_epoll}" "${no_epoll}
 				s_hSockWakeThreadRead = s_hSockWakeThreadWrite = INVALID_SOCKET\;
 			}
 			${no_epoll}")
-# On Windows its exit handler would run too late, and might wait for ever for a lock: see flags.cmake.
+# On Windows its exit handler would run too late, and might wait forever for a lock: see flags.cmake.
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
-# A socket that is bound to all addresses of the host answers from the one that it was called at: unmended, from the one that
-# the routes prefer, and a client that called another gets no connection. How, and what is remembered: core/gns/reply_address.hpp.
+# A socket that is bound to all addresses of the host answers from the one that a packet was sent to: unmended, from the one
+# that the routes prefer, and a client that used another gets no connection. How, and what is remembered:
+# core/gns/reply_address.hpp.
 gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread}
   "#include <tier0/valve_tracelogging.h>" "#include <tier0/valve_tracelogging.h>\n#include <gns/reply_address.hpp>"
   "SOCKET m_socket;" "SOCKET m_socket;\n\tgns_core::ReplyAddress m_reply;"
@@ -75,35 +77,35 @@ gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread}
 	delete m_mapRemoteHosts[ idx ];]=])
 set(reply_address ${PROJECT_SOURCE_DIR}/core/gns/reply_address.cpp)
 target_sources(GameNetworkingSockets_s PRIVATE ${reply_address})
-# GNS is compiled without; what finds no memory here must not go on through it.
+# GNS is compiled without exceptions; one from here, for lack of memory, must not fly through it.
 set_source_files_properties(${reply_address} TARGET_DIRECTORY GameNetworkingSockets_s PROPERTIES COMPILE_OPTIONS -fexceptions)
 target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}/core)
 
-# When lanes are configured, each gets the number of its priority class, but the first of the most urgent class keeps the one
-# that it had. That is 0, and right, only as long as it was never in another class: unmended, configuring lanes [0, 1] as
-# [1, 0] gives both the same class, and [1, 0] as [0, 0] writes beyond the classes, and nothing is sent any more.
+# When lanes are configured, each gets the number of its priority class, but the first one of the most urgent class keeps the
+# number that it had. That is 0, as it should be, only if it was never in another class: unmended, configuring lanes [0, 1] as
+# [1, 0] puts both in one class, and [1, 0] as [0, 0] writes beyond the classes, after which nothing is sent.
 #
-# The choice of a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends
-# the connection.
+# Selecting a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends the
+# connection.
 #
-# What is to be sent again is kept in order by going through all of it, from the beginning, for each piece: unmended, it takes
-# half a second each time that all of 16,384 pieces are late, and meanwhile nothing is sent or received on any connection of the
-# process. From both ends at once, the place is found at the first step in most cases: it is the end.
+# What must be sent again is kept in order by a search from the beginning for each piece: unmended, it takes half a second each
+# time that all of 16,384 pieces are late, and meanwhile nothing is sent or received on any connection of the process. With a
+# search from both ends at once, the place is found at the first step in most cases: it is the end.
 #
 # Reliable data is received by our own gns/receive_reliable.hpp, which says why, and kept in gns/reliable_stream.hpp.
 #
-# Lanes go from 0 to 254, and a sender is held to that; unmended, a receiver takes lane 255, too, which no sender can have.
+# Lanes go from 0 to 254, and a sender is held to that; unmended, a receiver also takes lane 255, which a sender cannot have.
 #
-# A number of a message that comes as the difference to the one before is not checked: unmended, it goes beyond what an int64
-# holds, and so does the distance that a "stop waiting" names.
+# A message number that arrives as the difference from the last one is not checked: unmended, it exceeds what an int64 holds, and
+# so does the distance in a "stop waiting".
 #
-# Pieces of unreliable messages wait for the others, 21 of 1.3 KiB in each lane: unmended, 7 MiB in 256 lanes. Now no more than
-# 512 wait on a connection; the lane that has the most loses its oldest message. (More are needed by nobody: a message has at
-# most 15, and what was lost is not sent again.)
+# Pieces of unreliable messages wait for the others, 21 of 1.3 KiB in each lane: unmended, 7 MiB in 256 lanes. Now at most 512
+# wait on a connection; the lane that has the most loses its oldest message. (No one needs more: a message has at most 15, and
+# what was lost is not sent again.)
 #
-# What a peer says to be lost is looked up from the newest packet in flight backwards, each time that it is said: unmended, a
-# packet of 1,200 bytes that says it 200 times costs 200 times the number of packets in flight. An honest peer says it once in a
-# packet; what is known to be lost already is now skipped after 512 steps.
+# What a peer reports as lost is searched from the newest packet in flight backwards, each time that it is reported: unmended, a
+# packet of 1,200 bytes that reports it 200 times costs 200 times the number of packets in flight. An honest peer reports it once
+# per packet; what is already known to be lost is now skipped after 512 steps.
 set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
 set(nack_loop "while ( inFlightPkt->first >= nPktNumNackBegin )")
 gns_mend(clientlib/steamnetworkingsockets_snp.h
@@ -171,22 +173,22 @@ gns_mend(clientlib/steamnetworkingsockets_snp.cpp
 
 			hLinkBefore = m_senderState.m_listReadyRetryReliableRange.Next( hLinkBefore );]=])
 
-# Between two looks at the sockets, what is due is done until nothing is due. A connection whose packets take longer to make
+# Between two checks of the sockets, GNS does what is due until nothing is due. A connection whose packets take longer to make
 # than its rate allows for each is always due: unmended, 10,000 packets are sent before the next is received, which takes up to
-# ten seconds on a busy machine, and what is acknowledged meanwhile is sent again. Now only that is done that was due before.
+# ten seconds on a busy machine, and what is acknowledged meanwhile is sent again. Now it does only what was due before.
 gns_mend(steamnetworkingsockets_thinker.cpp
   "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
   "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")
 
-# Who may connect is for the core to say (core/admission_hook.hpp), once it is known that the address is not forged, and before
-# a connection is made and keys are exchanged: unmended, each request of a stranger costs all of that, and one of 8,191 places.
-# A refused one is told, as one that has the number of another connection is.
+# The core decides which peers may connect (core/gns/admission_hook.hpp), once it is known that the address is not forged, and
+# before a connection is made and keys are exchanged: unmended, each request of a stranger costs all of that, and one of 8,191
+# places. A refused peer gets the kind of answer that one with the number of another connection gets.
 set(udp clientlib/steamnetworkingsockets_udp.cpp)
 set(transport CConnectionTransport)
 gns_mend(${udp}
   "\nnamespace SteamNetworkingSocketsLib {" [=[
 
-#include "admission_hook.hpp"
+#include <gns/admission_hook.hpp>
 
 gns_core::AdmissionHook *gns_core::admission_hook = nullptr;
 
@@ -236,13 +238,13 @@ namespace SteamNetworkingSocketsLib {]=]
 set_property(SOURCE ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${udp} TARGET_DIRECTORY GameNetworkingSockets_s
   APPEND PROPERTY INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/core)
 
-# A message that overtook another of its lane is put where its number belongs, if that is not handed out yet. The place is looked for
-# from the end: unmended, without end, so that messages whose numbers go down, or which come on a lane that was not used for a
-# while, each cost a walk through all that wait. What overtook more than 64 now stays where it is, as it does if the others
-# have been handed out.
+# A message that overtook another on its lane is put where its number belongs, if that is not handed out yet. The place is
+# searched from the end: unmended, without a limit, so that messages whose numbers go down, or which arrive on a lane that was
+# not used for a while, each cost a walk through everything that waits. What overtook more than 64 now stays where it is, as it
+# does if the others have been handed out.
 #
-# A message that there is no memory for is refused if it is its data; unmended, a null pointer is written to, or an
-# exception flies through GNS, which leaves its locks locked, if it is the rest.
+# A message is refused if there is no memory for its data; unmended, a null pointer is written to. If there is none for the
+# rest, unmended, an exception flies through GNS and leaves its locks locked.
 gns_mend(clientlib/steamnetworkingsockets_connections.cpp
   "CSteamNetworkingMessage *pMsg = new CSteamNetworkingMessage;" [=[CSteamNetworkingMessage *pMsg = new (std::nothrow) CSteamNetworkingMessage;
 	if ( !pMsg )
@@ -260,7 +262,7 @@ gns_mend(clientlib/steamnetworkingsockets_connections.cpp
 				goto add_to_tail;
 ]=])
 
-# The rest as it is, beside the mended, so that all find the same headers.
+# Copies the rest unchanged next to what is mended, so that all find the same headers.
 file(GLOB files RELATIVE ${GNS_ORIGINAL} CONFIGURE_DEPENDS
   ${GNS_ORIGINAL}/*.cpp ${GNS_ORIGINAL}/*.h ${GNS_ORIGINAL}/clientlib/*.cpp ${GNS_ORIGINAL}/clientlib/*.h)
 list(REMOVE_ITEM files ${gns_mended_files})

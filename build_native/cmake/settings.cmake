@@ -1,4 +1,4 @@
-# A setting is a -D variable, else an environment variable, else its default.
+# A setting is a -D variable, otherwise an environment variable, otherwise its default.
 function(gns_py_setting name default)
   if(DEFINED CACHE{${name}})
     return()
@@ -23,7 +23,7 @@ if(NOT GNS_PY_SANITIZE MATCHES "^(|address,undefined|thread)$")
   message(FATAL_ERROR "GNS_PY_SANITIZE=${GNS_PY_SANITIZE}: choose address,undefined or thread")
 endif()
 
-# What find_package found for one mode would silently serve the other.
+# What find_package found for one mode would silently be used for the other.
 if(NOT GNS_PY_MODE STREQUAL "${GNS_PY_CONFIGURED_MODE}" AND DEFINED CACHE{GNS_PY_CONFIGURED_MODE})
   message(FATAL_ERROR "${CMAKE_BINARY_DIR} was configured with GNS_PY_MODE=${GNS_PY_CONFIGURED_MODE}: "
     "delete it, or use another build folder for GNS_PY_MODE=${GNS_PY_MODE}")

@@ -8,9 +8,9 @@ namespace gns_core {
 
 namespace {
 
-// An honest peer is heard of within a round trip, and asks again within two seconds if a packet was lost.
+// An honest peer is heard from within a round trip, and repeats itself within two seconds if a packet was lost.
 constexpr int64_t patience_us = 3'000'000;
-// Refusals that an address is told at once, and each second: no server is to be kept busy with answering.
+// How many refusals an address is sent at once, and per second: answering must not keep a server busy.
 constexpr double answers = 32;
 
 bool reaches(int64_t count, int32_t limit) { return limit != GNS_NO_LIMIT && count >= limit; }
@@ -37,8 +37,9 @@ const char *refusal_text(Refusal refusal) noexcept {
 }
 
 int32_t check_limits(const gns_limits &limits) noexcept {
-    const bool rate = limits.rate_per_address == GNS_NO_LIMIT ||
-                      (std::isfinite(limits.rate_per_address) && limits.rate_per_address > 0 && limits.burst_per_address > 0);
+    const bool rate =
+        limits.rate_per_address == GNS_NO_LIMIT ||
+        (std::isfinite(limits.rate_per_address) && limits.rate_per_address > 0 && limits.burst_per_address > 0);
     return rate && is_limit(limits.max_half_open) && is_limit(limits.max_half_open_per_address) &&
                    is_limit(limits.max_connections_per_address)
                ? 0
@@ -70,12 +71,14 @@ Admission::Decision Admission::request(const uint8_t *ip, int64_t now_us) {
 }
 
 Refusal Admission::judge(const Caller &who, int64_t now_us, Handle *gives_way) const {
-    if (reaches(int64_t{who.open} + who.half_open, limits_.max_connections_per_address)) return Refusal::connections_per_address;
+    if (reaches(int64_t{who.open} + who.half_open, limits_.max_connections_per_address))
+        return Refusal::connections_per_address;
     if (reaches(who.half_open, limits_.max_half_open_per_address)) return Refusal::half_open_per_address;
     if (limits_.rate_per_address != GNS_NO_LIMIT && who.tokens < 1) return Refusal::rate;
     if (reaches(static_cast<int64_t>(half_open_.size()), limits_.max_half_open)) {
         const Handle oldest = half_open_.front();
-        if (now_us < next_gives_way_us_ || now_us - places_.at(oldest).since_us < patience_us) return Refusal::half_open;
+        if (now_us < next_gives_way_us_ || now_us - places_.at(oldest).since_us < patience_us)
+            return Refusal::half_open;
         *gives_way = oldest;
     }
     return Refusal::none;
@@ -136,7 +139,7 @@ Admission::Handle Admission::end(Handle connection, bool lingers) {
     const auto found = places_.find(connection);
     if (found == places_.end()) return 0;
     Place &place = found->second;
-    if (place.state == State::open) { // only those count from here on that nobody knows
+    if (place.state == State::open) { // from here on only those count that were never heard from
         forget(connection);
         return 0;
     }
@@ -160,7 +163,7 @@ void Admission::forget(Handle connection) {
     places_.erase(found);
 }
 
-// Its address has it no more.
+// Takes a connection off its address's account.
 void Admission::leave(Place &place) {
     if (place.state != State::half_open && place.state != State::open) return;
     Caller &who = callers_.at(place.address);

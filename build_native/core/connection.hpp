@@ -7,13 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "core_api.hpp"
 #include "framing.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
+#include "handle_table.hpp"
 
 namespace gns_core {
 
@@ -21,13 +20,13 @@ class Admission;
 class Mailbox;
 class History;
 
-// What a connection has queued or unacked. Outlives its connection, for GNS frees messages when it likes, on any thread:
-// everything is atomic.
+// What a connection has queued or unacked. It outlives its connection, because GNS frees messages whenever it likes, on
+// any thread; therefore everything is atomic.
 struct SendAccount {
     std::atomic<int64_t> bytes{0};
     std::atomic<int64_t> messages{0};
     std::atomic<int64_t> cost{0};       // segments, in 1/64
-    std::atomic<bool> watched{false};   // somebody waits for it to drain: freeing wakes the pump
+    std::atomic<bool> watched{false};   // a caller waits for it to drain: freeing a message wakes the pump
     std::atomic<int64_t> references{1}; // the connection's, and one for each message
 };
 
@@ -44,22 +43,22 @@ struct QueueLimits {
 
 // What gns_connection_notify_drained waits for.
 struct DrainBound {
-    int64_t bytes = -1; // negative: nobody waits
+    int64_t bytes = -1; // negative: no caller waits
     int64_t segments = -1;
 };
 
-// Whether no more than that is queued or unacked.
+// Returns whether at most that much is queued or unacked.
 inline bool is_drained(const SendAccount &account, const DrainBound &bound) {
     return account.bytes.load() <= bound.bytes && account.cost.load() <= 64 * bound.segments;
 }
 
 struct ListenSocket {
     uint64_t handle = 0;
-    std::shared_ptr<Admission> admission; // nullptr: no limits
-    HSteamListenSocket native = k_HSteamListenSocket_Invalid; // pump only
+    std::shared_ptr<Admission> admission;                         // nullptr: no limits
+    HSteamListenSocket gns_handle = k_HSteamListenSocket_Invalid; // serving thread only
     std::shared_ptr<Mailbox> mailbox;
     gns_address address{};
-    QueueLimits limits; // pump only
+    QueueLimits limits; // serving thread only
 };
 
 struct Connection {
@@ -71,13 +70,14 @@ struct Connection {
     uint64_t handle = 0;
     uint64_t listen_socket = 0;
     bool inbound = false;
-    bool in_memory = false; // GNS delivers to the other end inside of the sending call
-    std::atomic<HSteamNetConnection> native{k_HSteamNetConnection_Invalid}; // 0 once GNS's connection is closed; pump writes
+    bool in_memory = false; // GNS delivers to the other end within the sending call
+    // 0 once GNS's connection is closed; written by the serving thread.
+    std::atomic<HSteamNetConnection> gns_handle{k_HSteamNetConnection_Invalid};
     std::atomic<int32_t> state{k_ESteamNetworkingConnectionState_None};
     std::atomic<bool> discard{false}; // closed here: unread messages are gone
-    bool failed = false;              // pump only: it is to end as soon as there is memory for that
+    bool failed = false;              // serving thread only: to be ended as soon as there is memory for that
 
-    // Receiving: what waits in the mailbox, against its bounds.
+    // Receiving: what waits in the mailbox, and its bounds.
     std::atomic<int64_t> recv_bytes{0};
     std::atomic<int64_t> recv_messages{0};
     std::atomic<int32_t> recv_bytes_limit{0};
@@ -88,45 +88,50 @@ struct Connection {
     std::atomic<int32_t> send_bytes_limit{512 * 1024};
     std::atomic<int32_t> max_segments{16384};
     std::atomic<int32_t> segment_size{1100};
-    std::vector<int64_t> last_number{0}; // per lane; under the pump queue's lock
+    std::vector<int64_t> last_number{0}; // per lane; under the command queue's lock
 
-    // Of sessions.
-    FramedSends framed_sends; // under the pump queue's lock
+    // Sessions.
+    FramedSends framed_sends; // under the command queue's lock
     FramedReceives framed_receives;
 
     std::atomic<int32_t> drain_waiters{0}; // threads in gns_connection_wait_drained
 
     // Under end_mutex.
     std::mutex end_mutex;
-    std::condition_variable changed; // it has ended, a pong has come, or, while somebody waits for that, it has less to send
+    std::condition_variable
+        changed; // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
     std::shared_ptr<Mailbox> mailbox;
     int64_t pongs = 0;
-    int64_t round_trip_us = 0; // of the last one
-    bool ended = false; // the terminal event has been pushed: nothing may follow it
+    int64_t round_trip_us = 0; // the last one
+    bool ended = false;        // the terminal event has been pushed: nothing may follow it
     gns_connection_info last_info{};
     gns_connection_status last_status{};
     std::shared_ptr<History> history;
 
-    // Under the pump queue's lock: what need not be queued once more.
+    // Under the command queue's lock: what need not be queued again.
     bool flushed = false;      // nothing was sent since the last flush
-    bool drain_queued = false; // drain_asked will be taken
+    bool drain_queued = false; // drain_asked is about to be taken
     DrainBound drain_asked;
 
-    DrainBound drain; // pump only
+    DrainBound drain; // serving thread only
 };
+
+using Connections = HandleTable<Connection>;
+using ListenSockets = HandleTable<ListenSocket>;
 
 struct ReleaseMessage {
     void operator()(SteamNetworkingMessage_t *message) const { message->Release(); }
 };
 using MessagePtr = std::unique_ptr<SteamNetworkingMessage_t, ReleaseMessage>;
 
-// State from which a connection neither sends nor receives any more.
+// Returns whether a connection in this state neither sends nor receives again.
 inline bool is_over(int32_t state) {
-    return state != k_ESteamNetworkingConnectionState_Connecting && state != k_ESteamNetworkingConnectionState_FindingRoute &&
+    return state != k_ESteamNetworkingConnectionState_Connecting &&
+           state != k_ESteamNetworkingConnectionState_FindingRoute &&
            state != k_ESteamNetworkingConnectionState_Connected;
 }
 
-// Waits on a connection's `changed`: 1 when ready, 0 at the timeout.
+// Waits on a connection's `changed`: returns 1 when ready, 0 at the timeout.
 template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_us, const Ready &ready) {
     std::unique_lock lock(connection.end_mutex);
     if (timeout_us < 0) {
@@ -136,32 +141,16 @@ template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_
     return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
 }
 
-gns_connection_info to_info(const SteamNetConnectionInfo_t &native, uint64_t listen_socket);
-gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &native);
-gns_address to_address(const SteamNetworkingIPAddr &native);
-SteamNetworkingIPAddr to_native(const gns_address &address);
-bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity);
-
-// So many messages of so many bytes count no more against the bounds of receiving.
+// Stops counting these messages and bytes against the receive limits.
 inline void handled(Connection &connection, int64_t messages, int64_t bytes) {
     connection.recv_messages.fetch_sub(messages, std::memory_order_relaxed);
     connection.recv_bytes.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-// From now on its events go to another mailbox, with those that wait.
-void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox);
-
-// Puts an event into the connection's mailbox unless the connection has ended. Returns the mailbox if its reader must be
-// signalled.
-std::shared_ptr<Mailbox> push(Connection &connection, struct Event event);
-
-// Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new
-// state. Returns whether this call did it.
-bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info);
-// The same, where GNS does not tell why.
-bool push_end(const std::shared_ptr<Connection> &connection, int32_t state, int32_t reason, std::string_view text);
-
-// What this side said when it ended the connection; untouched if it was not this side that did.
-void said_at_end(Connection &connection, int32_t *reason, std::string *text);
+gns_connection_info to_info(const SteamNetConnectionInfo_t &from, uint64_t listen_socket);
+gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &from);
+gns_address to_address(const SteamNetworkingIPAddr &from);
+SteamNetworkingIPAddr to_gns(const gns_address &address);
+bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity);
 
 } // namespace gns_core

@@ -2,14 +2,12 @@
 
 #include <cstring>
 
-#include "runtime.hpp"
-
 namespace gns_core {
 
 namespace {
 
 constexpr uint8_t type_data = 0x10, type_untracked = 0x11;
-// The peer is told when so large a part of the first credit was handled since it was told last.
+// An ack is due each time that a quarter of the first credit has been handled since the last one.
 constexpr int64_t due_part = 4;
 
 // Seven bits a byte, the least significant first; the high bit says that another byte follows.
@@ -20,7 +18,7 @@ uint32_t write_varint(uint64_t number, uint8_t *out) {
     return size;
 }
 
-// Only numbers that an int64_t can hold, in the shortest form; returns their size, 0 for all else.
+// Reads a number that an int64_t can hold, in its shortest form. Returns its size, 0 for everything else.
 uint32_t read_varint(const uint8_t *in, uint32_t size, int64_t *number) {
     constexpr uint32_t longest = 9; // 63 bits
     uint64_t value = 0;
@@ -90,7 +88,8 @@ Credit FramedReceives::grant(int64_t handled) {
 }
 
 bool FramedReceives::note_due() {
-    if ((came_.bytes - due_.bytes) * due_part < first_.bytes && (came_.messages - due_.messages) * due_part < first_.messages)
+    if ((came_.bytes - due_.bytes) * due_part < first_.bytes &&
+        (came_.messages - due_.messages) * due_part < first_.messages)
         return false;
     due_ = came_;
     std::lock_guard lock(mutex_);
@@ -100,12 +99,14 @@ bool FramedReceives::note_due() {
 
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
     heard_us_.store(message.m_usecTimeReceived, std::memory_order_relaxed);
-    if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES) return std::nullopt; // no frame can name such a lane
+    if (message.m_cbSize < 1 || message.m_idxLane >= GNS_MAX_LANES)
+        return std::nullopt; // frames cannot name such a lane
     switch (*static_cast<const uint8_t *>(message.m_pData)) {
     case type_data: return take_data(message);
     case type_untracked:
         if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
-        return Taken{message.m_nMessageNumber, 1, false, false}; // GNS sends long ones reliably, whatever they are sent as
+        // Never reliable, although GNS sends long ones reliably, whatever they are sent as.
+        return Taken{message.m_nMessageNumber, 1, false, false};
     default: return std::nullopt;
     }
 }
@@ -119,7 +120,7 @@ std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetwor
     const uint32_t payload = size - 1 - length;
     int64_t &last = of_lane(numbers_, message.m_idxLane);
     if (number != last + 1 || payload > max_message_) return std::nullopt;
-    // The last one may go over the credit; and lanes overtake each other, so it need not be the last one to come.
+    // The last message may exceed the credit; and since lanes overtake each other, it need not be the last to arrive.
     if (came_.bytes + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
         came_.messages >= credit_messages_.load(std::memory_order_relaxed))
         return std::nullopt;
@@ -130,65 +131,3 @@ std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetwor
 }
 
 } // namespace gns_core
-
-using namespace gns_core;
-
-int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        if (found->framed_receives.on()) return fail(-k_EResultInvalidState, "it has begun");
-        found->framed_receives.begin(max_message, {credit_bytes, credit_messages});
-        return 0;
-    });
-}
-
-int32_t gns_framing_grant(uint64_t connection, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        const Credit credit = found->framed_receives.grant(handled);
-        *credit_bytes = credit.bytes;
-        *credit_messages = credit.messages;
-        return 0;
-    });
-}
-
-int64_t gns_framing_heard(uint64_t connection) {
-    return guarded([&]() -> int64_t {
-        const auto found = runtime().connections.find(connection);
-        return found ? found->framed_receives.heard_us() : not_found();
-    });
-}
-
-int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        std::lock_guard lock(runtime().pump.queue_mutex());
-        found->framed_sends.allow(max_message, {credit_bytes, credit_messages});
-        return 0;
-    });
-}
-
-int32_t gns_framing_hold(uint64_t connection, int32_t held) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        if (held < GNS_HOLD_NONE || held > GNS_HOLD_ALL) return fail(GNS_ERROR_BAD_VALUE);
-        std::lock_guard lock(runtime().pump.queue_mutex());
-        found->framed_sends.hold(held);
-        return 0;
-    });
-}
-
-int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes) {
-    return guarded([&]() -> int32_t {
-        const auto found = runtime().connections.find(connection);
-        if (!found) return not_found();
-        std::lock_guard lock(runtime().pump.queue_mutex());
-        const std::vector<int64_t> &sent = found->framed_sends.numbers();
-        for (size_t lane = 0; lane < static_cast<size_t>(lanes); ++lane) numbers[lane] = lane < sent.size() ? sent[lane] : 0;
-        return 0;
-    });
-}

@@ -1,5 +1,5 @@
-// The messages of a session as docs/session-protocol.md frames them: DATA, with its number and within the credit that the
-// receiver gives, and UNTRACKED. All other frames are the caller's.
+// The messages of a session, framed as docs/session-protocol.md specifies: DATA, with its number and within the credit
+// that the receiver gives, and UNTRACKED. All other frames are the caller's business.
 #pragma once
 
 #include <atomic>
@@ -10,28 +10,28 @@
 #include <vector>
 
 #include "core_api.hpp"
-#include "gns_native.hpp"
+#include "gns/gns_native.hpp"
 
 namespace gns_core {
 
 constexpr uint32_t max_frame_prefix = 11;
 
-// So much, in the life of a session.
+// Counted over the life of a session.
 struct Credit {
     int64_t bytes;
     int64_t messages;
 };
 
-// The way out. Everything under the pump queue's lock.
+// The way out. Everything under the command queue's lock.
 class FramedSends {
 public:
     void allow(uint32_t max_message, Credit credit);
     void hold(int32_t held) { held_ = held; }
-    // 0, or why a message must not be sent now. waited: it is one of those that were held back.
+    // Returns 0, or why a message must not be sent now. waited: it is one of those that were held back.
     int64_t check(uint32_t size, bool reliable, bool waited) const;
-    // Writes what comes before a payload, ending at `end`; returns its size. The message counts as sent.
+    // Writes what precedes a payload, ending at `end`, and returns its size. The message counts as sent.
     uint32_t write_prefix(char *end, uint32_t size, bool reliable, uint16_t lane, int64_t *number);
-    // Of the last DATA of each lane.
+    // The number of the last DATA of each lane.
     const std::vector<int64_t> &numbers() const { return numbers_; }
 
 private:
@@ -43,22 +43,22 @@ private:
     std::vector<int64_t> numbers_;
 };
 
-// The way in. Pump only, but for what is said otherwise.
+// The way in. Serving thread only, unless it says otherwise.
 class FramedReceives {
 public:
-    // Any thread, once, and before on() is true to the pump.
+    // Any thread, once; on() is true afterwards.
     void begin(uint32_t max_message, Credit first);
     bool on() const { return on_.load(std::memory_order_acquire); }
-    // Any thread: what may come from now on, as all up to the handled-th message that was due has been handled.
+    // Any thread. See gns_framing_grant; returns what may arrive.
     Credit grant(int64_t handled);
     int64_t heard_us() const { return heard_us_.load(std::memory_order_relaxed); }
     struct Taken {
         int64_t number;
-        uint32_t prefix; // so much comes before the payload
+        uint32_t prefix; // bytes before the payload
         bool reliable;
-        bool due; // once it is handled, the peer must know
+        bool ack_due; // once it is handled, the peer must learn that
     };
-    // Nothing, unless it is a DATA or UNTRACKED frame that may come now.
+    // Returns nothing unless it is a DATA or UNTRACKED frame that may arrive now.
     std::optional<Taken> take(const SteamNetworkingMessage_t &message);
 
 private:
@@ -73,10 +73,10 @@ private:
     Credit first_{};
     Credit came_{};
     std::vector<int64_t> numbers_;
-    Credit due_{}; // what had come with the last message that was due
-    std::mutex mutex_; // of what follows; a leaf
+    Credit due_{};     // what had arrived with the last message whose ack was due
+    std::mutex mutex_; // for the next two; a leaf
     std::deque<Credit> ungranted_;
-    int64_t granted_ = 0; // so many of those that were due
+    int64_t granted_ = 0; // how many of those were granted
 };
 
 } // namespace gns_core

@@ -9,15 +9,17 @@ namespace gns_core {
 std::atomic<bool> forked{false};
 
 namespace {
-thread_local char last_error[1024];
+thread_local char last_text[1024];
 thread_local int32_t last_number = 0;
 }
 
 int32_t fail(int32_t code, std::string_view text, int32_t number) noexcept {
     last_number = number;
-    copy_text(last_error, sizeof last_error, text.empty() ? gns_error_text(code) : text);
+    copy_text(last_text, sizeof last_text, text.empty() ? error_text(code) : text);
     return code;
 }
+
+LastError last_error() noexcept { return {last_text, last_number}; }
 
 int32_t system_error_in(std::string_view text) noexcept {
     // "Error code 0x%08x.", "error 0x%x", "errno=%d"
@@ -47,15 +49,12 @@ void copy_text(char *out, size_t capacity, std::string_view text) noexcept {
     std::memset(out + size, 0, capacity - size);
 }
 
-} // namespace gns_core
-
-const char *gns_last_error_text(void) { return gns_core::last_error; }
-int32_t gns_last_error_number(void) { return gns_core::last_number; }
-
-const char *gns_error_text(int32_t code) {
+const char *error_text(int32_t code) noexcept {
     switch (code) {
     case GNS_ERROR_NOT_RUNNING: return "the runtime is not running";
-    case GNS_ERROR_FORKED: return "this process is a fork of the one that started the runtime, which does not work here: start a fresh process";
+    case GNS_ERROR_FORKED:
+        return "this process is a fork of the one that started the runtime, which does not work here: start a fresh "
+               "process";
     case GNS_ERROR_BAD_HANDLE: return "the handle is not valid or is closed";
     case GNS_ERROR_TOO_LARGE: return "the message is too large to be sent";
     case GNS_ERROR_BUFFER_TOO_SMALL: return "the buffer is too small";
@@ -65,7 +64,7 @@ const char *gns_error_text(int32_t code) {
     case GNS_ERROR_UNKNOWN_OPTION: return "there is no such option";
     case GNS_ERROR_WRONG_SCOPE: return "the option does not exist at this scope";
     case GNS_ERROR_WRONG_TYPE: return "the option has another type";
-    case GNS_ERROR_LOCKED: return "the option cannot be changed any more";
+    case GNS_ERROR_LOCKED: return "the option can no longer be changed";
     case GNS_ERROR_RESERVED: return "the option is reserved; set recv_queue_bytes or recv_queue_messages";
     case GNS_ERROR_BAD_TEXT: return "the text is too long or holds a NUL byte";
     case GNS_ERROR_BAD_REASON: return "a close reason must be from 1000 to 2999";
@@ -84,3 +83,5 @@ const char *gns_error_text(int32_t code) {
     default: return "";
     }
 }
+
+} // namespace gns_core

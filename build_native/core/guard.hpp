@@ -1,4 +1,4 @@
-// What stands between a C caller and the core: process state, exceptions, the text of the last error.
+// What stands between a C caller and the core: the process's state, exceptions, the text of the last error.
 #pragma once
 
 #include <atomic>
@@ -13,11 +13,21 @@
 
 namespace gns_core {
 
-// Set in the child by fork and never reset: no lock of the core may be touched there.
+// Set in the child by fork and never reset: none of the core's locks may be touched there.
 extern std::atomic<bool> forked;
 
-// number: the system's own, if it was the system that refused.
+// Notes this thread's last error and returns its code. number: the system's own, if the system refused.
 int32_t fail(int32_t code, std::string_view text = {}, int32_t number = 0) noexcept;
+
+// This thread's last error: GNS's words where there are any, otherwise the core's; "" before.
+struct LastError {
+    const char *text;
+    int32_t number;
+};
+LastError last_error() noexcept;
+
+// One sentence for an error code; "" for an unknown one.
+const char *error_text(int32_t code) noexcept;
 
 // Runs the body of one exported function: nothing is touched in a forked child, nothing is thrown into C.
 template <class Body> auto guarded(Body &&body) noexcept -> decltype(body()) {
@@ -35,10 +45,10 @@ template <class Body> auto guarded(Body &&body) noexcept -> decltype(body()) {
     }
 }
 
-// The system's number in a message of GNS, which tells it nowhere else; 0: it was not the system.
+// Finds the system's error number in a message of GNS, which reports it nowhere else; 0: the system was not the cause.
 int32_t system_error_in(std::string_view text) noexcept;
 
-// A text argument: at most `longest` bytes, none of them NUL.
+// Returns whether a text argument has at most `longest` bytes, none of them NUL.
 bool is_text(const char *text, int32_t size, int32_t longest) noexcept;
 
 // Copies into a terminated field of fixed size, cut at a whole UTF-8 character.

@@ -1,4 +1,5 @@
-// Handles with generations: GNS itself looks at the low 16 bits of its handles only, so a stale one could hit a stranger.
+// Handles with generations: GNS itself looks only at the low 16 bits of its handles, so
+// a stale one could name another object.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ public:
     // kind keeps the handles of different tables apart.
     explicit HandleTable(uint64_t kind) : kind_(kind) {}
 
-    // The object learns its handle before anyone can find it.
+    // The object gets its handle before it can be found.
     uint64_t insert(std::shared_ptr<T> object) {
         std::lock_guard lock(mutex_);
         if (free_.empty()) {
@@ -38,7 +39,7 @@ public:
         return slots_[index].object;
     }
 
-    // The object if this call is the one that removed it.
+    // Returns the object if this call is the one that removed it.
     std::shared_ptr<T> remove(uint64_t handle) {
         std::lock_guard lock(mutex_);
         const size_t index = handle & 0xFFFFFF;

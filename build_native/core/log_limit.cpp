@@ -7,11 +7,12 @@ namespace gns_core {
 
 namespace {
 
-constexpr int64_t window_us = 3'000'000; // GNS's own
+constexpr int64_t window_us = 3'000'000; // the window of GNS's own limit
 constexpr int32_t most_of_a_kind = 10;
-constexpr size_t most_kinds = 64; // in one window; the rest are one kind together
+constexpr size_t most_kinds = 64; // in one window; the rest count as one kind
 
-// Lines are of one kind if they differ in words with digits only, and in the connection: "[#123 UDP 10.0.0.1:27015] ...".
+// Lines are of one kind if they differ only in words with digits and in the connection:
+// "[#123 UDP 10.0.0.1:27015] ...".
 uint64_t hash_of_kind(const std::string &text) {
     const char *word = text.c_str();
     if (std::strncmp(word, "[#", 2) == 0)
@@ -44,7 +45,7 @@ bool LogLimit::admit(const LogLine &line) {
     return false;
 }
 
-void LogLimit::tell(int64_t now_us, std::deque<LogLine> *lines) {
+void LogLimit::report(int64_t now_us, std::deque<LogLine> *lines) {
     due_ = std::numeric_limits<int64_t>::max();
     kinds_.erase(std::remove_if(kinds_.begin(), kinds_.end(),
                                 [&](const Kind &kind) {
@@ -55,7 +56,8 @@ void LogLimit::tell(int64_t now_us, std::deque<LogLine> *lines) {
                                     }
                                     if (left_out > 0)
                                         lines->push_back({kind.left_out.time_us, kind.left_out.level,
-                                                          std::to_string(left_out) + " more like this within 3 s: " + kind.left_out.text});
+                                                          std::to_string(left_out) +
+                                                              " more like this within 3 s: " + kind.left_out.text});
                                     return true;
                                 }),
                  kinds_.end());

@@ -1,5 +1,5 @@
-// What a peer can make GNS log must not fill the log. GNS limits some such lines itself (three within three seconds, all
-// taken together); the rest are limited here, each kind for itself, and what is left out is counted and told.
+// Keeps lines that a peer can make GNS log from filling the log. GNS limits some such lines itself (three within three
+// seconds, all taken together); the rest are limited here, each kind by itself, and those left out are counted.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@ struct LogLine {
 
 class LogLimit {
 public:
-    // False: the line is one too many of its kind.
+    // Returns false if the line is one too many of its kind.
     bool admit(const LogLine &line);
-    // When there is something to tell, in time_us.
+    // When report() has something to say; a time_us.
     int64_t due() const { return due_; }
-    // Appends a line for each kind that had too many within a time that is over by now.
-    void tell(int64_t now_us, std::deque<LogLine> *lines);
+    // Appends a line for each kind that had too many in a window that is over by now.
+    void report(int64_t now_us, std::deque<LogLine> *lines);
 
 private:
     struct Kind {

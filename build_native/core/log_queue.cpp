@@ -5,8 +5,7 @@
 #include <new>
 
 #include "guard.hpp"
-#include "gns_native.hpp"
-#include "runtime.hpp"
+#include "gns/gns_native.hpp"
 
 namespace gns_core {
 
@@ -16,25 +15,26 @@ constexpr size_t kept_lines = 1024;
 constexpr int64_t never = std::numeric_limits<int64_t>::max();
 thread_local ErrorCapture *capture = nullptr;
 
-// What GNS takes for a bug, or for trouble, and is none.
+// What GNS takes for a bug or for trouble, mistakenly.
 constexpr const char *false_alarms[] = {
-    // GNS expects its callbacks to be run several times a second by a program that may be busy. The pump runs them after
+    // GNS expects a program, which may be busy, to run its callbacks several times a second. The pump runs them after
     // every poll, so more than a hundred at once only means that as many connections changed in one poll.
     "Callbacks backing up",
-    // More lanes while messages are queued: GNS copies its lanes, mends the messages' pointers to them, and asserts in the
-    // old lanes' destructor that it had no messages.
+    // More lanes while messages are queued: GNS copies its lanes, corrects the messages' pointers to them, and asserts
+    // in the old lanes' destructor that they had no messages.
     "Assertion Failed: m_messagesQueued.empty()",
-    // Empty unreliable messages: where GNS chooses between lanes it asserts that every message has a byte left to send. It
-    // sends them all the same; other assertions of the same function see to it that none is sent beyond its size.
+    // Empty unreliable messages: where GNS chooses between lanes, it asserts that every message has a byte left to
+    // send. It sends them all the same; other assertions of that function make sure that none is sent beyond its size.
     "Assertion Failed: l.m_cbCurrentSendMessageSent < pNextMsg->m_cbSize",
-    // A receiver with very many gaps, on a bad network, merges two: of one that still has an ack to come GNS asserts that it
-    // lies before the first such one, and is due before it. By its own invariant (DebugCheckPacketGapMap) it lies after.
+    // A receiver with very many gaps, on a bad network, merges two: GNS asserts that a gap whose ack is still
+    // pending lies before the first such gap, and is due before it. By its own invariant
+    // (DebugCheckPacketGapMap) it lies after it.
     "Assertion Failed: itGapToDelete->",
-    // A connection that has ended since its lanes were counted; the core asks again without them.
+    // A connection has ended since its lanes were counted; the core asks again without them.
     "Connection only has 0 lanes configured",
-    // The caller is told, and may well wait for room, trying again and again.
+    // The caller gets an error, and may well be waiting for room, trying again and again.
     "Cannot create IPv4 connection.",
-    // Only the pump takes GNS's locks for long; on a loaded machine it is not news that it was not scheduled meanwhile.
+    // Only the pump holds GNS's locks for long; on a loaded machine it is normal that it was not scheduled meanwhile.
     "SteamNetworkingSockets lock held for",
 };
 
@@ -47,14 +47,15 @@ bool is_false_alarm(const char *text) {
 void take(ESteamNetworkingSocketsDebugOutputType level, const char *text) {
     constexpr int32_t warning = k_ESteamNetworkingSocketsDebugOutputType_Warning;
     const int32_t wanted = log_queue().level.load(std::memory_order_relaxed);
-    const int32_t kept = is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
+    const int32_t kept =
+        is_false_alarm(text) ? int32_t{k_ESteamNetworkingSocketsDebugOutputType_Debug} : int32_t{level};
     if (capture && level <= k_ESteamNetworkingSocketsDebugOutputType_Error) capture->add(text);
-    // GNS sends more than it was asked for only where an option (LogLevel_...) asks for it, for one connection perhaps.
+    // GNS sends more than it was asked for only if an option (LogLevel_...) asks for it, perhaps for one connection.
     const bool asked_for = wanted > 0 && level > warning && level > wanted;
     if (kept <= wanted || asked_for) log_queue().push(kept, text);
 }
 
-// GNS logs with its locks held, and is compiled without exceptions: none may leave.
+// GNS logs with its locks held, and is compiled without exceptions: this must not throw.
 void sink(ESteamNetworkingSocketsDebugOutputType level, const char *text) noexcept {
     try {
         take(level, text);
@@ -75,16 +76,16 @@ void LogQueue::push(int32_t line_level, const char *text) {
     LogLine line{SteamNetworkingUtils()->GetLocalTimestamp(), line_level, text};
     while (!line.text.empty() && (line.text.back() == '\n' || line.text.back() == '\r')) line.text.pop_back();
     std::lock_guard lock(mutex_);
-    tell_left_out(line.time_us);
-    // Details are not limited: whoever wants them, wants them all.
+    report_left_out(line.time_us);
+    // Details are not limited: a reader who wants them wants all of them.
     if (line_level > k_ESteamNetworkingSocketsDebugOutputType_Warning || limit_.admit(line)) add(std::move(line));
     waiting_since_.store(lines_.empty() ? limit_.due() : 0, std::memory_order_relaxed);
 }
 
-void LogQueue::tell_left_out(int64_t now_us) {
-    std::deque<LogLine> told;
-    limit_.tell(now_us, &told);
-    for (LogLine &line : told) add(std::move(line));
+void LogQueue::report_left_out(int64_t now_us) {
+    std::deque<LogLine> reports;
+    limit_.report(now_us, &reports);
+    for (LogLine &line : reports) add(std::move(line));
 }
 
 void LogQueue::add(LogLine line) {
@@ -102,14 +103,14 @@ bool LogQueue::waiting() const {
 
 void LogQueue::finish() {
     std::lock_guard lock(mutex_);
-    tell_left_out(never);
+    report_left_out(never);
     waiting_since_.store(lines_.empty() ? never : 0, std::memory_order_relaxed);
 }
 
 int32_t LogQueue::receive(gns_log_record *records, int32_t count, int64_t *dropped) {
     const int64_t now = SteamNetworkingUtils()->GetLocalTimestamp();
     std::lock_guard lock(mutex_);
-    tell_left_out(now);
+    report_left_out(now);
     int32_t moved = 0;
     for (; moved < count && !lines_.empty(); ++moved) {
         const LogLine &line = lines_.front();
@@ -143,22 +144,3 @@ void ErrorCapture::add(const char *text) {
 }
 
 } // namespace gns_core
-
-int32_t gns_log_set_level(int32_t level) {
-    using namespace gns_core;
-    return guarded([&]() -> int32_t {
-        if (level < 0 || level > k_ESteamNetworkingSocketsDebugOutputType_Everything) return fail(GNS_ERROR_BAD_VALUE);
-        log_queue().level.store(level);
-        if (!NativeAccess()) return 0; // gns_start will tell GNS
-        on_pump([] { // where GNS logs: it keeps both unguarded
-            attach_log();
-            return 0;
-        });
-        return 0;
-    });
-}
-
-int32_t gns_log_receive(gns_log_record *records, int32_t count, int64_t *dropped) {
-    using namespace gns_core;
-    return guarded([&]() -> int32_t { return log_queue().receive(records, count, dropped); });
-}

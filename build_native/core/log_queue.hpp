@@ -1,5 +1,5 @@
-// GNS's log lines on their way out. Bounded twice: too many alike are told of in one line, and lines that nobody fetches
-// are counted and dropped.
+// GNS's log lines on their way out. Bounded twice: too many similar lines become one, and lines that
+// are not fetched are counted and dropped.
 #pragma once
 
 #include <atomic>
@@ -18,28 +18,29 @@ public:
     void push(int32_t level, const char *text);
     int32_t receive(gns_log_record *records, int32_t count, int64_t *dropped);
     bool waiting() const;
-    // What was left out is told now: no more lines come.
+    // Reports what was left out at once: no more lines follow.
     void finish();
     std::atomic<int32_t> level;
 
     LogQueue();
 
 private:
-    void tell_left_out(int64_t now_us);
+    void report_left_out(int64_t now_us);
     void add(LogLine line);
     std::mutex mutex_;
     std::deque<LogLine> lines_;
     LogLimit limit_;
     int64_t dropped_ = 0;
-    std::atomic<int64_t> waiting_since_; // when there is something to fetch, which may be in the future
+    std::atomic<int64_t> waiting_since_; // from when on there is something to fetch; may be in the future
 };
 
 LogQueue &log_queue();
 
-// Hands GNS the sink and the level; GNS forgets both when it is killed. Pump thread, or while GNS comes up.
+// Hands GNS the sink and the level; GNS forgets both when it is killed. Serving thread, or while GNS starts.
 void attach_log();
 
-// What GNS logged on this thread, at level error or graver, since the scope began: GNS tells why a call failed nowhere else.
+// What GNS logged on this thread, at level error or more severe, since the scope began:
+// GNS says nowhere else why a call failed.
 class ErrorCapture {
 public:
     ErrorCapture();

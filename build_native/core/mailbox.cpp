@@ -4,13 +4,10 @@
 #include <chrono>
 #include <cstring>
 #include <iterator>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "guard.hpp"
-#include "log_queue.hpp"
-#include "runtime.hpp"
 
 namespace gns_core {
 
@@ -45,16 +42,17 @@ bool Mailbox::wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us) {
 int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                          gns_batch *batch) {
     *batch = gns_batch{};
-    std::vector<Event> taken; // copied and released without the lock
-    bool holds;
+    std::vector<Event> taken; // copied and released outside of the lock
+    bool counts_until_handled;
     {
         std::unique_lock lock(mutex_);
         wait(lock, timeout_us);
         woken_ = false;
         if (destroyed_) return fail(GNS_ERROR_BAD_HANDLE);
-        holds = holds_;
+        counts_until_handled = counts_until_handled_;
         uint64_t used = 0;
-        taken.reserve(std::min(events_.size(), static_cast<size_t>(std::max(max_events, 0)))); // or not at all: none may be lost
+        // If this throws, nothing has been taken yet: no event may be lost.
+        taken.reserve(std::min(events_.size(), static_cast<size_t>(std::max(max_events, 0))));
         while (!events_.empty() && static_cast<int32_t>(taken.size()) < max_events) {
             Event &next = events_.front();
             if (next.message && next.connection->discard.load(std::memory_order_relaxed)) {
@@ -76,7 +74,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
             if (waker_ && !stopped_) waker_->clear();
         } else {
             batch->more = 1;
-            changed_.notify_one(); // signal told one reader only
+            changed_.notify_one(); // signal() woke one reader only
         }
         if (taken.empty() && stopped_) return fail(GNS_ERROR_NOT_RUNNING);
     }
@@ -97,8 +95,9 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
             out->time_us = event.message->m_usecTimeReceived;
             out->lane = event.message->m_idxLane;
             out->flags = event.flags;
-            if (out->size > 0) std::memcpy(target, static_cast<const char *>(event.message->m_pData) + event.prefix, out->size);
-            if (!holds || event.kind != GNS_EVENT_MESSAGE) handled(*event.connection, 1, out->size);
+            if (out->size > 0)
+                std::memcpy(target, static_cast<const char *>(event.message->m_pData) + event.prefix, out->size);
+            if (!counts_until_handled || event.kind != GNS_EVENT_MESSAGE) handled(*event.connection, 1, out->size);
         } else {
             out->time_us = event.time_us;
             if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));
@@ -108,7 +107,6 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
     }
     batch->events = static_cast<int32_t>(taken.size());
     batch->payload = offset;
-    batch->logs = log_queue().waiting() ? 1 : 0;
     return batch->events;
 }
 
@@ -128,9 +126,9 @@ void Mailbox::attach_locked(std::unique_ptr<Waker> waker) {
     if (!events_.empty() || stopped_) waker_->set();
 }
 
-void Mailbox::hold() {
+void Mailbox::count_until_handled() {
     std::lock_guard lock(mutex_);
-    holds_ = true;
+    counts_until_handled_ = true;
 }
 
 void Mailbox::move_events(const Connection &connection, Mailbox &target) {
@@ -139,7 +137,8 @@ void Mailbox::move_events(const Connection &connection, Mailbox &target) {
     const auto moving = std::stable_partition(events_.begin(), events_.end(), stays);
     if (!target.destroyed_) {
         const auto waiting = static_cast<std::ptrdiff_t>(target.events_.size());
-        target.events_.resize(target.events_.size() + static_cast<size_t>(events_.end() - moving)); // or nothing is moved
+        // If this throws, nothing has been moved yet.
+        target.events_.resize(target.events_.size() + static_cast<size_t>(events_.end() - moving));
         std::move(moving, events_.end(), target.events_.begin() + waiting);
     }
     events_.erase(moving, events_.end());

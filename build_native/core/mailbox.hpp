@@ -21,7 +21,7 @@ struct Event {
     int64_t time_us = 0;
     std::shared_ptr<Connection> connection;
     MessagePtr message;
-    uint32_t prefix = 0; // so much of the message is not payload
+    uint32_t prefix = 0; // bytes of the message that precede the payload
     uint16_t flags = 0;
     std::unique_ptr<gns_connection_info> info;
 
@@ -32,20 +32,20 @@ class Mailbox {
 public:
     uint64_t handle = 0;
 
-    // True if it was empty: then the caller signals it, at once or after more events.
+    // Returns whether it was empty: then the caller signals it, at once or after more events.
     bool push(Event event);
     void signal();
-    // As gns_mailbox_receive.
+    // See gns_mailbox_receive; leaves batch->logs to the caller.
     int32_t receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                     gns_batch *batch);
     int64_t descriptor();
     void notify(int64_t socket);
-    // Messages that are handed out count against their connections' bounds until they are handled.
-    void hold();
+    // Lets messages that are handed out count against their connections' limits until they are handled.
+    void count_until_handled();
     // Moves a connection's events to another mailbox, in their order. The caller holds the connection's end_mutex.
     void move_events(const Connection &connection, Mailbox &target);
     void wake();
-    // destroyed: nobody will read again; otherwise the runtime has stopped: what waits can still be read.
+    // destroyed: it will not be read again. Otherwise the runtime has stopped, and what waits can still be read.
     void shut(bool destroyed);
 
 private:
@@ -57,7 +57,7 @@ private:
     std::deque<Event> events_;
     std::unique_ptr<Waker> waker_;
     bool woken_ = false;
-    bool holds_ = false;
+    bool counts_until_handled_ = false;
     bool stopped_ = false;
     bool destroyed_ = false;
 };

@@ -8,8 +8,8 @@ namespace gns_core {
 
 namespace {
 
-// Several blocks, of which each is more than all that GNS makes in one poll; large enough that the C library gives each back
-// to the system at once, so that every size of memory can be had for it.
+// Several blocks, each more than everything that GNS allocates in one poll, and large enough that the C library returns
+// each to the system at once, so that memory of every size can be had in its place.
 constexpr size_t block_size = 1 << 20;
 std::atomic<void *> blocks[4];
 std::new_handler next_handler = nullptr;

@@ -1,4 +1,4 @@
-// A native thread takes no signal: whoever has blocked one, or waits for it in a thread of his own, gets it.
+// Native threads take no signals, so that a thread which has blocked or awaits a signal is the one that gets it.
 #pragma once
 
 #if !defined(_WIN32)
@@ -9,8 +9,8 @@
 
 namespace gns_core {
 
-// Threads that are started while it lives have all signals blocked, but for those that a thread raises by its own fault:
-// blocked, they would end the process without a word of a handler for crashes.
+// Threads that are started while it lives have all signals blocked, except those that a thread raises by its own fault:
+// if they were blocked, they would end the process without a word from a handler for crashes.
 class NoSignals {
 public:
 #if defined(_WIN32)

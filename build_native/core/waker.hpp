@@ -1,5 +1,5 @@
-// A descriptor that an event loop can wait on: readable between set() and clear(). Or the sending end of somebody's socket:
-// set() sends a byte, which he takes.
+// A descriptor that an event loop can wait on: readable between set() and clear(). Or a caller's socket: set() writes
+// one byte to it, which the caller reads.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ public:
 
 private:
     int64_t read_ = -1;
-    int64_t write_ = -1; // the same as read_ for an eventfd
+    int64_t write_ = -1; // equals read_ for an eventfd
     bool is_set_ = false;
     const bool is_borrowed_ = false;
 };

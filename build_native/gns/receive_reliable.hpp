@@ -1,16 +1,16 @@
-// In place of GNS's function of this name, inside of its steamnetworkingsockets_snp.cpp; see gns_mended.cmake. Receives one
-// segment of a lane's reliable stream, and every message that is complete with it.
+// Replaces GNS's function of this name inside its steamnetworkingsockets_snp.cpp; see gns_mended.cmake. Receives one
+// segment of a lane's reliable stream, and every message that it completes.
 //
-// GNS's own keeps the stream in one vector, gaps included: a byte that lies 200 MB ahead allocates and clears 200 MB, on each of
-// 256 lanes. And it moves the rest of the vector to the front for each message: a million empty messages behind a gap of one
-// byte, which then comes, stop the whole process for 12 seconds.
+// GNS's own function keeps the stream in one vector, gaps included: a byte that lies 200 MB ahead allocates and clears
+// 200 MB, on each of 256 lanes. And for each message it moves the rest of the vector to the front: a million empty messages
+// behind a gap of one byte, which then arrives, stop the whole process for 12 seconds.
 //
-// Where many small messages have waited behind a gap, they would all be made at once, each taking some 300 bytes for the
-// few that it has. RecvBufferMessages bounds that. What it refuses stays in the stream, and as the packet is not acknowledged
-// either, it comes again, and the rest is made then; GNS's own would never come back to it.
+// Many small messages that have waited behind a gap would all be created at once, each taking some 300 bytes for the few
+// that it has. RecvBufferMessages bounds that. What it refuses stays in the stream, and since the packet is not acknowledged
+// either, it arrives again, and the rest is created then; GNS's own function would never return to it.
 namespace {
 
-// What comes before a reliable message in the stream.
+// What precedes a reliable message in the stream.
 struct ReliableHeader {
 	int m_cbHeader;
 	int64 m_nMessageNumber;
@@ -28,7 +28,7 @@ EHeader ParseReliableHeader( const uint8 *pBegin, int cb, int64 nLastMessageNumb
 	const uint8 nFlags = *p++;
 	if ( nFlags & 0x80 )
 		return EHeader::malformed;
-	// Ten bytes that all announce another one are no number, however many follow: waiting for more would be for ever.
+	// Ten bytes that all announce another one are not a number, however many follow: waiting for more would take forever.
 	const auto Incomplete = [pEnd]( const uint8 *pVarInt ) {
 		return pEnd - pVarInt >= k_cbMaxVarInt ? EHeader::malformed : EHeader::needs_more;
 	};
@@ -62,7 +62,7 @@ EHeader ParseReliableHeader( const uint8 *pBegin, int cb, int64 nLastMessageNumb
 
 } // namespace
 
-// False: the packet must not be acknowledged, or the connection has been ended.
+// Returns false if the packet must not be acknowledged, or if the connection has been ended.
 bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int64 nSegBegin, const uint8 *pSegmentData, int cbSegmentSize, int idxLane, SteamNetworkingMicroseconds usecNow )
 {
 	using gns_mended::Stored;
@@ -82,7 +82,7 @@ bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int
 			break;
 		case k_ESteamNetworkingConnectionState_Linger:
 		case k_ESteamNetworkingConnectionState_FinWait:
-			return true; // nobody will read it
+			return true; // it will not be read
 		default:
 			AssertMsg( false, "Reliable data in state %d", GetState() );
 			return false;
@@ -91,7 +91,7 @@ bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int
 	SSNPReceiverState::Lane &lane = m_receiverState.m_vecLanes[ idxLane ];
 	gns_mended::ReliableStream &stream = lane.m_reliableStream;
 	const int64 nSegEnd = nSegBegin + cbSegmentSize;
-	const bool bOld = nSegEnd <= stream.begin(); // has come before
+	const bool bOld = nSegEnd <= stream.begin(); // has arrived before
 	if ( bOld && stream.ready() == 0 )
 		return true;
 	if ( !bOld && nSegBegin < stream.begin() )
@@ -128,12 +128,12 @@ bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int
 		}
 	};
 
-	// Mostly nothing waits, and what comes is next: messages are then made from the packet itself.
+	// Usually nothing waits, and what arrives is next: messages are then created from the packet itself.
 	const bool bDirect = stream.empty() && nSegBegin == stream.begin();
 	if ( !bDirect && !bOld && !Store( nSegBegin, pSegmentData, cbSegmentSize ) )
 		return false;
 
-	const uint8 *pDirect = pSegmentData; // what is not used yet
+	const uint8 *pDirect = pSegmentData; // the part that is not used yet
 	for (;;)
 	{
 		const int64 cbReady = bDirect ? pSegmentData + cbSegmentSize - pDirect : stream.ready();
@@ -157,7 +157,7 @@ bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int
 				"Invalid reliable message header, byte 0x%02x. Last reliable %lld", *pHeader, (long long)lane.m_nLastRecvReliableMsgNum );
 			return false;
 		}
-		// A program may send many unreliable messages between two reliable ones, but not so many that none of them came.
+		// A program may send many unreliable messages between two reliable ones, but not so many without any of them arriving.
 		if ( next.m_nMessageNumber - 10000 > lane.m_nHighestSeenMsgNum )
 		{
 			ConnectionState_ProblemDetectedLocally( k_ESteamNetConnectionEnd_Misc_InternalError,

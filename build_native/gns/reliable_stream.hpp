@@ -1,5 +1,5 @@
-// What has arrived of a lane's reliable stream and is not consumed yet: the bytes that came, and nothing for those between.
-// No exceptions, for GNS is compiled without: an allocation that fails is a result.
+// What has arrived of a lane's reliable stream and is not consumed yet: the bytes that arrived, and nothing for the
+// gaps between them. GNS is compiled without exceptions, so a failed allocation is a result.
 #pragma once
 
 #include <algorithm>
@@ -11,15 +11,17 @@
 
 namespace gns_mended {
 
-// What all lanes of one connection may hold together, in bytes, the bookkeeping included.
+// What all lanes of one connection may hold together, in bytes, including the bookkeeping.
 //
-// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30 MB/s and 200 ms; about
-// 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such data is dropped as if the network had lost
-// it. The sender sends it again after the missing bytes, so an honest one loses speed and nothing else.
+// An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30
+// MB/s and 200 ms; about 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such
+// data is dropped as if the network had lost it. The sender sends it again after the missing bytes, so an
+// honest one loses speed and nothing else.
 //
-// The next bytes of a lane are taken beyond `ahead`, or the gap could never be filled. They belong to an unfinished message of
-// at most 512 KiB. A peer comes to `all` only if it begins such messages on more than 64 lanes at once and finishes none.
-// Dropping would not help then: every lane waits for what would be dropped. So that connection is ended.
+// The next bytes of a lane are taken even beyond `ahead`, or the gap could never be filled. They belong to
+// an unfinished message of at most 512 KiB. A peer reaches `all` only if it begins such messages on more
+// than 64 lanes at once and finishes none. Dropping would not help then: every lane waits for what would be
+// dropped. So that connection is ended.
 //
 // N connections hold at most N * 64 MiB here, and only after they have sent about as much: a segment costs what it
 // carries, at least 256 bytes, and some 70 bytes more.
@@ -35,27 +37,31 @@ class ReliableStream {
 public:
     ReliableStream() = default;
     ReliableStream(ReliableStream &&other) noexcept
-        : begin_(other.begin_), first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)),
-          runs_(std::exchange(other.runs_, 0)), budget_(other.budget_) {}
+        : begin_(other.begin_),
+          first_(std::exchange(other.first_, nullptr)),
+          last_(std::exchange(other.last_, nullptr)),
+          runs_(std::exchange(other.runs_, 0)),
+          budget_(other.budget_) {}
     ReliableStream &operator=(ReliableStream &&) = delete;
     ~ReliableStream() {
         while (first_) drop_run(first_);
     }
 
     bool empty() const { return !first_; }
-    int64_t begin() const { return begin_; }                     // the next byte to consume; a stream begins at 1
-    int64_t end() const { return last_ ? last_->end : begin_; }  // after the last byte that has come
-    int64_t ready() const { return first_ && first_->begin == begin_ ? first_->end - begin_ : 0; } // so many can be consumed
+    int64_t begin() const { return begin_; }                    // the next byte to consume; a stream begins at 1
+    int64_t end() const { return last_ ? last_->end : begin_; } // after the last byte that has arrived
+    // How many bytes can be consumed.
+    int64_t ready() const { return first_ && first_->begin == begin_ ? first_->end - begin_ : 0; }
 
-    // Keeps what is new of these bytes. A part may be kept even if the answer is not `yes`.
-    // extend: with so many gaps none is added at the end. fragment: with so many none is cut in two.
+    // Keeps what is new among these bytes. A part may be kept even if the answer is not `yes`.
+    // extend: with this many gaps none is added at the end. fragment: with this many none is cut in two.
     Stored store(int64_t position, const uint8_t *data, int64_t size, int extend, int fragment, StreamBudget &budget) {
         budget_ = &budget;
         const int64_t stop = position + size;
         int64_t at = std::max(position, begin_);
         while (at < stop) {
             Run *next = first_;
-            while (next && next->end <= at) next = next->next; // no more than `extend` steps
+            while (next && next->end <= at) next = next->next; // at most `extend` steps
             if (next && next->begin <= at) {
                 at = next->end;
                 continue;
@@ -68,14 +74,14 @@ public:
         return Stored::yes;
     }
 
-    // The first bytes, at most what is ready: -> how many.
+    // Copies the first bytes, at most what is ready; returns how many.
     int64_t peek(uint8_t *out, int64_t size) const {
         const int64_t count = std::min(size, ready());
         if (count > 0) copy(out, 0, count);
         return count;
     }
 
-    // `size` bytes from `offset` on, all of them ready.
+    // Copies `size` bytes from `offset` on, all of which are ready.
     void copy(void *out, int64_t offset, int64_t size) const {
         auto *target = static_cast<uint8_t *>(out);
         for (const Chunk *chunk = first_->first; size > 0; chunk = chunk->next) {
@@ -92,7 +98,7 @@ public:
         }
     }
 
-    // So many ready bytes are done with. Their memory is free again.
+    // Consumes this many ready bytes and frees their memory.
     void consume(int64_t size) {
         begin_ += size;
         if (size == 0) return;
@@ -112,7 +118,7 @@ public:
         }
     }
 
-    // So many bytes came and were used at once; nothing is stored.
+    // Passes over bytes that arrived and were used at once; nothing is stored.
     void pass(int64_t size) { begin_ += size; }
 
 private:
@@ -123,7 +129,7 @@ private:
         const uint8_t *bytes() const { return reinterpret_cast<const uint8_t *>(this + 1); }
         int64_t cost() const { return static_cast<int64_t>(sizeof(Chunk)) + capacity; }
     };
-    struct Run { // bytes without a gap; between two runs there is one
+    struct Run { // bytes without a gap; between two runs there is a gap
         Run *previous, *next;
         Chunk *first, *last;
         int64_t begin, end;
@@ -137,7 +143,8 @@ private:
         const bool follows = previous && previous->end == at;
         const bool precedes = next && next->begin == at + size;
         const bool due = at == begin_ + ready();
-        if (!follows && !precedes && at != begin_ && gaps() >= (next ? fragment : extend)) return Stored::too_fragmented;
+        if (!follows && !precedes && at != begin_ && gaps() >= (next ? fragment : extend))
+            return Stored::too_fragmented;
 
         int64_t room = follows ? std::min<int64_t>(size, previous->last->capacity - previous->last->used) : 0;
         Chunk *chunk = nullptr;
@@ -146,7 +153,8 @@ private:
             const auto rest = static_cast<uint32_t>(size - room);
             const uint32_t capacity = std::max(rest, smallest_chunk);
             const bool new_run = !follows && !precedes;
-            const int64_t cost = static_cast<int64_t>(sizeof(Chunk)) + capacity + (new_run ? static_cast<int64_t>(sizeof(Run)) : 0);
+            const int64_t cost =
+                static_cast<int64_t>(sizeof(Chunk)) + capacity + (new_run ? static_cast<int64_t>(sizeof(Run)) : 0);
             if (!due && budget_->used + cost > StreamBudget::ahead) return Stored::too_far_ahead;
             if (budget_->used + cost > StreamBudget::all) return Stored::too_much;
             void *const memory = std::malloc(sizeof(Chunk) + capacity);
@@ -213,7 +221,7 @@ private:
     Run *first_ = nullptr;
     Run *last_ = nullptr;
     int runs_ = 0;
-    StreamBudget *budget_ = nullptr; // of the connection; set with the first bytes
+    StreamBudget *budget_ = nullptr; // the connection's; set with the first bytes
 };
 
 } // namespace gns_mended

@@ -27,7 +27,7 @@ LOCKED = [option for option in CONNECTION_OPTIONS if option.locked_after_connect
 CHANGEABLE = [option for option in CONNECTION_OPTIONS if option not in LOCKED]
 # Options of gns_py's own core: a connection copies them when it is made and does not follow later changes.
 OWN = {option for option in CONNECTION_OPTIONS if option > 10_000}
-CANNOT_CHANGE = "the option cannot be changed any more"
+CANNOT_CHANGE = "the option can no longer be changed"
 
 each = pytest.mark.parametrize
 

@@ -154,7 +154,7 @@ def test_wrong_options_change_nothing(pair: Pair) -> None:
     with pytest.raises(ValueError, match=r"^fake_packet_lag_send is a process-wide option: .*, not on a connection$"):
         client.set_config(Config(nagle_time=0, fake_packet_lag_send=1))
     assert client.get_config(ConfigValue.NAGLE_TIME) == 5000
-    with pytest.raises(ConfigError, match=r"^unencrypted: the option cannot be changed any more$"):
+    with pytest.raises(ConfigError, match=r"^unencrypted: the option can no longer be changed$"):
         client.set_config(Config(unencrypted=3))
     with pytest.raises(ConfigError, match=r"^fake_packet_lag_send: the option does not exist at this scope$"):
         client.get_config(ConfigValue.FAKE_PACKET_LAG_SEND)

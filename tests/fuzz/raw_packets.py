@@ -2,7 +2,7 @@
 
     python tests/fuzz/raw_packets.py MINUTES [connections|sessions] [SEED]
 
-Needs a C++ compiler and what 'pip install .' leaves in build/. The packets are made by tests/native/changed_peer.cpp:
+Needs a C++ compiler and what 'pip install .' leaves in build/. The packets are made by tests/core/changed_peer.cpp:
 frames at random, and honest packets with flipped bits; it connects again whenever the server has ended its connection.
 Ends with an error if the server ends, or if the good client is not answered within 30 seconds; the figures are printed.
 """

@@ -1,4 +1,4 @@
-"""A plain GNS program in C++ (tests/native/gns_peer.cpp), without gns_py, as server and as client."""
+"""A plain GNS program in C++ (tests/core/gns_peer.cpp), without gns_py, as server and as client."""
 
 from __future__ import annotations
 

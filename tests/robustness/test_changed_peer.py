@@ -1,4 +1,4 @@
-"""A peer with a changed GNS (tests/native/changed_peer.cpp) works on a whole server: the others notice nothing."""
+"""A peer with a changed GNS (tests/core/changed_peer.cpp) works on a whole server: the others notice nothing."""
 
 from __future__ import annotations
 

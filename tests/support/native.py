@@ -29,7 +29,7 @@ def _run(command: list[str | Path], directory: Path | None = None) -> None:
 
 
 def build_program(name: str, directory: Path, *objects: Path) -> Path:
-    """tests/native/NAME.cpp, compiled and linked with GNS; what the given objects define takes GNS's place."""
+    """tests/core/NAME.cpp, compiled and linked with GNS; what the given objects define takes GNS's place."""
     build = _build()
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if compiler is None:
@@ -38,7 +38,7 @@ def build_program(name: str, directory: Path, *objects: Path) -> Path:
     libraries = ["-Wl,--start-group", *build.rglob("lib*.a"), "-Wl,--end-group", *distribution]
     include = ROOT / "vendor/src/gns/include"
     define = "-DSTEAMNETWORKINGSOCKETS_STATIC_LINK"
-    source = ROOT / "tests/native" / f"{name}.cpp"
+    source = ROOT / "tests/core" / f"{name}.cpp"
     target = directory / name
     _run(
         [compiler, "-std=c++17", "-O1", define, f"-I{include}", source, *objects, *libraries, "-pthread", "-o", target]
@@ -47,7 +47,7 @@ def build_program(name: str, directory: Path, *objects: Path) -> Path:
 
 
 def build_changed_peer(directory: Path) -> Path:
-    """tests/native/changed_peer.cpp, with the copy of one of GNS's files that it needs, compiled as GNS itself was."""
+    """tests/core/changed_peer.cpp, with the copy of one of GNS's files that it needs, compiled as GNS itself was."""
     build = _build()
     entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     original = str(Path("gns_mended") / _CHANGED.relative_to("gns_changed"))

@@ -1,2 +1,2 @@
-# Answers GNS's find_package(OpenSSL) in vendored mode; OpenSSL::Crypto comes from ../openssl.
+# Found by GNS's find_package(OpenSSL) in vendored mode; OpenSSL::Crypto comes from ../openssl.
 set(OpenSSL_FOUND TRUE)

@@ -1,10 +1,10 @@
-# Answers GNS's find_package(Protobuf CONFIG) in vendored mode; protobuf::libprotobuf comes from ../protobuf.
+# Found by GNS's find_package(Protobuf CONFIG) in vendored mode; protobuf::libprotobuf comes from ../protobuf.
 set(Protobuf_VERSION ${PROTOBUF_VERSION})
 
 add_executable(protobuf::protoc IMPORTED)
 set_target_properties(protobuf::protoc PROPERTIES IMPORTED_LOCATION ${PROTOC})
 
-# The interface is that of CMake's FindProtobuf. --cpp_out=lite: makes the generated code need the lite runtime only.
+# The interface is that of CMake's FindProtobuf. With --cpp_out=lite: the generated code needs the lite runtime only.
 function(protobuf_generate_cpp sources headers)
   set(made_sources "")
   set(made_headers "")

@@ -1,17 +1,18 @@
-// The systems differ in names, in what they tell of IPv4 packets at a socket for both families, and in what they take:
+// The systems differ in names, in what they report for IPv4 packets at a socket for both
+// families, and in what they take:
 //
 //            IPv4 socket      both families, IPv4 packet               both families, IPv6 packet
 // Linux      in_pktinfo       in_pktinfo and in6_pktinfo               in6_pktinfo
 // Windows    in_pktinfo       in_pktinfo                               in6_pktinfo
 // macOS      in_pktinfo       in6_pktinfo, from some version on        in6_pktinfo
 //
-// All three take an IPv4 address to send from as in_pktinfo, at either kind of socket. The index of the interface stays 0
-// where it can: with one, the packet would leave by it, whatever the routes say.
+// All three take an IPv4 address to send from as in_pktinfo, at either kind of socket. The index of the interface stays
+// 0 where it can: with an index the packet would leave by that interface, whatever the routes say.
 #ifdef __APPLE__
-#define __APPLE_USE_RFC_3542 // or the headers have the options of an older standard
+#define __APPLE_USE_RFC_3542 // otherwise the headers have the options of an older standard
 #endif
 
-#include "reply_address.hpp"
+#include "gns/reply_address.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,7 +21,7 @@
 
 #ifdef _WIN32
 #include <mswsock.h>
-#undef CMSG_DATA // wincrypt.h's, which is something else
+#undef CMSG_DATA // wincrypt.h's is something else
 #define CMSG_FIRSTHDR WSA_CMSG_FIRSTHDR
 #define CMSG_NXTHDR WSA_CMSG_NXTHDR
 #define CMSG_DATA WSA_CMSG_DATA
@@ -55,10 +56,8 @@ bool is_ipv4(const OwnAddress &address) { return std::memcmp(address.ip, mapped,
 
 bool is_link_local(const OwnAddress &address) { return address.ip[0] == 0xfe && (address.ip[1] & 0xc0) == 0x80; }
 
-// To some of them a packet may be sent, from none of them.
-bool is_for_many(const OwnAddress &address) {
-    return is_ipv4(address) ? address.ip[12] >= 224 : address.ip[0] == 0xff;
-}
+// Multicast and broadcast addresses: packets may be sent to some of them, from none.
+bool is_for_many(const OwnAddress &address) { return is_ipv4(address) ? address.ip[12] >= 224 : address.ip[0] == 0xff; }
 
 OwnAddress from_ipv4(const in_addr &ip) {
     OwnAddress address;
@@ -82,7 +81,7 @@ OwnAddress called_address(SocketMessage &message) {
             in_pktinfo info;
             std::memcpy(&info, CMSG_DATA(header), sizeof info);
 #ifdef __linux__
-            return from_ipv4(info.ipi_spec_dst); // for a broadcast too, one that can be answered from
+            return from_ipv4(info.ipi_spec_dst); // even for a broadcast this is one to answer from
 #else
             return from_ipv4(info.ipi_addr);
 #endif
@@ -124,7 +123,7 @@ void append_address(SocketMessage &message, const OwnAddress &address) {
     }
 }
 
-// A message with what another has, and room for an address.
+// A copy of a message, with an address to send from.
 class WithAddress {
 public:
     WithAddress(const SocketMessage &original, const OwnAddress &from) : message(original) {
@@ -152,7 +151,7 @@ bool OwnAddress::any() const {
 void ReplyAddress::ask(Socket socket, bool ipv6) {
     const int on = 1;
     const auto *const value = reinterpret_cast<const char *>(&on);
-    // What is refused is not told, and the system goes on choosing: at an IPv6 socket some systems refuse what is IPv4's.
+    // A refusal is not reported, and the system goes on choosing: some systems refuse IPv4's option at an IPv6 socket.
     setsockopt(socket, IPPROTO_IP, IP_PKTINFO, value, sizeof on);
     if (ipv6) setsockopt(socket, IPPROTO_IPV6, ask_ipv6, value, sizeof on);
     asked_ = true;
@@ -186,8 +185,8 @@ OwnAddress ReplyAddress::answer(const netadr_t &peer) const {
 }
 
 #ifdef _WIN32
-int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent, WSAOVERLAPPED *overlapped,
-              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+int send_from(const OwnAddress &from, Socket socket, SocketMessage *message, DWORD flags, DWORD *sent,
+              WSAOVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
     if (!from.any()) {
         WithAddress with(*message, from);
         const int result = WSASendMsg(socket, &with.message, flags, sent, overlapped, routine);

@@ -1,0 +1,66 @@
+// What other threads ask of the thread that serves GNS.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "connection.hpp"
+
+namespace gns_core {
+
+// One thing to do. Exactly one of message, close and task is set.
+struct Command {
+    struct Close {
+        int32_t reason;
+        bool linger;
+        std::string text;
+    };
+    std::shared_ptr<Connection> connection;
+    MessagePtr message; // to send
+    int64_t number = 0; // promised to the sender
+    std::unique_ptr<Close> close;
+    std::function<void()> task;
+};
+
+// Commands in the order in which they were queued, from any thread to the one that serves GNS.
+class CommandQueue {
+public:
+    // The lock, for callers that must decide and queue in one step.
+    std::mutex &mutex() { return mutex_; }
+    void push_locked(Command command) { queue_.push_back(std::move(command)); }
+    bool accepting_locked() const { return accepting_; }
+    // Ends the serving thread's poll. After queueing, without the lock.
+    void wake();
+
+    // Returns false, and drops the command, if GNS is not served.
+    bool push(Command command);
+    // Runs a task on the serving thread and waits for it; returns false if serving ended instead.
+    bool run(const std::function<void()> &task);
+
+    // Accepts commands until refuse().
+    void accept();
+    void refuse();
+
+    // ---- serving thread only ----
+
+    // Makes the calling thread the serving one: it is not woken for what it queues itself.
+    static void serve_here();
+    // Moves all that is queued into `commands`, which must be empty.
+    void take(std::vector<Command> *commands);
+    // Drops what is queued, and lets callers of run() know: no thread takes it from here on.
+    void drop_all();
+
+private:
+    std::mutex mutex_;
+    std::vector<Command> queue_;
+    bool accepting_ = false; // under mutex_
+    std::atomic<bool> wake_pending_{false};
+};
+
+} // namespace gns_core

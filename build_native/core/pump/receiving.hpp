@@ -1,0 +1,33 @@
+// Moves messages from GNS into mailboxes. Serving thread only.
+#pragma once
+
+#include <memory>
+
+#include "connection.hpp"
+#include "pump/attempts.hpp"
+#include "pump/closing.hpp"
+#include "pump/gns_handles.hpp"
+#include "pump/signals.hpp"
+
+namespace gns_core {
+
+class Receiving {
+public:
+    Receiving(const GnsHandles &handles, Closing &closing, Signals &signals, Attempts &attempts)
+        : handles_(handles), closing_(closing), signals_(signals), attempts_(attempts) {}
+
+    void receive_all();
+    // Receives what a connection that has ended in GNS still has.
+    void receive_rest(const std::shared_ptr<Connection> &connection, HSteamNetConnection gns_handle);
+
+private:
+    void deliver(SteamNetworkingMessage_t *received) noexcept;
+    void deliver(const std::shared_ptr<Connection> &connection, MessagePtr message);
+
+    const GnsHandles &handles_;
+    Closing &closing_;
+    Signals &signals_;
+    Attempts &attempts_;
+};
+
+} // namespace gns_core

@@ -1,0 +1,61 @@
+// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. The pump's thread takes
+// all turns; nothing here depends on which thread that is, only on there being one at a time. "Serving thread" means
+// that one.
+#pragma once
+
+#include <vector>
+
+#include "connection.hpp"
+#include "pump/attempts.hpp"
+#include "pump/closing.hpp"
+#include "pump/commands.hpp"
+#include "pump/drains.hpp"
+#include "pump/gns_handles.hpp"
+#include "pump/histories.hpp"
+#include "pump/lingering.hpp"
+#include "pump/opening.hpp"
+#include "pump/pings.hpp"
+#include "pump/receiving.hpp"
+#include "pump/sending.hpp"
+#include "pump/signals.hpp"
+#include "pump/status_changes.hpp"
+
+namespace gns_core {
+
+class Service {
+    CommandQueue &commands_;
+    Connections &connections_;
+    ListenSockets &listen_sockets_;
+    const QueueLimits &limits_;
+    std::vector<Command> taken_;
+    Attempts attempts_;
+    Signals signals_;
+
+public:
+    Service(CommandQueue &commands, Connections &connections, ListenSockets &listen_sockets, const QueueLimits &limits)
+        : commands_(commands), connections_(connections), listen_sockets_(listen_sockets), limits_(limits) {}
+
+    // Takes one turn: does everything there is to do, and sleeps while there is nothing. soon: not for long.
+    void turn(bool soon);
+    // Ends everything that is left. GNS still runs, and is ended afterwards.
+    void shut_down();
+
+    // The parts, for commands and for GNS's callback; in the order in which they need each other.
+    GnsHandles handles{connections_};
+    Lingering lingering;
+    Closing closing{handles, lingering, connections_, attempts_};
+    Opening opening{handles, closing, listen_sockets_, limits_};
+    Sending sending{signals_, attempts_};
+    Receiving receiving{handles, closing, signals_, attempts_};
+    StatusChanges status_changes{handles, receiving, closing, connections_, listen_sockets_, signals_, attempts_};
+    Drains drains{commands_.mutex(), signals_, attempts_};
+    Pings pings{signals_, attempts_};
+    Histories histories;
+
+private:
+    // Returns whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
+    bool carry_out(std::vector<Command> &commands);
+    void poll(int timeout_ms);
+};
+
+} // namespace gns_core
