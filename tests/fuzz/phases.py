@@ -100,7 +100,7 @@ def _confirms(attacker: Attacker, rng: random.Random) -> None:
 
 
 def _hasty(attacker: Attacker, rng: random.Random) -> None:  # noqa: ARG001
-    """Send the whole set-up in one packet, without waiting for the answers."""
+    """Send the whole handshake in one packet, without waiting for the answers."""
     attacker.say(hello(), CONFIRM)
 
 

@@ -1,4 +1,4 @@
-"""What only the blocking listen socket and server have: poll(), time limits as arguments. The rest: tests/contract."""
+"""Listen sockets and servers where blocking differs: poll(), timeouts as arguments. For the rest see tests/contract."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(connection: Connection) -> None:
 
 @pytest.fixture
 def connect(listener: ListenSocket) -> Iterator[Connect]:
-    """Begins to connect to the listen socket; closed after the test."""
+    """Yield a function that begins to connect to the listen socket; the connections are closed after the test."""
     clients: list[Connection] = []
 
     def begin(config: Config | None = None) -> Connection:

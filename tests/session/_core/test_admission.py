@@ -15,7 +15,7 @@ def address(number: int) -> Address:
 
 
 def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound is generous: where each one copies the table, it is passed a hundred times."""
+    """The bound is generous: an implementation that copies the table for each client exceeds it a hundred times."""
     monkeypatch.setattr("gns_py.session._core.admission._MAX_QUIET", 20_000)
     admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
 

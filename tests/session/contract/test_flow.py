@@ -137,7 +137,7 @@ class TestCredit:
 
     def test_bytes_count_too(self, make_ends: EndsMaker) -> None:
         ends = make_ends(TIGHT)
-        for _ in range(3):  # the third goes over the credit, and none after it
+        for _ in range(3):  # the third exceeds the credit, and none follows it
             ends.client.send(bytes(4000))
         ends.client.send(bytes(4000))
         assert ends.client.queued == (4000, 1)
@@ -154,7 +154,7 @@ class TestCredit:
             assert len(ends.server.recv(timeout=10.0)) == 100_000
 
     def test_more_than_gns_has_room_for_arrives(self, make_ends: EndsMaker, fast: Config) -> None:
-        """GNS's send queue here is 128 KiB: what does not fit waits in the session's."""
+        """GNS's send queue is 128 KiB here: the rest waits in the session's."""
         ends = make_ends(config=fast | Config(send_buffer_size=128 * 1024))
         with ThreadPoolExecutor(1) as beside:
 
@@ -170,7 +170,7 @@ class TestCredit:
 
     def test_who_waits_for_something_else_does_not_disturb_the_reader(self, make_ends: EndsMaker) -> None:
         ends = make_ends(TIGHT)
-        for _ in range(20):  # nobody reads them
+        for _ in range(20):  # no one reads them
             ends.client.send(bytes(1000))
         with ThreadPoolExecutor(2) as beside:
             draining = beside.submit(ends.client.drain, timeout=20.0)
@@ -185,7 +185,7 @@ class TestCredit:
             draining.result()
 
     def test_a_connection_with_a_slow_reader_lives(self, make_ends: EndsMaker) -> None:
-        """Ten times what GNS and the core would hold for a connection that nobody reads."""
+        """Ten times what GNS and the core would hold for a connection without a reader."""
         ends = make_ends(TIGHT)
         with ThreadPoolExecutor(1) as beside:
 
@@ -219,7 +219,7 @@ class TestUnreliable:
             for player in (b"a", b"b"):
                 ends.client.send(player + b"%d" % number, reliable=False, key=player, nagle=False)
         ends.client.send(b"end", nagle=False)
-        time.sleep(0.3)  # nobody reads
+        time.sleep(0.3)  # no one reads
         received = [ends.server.recv(timeout=5.0) for _ in range(3)]
         assert received == [b"a49", b"b49", b"end"]
         assert ends.server.dropped == (0, 0)
@@ -244,7 +244,7 @@ class TestUnreliable:
 
 class TestPings:
     def test_a_program_that_hangs_is_noticed(self, sessions: SessionApi) -> None:
-        """A raw client that goes on acknowledging natively, and says nothing more."""
+        """A raw client that still acknowledges as GNS does, and sends nothing else."""
         config = SessionConfig(ping_timeout=0.5 * PATIENCE)
         with sessions.listen("127.0.0.1", 0, session_config=config) as listener, ThreadPoolExecutor(1) as beside:
             accepting = beside.submit(listener.accept)
@@ -269,7 +269,7 @@ class TestPings:
 
     def test_a_session_that_is_quiet_and_not_read_lives(self, make_ends: EndsMaker) -> None:
         ends = make_ends(SessionConfig(ping_timeout=0.4 * PATIENCE))
-        time.sleep(1.2 * PATIENCE)  # three times as long, in which nobody reads
+        time.sleep(1.2 * PATIENCE)  # three times as long, without a reader
         assert ends.client.is_established
         assert ends.server.is_established
         ends.client.send(b"here")

@@ -1,4 +1,4 @@
-"""How sessions end: with all that was sent, with data both ways, and with one reason at both ends."""
+"""How sessions end: with everything that was sent, with data both ways, and with one reason at both ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_to_the_end(session: Session) -> list[bytes]:
 def test_the_transaction_example(
     ends: Ends, beside: ThreadPoolExecutor, who: str, loss: bool, process_config: Callable[[Config], None]
 ) -> None:
-    """The eight steps of Winsock's example, both ways round: totals go with the goodbye, the grand total comes back."""
+    """The eight steps of Winsock's example, both ways round: totals go with the goodbye and its answer."""
     if loss:
         process_config(LOSSY)
     first, second = (ends.client, ends.server) if who == "client" else (ends.server, ends.client)
@@ -142,7 +142,7 @@ def test_no_answer_is_not_ok_at_either_end(make_ends: EndsMaker) -> None:
 def test_closing_while_another_thread_receives(
     make_ends: EndsMaker, beside: ThreadPoolExecutor, reliable: bool
 ) -> None:
-    """What is dropped and what is taken at the same moment is neither taken twice nor missed by the peer."""
+    """A message that is dropped and taken at the same moment is neither taken twice nor missed by the peer."""
     for _ in range(10):
         ends = make_ends(SessionConfig(credit_messages=40, unreliable_queue=20))
         stop = threading.Event()

@@ -1,4 +1,4 @@
-"""No set-up leaves a session at one end only."""
+"""No handshake leaves a session at one end only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gns_py.session.protocol import frames
 from gns_py.session.protocol.frames import Confirm, Frame, Hello, Ready, Welcome, decode
 from gns_py.session.sync import Session, SessionConfig, SessionFailed, SessionTimeout
 
-# Long enough for a set-up on a busy machine, short enough to wait for.
+# Long enough for a handshake on a busy machine, short enough to wait for.
 SHORT = SessionConfig(hello_timeout=0.3 * PATIENCE, decision_timeout=0.3 * PATIENCE)
 HELLO = Hello(1, 1, 0, 1000, 10_000, 100, 0, 0, b"")
 WELCOME = Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"hi")
@@ -31,7 +31,7 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 
 class TestOtherPeers:
-    """A raw GNS peer at one end, who says what it should not, or nothing."""
+    """A raw GNS peer at one end that sends wrong frames, or none."""
 
     @staticmethod
     def dial(server: Any) -> gns.Connection:
@@ -156,7 +156,7 @@ class TestOtherPeers:
 
 
 class TestNoHalfSession:
-    """Either end stops after each frame of the set-up: killed, or silent. Both ends agree in the end."""
+    """Either end stops after each frame of the handshake, killed or silent. Both ends agree in the end."""
 
     @pytest.mark.parametrize("stage", ["connected", "HELLO", "CONFIRM"])
     @pytest.mark.parametrize("how", ["killed", "silent"])
@@ -179,7 +179,7 @@ class TestNoHalfSession:
             if how == "killed":
                 raw.close(linger=False)
             if stage == "CONFIRM":
-                if how == "silent":  # it has a session: that is no set-up any more
+                if how == "silent":  # it has a session: the handshake is over
                     raw.close()
                 eventually(lambda: not server.sessions)
                 assert server.counters.established == 1
@@ -246,7 +246,7 @@ class TestNoHalfSession:
     def test_a_network_that_is_cut_after_a_frame(
         self, sessions: SessionApi, after: str, process_config: Callable[..., None]
     ) -> None:
-        """CONFIRM and READY go on by themselves: what they are cut off from is tried with peers that stop."""
+        """GNS delivers CONFIRM and READY by itself: losing them for good is tested with peers that stop."""
         begun = time.monotonic()
         timeouts = gns.Config(timeout_connected=int(1500 * PATIENCE), timeout_initial=int(1500 * PATIENCE))
 

@@ -26,7 +26,7 @@ LOST = CloseReason.LOST_MESSAGES
 
 
 class Hostile:
-    """A raw connection with a session on it, to say anything in; and a good session beside it."""
+    """A raw connection with a session on it, to send anything on; and a good session of the same server."""
 
     def __init__(self, raw: gns.Connection, good: Session) -> None:
         self.raw = raw
@@ -36,7 +36,7 @@ class Hostile:
         self.raw.send(frame if isinstance(frame, bytes) else frame.encode(), reliable=reliable, lane=lane, nagle=False)
 
     def check_ends_with(self, reason: CloseReason) -> None:
-        """It ends natively with that reason, which is told in words; the good one goes on."""
+        """Check that the connection ends with that reason, which has a text, and that the good session goes on."""
         end = self.raw.wait_closed(timeout=5.0 * PATIENCE)
         assert (end.code, end.closed_by.name) == (reason.native_code, "PEER"), end
         assert len(end.text) > 10
@@ -97,7 +97,7 @@ def test_frames_that_are_not_allowed(sessions: SessionApi, wrong: list[Frame], r
     seen: list[CloseReason] = []
 
     def keep(session: Session) -> None:
-        """Answers no goodbye soon, so that there is time for more after it."""
+        """Answers a goodbye late, so that there is time for more frames after it."""
         if session.peer_data == b"good":
             echo(session)
         else:

@@ -1,4 +1,4 @@
-"""Whatever one client does, or what is done about it raises: it is that client's end, and the others go on."""
+"""Whatever a client does, or handling it raises, ends that client's session only; the others go on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(sessions: SessionApi) -> Iterator[Server]:
 
 
 def check_served(sessions: SessionApi, server: Server, good: Session) -> None:
-    """A client that was there, and one that comes now, are served."""
+    """Check that an existing client and a new one are served."""
     good.send(b"still here")
     assert good.recv(timeout=5.0) == b"still here"
     with sessions.connect(*server.address) as new:
@@ -61,7 +61,7 @@ def test_credit_of_any_size(sessions: SessionApi, server: Server, credit: int, t
         sessions.connect(*server.address) as good,
         gns.connect(*server.address) if together else establish(server.address) as raw,
     ):
-        if together:  # still the listen socket's to read
+        if together:  # still read by the listen socket
             first = [Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b""), Confirm(1), Ack({}, credit, credit)]
             raw.send(first[0].encode(), nagle=False)
             raw.recv(timeout=5.0)
@@ -168,11 +168,11 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
         assert len(caplog.records) == 1
 
 
-# Where the thread of a handler reads the end, it is that thread that the callback ends.
+# If the handler's thread reads the end, the callback ends that thread.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [LookupError("as planned"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_callbacks_that_raise(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    """In the accepting thread of a blocking server, whatever it is. (In asyncio a SystemExit ends the loop.)"""
+    """In the accepting thread of a blocking server it may be any exception. (In asyncio, SystemExit ends the loop.)"""
     from gns_py.session import sync
 
     def fail(*_: object) -> None:
@@ -221,7 +221,7 @@ def test_no_thread_for_a_handler(monkeypatch: pytest.MonkeyPatch, caplog: pytest
 
 
 def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: SessionApi) -> None:
-    """SessionRequest.accept() says that it may be called from any thread, and that the session can be waited for."""
+    """SessionRequest.accept() may be called from any thread, and the session can be waited for there."""
     with ThreadPoolExecutor(4) as workers:
         waited: list[Any] = []
 
@@ -249,7 +249,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
 
 
 def test_a_session_that_was_established_has_not_failed(sessions: SessionApi) -> None:
-    """Whoever waits for it late, when the client has come and gone."""
+    """The wait begins when the client has gone already."""
     requests: list[Any] = []
 
     def decide(request: Any) -> None:
@@ -317,7 +317,7 @@ def test_places_for_sessions_are_not_taken_twice(sessions: SessionApi) -> None:
         contextlib.ExitStack() as stack,
     ):
         raws = [stack.enter_context(gns.connect(*server.address)) for _ in range(8)]
-        for raw in raws:  # all set-ups stand where only the client's word is missing
+        for raw in raws:  # in all handshakes only the client's confirmation is missing
             raw.send(Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"").encode(), nagle=False)
             raw.recv(timeout=5.0)
         for raw in raws:
@@ -375,7 +375,7 @@ def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: Sessio
 
 
 def test_sessions_that_were_dropped_are_noticed(sessions: SessionApi) -> None:
-    """At either end: the peer is told, the place is given back, and there is a warning, as for connections."""
+    """At either end, the peer is told, the place is given back, and there is a warning, as for connections."""
     config = SessionConfig(ping_timeout=None)
     with sessions.listen("127.0.0.1", 0, session_config=config) as socket, ThreadPoolExecutor(1) as beside:
         for who in ("client", "server"):

@@ -15,7 +15,7 @@ from gns_py import InvalidStateError
 from gns_py.session import CloseReason
 from gns_py.session.sync import ListenSocket, Session, SessionConfig, SessionRejected
 
-# Long enough for a set-up on a busy machine, short enough to wait for.
+# Long enough for a handshake on a busy machine, short enough to wait for.
 SHORT = SessionConfig(hello_timeout=0.3 * PATIENCE, decision_timeout=0.3 * PATIENCE)
 
 
