@@ -124,7 +124,7 @@ def test_a_timeout_in_the_config_is_kept_and_counts_if_it_is_shorter(api: Api) -
 
 
 @pytest.mark.parametrize("timeout", [0, 0.2])
-def test_nobody_there(api: Api, timeout: float) -> None:
+def test_there_is_no_server(api: Api, timeout: float) -> None:
     began = time.monotonic()
     with pytest.raises(ConnectTimeout, match=r"^ended by a problem, 5003 MISC_TIMEOUT: Timed out") as failed:
         api.connect("127.0.0.1", 9, timeout=timeout)

@@ -91,7 +91,7 @@ def test_poll_waits_for_the_first_event_and_no_longer(pair: Pair, group: PollGro
     timer.join()
 
 
-def test_a_group_of_nobody_waits_too_and_members_may_come_meanwhile(pair: Pair, group: PollGroup) -> None:
+def test_an_empty_group_waits_too_and_members_may_join_meanwhile(pair: Pair, group: PollGroup) -> None:
     client, server = pair
     polled: list[bytes] = []
     thread = threading.Thread(target=lambda: polled.extend(next_messages(group, 1)))
@@ -239,7 +239,7 @@ def test_who_closes_a_member_hears_of_it_once(pair: Pair, group: PollGroup) -> N
 # ---- bounds and broadcast --------------------------------------------------------------------------------------------
 
 
-def test_a_group_that_nobody_polls_holds_no_more_than_its_members_may(make_pair: PairMaker, group: PollGroup) -> None:
+def test_a_group_that_is_not_polled_holds_no_more_than_its_members_may(make_pair: PairMaker, group: PollGroup) -> None:
     client, server = make_pair(server_config=Config(recv_queue_messages=5))
     group.add(server)
     client.send_many([b"x"] * 20)
@@ -261,7 +261,7 @@ def test_what_was_polled_or_moved_counts_no_longer(make_pair: PairMaker, group: 
     assert server.end is None
 
 
-def test_broadcast_reaches_the_members_and_tells_who_has_no_room(
+def test_broadcast_reaches_the_members_and_reports_those_without_room(
     make_pair: PairMaker, group: PollGroup, process_config: Callable[[Config], None]
 ) -> None:
     pairs = [make_pair(Config(send_buffer_size=10_000)) for _ in range(3)]

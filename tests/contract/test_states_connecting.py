@@ -178,7 +178,7 @@ def test_connecting_a_server_that_refuses_discards_what_it_had_queued(api: Api, 
 
 
 @once("connect() that waits, asyncio's only one, closes what has failed")
-def test_connecting_to_nobody_ends_in_problem_detected_locally_by_timeout(api: Api) -> None:
+def test_connecting_without_an_answer_ends_in_problem_detected_locally_by_timeout(api: Api) -> None:
     """There is no answer: only the timeout reveals it."""
     began = time.monotonic()
     with api.connect("127.0.0.1", 9, timeout=0.3, wait=False) as client:

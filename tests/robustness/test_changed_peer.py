@@ -43,7 +43,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("jump", 16),
     ],
 )
-def test_a_good_client_is_served_beside(peer: Path, tmp_path: Path, kind: str, what: str, memory: int) -> None:
+def test_a_good_client_is_served_meanwhile(peer: Path, tmp_path: Path, kind: str, what: str, memory: int) -> None:
     figures = attack(peer, tmp_path, kind, *what.split())
     assert re.search(r"^packets [1-9]\d* state ", figures.said, re.MULTILINE), figures.said
     assert figures.slowest < SLOWEST

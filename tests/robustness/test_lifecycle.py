@@ -147,7 +147,7 @@ def use(connection: gns.Connection) -> Iterator[tuple[str, Callable[[], object]]
 
 
 @pytest.mark.parametrize("how", ["close", "listener", "stop"])
-def test_everything_after_close_says_who_closed_it(
+def test_everything_after_close_says_which_end_closed_it(
     listener: gns.ListenSocket, ends: tuple[gns.Connection, gns.Connection], how: str
 ) -> None:
     _, server = ends

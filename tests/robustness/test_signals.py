@@ -43,7 +43,7 @@ HEAD = """
 
 
 @pytest.mark.parametrize("used", USED)
-def test_a_blocked_signal_stays_for_whoever_polls_for_it(peer: Callable[..., Peer], used: str) -> None:
+def test_a_blocked_signal_stays_for_a_thread_that_polls_for_it(peer: Callable[..., Peer], used: str) -> None:
     child = peer(
         HEAD
         + USED[used]

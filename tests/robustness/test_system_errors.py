@@ -181,7 +181,7 @@ def test_async_for_outlasts_a_time_without_descriptors(peer: Callable[..., Peer]
     assert child.wait() == 0
 
 
-def test_closed_connections_give_way_to_who_needs_a_descriptor(peer: Callable[..., Peer]) -> None:
+def test_closed_connections_give_way_to_a_call_that_needs_a_descriptor(peer: Callable[..., Peer]) -> None:
     # The peer is stopped: it never answers the goodbyes, which GNS waits for.
     with peer(
         """

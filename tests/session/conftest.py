@@ -45,7 +45,7 @@ EndsMaker = Callable[..., Ends]
 @pytest.fixture
 def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
     """Yield make_ends(session_config for both, server=..., config=...), which makes a session over UDP on loopback."""
-    with ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
 
         def make(
             session_config: SessionConfig | None = None, *, server: SessionConfig | None = None, config: Config = fast
@@ -54,7 +54,7 @@ def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
             listener = stack.enter_context(
                 sessions.listen("127.0.0.1", 0, session_config=server or session_config, **named)
             )
-            accepting = beside.submit(listener.accept, timeout=5.0)
+            accepting = pool.submit(listener.accept, timeout=5.0)
             client = sessions.connect("127.0.0.1", listener.address.port, session_config=session_config, **named)
             ends = Ends(client, accepting.result())
             for end in ends:

@@ -188,7 +188,7 @@ def test_ctrl_c_ends_the_wait_for_what_lingers_at_exit(listener: ListenSocket, p
         assert time.monotonic() - began < PROMISED + SLACK + 0.5  # the interpreter's own end
 
 
-def test_ctrl_c_that_nobody_catches_ends_the_program(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
+def test_ctrl_c_that_is_not_caught_ends_the_program(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
     program = peer(
         """
         import sys

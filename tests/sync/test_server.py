@@ -141,7 +141,7 @@ def test_a_connection_may_change_to_recv_and_back_to_poll(listener: ListenSocket
     server.close()
 
 
-def test_the_end_of_who_was_refused_while_iterating_is_nobodys_news(listener: ListenSocket, connect: Connect) -> None:
+def test_the_end_of_a_client_refused_while_iterating_is_not_an_event(listener: ListenSocket, connect: Connect) -> None:
     clients = [connect(), connect()]
     for request, client in zip(listener, clients, strict=True):
         request.reject(1400, "no")

@@ -25,7 +25,7 @@ QUICK = SessionConfig(close_timeout=0.6 * PATIENCE)
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
@@ -65,12 +65,12 @@ def test_a_close_timeout_does_not_cut_off_what_is_on_its_way(sessions: SessionAp
         assert client.end.undelivered == ended.end().undelivered == 0
 
 
-def test_a_reader_that_takes_its_time_gets_everything(make_ends: EndsMaker, beside: ThreadPoolExecutor) -> None:
+def test_a_reader_that_takes_its_time_gets_everything(make_ends: EndsMaker, pool: ThreadPoolExecutor) -> None:
     """Less than a quarter of the credit is read in a close timeout, so no ack is due: the closing end asks for one."""
     ends = make_ends(SessionConfig(credit_messages=40, close_timeout=0.8 * PATIENCE))
     for number in range(60):
         ends.client.send(b"%d" % number)
-    closing = beside.submit(ends.client.close)
+    closing = pool.submit(ends.client.close)
     received: list[int] = []
     for _ in range(60):
         received.append(int(ends.server.recv(timeout=10.0)))
@@ -107,7 +107,7 @@ def test_giving_up_says_so_at_both_ends(make_ends: EndsMaker) -> None:
 
 @pytest.mark.parametrize("code", [1000, 1001, 1904, 1913, 1918, 1910, 2999])
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, beside: ThreadPoolExecutor) -> None:
+def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, pool: ThreadPoolExecutor) -> None:
     """The packet can be forged by anyone who sees the connection's packets, since it is not encrypted."""
     if who == "client":
         ended = Ended()
@@ -118,7 +118,7 @@ def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, bes
             end = ended.end()
     else:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address)
+            connecting = pool.submit(sessions.connect, *listener.address)
             with listener.accept(timeout=5.0) as raw:
                 raw.recv(timeout=5.0)
                 raw.send(frames.Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"").encode(), nagle=False)
@@ -218,10 +218,10 @@ def test_closing_ends_however_slowly_the_peer_goes_on(sessions: SessionApi) -> N
         assert eventually(lambda: ends)[0].ok is False
 
 
-def test_waiting_elsewhere_gets_the_same_end(make_ends: EndsMaker, beside: ThreadPoolExecutor) -> None:
+def test_waiting_elsewhere_gets_the_same_end(make_ends: EndsMaker, pool: ThreadPoolExecutor) -> None:
     ends = make_ends()
-    waiting = [beside.submit(each.wait_closed, timeout=10.0 * PATIENCE) for each in ends]
-    closing = beside.submit(ends.client.close)
+    waiting = [pool.submit(each.wait_closed, timeout=10.0 * PATIENCE) for each in ends]
+    closing = pool.submit(ends.client.close)
     with pytest.raises(SessionClosed):
         ends.server.recv(timeout=5.0)
     ends.server.close()

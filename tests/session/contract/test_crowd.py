@@ -56,7 +56,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(("api", "crowd"), [("sync", 10_000), ("asyncio", 2_500)])
-def test_a_crowd_of_half_open_setups_keeps_nobody_out(peer: Callable[..., Peer], api: str, crowd: int) -> None:
+def test_a_crowd_of_half_open_handshakes_keeps_no_client_out(peer: Callable[..., Peer], api: str, crowd: int) -> None:
     server = peer(SERVERS[api])
     port = int(server.line())
     process = psutil.Process(server.process.pid)

@@ -25,7 +25,7 @@ WELCOME = Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"hi")
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
 
@@ -77,11 +77,11 @@ class TestOtherPeers:
         ):
             sessions.connect(*raw.address, timeout=1.0 * PATIENCE)
 
-    def test_nobody_there(self, sessions: SessionApi) -> None:
+    def test_there_is_no_server(self, sessions: SessionApi) -> None:
         with pytest.raises(SessionTimeout):
             sessions.connect("127.0.0.1", 9, timeout=0.5)
 
-    def test_a_version_that_nobody_speaks(self, sessions: SessionApi) -> None:
+    def test_a_version_that_neither_end_speaks(self, sessions: SessionApi) -> None:
         with sessions.serve(echo, "127.0.0.1", 0) as server, self.dial(server) as raw:
             raw.send(Hello(2, 9, 0, 1000, 10_000, 100, 0, 0, b"").encode() + b"more")
             answer = decode(raw.recv(timeout=5.0))
@@ -141,10 +141,10 @@ class TestOtherPeers:
         ],
     )
     def test_a_server_that_breaks_the_set_up_is_an_error(
-        self, sessions: SessionApi, beside: ThreadPoolExecutor, wrong: list[Frame]
+        self, sessions: SessionApi, pool: ThreadPoolExecutor, wrong: list[Frame]
     ) -> None:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address)
+            connecting = pool.submit(sessions.connect, *listener.address)
             with listener.accept(timeout=5.0) as raw:
                 assert isinstance(decode(raw.recv(timeout=5.0)), Hello)
                 for frame in wrong:
@@ -194,9 +194,9 @@ class TestNoHalfSession:
 
     @pytest.mark.parametrize("stage", ["connected", "HELLO", "WELCOME"])
     @pytest.mark.parametrize("how", ["killed", "silent"])
-    def test_a_server_that_stops(self, sessions: SessionApi, beside: ThreadPoolExecutor, stage: str, how: str) -> None:
+    def test_a_server_that_stops(self, sessions: SessionApi, pool: ThreadPoolExecutor, stage: str, how: str) -> None:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address, timeout=1.0 * PATIENCE)
+            connecting = pool.submit(sessions.connect, *listener.address, timeout=1.0 * PATIENCE)
             with listener.accept(timeout=5.0) as raw:
                 if stage != "connected":
                     assert isinstance(decode(raw.recv(timeout=5.0)), Hello)

@@ -161,8 +161,8 @@ def test_what_a_good_client_says_in_the_same_place_is_no_violation(hostile: Host
 
 
 def test_a_server_that_breaks_the_protocol(sessions: SessionApi) -> None:
-    with gns.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(1) as beside:
-        connecting = beside.submit(sessions.connect, *listener.address)
+    with gns.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(sessions.connect, *listener.address)
         with listener.accept(timeout=5.0) as raw:
             raw.recv(timeout=5.0)
             raw.send(frames.Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"").encode())

@@ -220,7 +220,7 @@ def test_no_thread_for_a_handler(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         gns.connect(*natively.address).close()
 
 
-def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: SessionApi) -> None:
+def test_waiting_in_another_thread_does_not_disturb_accepting(sessions: SessionApi) -> None:
     """SessionRequest.accept() may be called from any thread, and the session can be waited for there."""
     with ThreadPoolExecutor(4) as workers:
         waited: list[Any] = []
@@ -232,7 +232,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
         def decide(request: Any) -> None:
             waited.append(workers.submit(accept, request))
 
-        with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server, ThreadPoolExecutor(4) as beside:
+        with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server, ThreadPoolExecutor(4) as pool:
 
             def client() -> None:
                 for _ in range(5):
@@ -240,7 +240,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
                         session.send(b"x")
                         assert session.recv(timeout=5.0) == b"x"
 
-            for each in [beside.submit(client) for _ in range(4)]:
+            for each in [pool.submit(client) for _ in range(4)]:
                 each.result()
             assert server.is_serving()
         assert len(waited) == 20
@@ -276,9 +276,9 @@ class TestAccept:
 
             yield begin
 
-    def test_clients_that_never_confirm_keep_nobody_out(self, sessions: SessionApi, half_open: Any) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            accepting = beside.submit(socket.accept, timeout=20.0)
+    def test_clients_that_never_confirm_keep_no_client_out(self, sessions: SessionApi, half_open: Any) -> None:
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            accepting = pool.submit(socket.accept, timeout=20.0)
             half_open(socket.address, 5)
             client = sessions.connect(*socket.address, timeout=3.0 * PATIENCE)
             session = accepting.result(timeout=3.0 * PATIENCE)
@@ -286,8 +286,8 @@ class TestAccept:
             client.abort()
 
     def test_what_was_accepted_when_the_time_was_over_is_returned_next(self, sessions: SessionApi) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            accepting = beside.submit(socket.accept, timeout=1.0 * PATIENCE)
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            accepting = pool.submit(socket.accept, timeout=1.0 * PATIENCE)
             with gns.connect(*socket.address) as raw:
                 raw.send(Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"").encode(), nagle=False)
                 raw.recv(timeout=5.0)
@@ -297,15 +297,15 @@ class TestAccept:
                 opened = [socket.accept(timeout=5.0)]
                 assert opened[0].is_established
             for _ in range(3):
-                accepting = beside.submit(socket.accept, timeout=5.0)
+                accepting = pool.submit(socket.accept, timeout=5.0)
                 opened += [sessions.connect(*socket.address), accepting.result()]
                 assert opened[-1].id == opened[-2].id
             for session in opened:
                 session.abort()
 
     def test_two_at_once(self, sessions: SessionApi) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            waiting = [beside.submit(socket.accept, timeout=0.5 * PATIENCE) for _ in range(2)]
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(socket.accept, timeout=0.5 * PATIENCE) for _ in range(2)]
             errors = [type(each.exception()) for each in waiting]
             assert sorted(each.__name__ for each in errors) == [ConcurrencyError.__name__, TimeoutError.__name__]
 
@@ -377,9 +377,9 @@ def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: Sessio
 def test_sessions_that_were_dropped_are_noticed(sessions: SessionApi) -> None:
     """At either end, the peer is told, the place is given back, and there is a warning, as for connections."""
     config = SessionConfig(ping_timeout=None)
-    with sessions.listen("127.0.0.1", 0, session_config=config) as socket, ThreadPoolExecutor(1) as beside:
+    with sessions.listen("127.0.0.1", 0, session_config=config) as socket, ThreadPoolExecutor(1) as pool:
         for who in ("client", "server"):
-            accepting = beside.submit(socket.accept, timeout=5.0)
+            accepting = pool.submit(socket.accept, timeout=5.0)
             client = sessions.connect(*socket.address, session_config=config)
             server = accepting.result()
             del accepting

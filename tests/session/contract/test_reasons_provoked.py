@@ -131,9 +131,9 @@ def test_a_connection_that_is_out_of_step(fast: Config, process_config: Callable
     patient = SessionConfig(ping_timeout=None)
     with (
         sync.listen("127.0.0.1", 0, config=config, session_config=patient) as listener,
-        ThreadPoolExecutor(1) as beside,
+        ThreadPoolExecutor(1) as pool,
     ):
-        accepting = beside.submit(listener.accept, timeout=5.0)
+        accepting = pool.submit(listener.accept, timeout=5.0)
         client = sync.connect(*listener.address, config=config, session_config=patient)
         server = accepting.result()
         process_config(Config(fake_packet_loss_send=100.0))
