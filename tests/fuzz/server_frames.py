@@ -133,7 +133,7 @@ def _tell(what: str, wrong: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Send arbitrary frames to servers of sessions that also serve a good client.")
+    parser = argparse.ArgumentParser(description="Send arbitrary frames to servers of sessions with a good client.")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--api", choices=APIS)
