@@ -426,3 +426,36 @@ def test_a_network_that_is_cut_ends_both(make_ends: EndsMaker, fast: Config) -> 
             assert not closed.value.end.ok
     finally:
         gns_py.reset_config(ConfigValue.FAKE_PACKET_LOSS_SEND)
+
+
+def test_a_message_larger_than_the_lowered_send_queue(make_ends: EndsMaker) -> None:
+    ends = make_ends(TIGHT)
+    ends.client.set_config(Config(send_buffer_size=4096))
+    with pytest.raises(MessageTooLarge):
+        ends.client.send(bytes(8000))
+    ends.client.send(b"smaller")
+    assert ends.server.recv(timeout=5.0) == b"smaller"
+
+
+def test_a_queued_message_that_no_longer_fits_ends_the_session(make_ends: EndsMaker) -> None:
+    ends = make_ends(TIGHT)
+    for _ in range(3):
+        ends.client.send(bytes(8000))  # the third one waits for credit
+    ends.client.set_config(Config(send_buffer_size=4096))
+    with pytest.raises(SessionClosedError) as closed:  # noqa: PT012
+        for _ in range(3):
+            ends.server.recv(timeout=5.0 * PATIENCE)
+    assert closed.value.reason is CloseReason.MESSAGE_TOO_LARGE
+    assert ends.client.wait_closed(timeout=5.0).reason is CloseReason.MESSAGE_TOO_LARGE
+
+
+def test_unreliable_messages_wait_for_room_in_the_send_queue(make_ends: EndsMaker) -> None:
+    config = Config(send_rate_min=20_000, send_rate_max=20_000, send_buffer_size=16 * 1024)
+    ends = make_ends(SessionConfig(unreliable_queue=4), config=config)
+    for number in range(40):
+        ends.client.send(bytes(1000) + b"%d" % number, reliable=False)
+    assert ends.client.dropped[0] > 0
+    last = b""
+    while last != b"39":
+        last = ends.server.recv(timeout=5.0 * PATIENCE)[1000:]
+    ends.client.abort()

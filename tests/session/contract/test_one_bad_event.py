@@ -220,6 +220,30 @@ def test_no_thread_for_a_handler(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         gns.connect(*natively.address).close()
 
 
+def test_no_thread_for_the_package(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Sessions work without the threads that keep them while they are not read; the next one tries again."""
+    from gns_py.session import sync
+
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name in ("gns_py sessions", "gns_py shield"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with sync.serve(echo, "127.0.0.1", 0) as server:
+        with caplog.at_level(logging.ERROR, "gns_py"), monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with sync.connect(*server.address) as client:
+                    client.send(b"served")
+                    assert client.recv(timeout=5.0) == b"served"
+        with sync.connect(*server.address) as client:
+            client.send(b"served")
+            assert client.recv(timeout=5.0) == b"served"
+    assert all("thread" in record.getMessage() for record in caplog.records)
+
+
 def test_waiting_in_another_thread_does_not_disturb_accepting(sessions: SessionApi) -> None:
     """SessionRequest.accept() may be called from any thread, and the session can be waited for there."""
     with ThreadPoolExecutor(4) as workers:
