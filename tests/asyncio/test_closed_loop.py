@@ -245,3 +245,37 @@ def test_nothing_is_left(servers: dict[Any, tuple[str, int]], ends: Ends) -> Non
 async def until(ready: Callable[[], object]) -> None:
     while not ready():
         await asyncio.sleep(0.001)
+
+
+@counts_references
+def test_a_listen_socket_that_is_collected(loop: asyncio.AbstractEventLoop) -> None:
+    async def open_it() -> Any:
+        return await gns.listen("127.0.0.1", 0)
+
+    socket = loop.run_until_complete(open_it())
+    address = socket.address
+    loop.close()
+    kept = [socket]
+    del socket
+    with pytest.warns(ResourceWarning, match="unclosed listen socket"):
+        kept.clear()
+    gc.collect()
+    with sync.listen(*address):  # the port is free
+        pass
+
+
+@counts_references
+def test_a_connection_of_a_loop_that_is_gone_names_it() -> None:
+    async def open_it() -> list[Any]:
+        return list(gns.socket_pair())
+
+    ends = asyncio.run(open_it())
+    gc.collect()
+
+    async def use_it() -> None:
+        with pytest.raises(RuntimeError, match=r"an event loop of thread 'MainThread' that is gone"):
+            await ends[0].recv()
+
+    asyncio.run(use_it())
+    for each in ends:
+        each.close()

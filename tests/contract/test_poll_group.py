@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import Api, eventually, poll_until, until_ended
@@ -277,3 +278,19 @@ def test_broadcast_reaches_the_members_and_reports_those_without_room(
         servers[0].send(bytes(1000))
     assert group.broadcast(bytes(5000)) == [servers[0]]
     assert clients[1].recv(timeout=5.0) == bytes(5000)
+
+
+def test_a_connection_that_is_being_read_cannot_join(pair: Pair, group: PollGroup) -> None:
+    client, server = pair
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(server.recv, timeout=20.0)
+        with pytest.raises(TimeoutError):
+            reading.result(timeout=0.3)
+        with pytest.raises(ConcurrencyError):
+            group.add(server)
+        assert server not in group
+        client.send(b"for the reader")
+        assert reading.result() == b"for the reader"
+    group.add(server)
+    client.send(b"for the group")
+    assert next_messages(group, 1) == [b"for the group"]

@@ -73,7 +73,7 @@ def test_a_request_names_its_client(sessions: SessionApi) -> None:
         assert seen == ["str:alice"]
 
 
-def test_waiting_for_a_handshake_has_a_limit(sessions: SessionApi, session_listener: ListenSocket) -> None:
+def test_waiting_for_a_handshake_has_a_limit(session_listener: ListenSocket) -> None:
     with gns.connect(*session_listener.address, wait=False) as raw, ThreadPoolExecutor(1) as pool:
         taking = pool.submit(lambda: next(iter(session_listener)))
         raw.send(HELLO.encode())
