@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
 import socket
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 
 _DONE = None
+# What a killed program has covered is lost; at SIGTERM it is saved.
+_IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
 # On Windows, Ctrl-C is for all programs of a console. There, a thread of the program raises the signal itself for each
 # byte it receives, as the thread does that Windows starts for Ctrl-C. With a guard: spawned processes import it again.
 _INTERRUPTIBLE = """
@@ -107,6 +110,10 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if _IS_MEASURED and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may be stopped
+                self.process.wait(2.0)
         self.kill()
         self._reader.join()
         for each in (self._interrupter, self._interrupts):
