@@ -117,7 +117,7 @@ apis = pytest.mark.parametrize("api", [gns, session], ids=["connection", "sessio
 
 @apis
 @pytest.mark.parametrize("where", [in_this_thread, in_another_thread])
-@pytest.mark.parametrize("waiting", ["nobody", "reader"])
+@pytest.mark.parametrize("waiting", ["no one", "reader"])
 def test_closing(
     loop: asyncio.AbstractEventLoop,
     servers: dict[Any, tuple[str, int]],
@@ -141,7 +141,7 @@ def test_closing(
 def test_aborting_and_what_else_waits_for_nothing(
     loop: asyncio.AbstractEventLoop, servers: dict[Any, tuple[str, int]], ends: Ends, api: Any
 ) -> None:
-    connection = opened(loop, api, servers[api], "nobody")
+    connection = opened(loop, api, servers[api], "no one")
     assert connection.send(b"x") == 1
     connection.flush()
     connection.stats()
@@ -154,7 +154,7 @@ def test_aborting_and_what_else_waits_for_nothing(
 
 
 @counts_references
-@pytest.mark.parametrize("waiting", ["nobody", "reader"])
+@pytest.mark.parametrize("waiting", ["no one", "reader"])
 def test_a_connection_that_is_collected(
     loop: asyncio.AbstractEventLoop, servers: dict[Any, tuple[str, int]], ends: Ends, waiting: str
 ) -> None:

@@ -165,7 +165,7 @@ def test_broadcast_reaches_all_that_are_connected(listener: ListenSocket, connec
         waiting.recv(timeout=0.1)
     for server in (polled, *accepted):
         server.close()
-    assert listener.broadcast(b"nobody is there") == []
+    assert listener.broadcast(b"no one is there") == []
 
 
 def test_broadcast_reports_connections_without_room(api: Api, process_config: Callable[[Config], None]) -> None:

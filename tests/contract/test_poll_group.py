@@ -267,7 +267,7 @@ def test_broadcast_reaches_the_members_and_reports_those_without_room(
 ) -> None:
     pairs = [make_pair(Config(send_buffer_size=10_000)) for _ in range(3)]
     clients, servers = zip(*pairs, strict=True)
-    assert group.broadcast(b"nobody is there") == []
+    assert group.broadcast(b"no one is there") == []
     for server in servers[:2]:
         group.add(server)
     assert group.broadcast(b"to members") == []

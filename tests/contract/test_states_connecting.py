@@ -72,10 +72,10 @@ def test_connecting_does_not_tell_whether_network_or_application_is_waited_for(
     """One client waits for the network, another for accept(): they look alike."""
     with (
         begin(api, listener) as waits_for_accept,
-        api.connect("127.0.0.1", 9, wait=False, timeout=5.0) as waits_for_nobody,
+        api.connect("127.0.0.1", 9, wait=False, timeout=5.0) as waits_for_the_network,
     ):
         next_request(listener)
-        infos = [each.info() for each in (waits_for_accept, waits_for_nobody)]
+        infos = [each.info() for each in (waits_for_accept, waits_for_the_network)]
         assert [(info.state, info.identity, info.flags) for info in infos] == [
             (CONNECTING, "invalid", infos[0].flags)
         ] * 2
