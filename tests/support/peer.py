@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 _DONE = None
-# What a killed program has covered is lost; at SIGTERM it is saved.
+# A killed program loses its coverage; SIGTERM saves it.
 _IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
 # On Windows, Ctrl-C is for all programs of a console. There, a thread of the program raises the signal itself for each
 # byte it receives, as the thread does that Windows starts for Ctrl-C. With a guard: spawned processes import it again.
