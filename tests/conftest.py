@@ -137,8 +137,8 @@ def make_pair(api: Api) -> Iterator[PairMaker]:
 
         def make(config: Config | None = None, server_config: Config | None = None) -> Pair:
             socket = stack.enter_context(api.listen("127.0.0.1", 0, config=server_config or config))
-            with ThreadPoolExecutor(1) as beside:
-                accepting = beside.submit(socket.accept, timeout=5.0)
+            with ThreadPoolExecutor(1) as pool:
+                accepting = pool.submit(socket.accept, timeout=5.0)
                 client = stack.enter_context(api.connect("127.0.0.1", socket.address.port, config=config))
                 return Pair(client, stack.enter_context(accepting.result()))
 

@@ -332,7 +332,7 @@ def test_details_are_complete(log: Log, pair: tuple[gns.Connection, gns.Connecti
     assert (len(sent), len(received)) == (200, 200)
 
 
-def test_what_nobody_fetches_is_counted(log: Log, pair: tuple[gns.Connection, gns.Connection]) -> None:
+def test_unfetched_lines_are_counted(log: Log, pair: tuple[gns.Connection, gns.Connection]) -> None:
     a, _ = pair
     a.set_config(Config(log_level_message=LogLevel.VERBOSE))
     for _ in range(30):

@@ -117,7 +117,7 @@ apis = pytest.mark.parametrize("api", [gns, session], ids=["connection", "sessio
 
 @apis
 @pytest.mark.parametrize("where", [in_this_thread, in_another_thread])
-@pytest.mark.parametrize("waiting", ["nobody", "reader"])
+@pytest.mark.parametrize("waiting", ["no one", "reader"])
 def test_closing(
     loop: asyncio.AbstractEventLoop,
     servers: dict[Any, tuple[str, int]],
@@ -141,7 +141,7 @@ def test_closing(
 def test_aborting_and_what_else_waits_for_nothing(
     loop: asyncio.AbstractEventLoop, servers: dict[Any, tuple[str, int]], ends: Ends, api: Any
 ) -> None:
-    connection = opened(loop, api, servers[api], "nobody")
+    connection = opened(loop, api, servers[api], "no one")
     assert connection.send(b"x") == 1
     connection.flush()
     connection.stats()
@@ -154,7 +154,7 @@ def test_aborting_and_what_else_waits_for_nothing(
 
 
 @counts_references
-@pytest.mark.parametrize("waiting", ["nobody", "reader"])
+@pytest.mark.parametrize("waiting", ["no one", "reader"])
 def test_a_connection_that_is_collected(
     loop: asyncio.AbstractEventLoop, servers: dict[Any, tuple[str, int]], ends: Ends, waiting: str
 ) -> None:
@@ -245,3 +245,37 @@ def test_nothing_is_left(servers: dict[Any, tuple[str, int]], ends: Ends) -> Non
 async def until(ready: Callable[[], object]) -> None:
     while not ready():
         await asyncio.sleep(0.001)
+
+
+@counts_references
+def test_a_listen_socket_that_is_collected(loop: asyncio.AbstractEventLoop) -> None:
+    async def open_it() -> Any:
+        return await gns.listen("127.0.0.1", 0)
+
+    socket = loop.run_until_complete(open_it())
+    address = socket.address
+    loop.close()
+    kept = [socket]
+    del socket
+    with pytest.warns(ResourceWarning, match="unclosed listen socket"):
+        kept.clear()
+    gc.collect()
+    with sync.listen(*address):  # the port is free
+        pass
+
+
+@counts_references
+def test_a_connection_of_a_loop_that_is_gone_names_it() -> None:
+    async def open_it() -> list[Any]:
+        return list(gns.socket_pair())
+
+    ends = asyncio.run(open_it())
+    gc.collect()
+
+    async def use_it() -> None:
+        with pytest.raises(RuntimeError, match=r"an event loop of thread 'MainThread' that is gone"):
+            await ends[0].recv()
+
+    asyncio.run(use_it())
+    for each in ends:
+        each.close()

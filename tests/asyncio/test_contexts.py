@@ -12,7 +12,7 @@ from support.loops import Runner
 import gns_py.asyncio as gns
 import gns_py.session.asyncio as session
 
-who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="no one")
 apis = pytest.mark.parametrize("api", [gns, session], ids=["connection", "session"])
 Seen = list[tuple[str, str]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from support.loops import NoReaders, Runner, run_in
 import gns_py
 import gns_py.asyncio as gns
 from gns_py import NotRunningError
-from gns_py.asyncio.mailbox import attached_mailbox, loop_mailboxes
+from gns_py.asyncio.mailbox import LoopMailbox, attached_mailbox, loop_mailboxes
 
 
 async def echo(connection: gns.Connection) -> None:
@@ -257,3 +258,27 @@ def test_thousands_of_wake_ups_need_no_polling() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     run_in(Counting(), main, debug=False)
+
+
+def test_events_that_could_not_be_read_are_read_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive, failures = LoopMailbox.receive, 1
+
+    def fail_once(mailbox: LoopMailbox, timeout: float | None) -> bool:
+        nonlocal failures
+        failures -= 1
+        if failures == 0:
+            raise MemoryError("as planned")
+        return receive(mailbox, timeout)
+
+    async def main() -> None:
+        a, b = gns.socket_pair()
+        async with a, b:
+            monkeypatch.setattr(LoopMailbox, "receive", fail_once)
+            a.send(b"x")
+            assert await b.recv() == b"x"
+
+    with caplog.at_level(logging.ERROR, "gns_py"):
+        run_in(asyncio.new_event_loop(), main)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

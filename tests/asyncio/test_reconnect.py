@@ -145,3 +145,27 @@ def test_it_goes_on_when_a_server_s_limits_refuse_it(run: Runner, caplog: pytest
     with caplog.at_level(logging.INFO, "gns_py"):
         run(main)
     assert "2004 RATE_LIMITED: this address connects too often" in caplog.text
+
+
+def test_a_connection_that_lasts_makes_the_next_pauses_short(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(client, "_SUCCESS", 0.05)
+
+    async def main() -> None:
+        connections = 0
+        async with gns.serve(stay, "127.0.0.1", 0) as server:
+            async for connection in gns.connect(*server.address):
+                connections += 1
+                await connection.wait_closed()
+                if connections == 8:
+                    break
+
+    async def stay(connection: gns.Connection) -> None:
+        await asyncio.sleep(0.2)
+        connection.close(1234)
+
+    with caplog.at_level(logging.INFO, "gns_py"):
+        run(main)
+    pauses = [record for record in caplog.records if "again in 0.0 s" in record.getMessage()]
+    assert len(pauses) == 7

@@ -47,7 +47,7 @@ def test_sends_back_more_than_its_send_queue_holds(echo: Any, fast: gns.Config) 
         assert [client.recv(timeout=30.0) for _ in messages] == messages
 
 
-def test_prints_who_comes_and_goes(echo: Any) -> None:
+def test_prints_clients_that_join_and_leave(echo: Any) -> None:
     with gns.connect("127.0.0.1", echo.port) as client:
         client.send(b"hello")
         client.recv(timeout=5.0)

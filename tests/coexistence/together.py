@@ -145,12 +145,12 @@ def use_protobuf() -> Iterator[Callable[[], object]]:
 def use_grpc_tools() -> Iterator[Callable[[], object]]:
     """Run protoc in this process: all of C++ protobuf, of a version different from ours."""
     protoc = importlib.import_module("grpc_tools.protoc")
-    Path("beside.proto").write_text('syntax = "proto3"; message Beside { map<string, int64> numbers = 1; }')
-    descriptors = Path("beside.binpb")
+    Path("numbers.proto").write_text('syntax = "proto3"; message Numbers { map<string, int64> numbers = 1; }')
+    descriptors = Path("numbers.binpb")
 
     def compile_schema() -> None:
         descriptors.unlink(missing_ok=True)
-        assert protoc.main(["protoc", "-I.", f"--descriptor_set_out={descriptors}", "beside.proto"]) == 0
+        assert protoc.main(["protoc", "-I.", f"--descriptor_set_out={descriptors}", "numbers.proto"]) == 0
         assert b"numbers" in descriptors.read_bytes()
 
     yield compile_schema

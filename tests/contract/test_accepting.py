@@ -47,7 +47,7 @@ def test_closing_from_another_thread_ends_the_wait(
     timer.join()
 
 
-def test_accept_passes_over_those_who_have_given_up(listener: ListenSocket, connect: Connect) -> None:
+def test_accept_passes_over_clients_that_have_given_up(listener: ListenSocket, connect: Connect) -> None:
     for _ in range(3):
         connect().close(1001, "changed my mind")
     staying = connect()

@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_told_as_without_offsets(make_pair: PairMaker) -> N
     ids=["lane", "size", "many", "offsets", "full"],
 )
 @pytest.mark.parametrize("view", [False, True])
-def test_a_buffer_is_free_again_although_somebody_keeps_the_exception(
+def test_a_buffer_is_free_again_although_the_exception_is_kept(
     make_pair: PairMaker, view: bool, send: Callable[[Connection, Any], object], error: type[Exception]
 ) -> None:
     client, _ = make_pair(Config(send_buffer_size=60_000))
@@ -160,7 +160,7 @@ def test_views_stay_valid_while_more_arrives_and_after_the_end(make_pair: PairMa
     assert [bytes(view.data) for view in views] == [bytes([number % 256]) + data for number in range(count)]
 
 
-def test_each_call_says_anew_whether_it_copies(pair: Pair) -> None:
+def test_each_call_says_whether_it_copies(pair: Pair) -> None:
     client, server = pair
     client.send_many([b"%d" % number for number in range(8)])
     eventually(lambda: client.send_queue().messages == 0)

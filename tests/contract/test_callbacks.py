@@ -95,7 +95,7 @@ every_place = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 
 @every_place
 @ASYNC
-def test_a_coroutine_function_is_refused_where_nobody_awaits(
+def test_a_coroutine_function_is_refused_where_it_is_not_awaited(
     place: Callable[[Any], object], function: Callable[..., object]
 ) -> None:
     with pytest.raises(TypeError, match="must be a plain function, not a coroutine function: nothing would await it"):

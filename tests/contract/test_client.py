@@ -24,6 +24,7 @@ from gns_py import (
     ConnectionClosedError,
     ConnectionClosedOK,
     ConnectionEnd,
+    ConnectionLimitError,
     ConnectionState,
     ConnectTimeout,
     EndReason,
@@ -124,7 +125,7 @@ def test_a_timeout_in_the_config_is_kept_and_counts_if_it_is_shorter(api: Api) -
 
 
 @pytest.mark.parametrize("timeout", [0, 0.2])
-def test_nobody_there(api: Api, timeout: float) -> None:
+def test_there_is_no_server(api: Api, timeout: float) -> None:
     began = time.monotonic()
     with pytest.raises(ConnectTimeout, match=r"^ended by a problem, 5003 MISC_TIMEOUT: Timed out") as failed:
         api.connect("127.0.0.1", 9, timeout=timeout)
@@ -373,8 +374,11 @@ def _without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect_natively(mailbox, address, config)
 
     def both(_host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
-        kinds = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")]
-        return [(family, socket.SOCK_DGRAM, 17, "", (address, port)) for family, address in kinds]
+        kinds: list[tuple[int, tuple[Any, ...]]] = [
+            (socket.AF_INET6, ("::1", port, 0, 0)),
+            (socket.AF_INET, ("127.0.0.1", port)),
+        ]
+        return [(family, socket.SOCK_DGRAM, 17, "", address) for family, address in kinds]
 
     monkeypatch.setattr(_native, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", both)
@@ -394,3 +398,40 @@ def test_an_address_of_a_family_that_the_system_lacks_is_an_os_error(api: Api, m
         api.connect("::1", 27015)
     assert isinstance(lacking.value, OSError)
     assert lacking.value.errno == errno.EAFNOSUPPORT
+
+
+def test_a_family_that_fails_first_is_passed_over(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = _native.connect
+
+    def connect_by_ipv6(mailbox: int, address: Address, config: Config) -> int:
+        if address.ip.version == 4:
+            raise SocketError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return connect(mailbox, address, config)
+
+    with api.serve(echo, "::1", 0) as server:
+        _without_ipv6(monkeypatch)
+        monkeypatch.setattr(_native, "connect", connect_by_ipv6)
+        with api.connect("both.example", server.address.port) as connection:
+            connection.send(b"x")
+            assert connection.recv(timeout=5.0 * PATIENCE) == b"x"
+
+
+def test_the_limit_of_connections_is_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed connections count for a while, so connect() tries again until its time is over."""
+    connect, refusals = _native.connect, 3
+
+    def connect_later(mailbox: int, address: Address, config: Config) -> int:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise ConnectionLimitError(errno.EAGAIN, "too many")
+        return connect(mailbox, address, config)
+
+    with api.serve(echo, "127.0.0.1", 0) as server:
+        monkeypatch.setattr(_native, "connect", connect_later)
+        with api.connect(*server.address) as connection:
+            connection.send(b"x")
+            assert connection.recv(timeout=5.0 * PATIENCE) == b"x"
+        refusals = 10_000
+        with pytest.raises(ConnectionLimitError):
+            api.connect(*server.address, timeout=0.2)

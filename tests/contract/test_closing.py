@@ -147,7 +147,7 @@ def test_closing_after_the_end_keeps_the_reason(pair: Pair) -> None:
     assert server.end == ConnectionEnd(ClosedBy.PEER, 1001, "the first")
 
 
-def test_a_sender_in_another_thread_learns_who_closed(make_pair: PairMaker) -> None:
+def test_a_sender_in_another_thread_learns_which_end_closed(make_pair: PairMaker) -> None:
     for _ in range(20):
         client, server = make_pair()
         learned: list[str] = []
@@ -169,7 +169,7 @@ def test_a_sender_in_another_thread_learns_who_closed(make_pair: PairMaker) -> N
 
 
 @counts_references
-def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
+def test_a_forgotten_listen_socket_warns_and_closes_itself(api: Api) -> None:
     forgotten, other = api.socket_pair(network=True)
     text = rf"^unclosed connection <{api.__name__}.connection.Connection 127\.0\.0\.1:"
     with pytest.warns(ResourceWarning, match=text) as warned:  # noqa: PT031 - it may come from another thread

@@ -137,7 +137,7 @@ def test_set_on_a_connection(option: ConfigValue) -> None:
     first, second, third = values_of(option)
     with link() as made:
         before = made.client.get_config(option)  # timeout_initial is connect()'s
-        # Set options during the set-up and after it; neither the other end nor any other connection is affected.
+        # Set options during the handshake and after it; neither the other end nor any other connection is affected.
         for values in ((first, second), (second, third)):
             for end, value in zip((made.client, made.server), values, strict=True):
                 end.set_config(config_of(option, value))

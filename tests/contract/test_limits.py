@@ -132,7 +132,7 @@ def _begins(api: Api, address: tuple[str, int], clients: list[Connection]) -> bo
 
 @elsewhere
 @pytest.mark.parametrize("addresses", [1, 200])
-def test_a_flood_hurts_nobody_at_another_address(api: Api, addresses: int) -> None:
+def test_a_flood_hurts_no_client_at_another_address(api: Api, addresses: int) -> None:
     hosts = [loopback(number % addresses) for number in range(400)]
     limits = ConnectionLimits(
         max_half_open=64, max_half_open_per_address=8, burst_per_address=20, rate_per_address=10.0

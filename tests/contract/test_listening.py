@@ -165,10 +165,10 @@ def test_broadcast_reaches_all_that_are_connected(listener: ListenSocket, connec
         waiting.recv(timeout=0.1)
     for server in (polled, *accepted):
         server.close()
-    assert listener.broadcast(b"nobody is there") == []
+    assert listener.broadcast(b"no one is there") == []
 
 
-def test_broadcast_tells_who_has_no_room(api: Api, process_config: Callable[[Config], None]) -> None:
+def test_broadcast_reports_connections_without_room(api: Api, process_config: Callable[[Config], None]) -> None:
     with api.listen("127.0.0.1", 0, config=Config(send_buffer_size=10_000)) as listener:
         clients = [api.connect("127.0.0.1", listener.address.port, wait=False) for _ in range(2)]
         full, free = listener.accept(timeout=5.0), listener.accept(timeout=5.0)
@@ -185,7 +185,7 @@ def test_broadcast_tells_who_has_no_room(api: Api, process_config: Callable[[Con
             client.close()
 
 
-def test_broadcast_to_nobody_and_with_wrong_messages(listener: ListenSocket, connect: Connect) -> None:
+def test_broadcast_without_connections_and_with_wrong_messages(listener: ListenSocket, connect: Connect) -> None:
     assert listener.broadcast(b"x") == []
     client = connect()
     listener.accept(timeout=5.0)
@@ -291,7 +291,7 @@ def test_a_listen_socket_can_be_closed_after_the_runtime(listener: ListenSocket,
 
 
 @counts_references
-def test_one_that_is_forgotten_warns_and_closes_itself(api: Api) -> None:
+def test_a_forgotten_listen_socket_warns_and_closes_itself(api: Api) -> None:
     forgotten = api.listen("127.0.0.1", 0)
     address = forgotten.address
     text = rf"^unclosed listen socket {address}$"

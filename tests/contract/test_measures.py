@@ -34,7 +34,7 @@ def test_ping_measures_the_way_there_and_back(pair: Pair, process_config: Proces
     assert 0.12 <= pair[0].ping(timeout=5.0) < 1.0 * PATIENCE
 
 
-def test_ping_beside_a_reader(pair: Pair) -> None:
+def test_ping_while_another_thread_reads(pair: Pair) -> None:
     client, server = pair
     received: list[bytes] = []
     thread = threading.Thread(target=lambda: received.append(client.recv(timeout=10.0)))

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import Api, eventually, poll_until, until_ended
@@ -91,7 +92,7 @@ def test_poll_waits_for_the_first_event_and_no_longer(pair: Pair, group: PollGro
     timer.join()
 
 
-def test_a_group_of_nobody_waits_too_and_members_may_come_meanwhile(pair: Pair, group: PollGroup) -> None:
+def test_an_empty_group_waits_too_and_members_may_join_meanwhile(pair: Pair, group: PollGroup) -> None:
     client, server = pair
     polled: list[bytes] = []
     thread = threading.Thread(target=lambda: polled.extend(next_messages(group, 1)))
@@ -239,7 +240,7 @@ def test_who_closes_a_member_hears_of_it_once(pair: Pair, group: PollGroup) -> N
 # ---- bounds and broadcast --------------------------------------------------------------------------------------------
 
 
-def test_a_group_that_nobody_polls_holds_no_more_than_its_members_may(make_pair: PairMaker, group: PollGroup) -> None:
+def test_a_group_that_is_not_polled_holds_no_more_than_its_members_may(make_pair: PairMaker, group: PollGroup) -> None:
     client, server = make_pair(server_config=Config(recv_queue_messages=5))
     group.add(server)
     client.send_many([b"x"] * 20)
@@ -261,12 +262,12 @@ def test_what_was_polled_or_moved_counts_no_longer(make_pair: PairMaker, group: 
     assert server.end is None
 
 
-def test_broadcast_reaches_the_members_and_tells_who_has_no_room(
+def test_broadcast_reaches_the_members_and_reports_those_without_room(
     make_pair: PairMaker, group: PollGroup, process_config: Callable[[Config], None]
 ) -> None:
     pairs = [make_pair(Config(send_buffer_size=10_000)) for _ in range(3)]
     clients, servers = zip(*pairs, strict=True)
-    assert group.broadcast(b"nobody is there") == []
+    assert group.broadcast(b"no one is there") == []
     for server in servers[:2]:
         group.add(server)
     assert group.broadcast(b"to members") == []
@@ -277,3 +278,19 @@ def test_broadcast_reaches_the_members_and_tells_who_has_no_room(
         servers[0].send(bytes(1000))
     assert group.broadcast(bytes(5000)) == [servers[0]]
     assert clients[1].recv(timeout=5.0) == bytes(5000)
+
+
+def test_a_connection_that_is_being_read_cannot_join(pair: Pair, group: PollGroup) -> None:
+    client, server = pair
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(server.recv, timeout=20.0)
+        with pytest.raises(TimeoutError):
+            reading.result(timeout=0.3)
+        with pytest.raises(ConcurrencyError):
+            group.add(server)
+        assert server not in group
+        client.send(b"for the reader")
+        assert reading.result() == b"for the reader"
+    group.add(server)
+    client.send(b"for the group")
+    assert next_messages(group, 1) == [b"for the group"]

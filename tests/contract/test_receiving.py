@@ -84,7 +84,9 @@ def test_a_recv_that_times_out_loses_no_message(pair: Pair) -> None:
 @pytest.mark.parametrize(
     "bound", [Config(recv_queue_messages=5), Config(recv_queue_bytes=6000)], ids=["messages", "bytes"]
 )
-def test_who_does_not_read_is_cut_off_and_keeps_what_it_has_room_for(make_pair: PairMaker, bound: Config) -> None:
+def test_an_end_that_does_not_read_is_cut_off_and_keeps_what_it_has_room_for(
+    make_pair: PairMaker, bound: Config
+) -> None:
     client, server = make_pair(server_config=bound)
     sent = [bytes([number]) * 1000 for number in range(20)]
     client.send_many(sent)
@@ -139,7 +141,7 @@ def test_iterating_raises_at_any_other_end(pair: Pair) -> None:
     assert received == [b"one", b"two"]
 
 
-def test_sending_closing_and_waiting_go_on_beside_a_reader(pair: Pair) -> None:
+def test_sending_closing_and_waiting_work_while_another_thread_reads(pair: Pair) -> None:
     client, server = pair
     ended: list[BaseException] = []
 

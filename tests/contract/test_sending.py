@@ -74,7 +74,7 @@ def test_any_contiguous_buffer_can_be_sent_and_is_copied(pair: Pair, data: Any) 
         (memoryview(bytes(10))[::2], "a message is bytes or another contiguous buffer, not memoryview"),
     ],
 )
-def test_what_is_no_buffer_is_refused_and_nothing_is_sent(pair: Pair, data: Any, text: str) -> None:
+def test_anything_but_a_buffer_is_refused_and_nothing_is_sent(pair: Pair, data: Any, text: str) -> None:
     client, server = pair
     for send in (lambda: client.send(data), lambda: client.send_many([b"not sent", data, b"not sent"])):
         with pytest.raises(TypeError) as refused:

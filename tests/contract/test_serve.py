@@ -17,7 +17,7 @@ from gns_py.sync import Connection
 # ---- serve() ---------------------------------------------------------------------------------------------------------
 
 
-def test_serve_runs_a_handler_for_each_connection_beside_the_others(api: Api) -> None:
+def test_serve_runs_the_handlers_of_all_connections_at_once(api: Api) -> None:
     together = threading.Barrier(3)
 
     def handler(connection: Connection) -> None:

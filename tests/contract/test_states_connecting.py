@@ -72,10 +72,10 @@ def test_connecting_does_not_tell_whether_network_or_application_is_waited_for(
     """One client waits for the network, another for accept(): they look alike."""
     with (
         begin(api, listener) as waits_for_accept,
-        api.connect("127.0.0.1", 9, wait=False, timeout=5.0) as waits_for_nobody,
+        api.connect("127.0.0.1", 9, wait=False, timeout=5.0) as waits_for_the_network,
     ):
         next_request(listener)
-        infos = [each.info() for each in (waits_for_accept, waits_for_nobody)]
+        infos = [each.info() for each in (waits_for_accept, waits_for_the_network)]
         assert [(info.state, info.identity, info.flags) for info in infos] == [
             (CONNECTING, "invalid", infos[0].flags)
         ] * 2
@@ -178,7 +178,7 @@ def test_connecting_a_server_that_refuses_discards_what_it_had_queued(api: Api, 
 
 
 @once("connect() that waits, asyncio's only one, closes what has failed")
-def test_connecting_to_nobody_ends_in_problem_detected_locally_by_timeout(api: Api) -> None:
+def test_connecting_without_an_answer_ends_in_problem_detected_locally_by_timeout(api: Api) -> None:
     """There is no answer: only the timeout reveals it."""
     began = time.monotonic()
     with api.connect("127.0.0.1", 9, timeout=0.3, wait=False) as client:

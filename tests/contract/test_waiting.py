@@ -46,7 +46,7 @@ def read_all(connection: Connection) -> ConnectionEnd | None:
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor() as executor:
         yield executor
 
@@ -68,12 +68,12 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 @pytest.mark.usefixtures("process_config")
 def test_a_wait_for_a_connection_ends_with_it(
     make_pair: Callable[..., Pair],
-    beside: ThreadPoolExecutor,
+    pool: ThreadPoolExecutor,
     wait: Callable[[Connection], object],
     cause: str,
 ) -> None:
     client, server = make_pair(SLOW)
-    waiting = beside.submit(wait, client)
+    waiting = pool.submit(wait, client)
     time.sleep(BEGIN)
     if cause == "peer":
         server.close(1444, "enough", linger=False)
@@ -97,10 +97,10 @@ def test_a_wait_for_a_connection_ends_with_it(
 
 @pytest.mark.parametrize("wait", [lambda listener: listener.accept(), list], ids=["accept", "iteration"])
 @pytest.mark.parametrize("cause", ["close", "stop"])
-def test_a_wait_for_somebody_to_connect_ends_with_the_listen_socket(
-    listener: ListenSocket, beside: ThreadPoolExecutor, wait: Callable[[ListenSocket], object], cause: str
+def test_a_wait_for_a_client_ends_with_the_listen_socket(
+    listener: ListenSocket, pool: ThreadPoolExecutor, wait: Callable[[ListenSocket], object], cause: str
 ) -> None:
-    waiting = beside.submit(wait, listener)
+    waiting = pool.submit(wait, listener)
     time.sleep(BEGIN)
     if cause == "stop":
         gns_py.stop(linger=0)

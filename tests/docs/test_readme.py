@@ -25,7 +25,7 @@ def test_the_server_and_the_client(program: str, capsys: pytest.CaptureFixture[s
 
 
 def test_the_tick_loop() -> None:
-    """With a world of one player, who ends it. The port is not the README's, which may be taken."""
+    """Run with a world of one player, who ends it. The port is not the README's, which may be taken."""
     with gns.listen("127.0.0.1", 0) as probe:
         port = probe.address.port
     seen: list[Any] = []

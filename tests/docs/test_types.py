@@ -1,4 +1,4 @@
-"""What a type checker is to find before a program runs."""
+"""Mistakes that a type checker must find before a program runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("mypy")
 
-# Each line whose number is told is wrong, and no other.
+# Each line whose number is given is wrong, and no other.
 PROGRAM = """
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""What hostile clients do that is no single frame, each in a process of its own. Arguments: which, ports, seconds.
+"""Behaviours of hostile clients beyond single frames, each in a process of its own. Arguments: which, ports, seconds.
 
-A process says "begun" once it is at it, and ends by itself, or by a signal where it vanishes.
+A process prints "begun" once it has started, and ends by itself, or by a signal if it is one that vanishes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def connect(port: int) -> gns.Connection:
 
 
 def establish(port: int, data: bytes = b"") -> gns.Connection:
-    """Errors: ConnectionClosed, TimeoutError."""
+    """Establish a session on a raw connection. Raises ConnectionClosed, TimeoutError."""
     raw = connect(port)
     raw.send(hello(data), nagle=False)
     raw.recv(timeout=5.0)
@@ -43,7 +43,7 @@ def establish(port: int, data: bytes = b"") -> gns.Connection:
 
 
 def again_and_again(until: float, what: Callable[[], object]) -> None:
-    """Until then, whatever the server says to it."""
+    """Wait until then, whatever the server sends."""
     while time.monotonic() < until:
         with contextlib.suppress(gns.ConnectionClosed, TimeoutError):
             what()
@@ -52,7 +52,7 @@ def again_and_again(until: float, what: Callable[[], object]) -> None:
 def flood(
     make: Callable[[Iterator[int]], bytes], port: str = "echo", *, reliable: bool = True
 ) -> Callable[[Ports, float], None]:
-    """As fast as it can, on one connection, and on the next one when that is closed. It reads what comes."""
+    """Send as fast as possible on one connection, reading all answers, and on the next one when that is closed."""
 
     def run(ports: Ports, until: float) -> None:
         def once() -> None:
@@ -77,7 +77,7 @@ def ack(numbers: Iterator[int]) -> bytes:
 
 
 def credit_beyond(ports: Ports, until: float) -> None:
-    """The most credit that there is."""
+    """The largest possible credit."""
 
     def once() -> None:
         with establish(ports["echo"]) as raw:
@@ -89,7 +89,7 @@ def credit_beyond(ports: Ports, until: float) -> None:
 
 
 def hellos(ports: Ports, until: float) -> None:
-    """One connection after the other, each with many of them."""
+    """Use one connection after the other, with many of them each."""
 
     def once() -> None:
         with connect(ports["echo"]) as raw:
@@ -100,7 +100,7 @@ def hellos(ports: Ports, until: float) -> None:
 
 
 def goodbye_then_data(ports: Ports, until: float) -> None:
-    """It announces more than any credit allows, and sends on."""
+    """Announce more than any credit allows, and go on sending."""
 
     def once() -> None:
         with establish(ports["deaf"]) as raw:
@@ -120,7 +120,7 @@ def goodbye_then_data(ports: Ports, until: float) -> None:
 
 
 def half_open(ports: Ports, until: float) -> None:
-    """A crowd that says nothing, or HELLO and no more, and comes again when it is sent away."""
+    """A crowd of clients that send nothing, or HELLO and no more, and return when they are sent away."""
     crowd: list[gns.Connection] = []
     numbers = count()
     while time.monotonic() < until:
@@ -136,7 +136,7 @@ def half_open(ports: Ports, until: float) -> None:
 
 
 def come_and_go(ports: Ports, until: float) -> None:
-    """One connection after the other, closed at once, in each of the ways."""
+    """One connection after the other, each closed at once, in each of the ways."""
 
     def once() -> None:
         raw = gns.connect("127.0.0.1", ports[random.choice(("echo", "accept", "hasty"))], config=FAST, wait=False)
@@ -148,7 +148,7 @@ def come_and_go(ports: Ports, until: float) -> None:
 
 
 def busy(ports: Ports) -> list[gns.Connection]:
-    """Sessions in which the server has much to say."""
+    """Sessions in which the server has much to send."""
     connections = [establish(ports[port]) for port in ("echo", "echo", "accept", "deaf") for _ in range(5)]
     for raw in connections:
         with contextlib.suppress(gns.ConnectionClosed):  # on a busy machine, it was silent for too long
@@ -158,7 +158,7 @@ def busy(ports: Ports) -> list[gns.Connection]:
 
 
 def vanish(ports: Ports, until: float) -> None:
-    """Is killed in the middle of it."""
+    """A client that is killed in the middle of it."""
     connections = busy(ports)
     print("begun", flush=True)
     time.sleep(min(max(0.0, until - time.monotonic()), 0.05))
@@ -167,7 +167,7 @@ def vanish(ports: Ports, until: float) -> None:
 
 
 def stop(ports: Ports, until: float) -> None:
-    """Takes nothing any more, and then vanishes: whoever started it must kill it."""
+    """Stop receiving, and then vanish: this must be killed by the process that started it."""
     connections = busy(ports)
     print("begun", flush=True)
     while time.monotonic() < until:

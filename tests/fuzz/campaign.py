@@ -1,4 +1,4 @@
-"""A server process, a good client beside it, and attacks on it, with what may not come of them."""
+"""A server process, a good client, and attacks on the server, with the results that are not allowed."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from .inputs import Sequence, Shot
 from .phases import ANSWER, ESTABLISHED, LATE, PHASES, Attacker
 
 HERE = Path(__file__).resolve().parent
-# At once, so that those that wait for the server's time limits hold nothing up.
+# At the same time, so that attackers waiting for the server's time limits delay nothing.
 AT_ONCE = 100
 # Seconds that an attacker may stay; the server's ping timeout is in between.
 STAYS = 0.0, 0.2, 0.2, 1.5, 4.0
 LOOK_EVERY = 40
-# Inputs that may have done what is wrong now.
+# Recent inputs, among which the harmful one may be.
 RECENT = 150
-# Seconds of the good client alone.
+# Seconds with the good client alone.
 ALONE = 0.3
-# The server's time limits, and GNS's own for what it lingers over.
+# The server's time limits, and GNS's own for connections that linger.
 SETTLED = 15.0
-# Connections that have ended and that loops still have in a variable, for each port.
+# Connections that have ended and that loops still hold in a variable, for each port.
 KEPT = 10
-# Below, codes are applications'.
+# Codes below this are the application's.
 FIRST_NATIVE = 3_000
 MIB = 1 << 20
 REASONS = {reason.native_code: reason for reason in CloseReason}
@@ -47,25 +47,25 @@ WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CR
 
 @dataclass
 class Settings:
-    """What all of it has in common."""
+    """Settings of the whole campaign."""
 
     seed: int
     folder: Path
     worst: float = 1_000.0
-    """What a round trip of the good client may take at most, in ms."""
+    """The longest allowed round trip of the good client, in ms."""
 
 
 class Wrong(Exception):  # noqa: N818 - it is the server's
-    """Something that a server must not do."""
+    """A result that a server must not allow."""
 
 
 class LeftBehind(Wrong):
-    """Something is not given back."""
+    """A resource was not given back."""
 
 
 @dataclass
 class Figures:
-    """What was seen."""
+    """Figures of what was observed."""
 
     inputs: int = 0
     messages: int = 0
@@ -80,7 +80,7 @@ class Figures:
     wrong: list[str] = field(default_factory=list)
 
     def add(self, began: Measure) -> None:
-        """What a server has needed since then."""
+        """Add what a server has used since then."""
         now = Measure(began.process)
         self.growth.append((now.rss - began.rss) / MIB)
         self.cpu += now.cpu - began.cpu
@@ -137,7 +137,7 @@ class Victim:
         self._stack.close()
 
     def round_trips(self) -> list[float]:
-        """The good client's, since the last time, in ms. Errors: Wrong."""
+        """Return the good client's round trips since the last call, in ms. Raises Wrong."""
         self._client.say("")
         told = json.loads(self._client.line(ANSWER))
         if told["failure"] is not None:
@@ -146,7 +146,7 @@ class Victim:
         return times
 
     def status(self) -> dict[str, Any]:
-        """What the server says of itself. Errors: Wrong."""
+        """Return the server's report about itself. Raises Wrong."""
         self._server.say("")
         try:
             told: dict[str, Any] = json.loads(self._server.line(ANSWER))
@@ -155,7 +155,7 @@ class Victim:
         return told
 
     def check_log(self) -> None:
-        """Errors: Wrong."""
+        """Check the log. Raises Wrong."""
         log = self._server.stderr
         if self._server.process.poll() is not None:
             raise Wrong(f"the server has ended with {self._server.process.returncode}: {log[-2_000:]}")
@@ -164,7 +164,7 @@ class Victim:
         self._log_was_right = max(self._log_was_right, log.rfind("\n") + 1)
 
     def check_newcomers(self) -> None:
-        """One more good client for each port. Errors: Wrong."""
+        """Connect another good client to each port. Raises Wrong."""
         for port in self.ports:
             try:
                 with sessions.connect("127.0.0.1", self.ports[port], timeout=ANSWER) as session:
@@ -176,9 +176,9 @@ class Victim:
                 raise Wrong(f"a new client of port {port!r}: {type(error).__name__}: {error}") from None
 
     def check_nothing_left(self) -> None:
-        """All but the good client's session is gone, or goes within the server's own time limits.
+        """Check that all but the good client's session is gone, or ends within the server's own time limits.
 
-        Errors: LeftBehind, Wrong.
+        Raises LeftBehind, Wrong.
         """
         deadline = time.monotonic() + SETTLED
         while True:
@@ -194,13 +194,13 @@ class Victim:
 
 
 def fresh(folder: Path) -> Path:
-    """An empty folder."""
+    """Return an empty folder."""
     return Path(tempfile.mkdtemp(dir=folder))
 
 
 @dataclass
 class Attack:
-    """One input, under way."""
+    """An input that is being sent."""
 
     number: int
     port: str
@@ -216,7 +216,7 @@ class Attack:
 
     @classmethod
     def make(cls, seed: int, number: int) -> Attack:
-        """The same one for the same seed and number."""
+        """Return the input of this seed and number, always the same one."""
         rng = random.Random(f"{seed}/{number}")
         phase = rng.choice(tuple(PHASES))
         port = rng.choice(PHASES[phase][0])
@@ -225,7 +225,7 @@ class Attack:
         return cls(number, port, phase, shots, rng.choice(STAYS))
 
     def begin(self, ports: dict[str, int], seed: int) -> None:
-        """Gets to its phase, and says what it has to say. Errors: Wrong."""
+        """Reach the phase and send the messages. Raises Wrong."""
         try:
             self.attacker = attacker = Attacker(ports[self.port])
             lanes = 1 + max((shot.lane for shot in self.shots), default=0)
@@ -250,7 +250,7 @@ class Attack:
                 attacker.raw.send(shot.message, reliable=shot.reliable, lane=shot.lane, nagle=False)
 
     def is_over(self) -> bool:
-        """Whether the server has ended it, or will not. Errors: Wrong."""
+        """Return whether the server has ended the connection, or will not. Raises Wrong."""
         assert self.attacker is not None
         try:
             self.attacker.read()
@@ -268,7 +268,7 @@ class Attack:
         return False
 
     def finish(self) -> str:
-        """How it ended. Errors: Wrong."""
+        """Check how it ended. Raises Wrong."""
         if self.attacker is None:
             return "not begun"
         end = self.attacker.end
@@ -283,7 +283,7 @@ class Attack:
 
 
 class Measure:
-    """What a process needs."""
+    """Return what the process uses."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.process = process
@@ -301,12 +301,12 @@ class Campaign:
         self._figures = figures
         self._settings = settings
         self.number = 0
-        """The next input's."""
+        """The number of the next input."""
         self.under_way: list[Attack] = []
         self.recent: deque[Attack] = deque(maxlen=RECENT)
 
     def run(self, first: int, until: float, inputs: int | None) -> None:
-        """Until then, or so many inputs, from that number on. Errors: Wrong."""
+        """Attack until then, or with this many inputs, beginning with that number. Raises Wrong."""
         self.number = first
         time.sleep(ALONE)
         self._figures.quiet_round_trips += self._victim.round_trips()
@@ -323,7 +323,7 @@ class Campaign:
         self._figures.add(began)
 
     def begin(self, attack: Attack) -> None:
-        """One more. Errors: Wrong."""
+        """Start one more attack. Raises Wrong."""
         self.under_way.append(attack)
         self.recent.append(attack)
         attack.begin(self._victim.ports, self._settings.seed)
@@ -332,7 +332,7 @@ class Campaign:
         self._figures.phases[attack.phase] += 1
 
     def settle(self, at_most: int) -> None:
-        """Waits until no more than so many attacks are under way. Errors: Wrong."""
+        """Wait until at most this many attacks are in progress. Raises Wrong."""
         while True:
             for attack in list(self.under_way):
                 if attack.is_over():
@@ -343,7 +343,7 @@ class Campaign:
             time.sleep(0.002)
 
     def look(self) -> None:
-        """Whether the good client is served, and nothing is in the log. Errors: Wrong."""
+        """Check that the good client is served and that the log is empty. Raises Wrong."""
         self._victim.check_log()
         times = self._victim.round_trips()
         self._figures.round_trips += times
@@ -352,14 +352,14 @@ class Campaign:
             raise Wrong(f"the good client waited for {max(times):.0f} ms")
 
     def finish(self) -> None:
-        """Whether all is well after it. Errors: Wrong."""
+        """Check that the server is healthy afterwards. Raises Wrong."""
         self.look()
         self._victim.check_newcomers()
         self._victim.check_nothing_left()
         self.look()
 
     def abandon(self) -> None:
-        """Lets go of all attacks."""
+        """Drop all attacks."""
         for attack in self.under_way:
             if attack.attacker is not None:
                 attack.attacker.vanish()

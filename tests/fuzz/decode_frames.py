@@ -1,9 +1,9 @@
-"""Feeds bytes to the decoder of session frames, and to engines, led by what they cover: atheris, which is libFuzzer.
+"""Fuzz the decoder of session frames, and engines, guided by coverage, with atheris, which is libFuzzer.
 
     python tests/fuzz/decode_frames.py CORPUS [-max_total_time=SECONDS] [-artifact_prefix=FOLDER/] ...
 
-The test vectors are written to the folder CORPUS, to begin with. The first input that makes the two decoders disagree,
-or an engine raise, ends it with an error, and is written to a file.
+The test vectors are first written to the folder CORPUS. The first input that makes the two decoders disagree, or an
+engine raise, ends the program with an error and is written to a file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BYE = Bye(CloseReason.CLOSED_BY_CLIENT, 1000, "", {0: 2}, b"")
 
 
 class Nowhere(Framing):
-    """A Transport that takes everything."""
+    """A transport that accepts everything."""
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:  # noqa: ARG002
         return 1
@@ -62,7 +62,7 @@ def receive(engine: Engine, message: bytes) -> None:
 
 
 def client(*frames: Frame) -> Engine:
-    """One that has received these."""
+    """Return a client's engine that has received these frames."""
     framing = Nowhere()
     engine = ClientEngine(framing, CONFIG, b"", 10.0, 0.0)
     FRAMINGS[engine] = framing
@@ -72,7 +72,7 @@ def client(*frames: Frame) -> Engine:
 
 
 def server(*frames: Frame) -> Engine:
-    """One that has received these, and accepts."""
+    """Return a server's engine that has received these frames and accepts."""
     framing = Nowhere()
     engine = ServerEngine(framing, CONFIG, 0.0)
     FRAMINGS[engine] = framing
@@ -84,14 +84,14 @@ def server(*frames: Frame) -> Engine:
 
 
 def busy(engine: Engine) -> Engine:
-    """One that has sent, and sends on when it may."""
+    """Let the engine send, and go on sending when it may."""
     for _ in range(4):
         engine.outbox.put(b"x", 0, True)
     return engine
 
 
 def leaving(engine: Engine) -> Engine:
-    """One that has said goodbye."""
+    """Let the engine say goodbye."""
     engine.close(CloseReason.CLOSED_BY_CLIENT, 1000, "", b"", 0.0)
     return engine
 
@@ -110,7 +110,7 @@ STATES: list[Callable[[], Engine]] = [
 
 def try_one(message: bytes) -> None:
     is_frame = assert_decoders_agree(message)
-    # What is malformed is so in all states: more of that can be tried in the same time.
+    # Malformed input is malformed in all states: more of it can be tried in the same time.
     for state in STATES if is_frame else STATES[:1]:
         engine = state()
         for now in (0.0, 0.5, 20.0):
@@ -118,7 +118,7 @@ def try_one(message: bytes) -> None:
             engine.tick(now)
             if engine.phase is not Phase.SETTING_UP:
                 take(engine, now)
-            # As applications ask.
+            # Ask the engine what applications ask.
             assert engine.end is None or engine.delivered_end is engine.expected_end is engine.end
             assert engine.delivered_end is None or engine.delivered_end == engine.expected_end
         leaving(engine)

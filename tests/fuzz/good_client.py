@@ -1,7 +1,8 @@
-"""A client that keeps to the protocol, in a process of its own: measures its round trips. Argument: the port.
+"""A client that keeps to the protocol, in a process of its own, and measures its round trips. Argument: the port.
 
-For each line on stdin it prints, as JSON, those since the last time, in milliseconds, sorted but for the last: the one
-that is under way counts, too, as long as it has taken. And why it has failed, if it has.
+For each line on stdin it prints, as JSON, the round trips since the last line, in milliseconds, sorted except for the
+last: the one in progress, which counts with the time it has taken up to then. If the client has failed, the reason
+follows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ GIVE_UP = 60.0
 
 
 class Meter:
-    """What was measured since it was told last."""
+    """The measurements since the last report."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,7 +29,7 @@ class Meter:
         self._failure: str | None = None
 
     def measure(self, port: int) -> None:
-        """Until the session ends, which it must not."""
+        """Run until the session ends, which it must not."""
         number = 0
         try:
             session = gns.connect("127.0.0.1", port, session_config=SessionConfig(ping_timeout=None), timeout=GIVE_UP)
@@ -49,7 +50,7 @@ class Meter:
             self._failure = f"{type(error).__name__}: {error}"
 
     def tell(self) -> str:
-        """As JSON."""
+        """Return it as JSON."""
         with self._lock:
             times = sorted(1e3 * each for each in self._round_trips)
             self._round_trips.clear()

@@ -1,6 +1,6 @@
-"""What a hostile client may say: frames of all types, with the fields that are most likely to break something.
+"""Messages of hostile clients: frames of all types, with the fields that are most likely to break something.
 
-The table is written from docs/session-protocol.md alone, and its writer checks nothing: it says what it is told.
+The table is written from docs/session-protocol.md alone, and its writer checks nothing.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ FRAMES = {
     "KEYED": (b"\x12", "key rest"),
 }
 UNRELIABLE = ("UNTRACKED", "KEYED")
-# What a client says once it is established.
+# The frames of an established client.
 USUAL = ("ACK", "ACK", "PING", "PING", "DATA", "DATA", "DATA", "UNTRACKED", "UNTRACKED", "KEYED", "KEYED", "BYE")
 LARGEST = 2**64 - 1
 MOST = 524_288
-"""Bytes of a message of GNS."""
+"""The largest message of GNS, in bytes."""
 BOUNDARIES = (
     *(0, 1, 2, 99, 100, 127, 128, 254, 255, 256, 999, 1_000, 1_899, 1_900, 2_000, 2_899, 2_900, 4_999, 5_000, 5_001),
     *(2**14 - 1, 2**14, 2**16 - 1, 2**16, 600_000, 600_001, 524_272, 524_273, 2**31 - 1, 2**31, 2**32 - 1, 2**32),
     *(2**32 + 1, 2**53, 2**63 - 1, 2**63, LARGEST),
 )
-# What credit may grow to, HELLO's most first.
+# The largest credit to grow to; HELLO's comes first.
 TOTALS = (2**32, 2**32 + 1, 2**53, 2**63 - 1, 2**63, LARGEST - 1, LARGEST)
-# Longer than it needs to be, more than ten bytes, more than 64 bits, none at all.
+# Numbers that are longer than needed, over ten bytes, over 64 bits, or empty.
 BAD_VARINTS = (b"\x80\x00", b"\xff" * 10 + b"\x01", b"\xff" * 9 + b"\x02", b"\x80" * 9 + b"\x01", b"")
 TEXTS = (
     b"",
@@ -56,7 +56,7 @@ TEXTS = (
 
 
 def varint(value: int) -> bytes:
-    """The shortest one."""
+    """Return the shortest encoding."""
     written = bytearray()
     while value >= 0x80:
         written.append(value & 0x7F | 0x80)
@@ -81,18 +81,18 @@ class Shot:
 
 @dataclass
 class Sequence:
-    """Makes messages that follow each other; knows how far the numbers are that a good client would use."""
+    """Makes messages that follow each other; it keeps the numbers that a good client would use."""
 
     rng: random.Random
     sent: dict[int, int] = field(default_factory=dict)
     """The last DATA of each lane."""
     is_wild: bool = False
-    """Whether the next field may be anything."""
+    """Return whether the next field may be anything."""
     totals: tuple[int, ...] = TOTALS
-    """What credit may still grow to."""
+    """The largest credit that may follow."""
 
     def shots(self, *, established: bool) -> list[Shot]:
-        """1 to 20 messages: some that a good client could send now, some just wrong, some garbage."""
+        """Return 1 to 20 messages: some that a good client could send now, some just wrong, some garbage."""
         rng = self.rng
         count = rng.choice((1, 1, 1, 2, 3, 5, 10, 20))
         wildness = rng.choice((0.0, 0.0, 0.1, 0.5))
@@ -118,7 +118,7 @@ class Sequence:
         )
 
     def frame(self, name: str, lane: int = 0) -> bytes:
-        """One of that type."""
+        """Return a frame of that type."""
         prefix, parts = FRAMES[name]
         return prefix + b"".join(self._part(part, lane) for part in parts.split())
 
@@ -153,13 +153,13 @@ class Sequence:
         return self.sent[lane]
 
     def _total(self) -> int:
-        """Credit rises."""
+        """Return a credit that rises."""
         if self.rng.random() < 0.3:
             self.totals = self.totals[1:] or self.totals
         return self.totals[0]
 
     def _last(self) -> bytes:
-        """What a good client says, or more to come, or less than there was."""
+        """Return the lanes' numbers of a good client, or later or earlier ones."""
         last = dict(self.sent)
         if self.rng.random() < 0.4:
             for lane in self.rng.choice(((0,), (1,), (254,), (0, 1, 2), range(255))):
@@ -233,25 +233,25 @@ class Sequence:
 
 
 def lanes(numbers: dict[int, int]) -> bytes:
-    """As a good client says them."""
+    """Return the fields as a good client writes them."""
     return varint(len(numbers)) + b"".join(varint(lane) + varint(number) for lane, number in sorted(numbers.items()))
 
 
 def sized(what: bytes) -> bytes:
-    """Bytes, or a text, with their size."""
+    """Return bytes, or a text, with their size."""
     return varint(len(what)) + what
 
 
 def hello(
     data: bytes = b"", *, max_message: int = 524_272, credit: tuple[int, int] = (2**32, 2**32), ping: int = 0
 ) -> bytes:
-    """A good one."""
+    """Return a good one."""
     numbers = (1, 1, 0, max_message, *credit, 0, ping)
     return FRAMES["HELLO"][0] + b"".join(map(varint, numbers)) + sized(data)
 
 
 def bye(last: dict[int, int] | None = None) -> bytes:
-    """A good one, of a client."""
+    """Return a good one of a client."""
     return FRAMES["BYE"][0] + varint(4) + varint(1_000) + sized(b"bye") + lanes(last or {}) + sized(b"data")
 
 

@@ -1,4 +1,4 @@
-"""Where a session can stand when a hostile client says something: each of these gets a raw connection to there."""
+"""The phases of a session in which a hostile client may send something: each takes a raw connection there."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import gns_py.sync as gns
 
 from .inputs import CONFIRM, FRAMES, bye, hello, lanes, sized
 
-# Of a server that is not hurt: it answers within this time, however busy the machine is.
+# The time within which a healthy server answers, however busy the machine is.
 ANSWER = 5.0
 
 Drive: TypeAlias = Callable[["Attacker", random.Random], None]
-"""Gets there, or as far as it goes without a long wait."""
+"""Take the connection to the phase, or as far as possible without a long wait."""
 
 
 class Attacker:
-    """A raw connection to a server of sessions, and what has come on it."""
+    """A raw connection to a server of sessions, and the frames that have arrived on it."""
 
     def __init__(self, port: int) -> None:
         self.raw = gns.connect(
             "127.0.0.1", port, timeout=ANSWER, config=gns.Config(send_rate_min=20 << 20, send_rate_max=20 << 20)
         )
         self.frames: list[int] = []
-        """The types of those that have come."""
+        """Return the types of the frames that have arrived."""
 
     def say(self, *messages: bytes) -> None:
-        """In one packet, if that holds them."""
+        """Send messages in one packet, if one holds them."""
         self.raw.send_many(messages, nagle=False)
 
     def read(self) -> None:
-        """What has come. A server says nothing but frames: AssertionError else."""
+        """Read the frames that have arrived. Raises AssertionError if the server sends anything else."""
         for event in self.raw.poll():
             if isinstance(event, gns.MessageReceived):
                 data = event.message.data
@@ -43,11 +43,11 @@ class Attacker:
                 self.frames.append(data[0])
 
     def has(self, name: str) -> bool:
-        """Whether a frame of that type has come."""
+        """Return whether a frame of that type has arrived."""
         return FRAMES[name][0][0] in self.frames
 
     def wait_for(self, name: str) -> bool:
-        """Reads until a frame of that type has come; False if the connection ends first. Errors: TimeoutError."""
+        """Read until a frame of that type has arrived; return whether it has when the connection ends."""
         deadline = time.monotonic() + ANSWER
         while not self.has(name):
             if self.raw.end is not None:
@@ -60,11 +60,11 @@ class Attacker:
 
     @property
     def end(self) -> gns.ConnectionEnd | None:
-        """How the native connection has ended."""
+        """Return how the connection has ended."""
         return self.raw.end
 
     def vanish(self) -> None:
-        """Closes without a goodbye."""
+        """Close without a goodbye."""
         self.raw.close(linger=False)
 
 
@@ -94,18 +94,18 @@ def _established(attacker: Attacker, rng: random.Random) -> None:
 
 
 def _confirms(attacker: Attacker, rng: random.Random) -> None:
-    """What follows comes with CONFIRM in one packet: the listen socket has it still."""
+    """The next messages arrive with CONFIRM in one packet, while the listen socket still reads the connection."""
     _welcome(attacker, rng)
     attacker.say(CONFIRM)
 
 
 def _hasty(attacker: Attacker, rng: random.Random) -> None:  # noqa: ARG001
-    """All of the set-up in one packet, without a look at the answers."""
+    """Send the whole handshake in one packet, without waiting for the answers."""
     attacker.say(hello(), CONFIRM)
 
 
 def _busy(attacker: Attacker, rng: random.Random) -> None:  # noqa: ARG001
-    """The server echoes without end and has no credit left; what follows are the next messages."""
+    """The server echoes without end and has no credit left; the next messages follow that."""
     attacker.say(hello(credit=(1, 1)))
     attacker.wait_for("WELCOME")
     attacker.say(CONFIRM)
@@ -168,12 +168,12 @@ PHASES: dict[str, tuple[tuple[str, ...], Drive]] = {
     "own BYE": (SERVING, _said_goodbye({})),
     "own BYE, more to come": (SERVING, _said_goodbye({0: 5, 1: 2})),
     "own BYE, absurd numbers": (SERVING, _said_goodbye({0: 2**64 - 1, 254: 2**63})),
-    "own BYE, answered": (("deaf",), _said_goodbye({1: 30})),  # it cannot end: more is to come
+    "own BYE, answered": (("deaf",), _said_goodbye({1: 30})),  # it cannot end: more is to follow
     "after a violation": (SERVING, _violated),
     "after REJECT": (("picky",), _rejected),
     "wrong version": (("echo",), _version),
 }
-# These are reached once the server, after some time, says that.
+# The server reaches these phases by itself, after some time.
 LATE = {"own BYE, answered": "BYE_ACK", "HELLO, decided later": "WELCOME"}
 ESTABLISHED = (
     "with CONFIRM",

@@ -1,10 +1,11 @@
-"""Sends random packets of GNS's own protocol to a whole server process, and tells how a good client beside fares.
+"""Send random packets of GNS's own protocol to a whole server process, and measure how a good client fares.
 
     python tests/fuzz/raw_packets.py MINUTES [connections|sessions] [SEED]
 
-Needs a C++ compiler and what 'pip install .' leaves in build/. The packets are made by tests/core/changed_peer.cpp:
-frames at random, and honest packets with flipped bits; it connects again whenever the server has ended its connection.
-Ends with an error if the server ends, or if the good client is not answered within 30 seconds; the figures are printed.
+This needs a C++ compiler and what 'pip install .' leaves in build/. The packets are made by
+tests/core/changed_peer.cpp: random frames, and honest packets with flipped bits; it reconnects whenever the server
+has ended its connection. The program fails if the server ends, or if the good client is not answered within 30 seconds;
+it prints its figures.
 """
 
 from __future__ import annotations

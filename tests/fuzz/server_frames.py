@@ -1,13 +1,14 @@
-"""Says anything, in every phase of a session, to whole servers of both APIs, with a good client beside.
+"""Send arbitrary frames, in every phase of a session, to whole servers of both APIs that also serve a good client.
 
     python tests/fuzz/server_frames.py [--minutes M] [--seed N] [--api API] [--first N] [--inputs N] [--behaviour B]
 
-Each input is a phase, and a sequence of messages; it follows from the seed and its number, so --seed, --first and
---inputs repeat one. Behaviours that are no frames (floods, vanishing clients, crowds) run in between. What is wrong:
+Each input is a phase and a sequence of messages; it follows from the seed and its number, so --seed, --first and
+--inputs repeat one. Behaviours beyond single frames (floods, vanishing clients, crowds) run in between. These results
+are wrong:
 
 - the good client's round trip is above a bound, or its session ends, or no new client gets in;
 - the server logs an error, or anything that is not its own, or says that a fault was its own (INTERNAL_ERROR);
-- what the server says is no frame;
+- the server sends something other than a frame;
 - a session or a connection is left once all attackers have gone.
 
 It prints figures at the end, and exits with 1 if anything was wrong.
@@ -36,7 +37,7 @@ from fuzz.phases import ANSWER
 from support.peer import Peer
 
 APIS = "sync", "asyncio"
-# Seconds of inputs to one server, of a behaviour, and for finding the input that has done something wrong.
+# Seconds of inputs to one server, of a behaviour, and for finding the harmful input.
 LEG = 20.0
 BEHAVING = 3.0
 FINDING = 60.0
@@ -45,7 +46,7 @@ FINDING = 60.0
 def fuzz(
     api: str, figures: Figures, settings: Settings, *, first: int = 0, seconds: float, inputs: int | None = None
 ) -> int:
-    """Inputs, for so long, to one server; returns the next number. What is wrong is noted, with the smallest input."""
+    """Send inputs to one server for that long; return the next number. Note what is wrong, with the smallest input."""
     with Victim(api, settings.folder) as victim:
         campaign = Campaign(victim, figures, settings)
         try:
@@ -53,7 +54,7 @@ def fuzz(
         except Wrong as wrong:
             campaign.abandon()
             figures.wrong.append(f"{api}, seed {settings.seed}, before input {campaign.number}: {wrong}")
-            alone = not isinstance(wrong, LeftBehind)  # what that may be shows late
+            alone = not isinstance(wrong, LeftBehind)  # the cause may be apparent late
             culprit = find_culprit(api, settings, list(campaign.recent)) if alone else None
             if culprit is None:
                 figures.wrong += [f"    none of these alone: {each}" for each in campaign.under_way]
@@ -63,7 +64,7 @@ def fuzz(
 
 
 def find_culprit(api: str, settings: Settings, suspects: list[Attack]) -> Attack | None:
-    """Which of them does it alone, the latest first, and with as few messages as will do."""
+    """Find the input that does it alone, the latest first, with as few messages as will do."""
     give_up = time.monotonic() + FINDING
     with Victim(api, settings.folder) as victim:
         for suspect in reversed(suspects):
@@ -98,7 +99,7 @@ def _is_wrong(victim: Victim, settings: Settings, attack: Attack) -> bool:
 
 
 def behave(api: str, figures: Figures, settings: Settings, names: Iterable[str], seconds: float) -> None:
-    """Behaviours, all at once, beside the good client of one server. What is wrong is noted."""
+    """Run all behaviours at once against one server with a good client. Note what is wrong."""
     with Victim(api, settings.folder) as victim, contextlib.ExitStack() as stack:
         began = Measure(victim.process)
         campaign = Campaign(victim, figures, settings)
@@ -132,7 +133,7 @@ def _tell(what: str, wrong: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Says anything to servers of sessions, with a good client beside.")
+    parser = argparse.ArgumentParser(description="Send arbitrary frames to servers of sessions with a good client.")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--api", choices=APIS)
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("--worst", type=float, default=1_000.0, help="what a round trip may take, in ms")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
-    logging.getLogger("gns_py.native").setLevel(logging.CRITICAL)  # of the attackers, in here
+    logging.getLogger("gns_py.native").setLevel(logging.CRITICAL)  # the attackers' own, in this process
     figures = {api: Figures() for api in ([given.api] if given.api else APIS)}
     seconds = 60 * given.minutes
     leg = min(LEG, seconds / 2 / len(figures))

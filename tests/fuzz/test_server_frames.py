@@ -1,4 +1,4 @@
-"""Servers of both APIs against clients that say anything; the command that goes on for longer is server_frames.py."""
+"""Servers of both APIs against clients that send anything; the command that runs for longer is server_frames.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fuzz.campaign import Figures, Settings
 from fuzz.server_frames import APIS, behave, fuzz
 
 SEED = 1
-# Those that do not need all of the machine.
+# The behaviours that do not need the whole machine.
 QUIET = "credit beyond", "many HELLOs", "goodbye, then DATA", "half-open", "come and go", "vanish"
 
 pytestmark = [

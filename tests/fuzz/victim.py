@@ -1,6 +1,6 @@
-"""The server that is attacked: a process of its own, with a port for each way to serve sessions.
+"""The attacked server: a process of its own, with a port for each way to serve sessions.
 
-Arguments: the API, "sync" or "asyncio". Prints its ports as JSON, then, for each line on stdin, how it stands.
+Argument: the API, "sync" or "asyncio". It prints its ports as JSON and then, for each line on stdin, its state.
 
 echo    sends back what it reads
 deaf    reads nothing, and leaves the goodbye to the package
@@ -42,15 +42,15 @@ CONFIG = SessionConfig(
     close_timeout=1.0,
     ping_timeout=3.0,
 )
-# All come from one address.
+# All clients have the same address.
 RULES = AdmissionRules(max_pending_per_address=None)
 LATER = 0.1
-# Not gc.get_objects(): it hands out what other threads are just making, which CPython takes amiss.
+# Not gc.get_objects(): it returns objects that other threads are still constructing, which CPython cannot bear.
 connections: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def watch(event: StatusChanged[Any]) -> None:
-    """Keeps an eye on each connection."""
+    """Register each connection."""
     connections.add(event.connection)
 
 
@@ -58,7 +58,7 @@ NAMED: dict[str, Any] = {"limits": None, "rules": RULES, "session_config": CONFI
 
 
 def status(servers: dict[str, Any], accepted: set[Any]) -> str:
-    """One line about everything here."""
+    """Return one line about everything here."""
     gc.collect()
     endpoints = connections.copy()
     return json.dumps(
@@ -75,7 +75,7 @@ def status(servers: dict[str, Any], accepted: set[Any]) -> str:
 
 
 def decide(request: Any, later: Callable[[float, Callable[[], object]], object]) -> None:
-    """What the port "picky" does."""
+    """Decide as the port "picky" does."""
     match request.data:
         case b"reject":
             request.reject(1234, "not you", b"data")
@@ -88,7 +88,7 @@ def decide(request: Any, later: Callable[[float, Callable[[], object]], object])
 
 
 def accept_if_open(request: Any) -> None:
-    """What has been decided by the time limit, or has gone, is not to be accepted any more."""
+    """A request that was decided by the time limit, or is gone, can no longer be accepted."""
     with contextlib.suppress(RuntimeError):
         request.accept(b"at last")
 

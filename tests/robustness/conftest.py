@@ -1,4 +1,4 @@
-"""What the robustness tests share: real processes with deadlines, and options for bulk traffic."""
+"""Fixtures of the robustness tests: real processes with deadlines, and options for bulk traffic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Process = subprocess.Popen[str]
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts a program: a file, of this folder or another, or source (with newlines). Killed after the test."""
+    """Yield a function that starts a program, killed afterwards: a file of any folder, or source (with newlines)."""
     started: list[Process] = []
 
     def start(program: str, *args: object, **environment: str) -> Process:
@@ -47,7 +47,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture
 def bulk() -> Callable[..., Config]:
-    """Options for bulk traffic: the highest rate that GNS has, a large send buffer, and what the test adds."""
+    """Return options for bulk traffic: GNS's highest rate, a large send buffer, and what the test adds."""
 
     def make(**options: Any) -> Config:
         rates = {"send_rate_min": 100 << 20, "send_rate_max": 100 << 20, "send_buffer_size": 64 << 20}
@@ -58,7 +58,7 @@ def bulk() -> Callable[..., Config]:
 
 @pytest.fixture
 def simulate() -> Iterator[Callable[..., None]]:
-    """Sets process-wide faults, and takes them back after the test."""
+    """Yield a function that sets process-wide faults, which are taken back after the test."""
     used: list[ConfigValue] = []
 
     def start(**options: Any) -> None:

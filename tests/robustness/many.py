@@ -1,4 +1,4 @@
-"""Many connections within one process of its own, so that what it has when they are gone can be measured. Prints JSON.
+"""Many connections within a process of its own, so that what remains of them can be measured. Prints JSON.
 
 one-by-one COUNT   opened, used and closed one after another
 at-once COUNT      all open at the same time, made without waiting, served by one poll() loop
@@ -48,7 +48,7 @@ class MallocInfo(ctypes.Structure):
 
 
 def allocated() -> int:
-    """Bytes that malloc has given out; 0 where malloc does not tell."""
+    """Return the bytes that malloc has given out; 0 where malloc does not report them."""
     try:
         tell = ctypes.CDLL(None).mallinfo2
     except (AttributeError, TypeError, OSError):
@@ -71,7 +71,7 @@ def measure() -> dict[str, int]:
 
 @contextlib.contextmanager
 def echo_server() -> Iterator[gns.ListenSocket]:
-    """One listen socket, one poll() loop, in a thread; echoes, and closes what has ended."""
+    """Serve one listen socket with one poll() loop in a thread: echo, and close what has ended."""
     over = False
 
     def serve(listener: gns.ListenSocket) -> None:
@@ -165,7 +165,7 @@ def limit(count: int) -> None:
         print(f"full with {len(held)}", file=sys.stderr)
     for connection in held:
         connection.close()
-    # All that is closed still counts, so this has to wait.
+    # Closed connections still count, so this has to wait.
     began = time.monotonic()
     gns.connect("127.0.0.1", 9, config=CONFIG, wait=False, timeout=20).close()
     assert time.monotonic() - began < 8

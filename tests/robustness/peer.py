@@ -1,7 +1,7 @@
 """A peer in a process of its own, to be stopped, starved or killed. Prints its port, then its result as JSON.
 
 read    reads everything, checks that messages are numbered 0, 1, 2, ...
-deaf    accepts, reads nothing until a line comes on stdin, then reads what is left
+deaf    accepts, reads nothing until a line arrives on stdin, then reads what is left
 send    connects to PORT and sends COUNT numbered messages of SIZE bytes as fast as RATE lets it
 """
 
@@ -54,7 +54,7 @@ def send(port: int, count: int, size: int, rate: int) -> None:
                 try:
                     connection.send(INDEX.pack(sent) + padding)
                     sent += 1
-                except gns.SendQueueFull:  # noqa: PERF203 - nothing cheaper tells
+                except gns.SendQueueFull:  # noqa: PERF203 - nothing cheaper reveals it
                     connection.drain(timeout=20)
             connection.close(1000, "all sent")
         except gns.ConnectionClosed as error:

@@ -1,7 +1,7 @@
 """Every public call from eight threads at once, on shared objects, with stop() in the middle.
 
-Arguments: for how many seconds, and a seed. Exits with 0 if no exception but gns_py's own and TimeoutError came out of
-any call, every call has succeeded at least once, and nothing hangs.
+Arguments: the number of seconds and a seed. Exits with 0 if calls raised only exceptions of gns_py and TimeoutError,
+every call has succeeded at least once, and nothing hangs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FAST = gns.Config(send_rate_min=20 << 20, send_rate_max=20 << 20, timeout_initia
 
 
 class World:
-    """What all threads use at the same time: some of it is closed at any moment."""
+    """The objects that all threads use at the same time: some are closed at any moment."""
 
     def __init__(self) -> None:
         self.listeners: list[gns.ListenSocket] = []
@@ -34,7 +34,7 @@ class World:
         self.unexpected: list[str] = []
 
     def keep(self, connection: gns.Connection) -> None:
-        """Adds one; beyond a dozen the oldest is closed."""
+        """Add one; beyond a dozen the oldest is closed."""
         with self.lock:
             self.connections.append(connection)
             old = self.connections.pop(0) if len(self.connections) > 12 else None
@@ -182,7 +182,7 @@ def work(world: World, calls: dict[str, Callable[[], object]], until: float) -> 
 def main() -> None:
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     random.seed(seed)
-    sys.setswitchinterval(1e-5)  # as many interleavings as there can be
+    sys.setswitchinterval(1e-5)  # as many interleavings as possible
     faulthandler.dump_traceback_later(seconds + 15, exit=True)
     world = World()
     calls = {**listener_calls(world), **connection_calls(world), **process_calls()}
@@ -195,7 +195,7 @@ def main() -> None:
         gns_py.stop(linger=random.choice([0, 0.2]))
     time.sleep(max(0.0, until - time.monotonic()))
     while any(thread.is_alive() for thread in crew):
-        # Ends those that wait without a limit, too.
+        # End the waits without a limit, too.
         with world.lock:
             listeners, servers, connections = list(world.listeners), list(world.servers), list(world.connections)
         for listener in listeners:

@@ -1,4 +1,4 @@
-"""A server at all addresses of its host answers from the one that was called, whatever else arrives meanwhile."""
+"""A server on all addresses of its host answers from the one that was called, whatever else arrives in the meantime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support import PATIENCE, echo
 import gns_py.sync as gns
 
 LINUX = sys.platform == "linux"
-# Elsewhere 127.0.0.1 is the only one of its kind.
+# On other systems 127.0.0.1 is the only such address.
 pytestmark = pytest.mark.skipif(not LINUX, reason="needs several addresses of this host: only Linux has all of 127/8")
 
 EVERYWHERE = ["0.0.0.0", "::", ""]
@@ -27,7 +27,7 @@ CALLED = "127.0.0.2"
 
 
 class Relay:
-    """Passes on what a client sends, with one address of its own, and writes down where the answers come from."""
+    """Forwards what a client sends, from an address of its own, and records the sources of the answers."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Relay:
 
 @pytest.fixture
 def relayed() -> Iterator[Callable[[str], tuple[gns.Connection, Relay]]]:
-    """Connects to a server at these addresses, by way of a relay that calls another one than the routes prefer."""
+    """Connect to a server at these addresses through a relay that calls an address other than the routes prefer."""
     with contextlib.ExitStack() as stack:
 
         def connect(host: str) -> tuple[gns.Connection, Relay]:
@@ -136,7 +136,7 @@ def test_what_a_simulated_network_holds_back_too(
 def test_packets_to_another_address_do_not_move_a_connection(
     relayed: Callable[[str], tuple[gns.Connection, Relay]],
 ) -> None:
-    """Their sender may be forged: who is not on the way must not be able to cut a connection off."""
+    """The sender may be forged: an attacker off the path must not be able to cut a connection off."""
     connection, relay = relayed("0.0.0.0")
     assert relay.first is not None
     elsewhere = ("127.0.0.3", relay.server[1])
@@ -152,7 +152,7 @@ def test_packets_to_another_address_do_not_move_a_connection(
 def test_a_stranger_is_answered_from_where_it_called(
     relayed: Callable[[str], tuple[gns.Connection, Relay]], host: str
 ) -> None:
-    """Before there is a connection the server keeps nothing of its callers, and answers each at once."""
+    """Before there is a connection the server stores nothing about its callers, and answers each at once."""
     _, relay = relayed(host)
     assert relay.first is not None
     with socket.socket(type=socket.SOCK_DGRAM) as stranger:
@@ -193,7 +193,7 @@ IPV6 = ["fd00:9::1", "fd00:9::2"]
 
 @pytest.fixture(scope="module")
 def link() -> Iterator[tuple[list[str], list[str]]]:
-    """The beginnings of commands that run at the server's and at the client's host."""
+    """The first arguments of commands that run on the server's and on the client's host."""
     if shutil.which("ip") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("network namespaces need root and iproute2")
     hosts = [f"gns-py-{os.getpid()}-{end}" for end in ("server", "client")]

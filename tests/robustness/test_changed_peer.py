@@ -1,4 +1,4 @@
-"""A peer with a changed GNS (tests/core/changed_peer.cpp) works on a whole server: the others notice nothing."""
+"""A peer with a changed GNS (tests/core/changed_peer.cpp) attacks a whole server: other clients notice nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("jump", 16),
     ],
 )
-def test_a_good_client_is_served_beside(peer: Path, tmp_path: Path, kind: str, what: str, memory: int) -> None:
+def test_a_good_client_is_served_meanwhile(peer: Path, tmp_path: Path, kind: str, what: str, memory: int) -> None:
     figures = attack(peer, tmp_path, kind, *what.split())
     assert re.search(r"^packets [1-9]\d* state ", figures.said, re.MULTILINE), figures.said
     assert figures.slowest < SLOWEST
@@ -54,11 +54,11 @@ def test_a_good_client_is_served_beside(peer: Path, tmp_path: Path, kind: str, w
 def test_a_server_without_memory_goes_on(
     peer: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The C library reserves 64 MiB of addresses for each thread, which would come on top of what is spare.
+    # The C library reserves 64 MiB of addresses for each thread, in addition to what is spare.
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
-    figures = attack(peer, tmp_path, kind, "unfinished", 255, spare=24 * MIB)  # it would have the server keep 64
+    figures = attack(peer, tmp_path, kind, "unfinished", 255, spare=24 * MIB)  # it would make the server keep 64
     assert re.search(r"^packets \d+ state 4 ", figures.said, re.MULTILINE), figures.said
-    if kind == "connections":  # of sessions it is ended for saying something else than HELLO
+    if kind == "connections":  # sessions end it for sending anything but HELLO first
         assert "Out of memory" in figures.said
     assert figures.slowest < SLOWEST
 

@@ -1,6 +1,6 @@
-"""How processes end, and how they fork: with everything open, in the middle of traffic, whatever Python is doing.
+"""How processes end and how they fork: with everything open, in the middle of traffic, whatever Python is doing.
 
-Real programs with a deadline: the exit code must be the program's own, and nobody may hang or crash.
+Real programs with a deadline: the exit code must be the program's own, and none may hang or crash.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ ENDINGS = {
 
 
 def finish(process: Process) -> tuple[int, str, str]:
-    """Exit code, output, errors; fails if it hangs."""
+    """Return exit code, output and errors; fail if it hangs."""
     try:
         output, errors = process.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
@@ -185,7 +185,7 @@ def test_peers_are_told_at_once_of_an_exit_with_open_connections(spawn: Callable
         assert finish(process)[0] == 0
 
 
-# Every public call, in a child of a process in which all is open. The names tell which ones failed to fail.
+# Every public call, in a child of a process in which everything is open; names the calls that failed to fail.
 IN_CHILD = """
 calls = {
     "start": gns_py.start,
@@ -424,7 +424,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 if sys.platform == "linux":
 
     def test_forked_child_does_not_keep_the_port(spawn: Callable[..., Process]) -> None:
-        """Sockets are closed by exec, so a program that a server starts does not hold its port."""
+        """exec closes sockets, so a program that a server starts does not hold its port."""
         program = """
 import subprocess, sys
 import gns_py.sync as gns

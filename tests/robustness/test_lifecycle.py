@@ -1,4 +1,4 @@
-"""Starting and stopping again and again; closing twice, from several threads, and using what is closed."""
+"""Starting and stopping again and again; closing twice, from several threads, and using closed objects."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_twenty_starts_and_stops_in_one_process_leak_nothing(spawn: Callable[...
 
 
 def test_start_and_stop_from_many_threads_at_once() -> None:
-    """Whatever wins, nothing breaks, and it starts again."""
+    """Whichever wins, nothing breaks, and it starts again."""
 
     def once(number: int) -> None:
         try:
@@ -105,7 +105,7 @@ def test_start_and_stop_from_many_threads_at_once() -> None:
                     a.send(b"x")
                     b.recv(timeout=1)
         except (gns_py.GNSError, TimeoutError):
-            pass  # stopped meanwhile
+            pass  # stopped in the meantime
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(once, range(400)))
@@ -117,7 +117,7 @@ def test_start_and_stop_from_many_threads_at_once() -> None:
 
 @pytest.fixture
 def ends(listener: gns.ListenSocket) -> Iterator[tuple[gns.Connection, gns.Connection]]:
-    """A client and the server's end, as in conftest's pair, with the listen socket at hand."""
+    """Yield a client and the server's end, like conftest's pair, and the listen socket."""
     client = gns.connect(*listener.address, wait=False)
     with client, listener.accept(timeout=5) as server:
         eventually(lambda: client.state is gns.ConnectionState.CONNECTED)
@@ -125,7 +125,7 @@ def ends(listener: gns.ListenSocket) -> Iterator[tuple[gns.Connection, gns.Conne
 
 
 def use(connection: gns.Connection) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Everything that a closed connection cannot do any more."""
+    """Return every call that a closed connection refuses."""
     yield "send", lambda: connection.send(b"x")
     yield "send_many", lambda: connection.send_many([b"x"])
     yield "recv", lambda: connection.recv(timeout=1)
@@ -147,7 +147,7 @@ def use(connection: gns.Connection) -> Iterator[tuple[str, Callable[[], object]]
 
 
 @pytest.mark.parametrize("how", ["close", "listener", "stop"])
-def test_everything_after_close_says_who_closed_it(
+def test_everything_after_close_says_which_end_closed_it(
     listener: gns.ListenSocket, ends: tuple[gns.Connection, gns.Connection], how: str
 ) -> None:
     _, server = ends

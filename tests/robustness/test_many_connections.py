@@ -1,9 +1,9 @@
 """Ten thousand connections one after another, a thousand at once: afterwards nothing is left of them.
 
 Each measurement is taken once GNS has forgotten the closed connections (5 s), and the last two are compared. Memory is
-what malloc has given out, Python's objects included. Where malloc does not tell that, it is what the process has of the
-system, and that stays as a peak has left it: hence the warm-up with as many at the same time as later, two rounds for a
-thousand at once, since pieces that are left here and there let the second peak reach higher, and one arena.
+what malloc has given out, Python's objects included. Where malloc does not report that, it is the process's memory as
+the system sees it, which stays as a peak has left it: hence the warm-up with as many at the same time as later, two
+rounds for a thousand at once, since scattered pieces let the second peak reach higher, and one arena.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def check_growth(measured: list[dict[str, int]], rss: int) -> None:
 
 def test_ten_thousand_one_after_another(spawn: Callable[..., Process]) -> None:
     # GNS's part of one connection is 12 KiB; 1 MiB is 0.1 KiB for each, 8 MiB under 0.9. GNS keeps both ends of a
-    # closed one for 5 s: at most 4,095 connections, so that after 6,000 their number stays as it is.
+    # closed one for 5 s: at most 4,095 connections, so that after 6,000 their number stays constant.
     measured, errors = run(spawn, "one-by-one", 10_000, 6_000, 1)
     check_growth(measured, 8 * MIB)
     assert errors == ""

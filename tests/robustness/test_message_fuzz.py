@@ -15,7 +15,7 @@ from gns_py.sync.connection import Connection
 
 LARGEST = 524_288
 LANES = 4
-# Around the borders of packets (MTU 1300), of what unreliable messages may have (15 pieces of 1,100), of length fields.
+# Around the limits of packets (MTU 1300), of unreliable messages (15 pieces of 1,100), and of length fields.
 EDGES = sorted(
     {0, 1, 2, 7, 8, 9, LARGEST - 1, LARGEST}
     | {
@@ -42,7 +42,7 @@ def lanes(
 
 
 def exchange(sender: Connection, receiver: Connection, batch: list[tuple[int, bool, bool, int, int]]) -> None:
-    """Sends a batch, and reads until all that is reliable has come; checks order and contents on each lane."""
+    """Send a batch and read until all reliable messages have arrived; check order and contents on each lane."""
     sent: dict[tuple[int, int], tuple[bytes, bool]] = {}
     for size, reliable, nagle, lane, seed in batch:
         data = content(size, seed)
@@ -54,7 +54,7 @@ def exchange(sender: Connection, receiver: Connection, batch: list[tuple[int, bo
                 sender.drain(timeout=20)
         assert (lane, number) not in sent
         sent[lane, number] = (data, reliable)
-    # One reliable message per lane comes last there.
+    # One reliable message per lane is the last there.
     last = {(lane, sender.send(b"last", lane=lane)) for lane in range(LANES)}
     missing = {key for key, (_, reliable) in sent.items() if reliable} | last
     newest = dict.fromkeys(range(LANES), 0)

@@ -18,7 +18,7 @@ Process = subprocess.Popen[str]
 SIZE = 60_000
 LIMIT = 30.0
 
-# A server of its own, since a process that runs GNS cannot be forked; it tells of each connection in a line.
+# A server of its own, since a process that runs GNS cannot be forked; it reports each connection in a line.
 SERVER = """
 import json
 import gns_py.sync as gns
@@ -37,7 +37,7 @@ with gns.serve(handler, "127.0.0.1", 0) as server:
     input()
 """
 
-# What each kind of child does, given the server's port.
+# The job of each kind of child, given the server's port.
 CHILD = """
 import asyncio, os, sys, threading, time
 
@@ -128,7 +128,7 @@ JOBS = ["closes", "closes_as_asyncio", "raises", "starts_again"]
 
 @pytest.fixture
 def server(spawn: Callable[..., Process]) -> tuple[int, Callable[[], Any]]:
-    """Its port, and what it tells next."""
+    """Yield the server's port, and a function that returns its next report."""
     process = spawn(SERVER)
     assert process.stdout is not None
     lines = process.stdout
@@ -221,7 +221,7 @@ print([name for name in sys.modules.keys() - others if name.startswith("multipro
 
 
 def test_the_parent_keeps_its_connections_until_its_children_have_ended() -> None:
-    """multiprocessing's own end comes before that of the interpreter, and is none of GNS's in the main process."""
+    """multiprocessing's own cleanup runs before the interpreter's; in the main process GNS has no part in it."""
     assert multiprocessing.parent_process() is None
     from multiprocessing import util
 

@@ -1,4 +1,4 @@
-"""A machine without IPv6: real programs, on a kernel that refuses it, or that has it switched off."""
+"""A machine without IPv6: real programs on a kernel that refuses it or has it switched off."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """400,000 small reliable messages, as fast as the library goes, to peers that do not take them.
 
 GNS alone exits the process at 65,536 unacknowledged pieces on one connection. Memory: a queued 32-byte message costs
-some 330 bytes here, and as much at the peer while it is not read; the bounds below allow three times that.
+some 330 bytes here, and as much at the peer while it is unread; the bounds below allow three times that.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rss(process: int | None = None) -> int:
 
 
 def send_all(connection: gns.Connection, first: int, end: int) -> int:
-    """Sends the messages from first to end, waiting where it must; how often the queue was full."""
+    """Send the messages from first to end, waiting where necessary; return how often the queue was full."""
     full = 0
     for index in range(first, end):
         while True:
@@ -52,7 +52,7 @@ def send_all(connection: gns.Connection, first: int, end: int) -> int:
 
 
 def flood(connection: gns.Connection) -> tuple[int, int]:
-    """Tries to send all messages without waiting for anything: how many were taken, and how many refused."""
+    """Try to send all messages without waiting; return how many were accepted and how many refused."""
     accepted = refused = 0
     for _ in range(TOTAL):
         try:
@@ -122,7 +122,7 @@ def test_connection_to_a_peer_that_stays_stopped_ends_with_a_reason(
     ) as connection:
         stopped.suspend()
         before = rss()
-        with contextlib.suppress(gns.ConnectionClosedError):  # on a slow machine, before all was tried
+        with contextlib.suppress(gns.ConnectionClosedError):  # on a slow machine, before all were tried
             flood(connection)
         end = connection.wait_closed(timeout=90)
         assert (end.closed_by.name, end.code) == ("PROBLEM", gns.EndReason.MISC_TIMEOUT)
@@ -150,7 +150,7 @@ def test_peer_whose_application_never_reads_ends_the_connection(
         assert rss() - before < 32 * MIB
         assert rss(peer.pid) - peer_before < 64 * MIB
     result, _ = peer.communicate("read\n", timeout=20)
-    # recv_queue_messages, by default, and then the reason.
+    # The bound is recv_queue_messages by default, then the reason.
     assert json.loads(result) == {
         "count": 65_536,
         "broken": None,

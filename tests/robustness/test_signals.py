@@ -1,4 +1,4 @@
-"""Native threads take no signals: whoever has blocked one, or waits for it, is not robbed of it."""
+"""Native threads take no signals: a thread that has blocked a signal, or waits for it, is not robbed of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support import Peer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
 
-# Only the native thread could take a signal: Python's own threads are begun with all of them blocked.
+# Only the native thread could take a signal: Python's own threads start with all of them blocked.
 USED = {
     "sync": """
         gns_py.start()
@@ -43,7 +43,7 @@ HEAD = """
 
 
 @pytest.mark.parametrize("used", USED)
-def test_a_blocked_signal_stays_for_whoever_polls_for_it(peer: Callable[..., Peer], used: str) -> None:
+def test_a_blocked_signal_stays_for_a_thread_that_polls_for_it(peer: Callable[..., Peer], used: str) -> None:
     child = peer(
         HEAD
         + USED[used]
@@ -104,6 +104,6 @@ def test_only_what_a_thread_does_to_itself_is_not_blocked(peer: Callable[..., Pe
                 print(sorted(int(each) for each in signal.valid_signals() - mask))
         """
     )
-    # SIGKILL and SIGSTOP cannot be blocked; the others are a crash's, of which faulthandler tells.
+    # SIGKILL and SIGSTOP cannot be blocked; the others belong to crashes, which faulthandler reports.
     free = {"SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"}
     assert child.line() == str(sorted(int(getattr(signal, name)) for name in free))

@@ -29,7 +29,7 @@ def indexes(messages: list[bytes]) -> list[int]:
 
 @pytest.mark.parametrize("style", ["recv", "recv_many", "poll"])
 def test_reader_that_sleeps_gets_everything_in_order(spawn: Callable[..., Process], style: str) -> None:
-    # 20 MB and nothing on top: the bound counts payloads.
+    # 20 MB exactly: the bound counts payloads.
     with gns.listen("127.0.0.1", 0, config=gns.Config(recv_queue_bytes=COUNT * SIZE)) as listener:
         sender = spawn("peer.py", "send", listener.address.port, COUNT, SIZE, RATE)
         connection = listener.accept(timeout=20)
@@ -95,7 +95,7 @@ def test_only_the_connection_over_its_bound_suffers(bound: gns.Config, size: int
             modest.send(INDEX.pack(number))
         modest.drain(timeout=10)
         padding = bytes(size - INDEX.size)
-        # One call, so that all of it is queued before the end can be known.
+        # One call, so that everything is queued before the end can be known.
         greedy.send_many([INDEX.pack(number) + padding for number in range(fitting + 200)])
         told = greedy.wait_closed(timeout=10)
         assert (told.closed_by.name, told.code, told.text) == ("PEER", 2003, TOO_SLOW)
@@ -148,11 +148,11 @@ def test_one_message_larger_than_the_bound_still_arrives(bulk: Callable[..., gns
 
 @pytest.mark.parametrize("wait", ["drain", "wait_closed"])
 def test_waiting_for_something_else_keeps_the_bound(wait: str) -> None:
-    """What arrives during drain() and wait_closed() is kept for recv(), but not without a limit."""
+    """Messages that arrive during drain() and wait_closed() are kept for recv(), but not without a limit."""
     bound = 1000
-    # Slow enough that a wait which takes all that comes would keep up, and never reach the core's bound.
+    # Slow enough that a wait which takes all messages would keep up and never reach the core's bound.
     flooding = gns.Config(send_rate_min=500_000, send_rate_max=500_000, send_buffer_size=4 * MIB)
-    # What it sends itself takes most of a minute to leave, so drain() has something to wait for.
+    # Its own messages need most of a minute to leave, so drain() has something to wait for.
     reading = gns.Config(recv_queue_messages=bound, send_rate_min=1024, send_rate_max=1024, send_buffer_size=100_000)
     with (
         gns.listen("127.0.0.1", 0, config=flooding) as listener,
@@ -172,7 +172,7 @@ def test_waiting_for_something_else_keeps_the_bound(wait: str) -> None:
         with contextlib.suppress(gns.ConnectionClosedError):
             while True:
                 received.append(reader.recv(timeout=5))
-        # What Python keeps and what the core keeps: each up to the bound, and one batch in between.
+        # Python and the core each keep up to the bound, with one batch in between.
         assert indexes(received) == list(range(len(received)))
         assert bound <= len(received) <= 2 * bound + 1024
         flooder.close(linger=False)

@@ -1,4 +1,4 @@
-"""The system has no descriptor, no thread: an OSError that says so, nothing left behind, and later all goes well."""
+"""The system has no descriptor or thread left: an OSError says so, nothing is left behind, and later calls succeed."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_async_for_outlasts_a_time_without_descriptors(peer: Callable[..., Peer]
     assert child.wait() == 0
 
 
-def test_closed_connections_give_way_to_who_needs_a_descriptor(peer: Callable[..., Peer]) -> None:
+def test_closed_connections_give_way_to_a_call_that_needs_a_descriptor(peer: Callable[..., Peer]) -> None:
     # The peer is stopped: it never answers the goodbyes, which GNS waits for.
     with peer(
         """
@@ -228,5 +228,5 @@ def test_a_closed_connection_gives_its_descriptor_back(api: Api, who: str) -> No
         (client if who == "client" else server).close(linger=False)
         (server if who == "client" else client).wait_closed(timeout=5.0 * PATIENCE)
         client.close()
-        # GNS keeps it for 5 s: with its port free at once, the next connection could be taken for this one by the peer.
+        # GNS keeps it for 5 s: with its port free at once, the peer could take the next connection for this one.
         eventually(lambda: open_descriptors() <= before, 8.0, "its descriptor is given back")

@@ -1,4 +1,4 @@
-"""Several threads on one connection, and all of the API from many threads at once."""
+"""Several threads on one connection, and the whole API from many threads at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def label(sender: int, number: int) -> bytes:
 
 
 def send_numbered(connection: Connection, sender: int, count: int, accepted: list[int]) -> None:
-    """Messages 0, 1, 2, ... of one sender, singly and in batches; accepted[sender] counts those that were taken."""
+    """Send messages 0, 1, 2, ... of one sender, singly and in batches; count the accepted ones in accepted[sender]."""
     while accepted[sender] < count:
         first = accepted[sender]
         try:
@@ -53,7 +53,7 @@ def send_numbered(connection: Connection, sender: int, count: int, accepted: lis
 
 
 def sort(messages: list[bytes]) -> list[list[int]]:
-    """What came from each sender, in order of arrival."""
+    """Return the messages of each sender in order of arrival."""
     received: list[list[int]] = [[] for _ in range(SENDERS)]
     for data in messages:
         number = int.from_bytes(data[1:5], "little")
@@ -99,7 +99,7 @@ def test_closing_while_others_send_keeps_what_was_sent_before(
     make_pair: PairMaker, bulk: Callable[..., gns.Config], linger: bool
 ) -> None:
     for _ in range(5):
-        # The reader has a break while the senders learn of the close: nothing may overflow meanwhile.
+        # The reader pauses while the senders learn of the close: nothing may overflow in the meantime.
         roomy = {"recv_queue_bytes": 1 << 29, "recv_queue_messages": 1 << 24}
         a, b = make_pair(bulk(send_rate_min=30 << 20, send_rate_max=30 << 20, **roomy))
         accepted = [0] * SENDERS
@@ -114,7 +114,7 @@ def test_closing_while_others_send_keeps_what_was_sent_before(
                 assert (error.code, error.end.closed_by) == (1111, gns_py.ClosedBy.LOCAL)
             messages += list(b)
         received = sort(messages)
-        # No gaps, none twice; with linger all that had been taken when close() was called.
+        # No gaps, no duplicates; with linger everything that had been accepted when close() was called.
         for sender in range(SENDERS):
             assert received[sender] == list(range(len(received[sender])))
             assert len(received[sender]) <= accepted[sender] + 6  # part of a send_many() that found it closed
@@ -154,7 +154,7 @@ def test_two_readers_get_an_error_and_lose_nothing(pair: tuple[Connection, Conne
 
 
 def test_a_reader_never_misses_that_another_thread_closed() -> None:
-    """Closing hands out the last event itself: a reader that was about to wait for it must hear of that."""
+    """Closing dispatches the last event itself: a reader that was about to wait for it must learn of that."""
     for _ in range(500):
         a, b = gns.socket_pair()
         with a, b, ThreadPoolExecutor(1) as pool:
@@ -198,7 +198,7 @@ def test_closing_under_a_reader_is_no_other_error(
 
 
 def test_events_of_a_listen_socket_survive_closes_by_other_threads(bulk: Callable[..., gns.Config]) -> None:
-    """poll() tells each end once, whichever thread closes."""
+    """poll() returns each end once, whichever thread closes."""
     count = 100
     with gns.listen("127.0.0.1", 0, config=bulk()) as listener:
         clients = [gns.connect(*listener.address, config=bulk(), wait=False) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Tests of sessions use what both APIs have, and run with each."""
+"""Tests of sessions use what the APIs have in common, and run with each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gns_py.session.sync import ListenSocket, Session, SessionConfig
     ]
 )
 def sessions(request: pytest.FixtureRequest) -> Iterator[SessionApi]:
-    """Each API, with the names of gns_py.session.sync."""
+    """Yield each API under the names of gns_py.session.sync."""
     if request.param == "sync":
         yield sync
         return
@@ -33,7 +33,7 @@ def sessions(request: pytest.FixtureRequest) -> Iterator[SessionApi]:
 
 
 class Ends(NamedTuple):
-    """A session."""
+    """Both ends of a session."""
 
     client: Session
     server: Session
@@ -44,8 +44,8 @@ EndsMaker = Callable[..., Ends]
 
 @pytest.fixture
 def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
-    """A session over UDP on loopback: make_ends(session_config for both, server=..., config=...)."""
-    with ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+    """Yield make_ends(session_config for both, server=..., config=...), which makes a session over UDP on loopback."""
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
 
         def make(
             session_config: SessionConfig | None = None, *, server: SessionConfig | None = None, config: Config = fast
@@ -54,7 +54,7 @@ def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
             listener = stack.enter_context(
                 sessions.listen("127.0.0.1", 0, session_config=server or session_config, **named)
             )
-            accepting = beside.submit(listener.accept, timeout=5.0)
+            accepting = pool.submit(listener.accept, timeout=5.0)
             client = sessions.connect("127.0.0.1", listener.address.port, session_config=session_config, **named)
             ends = Ends(client, accepting.result())
             for end in ends:
@@ -66,12 +66,12 @@ def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
 
 @pytest.fixture
 def ends(make_ends: EndsMaker) -> Ends:
-    """A session with the usual settings."""
+    """Return a session with the default settings."""
     return make_ends()
 
 
 @pytest.fixture
 def session_listener(sessions: SessionApi) -> Iterator[ListenSocket]:
-    """A listen socket for sessions."""
+    """Yield a listen socket for sessions."""
     with sessions.listen("127.0.0.1", 0) as listener:
         yield listener

@@ -1,8 +1,8 @@
-"""One end of a soak test, in a process of its own: the faults that GNS simulates are process-wide.
+"""One end of a soak test, in a process of its own, since the faults that GNS simulates are process-wide.
 
-Takes its Task as JSON. A server first prints its port; then each end prints "connected", and obeys lines on stdin:
-"round" (send for a while, be quiet until all has left: prints a Round), "end N" (N reliable messages must have come:
-prints a Report), "quit". What is wrong is raised, or is in the Report.
+It takes its Task as JSON. A server first prints its port; then each end prints "connected" and obeys lines on stdin:
+"round" (send for a while, be quiet until all has left; prints a Round), "end N" (N reliable messages must have arrived;
+prints a Report), "quit". Errors are raised, or are in the Report.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FLOOD_RELIABLE_SHARE = 0.6
 FLOOD_LARGEST = {True: 10_000, False: 2_000}
 GAME_LARGEST = {True: 4_000, False: 2_000}
 GAME_INTERVAL = 0.030
-FULL = 16 * 1024  # so many bytes before the bound of the send queue
+FULL = 16 * 1024  # this many bytes below the bound of the send queue
 STEP = 0.01
 ARRIVE = 10.0
 ESTABLISHING = (gns.ConnectionState.CONNECTING, gns.ConnectionState.FINDING_ROUTE)
@@ -41,48 +41,48 @@ ESTABLISHING = (gns.ConnectionState.CONNECTING, gns.ConnectionState.FINDING_ROUT
 
 @dataclass(frozen=True)
 class Task:
-    """What one end is to do."""
+    """The task of one end."""
 
     api: str
     """sync or asyncio."""
     seed: int
-    """Of both ends: each knows what the other sends."""
+    """The seed of both ends: each knows what the other sends."""
     port: int
     """0: it is the server."""
     rate: int
     """Bytes per second."""
     loss: float
-    """Per cent of the packets it sends, as reorder."""
+    """Per cent of the packets that it sends; so is reorder."""
     lag: int
-    """ms, as reorder_time."""
+    """ms; so is reorder_time."""
     reorder: float
     reorder_time: int
     game: bool
     """Small messages at a fixed rate, instead of as many as the send queue takes."""
     active: float
-    """Seconds of each round, as quiet."""
+    """Seconds of each round; so is quiet."""
     quiet: float
 
 
 @dataclass
 class Round:
-    """What one round measured."""
+    """The figures of one round."""
 
     sent: int = 0
-    """Reliable messages so far."""
+    """Reliable messages up to now."""
     drained: float = 0.0
     """Seconds from the last send until everything was acknowledged."""
     most_queued: int = 0
     """Bytes in the send queue."""
     bytes_per_second: float = 0.0
-    """Of the payload that the peer acknowledged of this round."""
+    """Bytes of the payload that the peer acknowledged in this round."""
     active: dict[str, Any] = field(default_factory=dict)
     """stats() at the end of the sending."""
 
 
 @dataclass
 class Report:
-    """What one end saw in all."""
+    """The figures of one end in total."""
 
     state: str
     reliable: int
@@ -96,7 +96,7 @@ class Report:
 
 
 class Connection(Protocol):
-    """What both APIs have."""
+    """The part that both APIs have in common."""
 
     @property
     def state(self) -> gns.ConnectionState: ...
@@ -106,12 +106,12 @@ class Connection(Protocol):
 
 
 def payload(seed: int, from_server: bool, number: int, size: int) -> bytes:
-    """The content of the number-th message of an end, which both ends can tell."""
+    """Return the content of the number-th message of an end, which both ends can compute."""
     return random.Random((seed << 64) | (number << 1) | from_server).randbytes(size)
 
 
 class Traffic:
-    """What one end sends and checks. Waits for nothing, so that any API can drive it."""
+    """The sending and checking of one end. It waits for nothing, so that any API can drive it."""
 
     def __init__(self, task: Task, connection: Connection, commands: queue.SimpleQueue[str]) -> None:
         self.over = False
@@ -130,13 +130,13 @@ class Traffic:
         logging.getLogger("gns_py").addHandler(self._log)
 
     def step(self) -> None:
-        """Does what is due now; to be called every STEP seconds."""
-        # When all is told, the other end may close it at any moment.
+        """Do what is due now; to be called every STEP seconds."""
+        # Once everything has been reported, the other end may close it at any moment.
         assert self._told or self._connection.state is gns.ConnectionState.CONNECTED, repr(self._connection)
         next(self._doing, None)
 
     def take(self, message: gns.Message) -> None:
-        """Checks what has come."""
+        """Check what has arrived."""
         number, index, size, reliable = HEADER.unpack_from(message.data)
         assert (reliable, index) == (message.reliable, message.number)
         if reliable:
@@ -173,7 +173,7 @@ class Traffic:
             if self._task.game:
                 if time.monotonic() >= last + GAME_INTERVAL:
                     last += GAME_INTERVAL
-                    if self._has_room():  # as in any game, what cannot be sent in time is not worth sending
+                    if self._has_room():  # as in any game, messages that cannot be sent in time are not worth sending
                         self._send(reliable=True)
                         self._send(reliable=False)
             else:
@@ -232,7 +232,7 @@ class Traffic:
 
 
 class _Errors(logging.Handler):
-    """Keeps what is logged as an error or a bug."""
+    """Keeps log records of errors and bugs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -243,12 +243,12 @@ class _Errors(logging.Handler):
 
 
 def say(line: object) -> None:
-    """To whoever has started this process."""
+    """Print a line for the process that has started this one."""
     print(line, flush=True)
 
 
 def hear() -> queue.SimpleQueue[str]:
-    """The lines that come on stdin, read by a thread."""
+    """Return the lines that arrive on stdin, read by a thread."""
     commands: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
@@ -260,7 +260,7 @@ def hear() -> queue.SimpleQueue[str]:
 
 
 def run(task: Task) -> None:
-    """The end as a program of the blocking API is written: a loop that polls."""
+    """Run the end as a program of the blocking API: a loop that polls."""
     config = gns.Config(send_rate_min=task.rate, send_rate_max=task.rate)
     with contextlib.ExitStack() as stack:
         if task.port:
@@ -281,7 +281,7 @@ def run(task: Task) -> None:
 
 
 async def run_asyncio(task: Task) -> None:
-    """The end as a program of asyncio is written: a task that reads, and one that sends."""
+    """Run the end as a program of asyncio: a task that reads, and one that sends."""
     config = aio.Config(send_rate_min=task.rate, send_rate_max=task.rate)
     async with contextlib.AsyncExitStack() as stack:
         if task.port:

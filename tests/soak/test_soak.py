@@ -1,4 +1,4 @@
-"""Two programs that exchange random messages over a bad network: the parameters of GNS's own soak test.
+"""Two programs that exchange random messages over a bad network, with the parameters of GNS's own soak test.
 
 A few of them run every day; all of them, in three quarters of an hour, with: pytest -m soak
 """
@@ -23,7 +23,7 @@ _SOURCE = Path(__file__).with_name("peer.py").read_text()
 
 
 class Network(NamedTuple):
-    """What each end does to what it sends."""
+    """The effect of each end on the packets that it sends."""
 
     rate: int
     loss: float = 0
@@ -73,8 +73,8 @@ def test_the_whole_matrix(network: Network, game: bool, peer: Callable[..., Peer
 def exchange(
     network: Network, game: bool, peer: Callable[..., Peer], *, rounds: int, active: float, quiet: float
 ) -> None:
-    """Both ends send for active seconds and are quiet until all has arrived, in several rounds; and what that shows."""
-    # Each API at one end; in the other mode the ends are swapped.
+    """Both ends send for `active` seconds and are quiet until everything has arrived, in several rounds."""
+    # Each API is at one end; in the other mode the ends are swapped.
     apis = ("asyncio", "sync") if game else ("sync", "asyncio")
     seed = random.getrandbits(32)
     task = Task(apis[0], seed, port=0, **network._asdict(), game=game, active=active, quiet=quiet)
@@ -84,7 +84,7 @@ def exchange(
     ends = server, client
     for end in ends:
         assert end.line() == "connected"
-    # As long as a full queue takes at that rate, each packet sent twice, and the last ones some times over.
+    # The time that a full queue takes at that rate, each packet sent twice, and the last ones some times over.
     drains_within = 2 * SEND_BUFFER / network.rate + 5.0
     for _ in range(rounds):
         for end in ends:

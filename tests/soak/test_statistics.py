@@ -1,4 +1,4 @@
-"""What a connection measures, held against what is known of its network: rates, queue times, jitter, history."""
+"""A connection's figures, compared with what is known of its network: rates, queue times, jitter, history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PairMaker = Callable[..., tuple[Connection, Connection]]
 
 @pytest.fixture
 def narrow(make_pair: PairMaker) -> tuple[Connection, Connection]:
-    """A connection whose every delay is known: it sends 100,000 bytes per second."""
+    """Yield a connection whose every delay is known: it sends 100,000 bytes per second."""
     return make_pair(Config(send_rate_min=RATE, send_rate_max=RATE))
 
 
@@ -70,7 +70,7 @@ def test_a_new_send_rate_holds_at_once(narrow: tuple[Connection, Connection]) ->
 def test_jitter_is_the_largest_since_the_last_look(
     make_pair: PairMaker, process_config: Callable[[Config], None]
 ) -> None:
-    # Packets tell when they were sent only if asked to: else jitter is measured now and then.
+    # Packets carry their time of sending only if asked to: otherwise jitter is measured now and then.
     client, server = make_pair(Config(send_time_since_previous_packet=1))
 
     def jitter() -> int:
@@ -88,7 +88,7 @@ def test_jitter_is_the_largest_since_the_last_look(
     shaken = jitter()
     assert 20_000 < shaken < 100_000
     assert steady < shaken
-    assert server.stats().max_jitter_us is None  # nothing has come since
+    assert server.stats().max_jitter_us is None  # nothing has arrived since
 
 
 def test_history_is_noted_however_busy_python_is(pair: tuple[Connection, Connection]) -> None:

@@ -27,7 +27,7 @@ def test_a_stream_of(rate: int) -> None:
 
 
 def stream(rate: int, seconds: float) -> None:
-    """All of it arrives, unchanged and in order, in less than twice the time that it takes at that rate."""
+    """Everything arrives, unchanged and in order, in less than twice the time that it takes at that rate."""
     config = gns.Config(send_rate_min=rate, send_rate_max=rate, send_buffer_size=16 * MIB)
     sender, receiver = gns.socket_pair(network=True)
     total = int(rate * seconds)

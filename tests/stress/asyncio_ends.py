@@ -30,7 +30,7 @@ class _Raised(Exception):  # noqa: N818 - by plan
 
 
 async def play(link: Link, notes: Notes, rng: random.Random) -> None:
-    """All of one end's part; returns once it has ended."""
+    """Play one end's part; return once it has ended."""
     writer = asyncio.ensure_future(_write_and_close(link, notes, rng))
     try:
         await _read(link, notes)
@@ -69,7 +69,7 @@ async def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None
             await asyncio.sleep(rng.random() * 0.01 if notes.mine.pauses else 0)
         await _close(link, notes)
     except WRONG:
-        pass  # who reads is told, too
+        pass  # the reader is told, too
     except Exception:
         notes.unexpected("sending or closing")
 
@@ -125,11 +125,11 @@ async def _close(link: Link, notes: Notes) -> None:
                 async with link:
                     raise asyncio.CancelledError
         case _:
-            pass  # it is the other end's to do
+            pass  # the other end does that
 
 
 async def _impatiently(what: Callable[[], Awaitable[T]], timeout: float) -> T:
-    """Errors: LATE."""
+    """Receive a message. Raises LATE."""
     return await asyncio.wait_for(what(), timeout)
 
 
@@ -155,7 +155,7 @@ async def _read(link: Link, notes: Notes) -> None:
 
 
 async def _read_rest(link: Link, notes: Notes) -> None:
-    """What had come before the end, and was not read."""
+    """Read the messages that had arrived before the end."""
     with contextlib.suppress(*WRONG, *LATE):
         while True:
             messages = await asyncio.wait_for(link.recv_many(), LOOK)
@@ -171,7 +171,7 @@ class AsyncioServer:
 
     @classmethod
     async def make(cls, journal: Journal, seed: int) -> AsyncioServer:
-        """Opens its ports."""
+        """Open the ports."""
         self = cls()
         self._journal = journal
         self._seed = seed
@@ -193,14 +193,14 @@ class AsyncioServer:
     ports: dict[str, int]
 
     async def close(self) -> None:
-        """Ends all, and waits for it."""
+        """End everything, and wait for that."""
         for server in (self._connections, self._sessions):
             server.close(SHUTDOWN, "closing")
         for server in (self._connections, self._sessions):
             await asyncio.wait_for(server.wait_closed(), PATIENCE)
 
     def left(self) -> dict[str, int]:
-        """What is there still."""
+        """Return what is still there."""
         return {
             "connections": len(self._connections.connections),
             "sessions": len(self._sessions.sessions),
@@ -213,7 +213,7 @@ class AsyncioServer:
             while not is_plan((message := await asyncio.wait_for(connection.recv_message(), PATIENCE)).data):
                 early.append(message)
         except (gns.ConnectionClosed, *LATE):
-            return  # it has vanished before it could say anything
+            return  # it has vanished before it could send anything
         await self._play(connection, Plan.decode(message.data), early)
 
     async def _handle_session(self, session: sessions.Session) -> None:
@@ -238,12 +238,12 @@ class AsyncioClient:
         self._workers = [asyncio.ensure_future(self._work(number)) for number in range(workers)]
 
     async def stop(self) -> None:
-        """Begins nothing more, and waits for what goes on."""
+        """Begin nothing more, and wait for what is in progress."""
         self._is_stopped = True
         await asyncio.gather(*self._workers)
 
     def left(self) -> dict[str, int]:
-        """What is there still."""
+        """Return what is still there."""
         return {"alive": len(self.watch.alive)}
 
     async def _work(self, worker: int) -> None:

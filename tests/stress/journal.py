@@ -1,4 +1,4 @@
-"""What one end of a connection or session has done and seen, written down so that a killed process has told it, too."""
+"""The record of what one end of a connection or session has done and seen, written so that it survives a kill."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .settings import PATIENCE, SHORT
 
 
 class Journal:
-    """A file of lines of JSON: when, who, what. Any thread."""
+    """A file of lines of JSON: when, which end, what. Any thread may write."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def write(self, **fields: Any) -> None:
-        """One line; it is there once this returns, whatever becomes of the process."""
+        """Write one line; it is in the file once this returns, whatever happens to the process."""
         os.write(self._file, json.dumps({"at": time.monotonic(), **fields}).encode() + b"\n")
 
     def unexpected(self, what: str, **fields: Any) -> None:
-        """An exception that is nobody's plan."""
+        """Record an exception that no plan expects."""
         self.write(e="unexpected", what=f"{what}: {traceback.format_exc()}", **fields)
 
 
@@ -43,28 +43,28 @@ class Notes:
         self._journal = journal
         self._who = {"link": plan.name, "side": side}
         self.patience = SHORT if theirs.how == "deaf" else PATIENCE
-        """How long to wait for room: for ever, by design, where the other end does not read."""
+        """Seconds to wait for room: for ever, by design, where the other end does not read."""
         self._missing = theirs.count
         self.all_read = threading.Event()
-        """All reliable messages that the other end wants to send have come."""
+        """Set once all reliable messages that the other end wants to send have arrived."""
         if not self._missing:
             self.all_read.set()
         self.write("open", kind=plan.kind)
 
     def write(self, what: str, /, **fields: Any) -> None:
-        """One line."""
+        """Write one line."""
         self._journal.write(e=what, **self._who, **fields)
 
     def sending(self, burst: list[Outgoing]) -> None:
-        """Before it is sent."""
+        """Record a message before it is sent."""
         self.write("sending", upto=_highest(burst, True), unreliable=_highest(burst, False))
 
     def sent(self, burst: list[Outgoing]) -> None:
-        """After that much of it was taken."""
+        """Record how much of it was accepted."""
         self.write("sent", upto=_highest(burst, True))
 
     def received(self, messages: Sequence[Message]) -> None:
-        """What was read, in that order."""
+        """Record messages in the order of reading."""
         reliable: list[tuple[int, int]] = []
         unreliable: list[tuple[int, int]] = []
         for data, number, lane, *_ in messages:
@@ -81,17 +81,17 @@ class Notes:
             self.all_read.set()
 
     def closing(self, how: str, code: int) -> None:
-        """Before it does."""
+        """Record a close before it happens."""
         self.write("closing", how=how, code=code)
 
     def end(self, source: str, end: ConnectionEnd | SessionEnd) -> None:
-        """What it was told."""
+        """Record the end that was reported."""
         reason = end.reason.name if isinstance(end, SessionEnd) else None
         told = {"by": end.closed_by.name, "code": int(end.code), "reason": reason, "text": end.text, "ok": end.ok}
         self.write("end", source=source, told=told)
 
     def unexpected(self, what: str) -> None:
-        """An exception that is nobody's plan."""
+        """Record an exception that no plan expects."""
         self._journal.unexpected(what, **self._who)
 
 

@@ -1,4 +1,4 @@
-"""Compares what the two ends of each connection and session have written down."""
+"""Compares the records of the two ends of each connection and session."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Numbers = dict[int, int]
 
 @dataclass
 class Process:
-    """What the supervisor knows of one."""
+    """The supervisor's knowledge of a process."""
 
     journal: Path
     role: str
@@ -32,7 +32,7 @@ class Process:
 
 @dataclass
 class Side:
-    """One end, as its journal tells."""
+    """One end, as its journal records it."""
 
     process: Process
     kind: str = ""
@@ -42,35 +42,35 @@ class Side:
     received: list[tuple[int, int]] = field(default_factory=list)
     received_unreliable: list[tuple[int, int]] = field(default_factory=list)
     closing: tuple[float, str, int] | None = None
-    """When it began to end it, how, with which code."""
+    """When, how and with which code it began to end."""
     ends: list[dict[str, Any]] = field(default_factory=list)
     over_at: float = inf
     wrong: list[str] = field(default_factory=list)
 
     @property
     def was_killed(self) -> bool:
-        """Whether its process was, before it came to its end."""
+        """True if its process was killed before the end."""
         return self.process.killed_at != inf and self.over_at == inf
 
     @property
     def end(self) -> dict[str, Any] | None:
-        """What it was told at last."""
+        """The end that was reported last."""
         return self.ends[-1] if self.ends else None
 
     @property
     def arrived(self) -> Numbers:
-        """The last reliable message that was read of each lane."""
+        """The last reliable message that was read on each lane."""
         return dict(sorted(self.received))
 
     @property
     def begins_to_end(self) -> bool:
-        """Whether its application did, by itself."""
+        """True if its application ended it by itself."""
         return self.closing is not None
 
 
 @dataclass
 class Verdict:
-    """What came of all that was compared."""
+    """The results of all comparisons."""
 
     wrong: list[str] = field(default_factory=list)
     links: Counter[str] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ class Verdict:
 
 
 def judge(processes: Iterable[Process]) -> Verdict:
-    """Reads all journals."""
+    """Read all journals."""
     verdict = Verdict()
     links: dict[str, dict[str, Side]] = defaultdict(dict)
     for process in processes:
@@ -161,7 +161,7 @@ def _shown(side: Side | None) -> str:
 
 
 def _judge_order(side: Side, peer: Side | None) -> Iterator[str]:
-    """In order, exactly once, and nothing that was not sent."""
+    """Check the messages: in order, exactly once, and nothing that was not sent."""
     upto: Numbers = defaultdict(int)
     for lane, number in side.received:
         if number != upto[lane] + 1:
@@ -179,10 +179,10 @@ def _judge_order(side: Side, peer: Side | None) -> Iterator[str]:
 
 
 def _judge_ends(side: Side) -> Iterator[str]:
-    """Who is there to be told an end is told one, and always the same.
+    """Check that an end is reported to each living end, and always the same one.
 
-    But for a session's reader: it is told of the other end's goodbye once that and all before it has come. What may go
-    wrong after that is told by wait_closed().
+    A session's reader is an exception: it is told of the other end's goodbye once that and everything before it has
+    arrived. Later failures are reported by wait_closed().
     """
     if not side.ends and not side.was_killed:
         yield "it was told no end"
@@ -195,7 +195,7 @@ def _judge_ends(side: Side) -> Iterator[str]:
 
 
 def _judge_session(side: Side, peer: Side | None) -> Iterator[str]:
-    """An end is ok only if all has arrived, in both directions."""
+    """Check that an end is ok only if everything has arrived, in both directions."""
     assert side.end is not None
     if not side.end["ok"]:
         return
@@ -218,17 +218,17 @@ def _judge_session(side: Side, peer: Side | None) -> Iterator[str]:
 
 
 def _may_have_arrived(side: Side, peer: Side) -> bool:
-    """Where the application does not read to the end, what it has given credit for may wait for it."""
+    """Where the application does not read to the end, messages within its credit may wait for it."""
     return sum(side.sent.values()) - len(peer.received) <= SESSION_CONFIG.credit_messages
 
 
 def _judge_connection(side: Side, peer: Side | None) -> Iterator[str]:
-    """GNS's own end proves little: what it tells must be what the other end did."""
+    """GNS's own end proves little: it must be what the other end did."""
     assert side.end is not None
     if side.end["by"] != "PEER":
         return
     if peer is None:
-        if side.end["code"] != SHUTDOWN:  # else it was just connected when the server began to close
+        if side.end["code"] != SHUTDOWN:  # otherwise it was just connected when the server began to close
             yield "there never was another end"
         return
     if peer.closing is None:

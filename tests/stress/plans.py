@@ -1,4 +1,4 @@
-"""What a connection or session of the stress does: made from a seed by the client, told to the server."""
+"""The plan of a connection or session of the stress: made from a seed by the client, told to the server."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True)
 class SidePlan:
-    """One end's part."""
+    """The part of one end."""
 
     count: int
     """Reliable messages."""
     lanes: int
     size: int
-    """Of the longest message."""
+    """Bytes of the longest message."""
     how: How
     """How it ends: wait leaves it to the other end; deaf does, too, and reads only some messages until then."""
     after: int
-    """Messages sent before it ends it, or read before it is deaf."""
+    """Messages sent before it ends the connection, or read before it is deaf."""
     impatient: bool
-    """Whether it gives up waiting again and again: by time limits, by cancelling."""
+    """True if it gives up waiting again and again: by time limits, by cancelling."""
     pauses: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Both ends' parts."""
+    """The parts of both ends."""
 
     name: str
     kind: Kind
@@ -54,18 +54,18 @@ class Plan:
     server: SidePlan
 
     def encode(self) -> bytes:
-        """For the other end."""
+        """Encode the plan for the other end."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Plan:
-        """What encode() made."""
+        """Decode what encode() made."""
         fields = json.loads(data)
         return cls(fields["name"], fields["kind"], SidePlan(**fields["client"]), SidePlan(**fields["server"]))
 
     @classmethod
     def make(cls, name: str, rng: random.Random) -> Plan:
-        """The same one for the same random numbers. At least one end ends it."""
+        """Return the same plan for the same random numbers. At least one end ends it."""
         ender = rng.choice(("client", "server", "both"))
         return cls(
             name,
@@ -91,12 +91,12 @@ def _make_side(rng: random.Random, *, ends: bool) -> SidePlan:
 
 
 def is_plan(data: bytes) -> bool:
-    """Whether it is what Plan.encode() made, and no message."""
+    """Return whether it is an encoded plan rather than a message."""
     return data.startswith(b'{"name"')
 
 
 def bursts(plan: Plan, side: SidePlan, rng: random.Random) -> Iterator[list[Outgoing]]:
-    """All messages of one end, in the order in which it sends them; some unreliable ones besides."""
+    """Return all messages of one end in the order of sending, with some unreliable ones among them."""
     numbers = [[0] * side.lanes, [0] * side.lanes]
     left = side.count
     while left:
@@ -113,14 +113,14 @@ def bursts(plan: Plan, side: SidePlan, rng: random.Random) -> Iterator[list[Outg
 
 
 def body(plan: Plan, lane: int, reliable: bool, number: int, size: int) -> bytes:
-    """A message that tells its receiver whether it is what was sent."""
+    """Return a message that tells its receiver whether it is what was sent."""
     padding = number.to_bytes(4, "little") * (max(0, size - HEADER.size) // 4)
     rest = HEADER.pack(0, number, lane, reliable, zlib.crc32(plan.name.encode()) & 0xFFFF)[4:] + padding
     return zlib.crc32(rest).to_bytes(4, "little") + rest
 
 
 def read_body(plan: Plan, data: bytes, lane: int) -> tuple[bool, int] | None:
-    """Whether it was sent reliably, and its number; None if it is not what was sent."""
+    """Return whether it was sent reliably, and its number; None if it is not what was sent."""
     if len(data) < HEADER.size:
         return None
     checksum, number, sent_on, reliable, link = HEADER.unpack_from(data)

@@ -1,6 +1,6 @@
 """One process of the stress. Arguments: role, API, journal, seed, name, workers.
 
-Prints its ports (a server), or that it is ready. On stdin: "status", "ports JSON", "network JSON", "stop", "close".
+It prints its ports (a server), or that it is ready. On stdin: "status", "ports JSON", "network JSON", "stop", "close".
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from gns_py.sim import Network
 
 
 class Orders:
-    """What a process is told that is the same for all."""
+    """The settings that all processes are given."""
 
     def __init__(self, role: str) -> None:
         self.role = role
         self.ports: dict[str, int] = {}
 
     def obey(self, line: str, left: dict[str, int]) -> None:
-        """One line that needs no waiting; answers it."""
+        """Handle a line that needs no waiting; return the answer."""
         order, _, argument = line.strip().partition(" ")
         if order == "ports":
             self.ports = json.loads(argument)

@@ -2,9 +2,10 @@
 
     python tests/stress/run.py [--minutes M] [--seed N] [--round SECONDS]
 
-Both ends of each write down what they send, read and are told; afterwards all of it is compared: order, exactly once,
-one end, ok only if all has arrived, and nothing left of connections, sessions, threads, descriptors and memory. Rounds
-have the seeds N, N + 1, ...: what was wrong is told with that of its round. Exits with 1 if anything was.
+Both ends of each record what they send, read and are told; afterwards everything is compared: order, exactly once, one
+end, ok only if everything has arrived, and nothing left of connections, sessions, threads, descriptors and memory.
+Rounds have the seeds N, N + 1, ...: errors are reported with the seed of their round. The exit code is 1 if there were
+any.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all processes of the stress have in common."""
+"""Settings that all processes of the stress share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from gns_py.session import SessionConfig
 
 # Seconds after which an end is told that its peer is gone.
 SILENCE = 3.0
-# Whoever waits longer than this for anything hangs: time limits, and the times for which processes are stopped.
+# A wait longer than this means a hang: for time limits, and for the times for which processes are stopped.
 PATIENCE = 30.0
-# Whoever knows that it waits in vain does so for this long.
+# How long an end waits that knows it waits in vain.
 SHORT = 2.0
 CODE, ABORTED, RAISED, SHUTDOWN = 1_234, 2_345, 2_001, 1_001
-"""What is closed with; by the last two because of what a block or a server ends with."""
+"""The codes of closing; the last two belong to the ends of blocks and servers."""
 
 CONFIG = Config(
     timeout_initial=int(1000 * SILENCE),

@@ -25,10 +25,10 @@ APIS = "sync", "asyncio"
 CLIENTS = 3
 WORKERS = 3
 WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CRITICAL) |ResourceWarning", re.MULTILINE)
-# Seconds in which what has ended is gone: GNS keeps connections for 5 s, and needs twice the silence to notice that a
-# peer is gone to which nothing is sent.
+# Seconds after which ended connections are gone: GNS keeps them for 5 s, and needs twice the silence to notice a
+# vanished peer that it sends nothing to.
 GONE = 5.0 + 3 * SILENCE
-# The thread that keeps sessions, and one that reads stdin; a loop's mailbox: not there before there is a connection.
+# The thread that ticks sessions, and one that reads stdin; a loop's mailbox: not there before there is a connection.
 OWN_THREADS = 2
 OWN_DESCRIPTORS = 3
 # Bytes that a server may have more after another half of a round.
@@ -55,7 +55,7 @@ class Running:
         self.ports = json.loads(self.peer.line(PATIENCE))
 
     def order(self, line: str) -> dict[str, int]:
-        """Says something, and returns how it stands after it. Errors: AssertionError."""
+        """Send a line, and return the status after it. Raises AssertionError."""
         try:
             self.peer.say(line)
         except BrokenPipeError:
@@ -64,24 +64,24 @@ class Running:
         return told
 
     def kill(self) -> None:
-        """Without a word."""
+        """Kill it without a goodbye."""
         self.known.killed_at = time.monotonic()
         self.peer.kill()
 
     def stop(self, seconds: float) -> None:
-        """For so long it does nothing."""
+        """Stop it for that many seconds."""
         self.peer.process.send_signal(signal.SIGSTOP)
         self.goes_on_at = time.monotonic() + seconds
 
     def go_on(self) -> None:
-        """After stop()."""
+        """Let it go on after stop()."""
         if self.goes_on_at is not None:
             self.peer.process.send_signal(signal.SIGCONT)
             self.goes_on_at = None
 
 
 class Stress:
-    """One round, which follows from its seed as far as machines let it."""
+    """One round, which follows from its seed as far as machines allow it."""
 
     def __init__(self, stack: ExitStack, folder: Path, seed: int) -> None:
         self._stack = stack
@@ -99,7 +99,7 @@ class Stress:
         self._clients: list[Running] = []
 
     def run(self, seconds: float, *, thorough: bool) -> Verdict:
-        """All of it. thorough: two times, so that what is left after each can be compared."""
+        """Run the whole round. thorough: in two halves, so that what is left after each can be compared."""
         allocated: list[dict[str, int]] = []
         for _ in range(2 if thorough else 1):
             self._disturb(time.monotonic() + seconds / (2 if thorough else 1))
@@ -110,7 +110,7 @@ class Stress:
             if not closes_first:
                 self._check_servers()
             allocated.append(self._allocated())
-        for name in allocated[0].keys() & allocated[-1].keys():  # those that nobody has killed in between
+        for name in allocated[0].keys() & allocated[-1].keys():  # those that were not killed in between
             if allocated[-1][name] - allocated[0][name] > GROWTH:
                 self.wrong.append(f"{name}: memory grew: {allocated}")
         self._close_servers()
@@ -121,10 +121,10 @@ class Stress:
         return verdict
 
     def _allocated(self) -> dict[str, int]:
-        """Bytes of each server."""
+        """Return the bytes of each server."""
         told = {}
         for server in self._servers:
-            with contextlib.suppress(AssertionError):  # it has ended, and that is told elsewhere
+            with contextlib.suppress(AssertionError):  # it has ended, and that is reported elsewhere
                 told[server.name] = server.order("status")["allocated"]
         return told
 
@@ -144,7 +144,7 @@ class Stress:
         self._clients.append(client)
 
     def _ports(self) -> dict[str, int]:
-        """Of either server."""
+        """Return either server."""
         first, second = self._rng.sample(self._servers, 2)
         return {"connection": first.ports["connection"], "session": second.ports["session"]}
 
@@ -235,7 +235,7 @@ class Stress:
             self._check_gone(server, 0, descriptors=True)
 
     def _check_gone(self, running: Running, own_threads: int, *, descriptors: bool) -> None:
-        """What its connections and sessions had is given back."""
+        """Check that what its connections and sessions had is given back."""
         deadline = time.monotonic() + GONE
         while True:
             try:
@@ -265,7 +265,7 @@ class Stress:
                 self.wrong.append(f"{server.name}: closed, and left behind: {left}")
 
     def _end(self, running: Running) -> None:
-        """It ends by itself, with nothing to complain of."""
+        """Check that it ends by itself, with no complaint."""
         assert running.peer.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             running.peer.process.stdin.close()
@@ -284,7 +284,7 @@ class Stress:
 
 
 def run_round(seed: int, seconds: float, *, thorough: bool = False) -> tuple[Verdict, Counter[str]]:
-    """One round in processes of its own, of which none is left."""
+    """Run one round in processes of its own, none of which is left."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stress = Stress(stack, folder, seed)

@@ -29,7 +29,7 @@ class _Raised(Exception):  # noqa: N818 - by plan
 
 
 def play(link: Link, notes: Notes, rng: random.Random) -> None:
-    """All of one end's part; returns once it has ended."""
+    """Play one end's part; return once it has ended."""
     writer = threading.Thread(target=_write_and_close, args=(link, notes, rng))
     writer.start()
     try:
@@ -69,7 +69,7 @@ def _write_and_close(link: Link, notes: Notes, rng: random.Random) -> None:
                 time.sleep(rng.random() * 0.01)
         _close(link, notes)
     except WRONG:
-        pass  # who reads is told, too
+        pass  # the reader is told, too
     except Exception:
         notes.unexpected("sending or closing")
 
@@ -122,7 +122,7 @@ def _close(link: Link, notes: Notes) -> None:
             with contextlib.suppress(KeyboardInterrupt), link:
                 raise KeyboardInterrupt
         case _:
-            pass  # it is the other end's to do
+            pass  # the other end does that
 
 
 def _read(link: Link, notes: Notes) -> None:
@@ -147,7 +147,7 @@ def _read(link: Link, notes: Notes) -> None:
 
 
 def _read_rest(link: Link, notes: Notes) -> None:
-    """What had come before the end, and was not read."""
+    """Read the messages that had arrived before the end."""
     with contextlib.suppress(*WRONG, TimeoutError):
         while True:
             messages = link.recv_many(timeout=0.0)
@@ -170,14 +170,14 @@ class SyncServer:
         self.ports = {"connection": self._connections.address.port, "session": self._sessions.address.port}
 
     def close(self) -> None:
-        """Ends all, and waits for it."""
+        """End everything, and wait for that."""
         for server in (self._connections, self._sessions):
             server.close(SHUTDOWN, "closing")
         for server in (self._connections, self._sessions):
             server.wait_closed(timeout=PATIENCE)
 
     def left(self) -> dict[str, int]:
-        """What is there still."""
+        """Return what is still there."""
         return {
             "connections": len(self._connections.connections),
             "sessions": len(self._sessions.sessions),
@@ -190,7 +190,7 @@ class SyncServer:
             while not is_plan((message := connection.recv_message(timeout=PATIENCE)).data):
                 early.append(message)
         except (gns.ConnectionClosed, TimeoutError):
-            return  # it has vanished before it could say anything
+            return  # it has vanished before it could send anything
         self._play(connection, Plan.decode(message.data), early)
 
     def _handle_session(self, session: sessions.Session) -> None:
@@ -217,13 +217,13 @@ class SyncClient:
             worker.start()
 
     def stop(self) -> None:
-        """Begins nothing more, and waits for what goes on."""
+        """Begin nothing more, and wait for what is in progress."""
         self._is_stopped = True
         for worker in self._workers:
             worker.join()
 
     def left(self) -> dict[str, int]:
-        """What is there still."""
+        """Return what is still there."""
         return {"alive": len(self.watch.alive)}
 
     def _work(self, worker: int) -> None:

@@ -1,4 +1,4 @@
-"""The judge of the stress finds what it is there for."""
+"""The judge of the stress finds the errors that it is meant to find."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOST = {"by": "PROBLEM", "code": 5003, "reason": "CONNECTION_LOST", "text": "", 
 
 
 class Story:
-    """A client that sends three messages and closes, and a server that reads all; to be made worse."""
+    """Return the journals, to be falsified, of a client that sends three messages and a server that reads them."""
 
     def __init__(self, kind: str) -> None:
         self.client: list[Line] = [

@@ -1,4 +1,4 @@
-"""A round of the stress; the command that goes on for longer is tests/stress/run.py."""
+"""A round of the stress; the command that runs for longer is tests/stress/run.py."""
 
 from __future__ import annotations
 

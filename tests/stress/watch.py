@@ -11,7 +11,7 @@ from .journal import Journal
 
 
 class Watch:
-    """Counts the ends that connections are told by events, and which of them live."""
+    """Counts the ends that events report, and the connections that live."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

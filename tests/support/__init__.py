@@ -1,4 +1,4 @@
-"""What tests share that is no fixture: waiting with a deadline, APIs alike, and programs in processes of their own."""
+"""Helpers of the tests: waiting with a deadline, a common form of the APIs, and programs in processes of their own."""
 
 from .api import Api, once
 from .blocking import BlockingAsyncio

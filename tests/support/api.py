@@ -1,4 +1,4 @@
-"""What contract tests use of an API: the names of gns_py.sync, which is one itself."""
+"""The part of an API that contract tests use: the names of gns_py.sync, which is one itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gns_py.sync import Connection, ListenSocket, PollGroup, Server
 
 
 class Api(Protocol):
-    """gns_py.sync, or what shows another API with its names."""
+    """gns_py.sync, or an adapter that shows another API under its names."""
 
     @property
     def __name__(self) -> str: ...
@@ -59,6 +59,6 @@ class Api(Protocol):
 
 
 def once(reason: str) -> pytest.MarkDecorator:
-    """Marks a contract test that one API is enough for; the reason is for the reader."""
+    """Mark a contract test that one API is enough for; the reason is for the reader."""
     assert reason
     return pytest.mark.parametrize("api", ["sync"], indirect=True)

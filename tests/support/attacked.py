@@ -1,4 +1,4 @@
-"""A whole server process that a changed peer works on, with a good client beside it."""
+"""A whole server process, with a good client, that a changed peer attacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import gns_py.session.sync as session
 
 from .peer import Peer
 
-# Both layers in one process: the peer's target is the one or the other, the good client a session.
+# Both layers in one process: the peer's target is one of them, the good client is a session.
 _SERVER = """
 import asyncio, contextlib, resource, sys
 import gns_py
@@ -49,16 +49,16 @@ asyncio.run(main())
 
 @dataclass
 class Figures:
-    """What the peer did, and what came of it."""
+    """The peer's actions and their effects."""
 
     said: str
     round_trips: int
     slowest: float
-    """Of the good client's round trips, in seconds."""
+    """Round trips of the good client, in seconds."""
     grown: int
     """The most bytes that the server's process had more than before."""
     cpu: float
-    """Cores that the server took."""
+    """Cores that the server used."""
 
 
 def attack(
@@ -69,9 +69,9 @@ def attack(
     spare: int = 0,
     report: Callable[[float], None] = lambda _: None,
 ) -> Figures:
-    """Runs the peer against a server of connections, or of sessions, until it ends; fails if the good client suffers.
+    """Run the peer against a server of connections, or of sessions, until it ends; fail if the good client suffers.
 
-    With spare the server gets no more than so many bytes of address space beyond what it has when the peer begins.
+    With spare the server gets no more than that many bytes of address space beyond what it has when the peer begins.
     """
     with Peer(_SERVER, directory, kind) as server, contextlib.ExitStack() as stack:
         port, target = map(int, server.line().split())

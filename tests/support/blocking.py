@@ -1,7 +1,7 @@
 """gns_py.asyncio with the blocking names of gns_py.sync, so that one test can use both.
 
-Its event loop runs in a thread of its own. Every call is made there; what it has to wait for, it waits for there, and
-the test's thread waits beside it.
+Its event loop runs in a thread of its own. Every call and every wait happens there, while the test's thread waits for
+the result.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class BlockingAsyncio:
         on_status_changed: StatusCallback | None = None,
         wait: bool = True,
     ) -> sync.Connection:
-        """wait=False returns the connection that the first status change is about; connect() goes on beside it."""
+        """Connect; wait=False returns the connection of the first status change while connect() goes on."""
         begun: queue.SimpleQueue[sync.Connection] = queue.SimpleQueue()
 
         def tell(event: gns.StatusChanged[gns.Connection]) -> None:
@@ -104,7 +104,7 @@ class BlockingAsyncio:
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
         on_status_changed: StatusCallback | None = None,
     ) -> sync.Server:
-        """The handler runs in a thread; the coroutine function that serve() is given waits for it."""
+        """Serve; the handler runs in a thread, and the coroutine function that serve() is given waits for it."""
 
         async def handle(connection: gns.Connection) -> None:
             await self._loop.run_in_executor(self._handlers, handler, self.show(connection))
@@ -131,11 +131,11 @@ class BlockingAsyncio:
         return cast("sync.PollGroup", self.call(gns.PollGroup))
 
     def forget_shown(self) -> None:
-        """Keep nothing of what has been shown, so that it is collected with the test's last reference."""
+        """Keep no shown object, so that each is collected with the test's last reference."""
         self._shown.clear()
 
     def call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """Calls it in the loop's thread, and waits there if it is a coroutine function, up to ``timeout`` seconds."""
+        """Call it in the loop's thread, and wait there if it is a coroutine function, up to ``timeout`` seconds."""
         if threading.get_ident() == self._thread.ident:
             assert not inspect.iscoroutinefunction(function), "a callback cannot wait"
             return self.show(function(*arguments, **named))
@@ -147,7 +147,7 @@ class BlockingAsyncio:
         async def calling() -> Any:
             if not waits:
                 return function(*given, **named)
-            # Not wait_for(): with 0 seconds that would not even look.
+            # Not wait_for(): with 0 seconds it would not even look.
             task = asyncio.ensure_future(function(*given, **named))
             if not (await asyncio.wait([task], timeout=timeout))[0]:
                 task.cancel()
@@ -159,7 +159,7 @@ class BlockingAsyncio:
         return self.show(self._begin(calling()).result())
 
     def show(self, thing: Any) -> Any:
-        """A connection, or what holds one, as the test is to see it; the same one for the same one."""
+        """Return a connection, or an object with one, as the test is to see it; always the same for the same object."""
         match thing:
             case gns.Connection() | gns.ListenSocket() | gns.Server() | gns.PollGroup():
                 return self.shown(thing, _ShownPollGroup if isinstance(thing, gns.PollGroup) else Shown)
@@ -172,7 +172,7 @@ class BlockingAsyncio:
         return thing
 
     def shown(self, thing: object, kind: type[Shown]) -> Shown:
-        """The one that stands for it."""
+        """Return the object that stands for it."""
         with self._showing:
             shown = self._shown.get(id(thing))
             if shown is None:
@@ -180,7 +180,7 @@ class BlockingAsyncio:
         return shown
 
     def close(self) -> list[str]:
-        """Ends the loop; returns what is wrong with how the test has left it."""
+        """End the loop; return a list of what the test has left in it."""
         left: list[str] = self._begin(self._settle()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -191,7 +191,7 @@ class BlockingAsyncio:
         return (lambda event: callback(self.show(event))) if callable(callback) else callback
 
     def _begin(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """As asyncio.run_coroutine_threadsafe(), which leaves the result in a reference cycle."""
+        """Like asyncio.run_coroutine_threadsafe(), which leaves the result in a reference cycle."""
         future: Future[Any] = Future()
 
         def begin() -> None:
@@ -201,7 +201,7 @@ class BlockingAsyncio:
         return future
 
     async def _settle(self) -> list[str]:
-        """Waits until nothing of gns_py runs or is watched in the loop; returns what still is."""
+        """Wait until nothing of gns_py runs or is watched in the loop; return what still is."""
         deadline = time.monotonic() + _SETTLING
         while True:
             left = [str(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -220,7 +220,7 @@ class BlockingAsyncio:
 
 
 def _complaint(context: dict[str, Any]) -> str:
-    """What a loop tells its exception handler."""
+    """Return the text of what a loop tells its exception handler."""
     error = context.get("exception")
     return f"{context}\n{''.join(traceback.format_exception(error)) if error is not None else ''}"
 
@@ -239,7 +239,7 @@ def inner(thing: Any) -> Any:
 
 
 class Shown:
-    """Something of gns_py.asyncio: all that is asked of it is asked in the loop's thread."""
+    """An object of gns_py.asyncio that is used in the loop's thread only."""
 
     __slots__ = ("__weakref__", "_api", "inner")
 
@@ -281,7 +281,7 @@ class Shown:
 
 
 class _ShownPollGroup(Shown):
-    """A plain context manager in both APIs; poll() gets the time limit that it has in gns_py.sync."""
+    """A plain context manager in both APIs; poll() gets the timeout that it has in gns_py.sync."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Waiting for what nothing tells of."""
+"""Waiting for conditions that nothing reports."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# How many times as long as on a machine of today things may take: more where a processor is emulated.
+# How many times longer than on a current machine things may take: more where a processor is emulated.
 PATIENCE = float(os.environ.get("GNS_PY_TEST_PATIENCE", "1"))
 
 
 def eventually(condition: Callable[[], T], timeout: float = 5.0, what: str = "the condition") -> T:
-    """What the condition returns as soon as that is true; AssertionError if it is not within so many seconds."""
+    """Return the condition's result as soon as it is true. Raises AssertionError after that many seconds."""
     timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:

@@ -1,4 +1,4 @@
-"""How many files, sockets and the like this process has open."""
+"""The number of files, sockets and the like that this process has open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _PROCESS = psutil.Process()
 
 
 def open_descriptors() -> int:
-    """Descriptors, or handles on Windows, without the one that GNS on Linux opens when it first finds itself slow.
+    """Return the number of descriptors (handles on Windows) without the one that GNS on Linux opens when it first finds
+    itself slow.
 
     It keeps that file, its process's status, for good.
     """

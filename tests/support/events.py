@@ -1,4 +1,4 @@
-"""Reading until something has happened."""
+"""Reading until an event has happened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Polled(Protocol):
 
 
 def poll_until(polled: Polled, done: Callable[[Event], object], timeout: float = 5.0) -> list[Event]:
-    """All events up to the batch with the one that is waited for; AssertionError without it."""
+    """Return all events up to the batch with the one that is waited for. Raises AssertionError without it."""
     timeout *= PATIENCE
     end = time.monotonic() + timeout
     events: list[Event] = []
@@ -35,21 +35,21 @@ def poll_until(polled: Polled, done: Callable[[Event], object], timeout: float =
 
 
 def next_event(polled: Polled, kind: type[E], timeout: float = 5.0) -> E:
-    """The first event of a kind; those before it are dropped, those of the same batch after it, too."""
+    """Return the first event of a kind; those before it are dropped, and so are the rest of its batch."""
     events = poll_until(polled, lambda event: isinstance(event, kind), timeout)
     return next(event for event in events if isinstance(event, kind))
 
 
 def until_connected(polled: Polled) -> list[Event]:
-    """All events up to a connection's being established."""
+    """Return all events until a connection is established."""
     return poll_until(polled, lambda event: isinstance(event, StatusChanged) and event.new is ConnectionState.CONNECTED)
 
 
 def until_ended(polled: Polled, timeout: float = 5.0) -> list[Event]:
-    """All events up to a connection's end."""
+    """Return all events until a connection ends."""
     return poll_until(polled, lambda event: isinstance(event, StatusChanged) and event.end, timeout)
 
 
 def next_request(listener: ListenSocket) -> ConnectionRequest[Connection]:
-    """Whoever wants to connect next, in each API."""
+    """Return the next request for a connection, in each API."""
     return next(iter(listener))

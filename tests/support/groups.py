@@ -1,4 +1,4 @@
-"""Groups of exceptions: Python's, or in 3.10 those of the package exceptiongroup, which pytest brings along there."""
+"""Exception groups: Python's own, or in 3.10 those of the package exceptiongroup, which pytest brings along there."""
 
 from __future__ import annotations
 

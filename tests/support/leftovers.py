@@ -1,4 +1,4 @@
-"""What tests have left open: the only place in the tests that looks into objects of gns_py."""
+"""Objects that tests have left open. Only this module looks into private attributes of gns_py's connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of event loops, and how a test runs in them."""
+"""The kinds of event loops, and running a test in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Runner(Protocol):
 
 
 def new_loop(kind: str) -> asyncio.AbstractEventLoop:
-    """An event loop of a kind of LOOPS."""
+    """Return a new event loop of a kind in LOOPS."""
     if kind == "uvloop":
         import uvloop
 
@@ -37,7 +37,7 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 
 def run_in(loop: asyncio.AbstractEventLoop, main: Main, *, debug: bool = True) -> None:
-    """As asyncio.run(), in that loop, which is closed; whatever the loop complains about fails the test."""
+    """Do what asyncio.run() does, in that loop, and close it; any complaint of the loop fails the test."""
     complaints: list[dict[str, Any]] = []
     loop.set_debug(debug)
     loop.set_exception_handler(lambda _, context: complaints.append(context))
@@ -54,7 +54,7 @@ def run_in(loop: asyncio.AbstractEventLoop, main: Main, *, debug: bool = True) -
 
 
 class NoReaders(asyncio.SelectorEventLoop):
-    """As Windows' Proactor loop: without add_reader(), with sock_recv()."""
+    """Like Windows' Proactor loop: without add_reader(), with sock_recv()."""
 
     def add_reader(self, *_: Any) -> None:  # type: ignore[override]
         raise NotImplementedError

@@ -1,11 +1,11 @@
-"""The programs that stand in Markdown pages."""
+"""The programs in Markdown pages."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-# A fenced block, or an HTML comment that starts with "python": what a page needs and no reader.
+# A fenced block, or an HTML comment that starts with "python": code that a page needs but its reader does not.
 _BLOCK = re.compile(
     r"^(?:```python\n(?P<shown>.*?)^```$(?:\n\n?```text\n(?P<output>.*?)^```$)?|<!-- python\n(?P<hidden>.*?)^-->$)",
     re.DOTALL | re.MULTILINE,
@@ -19,11 +19,11 @@ class Block(NamedTuple):
     line: int
     """Its first line in the page."""
     output: str | None
-    """What the text block right after it says that it prints."""
+    """The output that the text block right after it shows."""
 
 
 def python_blocks(page: str) -> list[Block]:
-    """All of a page's, in order, those in comments included."""
+    """Return all programs of a page in order, those in comments included."""
     return [
         Block(
             found["hidden"] if found["shown"] is None else found["shown"],

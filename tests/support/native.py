@@ -16,7 +16,7 @@ _CHANGED = Path("gns_changed/clientlib/steamnetworkingsockets_snp.cpp")
 
 
 def _build() -> Path:
-    """The build tree that pip left, whichever mode it has."""
+    """Return the build tree that pip left, whichever mode it has."""
     for build in (ROOT / "build/vendored", ROOT / "build/system"):
         if (build / "gns/src/libGameNetworkingSockets_s.a").exists():
             return build
@@ -29,7 +29,7 @@ def _run(command: list[str | Path], directory: Path | None = None) -> None:
 
 
 def build_program(name: str, directory: Path, *objects: Path) -> Path:
-    """tests/core/NAME.cpp, compiled and linked with GNS; what the given objects define takes GNS's place."""
+    """Compile tests/core/NAME.cpp and link it with GNS; the definitions of the given objects replace GNS's."""
     build = _build()
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if compiler is None:
@@ -47,7 +47,7 @@ def build_program(name: str, directory: Path, *objects: Path) -> Path:
 
 
 def build_changed_peer(directory: Path) -> Path:
-    """tests/core/changed_peer.cpp, with the copy of one of GNS's files that it needs, compiled as GNS itself was."""
+    """Compile tests/core/changed_peer.cpp and its copy of one of GNS's files the way GNS itself was compiled."""
     build = _build()
     entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
     original = str(Path("gns_mended") / _CHANGED.relative_to("gns_changed"))
@@ -56,6 +56,6 @@ def build_changed_peer(directory: Path) -> Path:
     target = directory / "changed_snp.o"
     words[words.index("-o") + 1] = str(target)
     words[words.index(entry["file"])] = str(build / _CHANGED)
-    headers = Path(entry["file"]).parent  # the changed copy lies elsewhere than the headers that it includes
+    headers = Path(entry["file"]).parent  # the changed copy is not in the folder of the headers that it includes
     _run([*words, f"-I{headers}"], Path(entry["directory"]))
     return build_program("changed_peer", directory, target)

@@ -1,4 +1,4 @@
-"""Source for a program of its own, on Linux: what runs after it has a kernel without IPv6."""
+"""Source for a program on Linux: the code that follows it runs on a kernel without IPv6."""
 
 from __future__ import annotations
 

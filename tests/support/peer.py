@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
 import socket
@@ -14,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 
 _DONE = None
-# On Windows, Ctrl-C is for all programs of a console. There, a thread of the program raises the signal itself, as the
-# thread does that Windows starts for Ctrl-C, at each byte it is sent. With a guard: spawned processes import it again.
+# A killed program loses its coverage; SIGTERM saves it.
+_IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
+# On Windows, Ctrl-C is for all programs of a console. There, a thread of the program raises the signal itself for each
+# byte it receives, as the thread does that Windows starts for Ctrl-C. With a guard: spawned processes import it again.
 _INTERRUPTIBLE = """
     if __name__ == "__main__":
         import signal, socket, threading
@@ -30,9 +33,9 @@ _INTERRUPTIBLE = """
 
 
 class Peer:
-    """Runs Python source as a program and talks to it in lines. Killed, if it still runs, at the end of the block.
+    """A program of Python source that is talked to in lines. It is killed, if it still runs, at the end of the block.
 
-    source: text, or the file of a program, which is not to be interrupted. directory: for what it needs besides.
+    source: text, or the file of a program, which is not to be interrupted. directory: for the files that it needs.
     """
 
     def __init__(self, source: str | Path, directory: Path, *arguments: object) -> None:
@@ -63,7 +66,7 @@ class Peer:
         self._reader.start()
 
     def line(self, timeout: float = 10.0) -> str:
-        """The next line that it prints."""
+        """Return the next line that it prints."""
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
@@ -73,13 +76,13 @@ class Peer:
         return line
 
     def say(self, line: str) -> None:
-        """Writes a line to its standard input."""
+        """Write a line to its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Send Ctrl-C."""
         if self._interrupts is None:
             self.process.send_signal(signal.SIGINT)
             return
@@ -88,17 +91,17 @@ class Peer:
         self._interrupter.send(b"!")
 
     def kill(self) -> None:
-        """It vanishes without a word."""
+        """Kill it without a goodbye."""
         self.process.kill()
         self.process.wait()
 
     def wait(self, timeout: float = 10.0) -> int:
-        """Its exit code, once it has ended by itself."""
+        """Return its exit code once it has ended by itself."""
         return self.process.wait(timeout)
 
     @property
     def stderr(self) -> str:
-        """What it has written there."""
+        """Return what it has written to standard error."""
         return self._errors.read_text(errors="replace")
 
     def __enter__(self) -> Peer:
@@ -107,6 +110,10 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if _IS_MEASURED and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may be stopped
+                self.process.wait(2.0)
         self.kill()
         self._reader.join()
         for each in (self._interrupter, self._interrupts):

@@ -1,4 +1,4 @@
-"""What a test can know of the system that it runs on."""
+"""Facts about the system that the tests run on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _is_wine() -> bool:
 
 
 IS_WINE = _is_wine()
-# Bytes a second, as fast as one machine takes it: GNS's default, 256 KiB/s, makes tests slow. Emulators are slower.
+# Bytes a second, as fast as one machine can take: GNS's default, 256 KiB/s, makes tests slow. Emulators are slower.
 RATE = 30_000_000 if PATIENCE == 1 else 1_000_000
-# For queues that are to be full: what was sent is not acknowledged before the sender has filled them.
+# For queues that are to be full: messages are not acknowledged before the sender has filled them.
 LATE_ACKS = Config(fake_packet_lag_send=int(50 * PATIENCE))
 
 
 def text_of_a_taken_port() -> str:
-    """What the system says to who binds a port that another socket has."""
+    """Return the system's message for binding a port that another socket has."""
     with socket.socket(type=socket.SOCK_DGRAM) as first, socket.socket(type=socket.SOCK_DGRAM) as second:
         first.bind(("127.0.0.1", 0))
         try:

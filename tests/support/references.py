@@ -1,4 +1,4 @@
-"""What only Pythons do that count references."""
+"""A mark for tests of Pythons that count references."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from .blocking import BlockingAsyncio, Shown, inner
 
 
 class SessionApi(Protocol):
-    """gns_py.session.sync, or what shows another API with its names."""
+    """gns_py.session.sync, or an adapter that shows another API under its names."""
 
     @property
     def connect(self) -> Callable[..., sync.Session]: ...
@@ -55,7 +55,7 @@ class BlockingSessions(BlockingAsyncio):
         on_request: Callable[[Any], Any] | None = None,
         **named: Any,
     ) -> Any:
-        """The handler and on_request run in threads; the coroutine functions that serve() is given wait for them."""
+        """Serve; handler and on_request run in threads, which the coroutine functions given to serve() wait for."""
 
         async def handle(session: gns.Session) -> None:
             await self._loop.run_in_executor(self._handlers, handler, self.show(session))
@@ -84,7 +84,7 @@ class BlockingSessions(BlockingAsyncio):
 
 
 class _ShownSession(Shown):
-    """close() waits, as it does in gns_py.session.sync."""
+    """A session whose close() waits, as it does in gns_py.session.sync."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What tests of the states of connections share."""
+"""Helpers of the tests of connection states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONNECTED = ConnectionState.CONNECTED
 CLOSED_BY_PEER = ConnectionState.CLOSED_BY_PEER
 PROBLEM = ConnectionState.PROBLEM_DETECTED_LOCALLY
 
-# At GNS's default rate, 256 KiB/s, about as much as goes out in 0.8 s.
+# At GNS's default rate, 256 KiB/s, about what leaves in 0.8 s.
 LARGE = 50
 CHUNK = bytes(4096)
 
@@ -26,17 +26,17 @@ CLIENT = """
 
 
 def begin(api: Api, listener: ListenSocket, timeout: float = 5.0) -> Connection:
-    """A client that nobody has accepted yet."""
+    """Begin to connect; the server has not accepted the connection."""
     return api.connect("127.0.0.1", listener.address.port, timeout=timeout, wait=False)
 
 
 def established(connection: Connection) -> None:
-    """Waits until it is."""
+    """Wait until the connection is established."""
     eventually(lambda: connection.state is CONNECTED)
 
 
 def rest_of(connection: Connection) -> list[bytes]:
-    """What can still be read of a connection, to its end."""
+    """Return the messages that can still be read, up to the end."""
     messages = []
     with contextlib.suppress(ConnectionClosed):
         while True:
@@ -45,7 +45,7 @@ def rest_of(connection: Connection) -> list[bytes]:
 
 
 def uses(connection: Connection) -> list[Callable[[], object]]:
-    """What can be done with a connection, other than reading it, asking how it is, and closing it."""
+    """Return every use of a connection other than reading, asking for its state, and closing."""
     return [
         lambda: connection.send(b"x"),
         lambda: connection.send(b"x", reliable=False),

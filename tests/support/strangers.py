@@ -1,4 +1,4 @@
-"""Strangers: they ask for connections as GNS does, from any address of this machine, and never go on.
+"""Strangers: they request connections as GNS does, from any address of this machine, and never complete them.
 
 They need no keys: each sends the connect request of a client of ours, with a number and a challenge of its own.
 """
@@ -21,7 +21,7 @@ import gns_py.sync as gns
 
 from .deadline import PATIENCE
 
-# All of 127.0.0.0/8 is this machine, but on macOS.
+# All of 127.0.0.0/8 is this machine, except on macOS.
 ANY_LOOPBACK = sys.platform != "darwin"
 
 _CHALLENGE_REQUEST, _CHALLENGE_REPLY, _CONNECT_REQUEST, _CONNECT_OK, _CLOSED = range(32, 37)
@@ -29,12 +29,12 @@ _Address = tuple[str, int]
 
 
 def loopback(number: int) -> str:
-    """The address of that number in 127.0.0.0/8."""
+    """Return the address with that number in 127.0.0.0/8."""
     return str(ipaddress.IPv4Address("127.1.0.0") + number)
 
 
 class Strangers:
-    """Some that are at one address each; what each has got: closed at the end of the block."""
+    """Strangers with one address each, and their answers; closed at the end of the block."""
 
     def __init__(self, server: _Address, hosts: Sequence[str]) -> None:
         self._request = bytearray(connect_request())
@@ -46,13 +46,13 @@ class Strangers:
             one.setblocking(False)
             self._sockets[one.fileno()] = one
         self.refusals: list[str] = []
-        """What those were told that were refused."""
+        """The texts that refused strangers were told."""
         self.requested = 0
-        """How many have asked for a connection: their address is proved."""
+        """The number that have requested a connection: their address is proved."""
         self.accepted = 0
 
     def ask(self, rounds: int = 1) -> Strangers:
-        """Each asks for a connection, from the first step on."""
+        """Let each request a connection, from the first step on."""
         for _ in range(rounds):
             for one in self._sockets.values():
                 with contextlib.suppress(OSError):
@@ -61,7 +61,7 @@ class Strangers:
         return self
 
     def look(self, seconds: float) -> Strangers:
-        """Goes on with what comes within that time."""
+        """Handle what arrives within that time."""
         end = time.monotonic() + seconds
         while readable := select.select(list(self._sockets), [], [], max(0.0, end - time.monotonic()))[0]:
             for descriptor in readable:
@@ -94,14 +94,14 @@ class Strangers:
 
 
 def challenge_request(connection: int) -> bytes:
-    """Padded to 512 bytes, as GNS wants it."""
+    """Padded to 512 bytes, as GNS requires."""
     body = struct.pack("<BIBQBB", 0x0D, connection, 0x19, 1, 0x20, 13)
     return (struct.pack("<BH", _CHALLENGE_REQUEST, len(body)) + body).ljust(512, b"\0")
 
 
 @functools.cache
 def connect_request() -> bytes:
-    """What a client of ours sends when its challenge has come."""
+    """Return what a client of ours sends when its challenge has arrived."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as between, gns.listen("127.0.0.1", 0, limits=None) as server:
         between.bind(("127.0.0.1", 0))
         between.settimeout(10.0 * PATIENCE)
@@ -124,7 +124,7 @@ def connect_request() -> bytes:
 
 
 def _places(message: bytes) -> dict[int, int]:
-    """Where the values of a message's numbered fields begin; of those of fixed size."""
+    """Return where the values of a message's numbered fields begin, for fields of fixed size."""
     found: dict[int, int] = {}
     at = 1
     while at < len(message):
@@ -148,7 +148,7 @@ def _places(message: bytes) -> dict[int, int]:
 
 @contextlib.contextmanager
 def flood(server: _Address, hosts: Sequence[str]) -> Iterator[Strangers]:
-    """Asks again and again, as fast as it can, in a thread of its own."""
+    """Sends requests again and again, as fast as it can, in a thread of its own."""
     stop = threading.Event()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""What a thread is doing."""
+"""The activity of threads."""
 
 from __future__ import annotations
 

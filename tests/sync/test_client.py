@@ -1,4 +1,4 @@
-"""What only the blocking connect() has: wait=False, callbacks in the thread that reads. The rest: tests/contract."""
+"""connect() where blocking differs: wait=False, callbacks in the thread that reads. For the rest see tests/contract."""
 
 from __future__ import annotations
 

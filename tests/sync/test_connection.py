@@ -1,4 +1,4 @@
-"""What only the blocking connection has: time limits as arguments, poll(), threads. The rest: tests/contract."""
+"""Connections where blocking differs: timeouts as arguments, poll(), threads. For the rest see tests/contract."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_poll_gives_everything_in_order(make_pair: PairMaker) -> None:
     last = events[-1]
     assert isinstance(last, StatusChanged)
     assert last.end == gns.ConnectionEnd(ClosedBy.PEER, 1111, "bye")
-    assert server.poll(timeout=5.0) == []  # at once: nothing can come any more
+    assert server.poll(timeout=5.0) == []  # at once: nothing can arrive any longer
 
 
 def test_nothing_is_lost_between_recv_and_poll(pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Handlers and callbacks run in the context (contextvars) of serve(), listen() and connect(), in whatever thread."""
+"""Handlers and callbacks run in the context (contextvars) of serve(), listen() and connect(), in any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of exceptions in blocking handlers and blocks."""
+"""Exception groups in blocking handlers and blocks."""
 
 from __future__ import annotations
 

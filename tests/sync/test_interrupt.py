@@ -15,7 +15,7 @@ import gns_py.session.sync as sessions
 import gns_py.sync as gns
 from gns_py.sync import ListenSocket
 
-# What the design promises, and what a busy machine may take to run the handler.
+# The design's promise, plus the time that a busy machine may take to run the handler.
 PROMISED = 0.2
 SLACK = 0.4
 
@@ -60,7 +60,7 @@ WAIT = """
 
 
 def interrupt(listener: ListenSocket, program: Peer) -> gns.Connection:
-    """Lets the program connect, wait, and be interrupted; returns the connection to it."""
+    """Let the program connect, wait, and be interrupted; return the connection to it."""
     connection = listener.accept(timeout=10.0)
     assert program.line() == "waiting"
     time.sleep(0.25)
@@ -116,7 +116,7 @@ def test_ctrl_c_loses_no_message(listener: ListenSocket, peer: Callable[..., Pee
 
 
 def test_ctrl_c_in_the_middle_of_traffic_loses_no_message(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
-    """Interrupted again and again while messages pour in; only the wait is interrupted, and the work goes on."""
+    """The program is interrupted again and again while messages pour in; only the wait ends, and the work goes on."""
     program = peer(
         """
         import sys, signal, time
@@ -188,7 +188,7 @@ def test_ctrl_c_ends_the_wait_for_what_lingers_at_exit(listener: ListenSocket, p
         assert time.monotonic() - began < PROMISED + SLACK + 0.5  # the interpreter's own end
 
 
-def test_ctrl_c_that_nobody_catches_ends_the_program(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
+def test_ctrl_c_that_is_not_caught_ends_the_program(listener: ListenSocket, peer: Callable[..., Peer]) -> None:
     program = peer(
         """
         import sys
@@ -284,7 +284,7 @@ def test_what_a_signals_handler_raises_loses_and_doubles_nothing(
         with contextlib.suppress(gns.ConnectionClosed):
             connection.wait_closed(timeout=60.0)
 
-    # So that acks are due all the time, too.
+    # Acks are due all the time, too.
     few = sessions.SessionConfig(credit_messages=200)
     serving = (
         gns.serve(pour, "127.0.0.1", 0)
@@ -335,7 +335,7 @@ def test_what_a_signals_handler_raises_sends_nothing_twice(peer: Callable[..., P
         for data in session:
             received.append(int(data))
             if len(received) % 100 == 0:
-                time.sleep(0.002)  # a reader that is slower, so that messages wait at the other end
+                time.sleep(0.002)  # a slower reader, so that messages wait at the other end
 
     few = sessions.SessionConfig(credit_messages=64)
     with sessions.serve(read, "127.0.0.1", 0, session_config=few) as server:

@@ -1,4 +1,4 @@
-"""What only the blocking listen socket and server have: poll(), time limits as arguments. The rest: tests/contract."""
+"""Listen sockets and servers where blocking differs: poll(), timeouts as arguments. For the rest see tests/contract."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(connection: Connection) -> None:
 
 @pytest.fixture
 def connect(listener: ListenSocket) -> Iterator[Connect]:
-    """Begins to connect to the listen socket; closed after the test."""
+    """Yield a function that begins to connect to the listen socket; the connections are closed after the test."""
     clients: list[Connection] = []
 
     def begin(config: Config | None = None) -> Connection:
@@ -141,7 +141,7 @@ def test_a_connection_may_change_to_recv_and_back_to_poll(listener: ListenSocket
     server.close()
 
 
-def test_the_end_of_who_was_refused_while_iterating_is_nobodys_news(listener: ListenSocket, connect: Connect) -> None:
+def test_the_end_of_a_client_refused_while_iterating_is_not_an_event(listener: ListenSocket, connect: Connect) -> None:
     clients = [connect(), connect()]
     for request, client in zip(listener, clients, strict=True):
         request.reject(1400, "no")

@@ -15,7 +15,7 @@ def address(number: int) -> Address:
 
 
 def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound is generous: where each one copies the table, it is passed a hundred times."""
+    """The bound is generous: an implementation that copies the table for each client exceeds it a hundred times."""
     monkeypatch.setattr("gns_py.session._core.admission._MAX_QUIET", 20_000)
     admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
 
@@ -35,7 +35,7 @@ def test_newcomers_cost_the_same_however_many_were_seen(monkeypatch: pytest.Monk
     assert admission.counters.too_fast == counted + 1
 
 
-def test_addresses_with_sessions_are_remembered_whoever_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_with_sessions_are_remembered_whatever_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gns_py.session._core.admission._MAX_QUIET", 10)
     admission = Admission(AdmissionRules(max_sessions_per_address=1))
     assert admission.request(address(1), 0.0) is None

@@ -1,8 +1,9 @@
-"""A crowd of half-open set-ups, from many loopback addresses: a process of its own. Arguments: server's port, how many.
+"""A crowd of half-open handshakes from many loopback addresses, in a process. Arguments: the server's port, how many.
 
 GNS's clients send from one address. So a relay here, on the loopback interface, gives each of them a socket of its own:
-127.1.0.1, 127.1.0.2, ... By turns, one says nothing at all, and one says HELLO, and nothing once it is accepted.
-Prints how many it has begun, how many of them the server has ended, and how many are left, once none is.
+127.1.0.1, 127.1.0.2, ... Alternately, one client sends nothing at all, and one sends HELLO and then nothing once it is
+accepted. The program prints how many it has begun, how many of them the server has ended and how many are left, once
+all have ended.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ HELLO = Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"").encode()
 
 
 class Relay:
-    """Forwards datagrams, each sender's from an address of its own."""
+    """Forwards datagrams, those of each sender from an address of its own."""
 
     def __init__(self, port: int) -> None:
         self._server = ("127.0.0.1", port)

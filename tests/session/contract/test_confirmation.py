@@ -25,13 +25,13 @@ QUICK = SessionConfig(close_timeout=0.6 * PATIENCE)
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
 
 class Ended:
-    """A handler that reads to the end, closes, and notes how it ended."""
+    """Return a handler that reads to the end, closes, and records how it ended."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
@@ -50,7 +50,7 @@ class Ended:
 
 @pytest.mark.parametrize("rate", [150_000, 5_000_000])
 def test_a_close_timeout_does_not_cut_off_what_is_on_its_way(sessions: SessionApi, rate: int) -> None:
-    """What waits takes several close timeouts: it flows all the time, so nothing is given up."""
+    """The queued data takes several close timeouts: it flows all the time, so the session is not given up."""
     ended = Ended()
     config = Config(send_rate_min=rate, send_rate_max=rate)
     with sessions.serve(ended, "127.0.0.1", 0, session_config=QUICK) as server:
@@ -65,12 +65,12 @@ def test_a_close_timeout_does_not_cut_off_what_is_on_its_way(sessions: SessionAp
         assert client.end.undelivered == ended.end().undelivered == 0
 
 
-def test_a_reader_that_takes_its_time_gets_everything(make_ends: EndsMaker, beside: ThreadPoolExecutor) -> None:
-    """Less than a quarter of the credit is read in a close timeout, so no ack is due: whoever closes asks for one."""
+def test_a_reader_that_takes_its_time_gets_everything(make_ends: EndsMaker, pool: ThreadPoolExecutor) -> None:
+    """Less than a quarter of the credit is read in a close timeout, so no ack is due: the closing end asks for one."""
     ends = make_ends(SessionConfig(credit_messages=40, close_timeout=0.8 * PATIENCE))
     for number in range(60):
         ends.client.send(b"%d" % number)
-    closing = beside.submit(ends.client.close)
+    closing = pool.submit(ends.client.close)
     received: list[int] = []
     for _ in range(60):
         received.append(int(ends.server.recv(timeout=10.0)))
@@ -87,7 +87,7 @@ def test_a_reader_that_takes_its_time_gets_everything(make_ends: EndsMaker, besi
 
 
 def test_giving_up_says_so_at_both_ends(make_ends: EndsMaker) -> None:
-    """Nobody reads at the other end: the goodbye cannot even be said."""
+    """The other end does not read: the goodbye cannot even be said."""
     ends = make_ends(SessionConfig(credit_messages=4, close_timeout=0.4 * PATIENCE))
     for number in range(10):
         ends.client.send(b"%d" % number)
@@ -107,8 +107,8 @@ def test_giving_up_says_so_at_both_ends(make_ends: EndsMaker) -> None:
 
 @pytest.mark.parametrize("code", [1000, 1001, 1904, 1913, 1918, 1910, 2999])
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, beside: ThreadPoolExecutor) -> None:
-    """Whoever sees the packets can forge it: it is not encrypted."""
+def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, pool: ThreadPoolExecutor) -> None:
+    """The packet can be forged by anyone who sees the connection's packets, since it is not encrypted."""
     if who == "client":
         ended = Ended()
         with sessions.serve(ended, "127.0.0.1", 0) as server, establish(server.address) as raw:
@@ -118,7 +118,7 @@ def test_a_native_end_is_never_ok(sessions: SessionApi, code: int, who: str, bes
             end = ended.end()
     else:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address)
+            connecting = pool.submit(sessions.connect, *listener.address)
             with listener.accept(timeout=5.0) as raw:
                 raw.recv(timeout=5.0)
                 raw.send(frames.Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"").encode(), nagle=False)
@@ -168,7 +168,7 @@ def test_a_goodbye_that_counts_more_than_could_come(sessions: SessionApi, last: 
 
 
 def test_a_peer_that_vanishes_after_its_goodbye(sessions: SessionApi) -> None:
-    """Its application read to the end, and knew of it; the answer is another matter."""
+    """The application had read to the end, and knew of it; the answer is another matter."""
     told: list[bool] = []
 
     def handler(session: Session) -> None:
@@ -200,7 +200,7 @@ def test_aborting_tells_the_code_at_both_ends(make_ends: EndsMaker) -> None:
 
 
 def test_closing_ends_however_slowly_the_peer_goes_on(sessions: SessionApi) -> None:
-    """A peer that sends a message now and then, and never its goodbye, does not keep a session for ever."""
+    """A peer that sends a message now and then, and never its goodbye, cannot keep a session for ever."""
     config = SessionConfig(close_timeout=0.15 * PATIENCE)
     ends: list[SessionEnd] = []
 
@@ -218,10 +218,10 @@ def test_closing_ends_however_slowly_the_peer_goes_on(sessions: SessionApi) -> N
         assert eventually(lambda: ends)[0].ok is False
 
 
-def test_waiting_elsewhere_gets_the_same_end(make_ends: EndsMaker, beside: ThreadPoolExecutor) -> None:
+def test_waiting_elsewhere_gets_the_same_end(make_ends: EndsMaker, pool: ThreadPoolExecutor) -> None:
     ends = make_ends()
-    waiting = [beside.submit(each.wait_closed, timeout=10.0 * PATIENCE) for each in ends]
-    closing = beside.submit(ends.client.close)
+    waiting = [pool.submit(each.wait_closed, timeout=10.0 * PATIENCE) for each in ends]
+    closing = pool.submit(ends.client.close)
     with pytest.raises(SessionClosed):
         ends.server.recv(timeout=5.0)
     ends.server.close()

@@ -1,4 +1,4 @@
-"""Sessions, and what makes them, exist once."""
+"""Sessions, and the objects that make them, exist once."""
 
 from __future__ import annotations
 

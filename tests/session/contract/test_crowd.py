@@ -1,4 +1,4 @@
-"""Thousands of half-open set-ups from many addresses while good clients join."""
+"""Thousands of half-open handshakes from many addresses while good clients join."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(("api", "crowd"), [("sync", 10_000), ("asyncio", 2_500)])
-def test_a_crowd_of_half_open_setups_keeps_nobody_out(peer: Callable[..., Peer], api: str, crowd: int) -> None:
+def test_a_crowd_of_half_open_handshakes_keeps_no_client_out(peer: Callable[..., Peer], api: str, crowd: int) -> None:
     server = peer(SERVERS[api])
     port = int(server.line())
     process = psutil.Process(server.process.pid)
@@ -74,7 +74,7 @@ def test_a_crowd_of_half_open_setups_keeps_nobody_out(peer: Callable[..., Peer],
             time.sleep(0.02)  # spread over the time that the crowd needs
         told = json.loads(others.line(timeout=deadline - time.monotonic()))
         assert told == {"begun": crowd, "ended": crowd, "left": 0}
-        # 1,024 set-ups at once, and GNS keeps what has ended for some seconds: 5 KiB each.
+        # 1,024 handshakes at once, and GNS keeps ended connections for some seconds: 5 KiB each.
         assert process.memory_info().rss - before < 100 * MIB
         server.say("")
         counters = json.loads(server.line())

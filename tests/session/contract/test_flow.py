@@ -126,8 +126,8 @@ class TestCredit:
         assert ends.client.queued == (20, 10)
         with pytest.raises(TimeoutError):
             ends.client.drain(timeout=0.3)
-        with ThreadPoolExecutor(1) as beside:
-            draining = beside.submit(ends.client.drain, timeout=5.0 * PATIENCE)
+        with ThreadPoolExecutor(1) as pool:
+            draining = pool.submit(ends.client.drain, timeout=5.0 * PATIENCE)
             received = [int(ends.server.recv(timeout=5.0)) for _ in range(12)]
             draining.result()
             ends.client.send(b"%d" % sent)
@@ -137,7 +137,7 @@ class TestCredit:
 
     def test_bytes_count_too(self, make_ends: EndsMaker) -> None:
         ends = make_ends(TIGHT)
-        for _ in range(3):  # the third goes over the credit, and none after it
+        for _ in range(3):  # the third exceeds the credit, and none follows it
             ends.client.send(bytes(4000))
         ends.client.send(bytes(4000))
         assert ends.client.queued == (4000, 1)
@@ -154,27 +154,27 @@ class TestCredit:
             assert len(ends.server.recv(timeout=10.0)) == 100_000
 
     def test_more_than_gns_has_room_for_arrives(self, make_ends: EndsMaker, fast: Config) -> None:
-        """GNS's send queue here is 128 KiB: what does not fit waits in the session's."""
+        """GNS's send queue is 128 KiB here: the rest waits in the session's."""
         ends = make_ends(config=fast | Config(send_buffer_size=128 * 1024))
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(1) as pool:
 
             def pour() -> None:
                 for number in range(400):
                     ends.client.send(b"%06d" % number + bytes(5000))
                     ends.client.drain(timeout=20.0 * PATIENCE)
 
-            pouring = beside.submit(pour)
+            pouring = pool.submit(pour)
             for number in range(400):
                 assert int(ends.server.recv(timeout=20.0)[:6]) == number
             pouring.result()
 
     def test_who_waits_for_something_else_does_not_disturb_the_reader(self, make_ends: EndsMaker) -> None:
         ends = make_ends(TIGHT)
-        for _ in range(20):  # nobody reads them
+        for _ in range(20):  # no one reads them
             ends.client.send(bytes(1000))
-        with ThreadPoolExecutor(2) as beside:
-            draining = beside.submit(ends.client.drain, timeout=20.0)
-            closing = beside.submit(ends.client.wait_closed, timeout=20.0)
+        with ThreadPoolExecutor(2) as pool:
+            draining = pool.submit(ends.client.drain, timeout=20.0)
+            closing = pool.submit(ends.client.wait_closed, timeout=20.0)
             for number in range(20):
                 ends.server.send(b"%d" % number, nagle=False)
                 assert ends.client.recv(timeout=5.0) == b"%d" % number
@@ -185,16 +185,16 @@ class TestCredit:
             draining.result()
 
     def test_a_connection_with_a_slow_reader_lives(self, make_ends: EndsMaker) -> None:
-        """Ten times what GNS and the core would hold for a connection that nobody reads."""
+        """Ten times what GNS and the core would hold for a connection without a reader."""
         ends = make_ends(TIGHT)
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(1) as pool:
 
             def pour() -> None:
                 for number in range(300):
                     ends.client.send(b"%d" % number)
                     ends.client.drain(timeout=20.0 * PATIENCE)
 
-            pouring = beside.submit(pour)
+            pouring = pool.submit(pour)
             received = []
             for _ in range(300):
                 received.append(int(ends.server.recv(timeout=5.0)))
@@ -219,7 +219,7 @@ class TestUnreliable:
             for player in (b"a", b"b"):
                 ends.client.send(player + b"%d" % number, reliable=False, key=player, nagle=False)
         ends.client.send(b"end", nagle=False)
-        time.sleep(0.3)  # nobody reads
+        time.sleep(0.3)  # no one reads
         received = [ends.server.recv(timeout=5.0) for _ in range(3)]
         assert received == [b"a49", b"b49", b"end"]
         assert ends.server.dropped == (0, 0)
@@ -244,10 +244,10 @@ class TestUnreliable:
 
 class TestPings:
     def test_a_program_that_hangs_is_noticed(self, sessions: SessionApi) -> None:
-        """A raw client that goes on acknowledging natively, and says nothing more."""
+        """A raw client that still acknowledges as GNS does, and sends nothing else."""
         config = SessionConfig(ping_timeout=0.5 * PATIENCE)
-        with sessions.listen("127.0.0.1", 0, session_config=config) as listener, ThreadPoolExecutor(1) as beside:
-            accepting = beside.submit(listener.accept)
+        with sessions.listen("127.0.0.1", 0, session_config=config) as listener, ThreadPoolExecutor(1) as pool:
+            accepting = pool.submit(listener.accept)
             with gns.connect(*listener.address) as raw:
                 raw.send(frames.Hello(1, 1, 0, 1000, 10_000, 100, 0, 0, b"").encode())
                 welcome = frames.decode(raw.recv(timeout=5.0))
@@ -269,7 +269,7 @@ class TestPings:
 
     def test_a_session_that_is_quiet_and_not_read_lives(self, make_ends: EndsMaker) -> None:
         ends = make_ends(SessionConfig(ping_timeout=0.4 * PATIENCE))
-        time.sleep(1.2 * PATIENCE)  # three times as long, in which nobody reads
+        time.sleep(1.2 * PATIENCE)  # three times as long, without a reader
         assert ends.client.is_established
         assert ends.server.is_established
         ends.client.send(b"here")
@@ -279,10 +279,10 @@ class TestPings:
         for ours, theirs, held in ((10.0, 20.0, 10_000), (None, 20.0, 20_000), (10.0, None, 10_000), (None, None, 0)):
             with (
                 gns.listen("127.0.0.1", 0) as listener,
-                ThreadPoolExecutor(1) as beside,
+                ThreadPoolExecutor(1) as pool,
                 sessions.listen("127.0.0.1", 0, session_config=SessionConfig(ping_timeout=theirs)) as server,
             ):
-                connecting = beside.submit(
+                connecting = pool.submit(
                     sessions.connect, *listener.address, session_config=SessionConfig(ping_timeout=ours)
                 )
                 with listener.accept(timeout=5.0) as raw, gns.connect(*server.address, wait=False) as other:
@@ -298,8 +298,8 @@ class TestPings:
 
 
 def test_two_readers(ends: Ends) -> None:
-    with ThreadPoolExecutor(2) as beside:
-        readers = [beside.submit(ends.server.recv, timeout=5.0 * PATIENCE) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(ends.server.recv, timeout=5.0 * PATIENCE) for _ in range(2)]
         (refused,), (waiting,) = wait(readers, return_when=FIRST_COMPLETED)
         assert isinstance(refused.exception(), ConcurrencyError)
         ends.client.send(b"for the other")
@@ -322,10 +322,10 @@ def test_a_session_has_what_a_connection_has(api: str) -> None:
 def test_polling() -> None:
     with (
         sync.listen("127.0.0.1", 0) as listener,
-        ThreadPoolExecutor(1) as beside,
+        ThreadPoolExecutor(1) as pool,
         contextlib.ExitStack() as stack,
     ):
-        accepting = beside.submit(listener.accept, timeout=5.0)
+        accepting = pool.submit(listener.accept, timeout=5.0)
         client = stack.enter_context(sync.connect(*listener.address))
         server = accepting.result()
         assert server.poll() == []
@@ -338,7 +338,7 @@ def test_polling() -> None:
         assert sorted(polled) == list(range(10))
         client.send(b"soon", nagle=False)
         assert [message.data for message in server.poll(timeout=5.0)] == [b"soon"]
-        closing = beside.submit(client.close, 1002, "enough")
+        closing = pool.submit(client.close, 1002, "enough")
         eventually(lambda: server.poll() == [] and server.end is not None)
         assert server.end is not None
         assert server.end.code == 1002
@@ -426,3 +426,36 @@ def test_a_network_that_is_cut_ends_both(make_ends: EndsMaker, fast: Config) -> 
             assert not closed.value.end.ok
     finally:
         gns_py.reset_config(ConfigValue.FAKE_PACKET_LOSS_SEND)
+
+
+def test_a_message_larger_than_the_lowered_send_queue(make_ends: EndsMaker) -> None:
+    ends = make_ends(TIGHT)
+    ends.client.set_config(Config(send_buffer_size=4096))
+    with pytest.raises(MessageTooLarge):
+        ends.client.send(bytes(8000))
+    ends.client.send(b"smaller")
+    assert ends.server.recv(timeout=5.0) == b"smaller"
+
+
+def test_a_queued_message_that_no_longer_fits_ends_the_session(make_ends: EndsMaker) -> None:
+    ends = make_ends(TIGHT)
+    for _ in range(3):
+        ends.client.send(bytes(8000))  # the third one waits for credit
+    ends.client.set_config(Config(send_buffer_size=4096))
+    with pytest.raises(SessionClosedError) as closed:  # noqa: PT012
+        for _ in range(3):
+            ends.server.recv(timeout=5.0 * PATIENCE)
+    assert closed.value.reason is CloseReason.MESSAGE_TOO_LARGE
+    assert ends.client.wait_closed(timeout=5.0).reason is CloseReason.MESSAGE_TOO_LARGE
+
+
+def test_unreliable_messages_wait_for_room_in_the_send_queue(make_ends: EndsMaker) -> None:
+    config = Config(send_rate_min=20_000, send_rate_max=20_000, send_buffer_size=16 * 1024)
+    ends = make_ends(SessionConfig(unreliable_queue=4), config=config)
+    for number in range(40):
+        ends.client.send(bytes(1000) + b"%d" % number, reliable=False)
+    assert ends.client.dropped[0] > 0
+    last = b""
+    while last != b"39":
+        last = ends.server.recv(timeout=5.0 * PATIENCE)[1000:]
+    ends.client.abort()

@@ -1,4 +1,4 @@
-"""How sessions end: with all that was sent, with data both ways, and with one reason at both ends."""
+"""How sessions end: with everything that was sent, with data both ways, and with one reason at both ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOSSY = Config(
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
@@ -42,15 +42,15 @@ def read_to_the_end(session: Session) -> list[bytes]:
 @pytest.mark.parametrize("loss", [False, True])
 @pytest.mark.parametrize("who", ["client", "server"])
 def test_the_transaction_example(
-    ends: Ends, beside: ThreadPoolExecutor, who: str, loss: bool, process_config: Callable[[Config], None]
+    ends: Ends, pool: ThreadPoolExecutor, who: str, loss: bool, process_config: Callable[[Config], None]
 ) -> None:
-    """The eight steps of Winsock's example, both ways round: totals go with the goodbye, the grand total comes back."""
+    """The eight steps of Winsock's example, both ways round: totals go with the goodbye and its answer."""
     if loss:
         process_config(LOSSY)
     first, second = (ends.client, ends.server) if who == "client" else (ends.server, ends.client)
     for number in range(500):
         first.send(b"transaction %d" % number)
-    closing = beside.submit(first.close, 1001, "done for today", b"500")  # 1
+    closing = pool.submit(first.close, 1001, "done for today", b"500")  # 1
     transactions = read_to_the_end(second)  # 2
     assert transactions == [b"transaction %d" % number for number in range(500)]
     end = second.end
@@ -67,11 +67,11 @@ def test_the_transaction_example(
         assert (session.end.code, session.end.text) == (1001, "done for today")
 
 
-def test_what_was_sent_on_all_lanes_comes_before_the_end(ends: Ends, beside: ThreadPoolExecutor) -> None:
+def test_what_was_sent_on_all_lanes_comes_before_the_end(ends: Ends, pool: ThreadPoolExecutor) -> None:
     ends.client.configure_lanes([0, 1, 2])
     for number in range(300):
         ends.client.send(b"%d" % number + bytes(2000), lane=number % 3)
-    closing = beside.submit(ends.client.close)
+    closing = pool.submit(ends.client.close)
     messages = [int(message.rstrip(b"\0")) for message in read_to_the_end(ends.server)]
     assert sorted(messages) == list(range(300))
     for lane in range(3):
@@ -80,8 +80,8 @@ def test_what_was_sent_on_all_lanes_comes_before_the_end(ends: Ends, beside: Thr
     closing.result()
 
 
-def test_the_other_end_may_still_send_before_it_answers(ends: Ends, beside: ThreadPoolExecutor) -> None:
-    closing = beside.submit(ends.client.close, data=b"bye")
+def test_the_other_end_may_still_send_before_it_answers(ends: Ends, pool: ThreadPoolExecutor) -> None:
+    closing = pool.submit(ends.client.close, data=b"bye")
     assert read_to_the_end(ends.server) == []
     ends.server.send(b"too late to be read, and no fault")
     assert ends.server.close(data=b"good-bye") == b"bye"
@@ -96,10 +96,10 @@ def test_both_at_once_agree(ends: Ends, process_config: Callable[[Config], None]
         barrier.wait(5)
         return session.close(1500, text, data)
 
-    with ThreadPoolExecutor(2) as beside:
+    with ThreadPoolExecutor(2) as pool:
         closing = [
-            beside.submit(close, ends.client, "the client's", b"from the client"),
-            beside.submit(close, ends.server, "the server's", b"from the server"),
+            pool.submit(close, ends.client, "the client's", b"from the client"),
+            pool.submit(close, ends.server, "the server's", b"from the server"),
         ]
         assert [each.result() for each in closing] == [b"from the server", b"from the client"]
     assert ends.client.end is not None
@@ -139,10 +139,8 @@ def test_no_answer_is_not_ok_at_either_end(make_ends: EndsMaker) -> None:
 
 
 @pytest.mark.parametrize("reliable", [True, False])
-def test_closing_while_another_thread_receives(
-    make_ends: EndsMaker, beside: ThreadPoolExecutor, reliable: bool
-) -> None:
-    """What is dropped and what is taken at the same moment is neither taken twice nor missed by the peer."""
+def test_closing_while_another_thread_receives(make_ends: EndsMaker, pool: ThreadPoolExecutor, reliable: bool) -> None:
+    """A message that is dropped and taken at the same moment is neither taken twice nor missed by the peer."""
     for _ in range(10):
         ends = make_ends(SessionConfig(credit_messages=40, unreliable_queue=20))
         stop = threading.Event()
@@ -152,10 +150,10 @@ def test_closing_while_another_thread_receives(
                 session.send_many([b"x"] * 20, reliable=reliable)
                 session.drain(timeout=5.0 * PATIENCE)
 
-        pouring = beside.submit(pour, ends.client)
-        reading = beside.submit(read_to_the_end, ends.server)
+        pouring = pool.submit(pour, ends.client)
+        reading = pool.submit(read_to_the_end, ends.server)
         eventually(reading.running)
-        closing = beside.submit(ends.server.close, 1001, "enough")
+        closing = pool.submit(ends.server.close, 1001, "enough")
         assert read_to_the_end(ends.client) == []
         stop.set()
         with contextlib.suppress(SessionClosed):
@@ -168,8 +166,8 @@ def test_closing_while_another_thread_receives(
             assert (end.reason, end.code) == (CloseReason.CLOSED_BY_SERVER, 1001)
 
 
-def test_closing_again_returns_the_same(ends: Ends, beside: ThreadPoolExecutor) -> None:
-    closing = [beside.submit(ends.client.close, 1000, "", b"once") for _ in range(3)]
+def test_closing_again_returns_the_same(ends: Ends, pool: ThreadPoolExecutor) -> None:
+    closing = [pool.submit(ends.client.close, 1000, "", b"once") for _ in range(3)]
     assert read_to_the_end(ends.server) == []
     assert ends.server.close(data=b"answer") == b"once"
     assert [each.result() for each in closing] == [b"answer"] * 3
@@ -196,8 +194,8 @@ def test_aborting_drops_what_is_on_its_way(ends: Ends, who: str) -> None:
         first.recv()
 
 
-def test_what_may_be_done_after_the_end(ends: Ends, beside: ThreadPoolExecutor) -> None:
-    closing = beside.submit(ends.client.close, 1000, "bye")
+def test_what_may_be_done_after_the_end(ends: Ends, pool: ThreadPoolExecutor) -> None:
+    closing = pool.submit(ends.client.close, 1000, "bye")
     assert read_to_the_end(ends.server) == []
     ends.server.close()
     closing.result()
@@ -228,9 +226,9 @@ def test_the_controller_closes(sessions: SessionApi) -> None:
             seen.append(closed.reason)
         ended.set()
 
-    with sessions.serve(handler, "127.0.0.1", 0) as server, ThreadPoolExecutor(1) as beside:
+    with sessions.serve(handler, "127.0.0.1", 0) as server, ThreadPoolExecutor(1) as pool:
         client = sessions.connect(*server.address)
-        reading = beside.submit(read_to_the_end, client)
+        reading = pool.submit(read_to_the_end, client)
         (session,) = server.sessions
         server.kick(session, 1200, "not today", b"come again")
         assert reading.result() == []
@@ -270,7 +268,7 @@ def test_a_handler_that_returns_closes(sessions: SessionApi) -> None:
 
 
 def test_a_server_that_closes_says_so(sessions: SessionApi) -> None:
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as pool:
         with sessions.serve(read_to_the_end, "127.0.0.1", 0) as server:
             client = sessions.connect(*server.address)
             client.send(b"hello")
@@ -280,7 +278,7 @@ def test_a_server_that_closes_says_so(sessions: SessionApi) -> None:
                 client.close()
                 return messages
 
-            leaving = beside.submit(leave)
+            leaving = pool.submit(leave)
             server.close(1001, "maintenance")
         assert leaving.result() == []
         assert client.end is not None
@@ -303,12 +301,12 @@ def test_a_runtime_that_stops(ends: Ends, who: str) -> None:
     assert session.close() == b""
 
 
-def test_a_block_that_ends_waits_for_the_answer(ends: Ends, beside: ThreadPoolExecutor) -> None:
+def test_a_block_that_ends_waits_for_the_answer(ends: Ends, pool: ThreadPoolExecutor) -> None:
     def answer() -> bytes:
         read_to_the_end(ends.server)
         return ends.server.close()
 
-    answering = beside.submit(answer)
+    answering = pool.submit(answer)
     with ends.client as client:
         client.send(b"x")
     assert client.end is not None

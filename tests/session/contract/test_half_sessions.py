@@ -1,4 +1,4 @@
-"""No set-up leaves a session at one end only."""
+"""No handshake leaves a session at one end only."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from gns_py.session.protocol import frames
 from gns_py.session.protocol.frames import Confirm, Frame, Hello, Ready, Welcome, decode
 from gns_py.session.sync import Session, SessionConfig, SessionFailed, SessionTimeout
 
-# Long enough for a set-up on a busy machine, short enough to wait for.
+# Long enough for a handshake on a busy machine, short enough to wait for.
 SHORT = SessionConfig(hello_timeout=0.3 * PATIENCE, decision_timeout=0.3 * PATIENCE)
 HELLO = Hello(1, 1, 0, 1000, 10_000, 100, 0, 0, b"")
 WELCOME = Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"hi")
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
 
 
 class TestOtherPeers:
-    """A raw GNS peer at one end, who says what it should not, or nothing."""
+    """A raw GNS peer at one end that sends wrong frames, or none."""
 
     @staticmethod
     def dial(server: Any) -> gns.Connection:
@@ -77,11 +77,11 @@ class TestOtherPeers:
         ):
             sessions.connect(*raw.address, timeout=1.0 * PATIENCE)
 
-    def test_nobody_there(self, sessions: SessionApi) -> None:
+    def test_there_is_no_server(self, sessions: SessionApi) -> None:
         with pytest.raises(SessionTimeout):
             sessions.connect("127.0.0.1", 9, timeout=0.5)
 
-    def test_a_version_that_nobody_speaks(self, sessions: SessionApi) -> None:
+    def test_a_version_that_neither_end_speaks(self, sessions: SessionApi) -> None:
         with sessions.serve(echo, "127.0.0.1", 0) as server, self.dial(server) as raw:
             raw.send(Hello(2, 9, 0, 1000, 10_000, 100, 0, 0, b"").encode() + b"more")
             answer = decode(raw.recv(timeout=5.0))
@@ -141,10 +141,10 @@ class TestOtherPeers:
         ],
     )
     def test_a_server_that_breaks_the_set_up_is_an_error(
-        self, sessions: SessionApi, beside: ThreadPoolExecutor, wrong: list[Frame]
+        self, sessions: SessionApi, pool: ThreadPoolExecutor, wrong: list[Frame]
     ) -> None:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address)
+            connecting = pool.submit(sessions.connect, *listener.address)
             with listener.accept(timeout=5.0) as raw:
                 assert isinstance(decode(raw.recv(timeout=5.0)), Hello)
                 for frame in wrong:
@@ -156,7 +156,7 @@ class TestOtherPeers:
 
 
 class TestNoHalfSession:
-    """Either end stops after each frame of the set-up: killed, or silent. Both ends agree in the end."""
+    """Either end stops after each frame of the handshake, killed or silent. Both ends agree in the end."""
 
     @pytest.mark.parametrize("stage", ["connected", "HELLO", "CONFIRM"])
     @pytest.mark.parametrize("how", ["killed", "silent"])
@@ -179,7 +179,7 @@ class TestNoHalfSession:
             if how == "killed":
                 raw.close(linger=False)
             if stage == "CONFIRM":
-                if how == "silent":  # it has a session: that is no set-up any more
+                if how == "silent":  # it has a session: the handshake is over
                     raw.close()
                 eventually(lambda: not server.sessions)
                 assert server.counters.established == 1
@@ -194,9 +194,9 @@ class TestNoHalfSession:
 
     @pytest.mark.parametrize("stage", ["connected", "HELLO", "WELCOME"])
     @pytest.mark.parametrize("how", ["killed", "silent"])
-    def test_a_server_that_stops(self, sessions: SessionApi, beside: ThreadPoolExecutor, stage: str, how: str) -> None:
+    def test_a_server_that_stops(self, sessions: SessionApi, pool: ThreadPoolExecutor, stage: str, how: str) -> None:
         with gns.listen("127.0.0.1", 0) as listener:
-            connecting = beside.submit(sessions.connect, *listener.address, timeout=1.0 * PATIENCE)
+            connecting = pool.submit(sessions.connect, *listener.address, timeout=1.0 * PATIENCE)
             with listener.accept(timeout=5.0) as raw:
                 if stage != "connected":
                     assert isinstance(decode(raw.recv(timeout=5.0)), Hello)
@@ -246,7 +246,7 @@ class TestNoHalfSession:
     def test_a_network_that_is_cut_after_a_frame(
         self, sessions: SessionApi, after: str, process_config: Callable[..., None]
     ) -> None:
-        """CONFIRM and READY go on by themselves: what they are cut off from is tried with peers that stop."""
+        """GNS delivers CONFIRM and READY by itself: losing them for good is tested with peers that stop."""
         begun = time.monotonic()
         timeouts = gns.Config(timeout_connected=int(1500 * PATIENCE), timeout_initial=int(1500 * PATIENCE))
 

@@ -16,7 +16,7 @@ import gns_py.sync as gns
 from gns_py.session import CloseReason
 from gns_py.session.protocol import frames
 from gns_py.session.protocol.frames import Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked
-from gns_py.session.sync import Session, SessionClosed, SessionConfig
+from gns_py.session.sync import Session, SessionClosed, SessionConfig, SessionFailed
 
 from ..protocol.test_frames import VECTORS
 
@@ -26,7 +26,7 @@ LOST = CloseReason.LOST_MESSAGES
 
 
 class Hostile:
-    """A raw connection with a session on it, to say anything in; and a good session beside it."""
+    """A raw connection with a session on it, to send anything on; and a good session of the same server."""
 
     def __init__(self, raw: gns.Connection, good: Session) -> None:
         self.raw = raw
@@ -36,7 +36,7 @@ class Hostile:
         self.raw.send(frame if isinstance(frame, bytes) else frame.encode(), reliable=reliable, lane=lane, nagle=False)
 
     def check_ends_with(self, reason: CloseReason) -> None:
-        """It ends natively with that reason, which is told in words; the good one goes on."""
+        """Check that the connection ends with that reason, which has a text, and that the good session goes on."""
         end = self.raw.wait_closed(timeout=5.0 * PATIENCE)
         assert (end.code, end.closed_by.name) == (reason.native_code, "PEER"), end
         assert len(end.text) > 10
@@ -97,7 +97,7 @@ def test_frames_that_are_not_allowed(sessions: SessionApi, wrong: list[Frame], r
     seen: list[CloseReason] = []
 
     def keep(session: Session) -> None:
-        """Answers no goodbye soon, so that there is time for more after it."""
+        """Answers a goodbye late, so that there is time for more frames after it."""
         if session.peer_data == b"good":
             echo(session)
         else:
@@ -160,9 +160,45 @@ def test_what_a_good_client_says_in_the_same_place_is_no_violation(hostile: Host
     assert frame.last == {0: 3}
 
 
+def test_acks_that_go_back(hostile: Hostile) -> None:
+    for number in (1, 2):
+        hostile.say(Data(number, b"x"))
+    echoed = 0
+    while echoed < 2:
+        echoed += isinstance(frames.decode(hostile.raw.recv(timeout=5.0)), Data)
+    hostile.say(Ack({0: 2}, 10_000, 100))
+    hostile.say(Ack({0: 1}, 10_000, 100))
+    hostile.check_ends_with(INVALID)
+
+
+@pytest.mark.parametrize(
+    ("frame", "is_allowed"),
+    [(GoAway(18, 0, "", ()), True), (Ack({}, 1000, 100), False), (Ping(1), False)],
+    ids=lambda value: type(value).__name__,
+)
+def test_frames_of_a_server_around_ready(sessions: SessionApi, frame: Frame, is_allowed: bool) -> None:
+    """GOAWAY is for clients once they are established; before that no other frame is allowed."""
+    with gns.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(sessions.connect, *listener.address)
+        with listener.accept(timeout=5.0) as raw:
+            raw.recv(timeout=5.0)
+            raw.send(frames.Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"").encode())
+            raw.recv(timeout=5.0)
+            order = [frames.Ready(1), frame, Data(1, b"after it")] if is_allowed else [frame]
+            raw.send_many([each.encode() for each in order], nagle=False)
+            if is_allowed:
+                client = connecting.result()
+                assert client.recv(timeout=5.0) == b"after it"
+                client.abort()
+            else:
+                with pytest.raises(SessionFailed):
+                    connecting.result()
+                assert raw.wait_closed(timeout=5.0).code == INVALID.native_code
+
+
 def test_a_server_that_breaks_the_protocol(sessions: SessionApi) -> None:
-    with gns.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(1) as beside:
-        connecting = beside.submit(sessions.connect, *listener.address)
+    with gns.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(sessions.connect, *listener.address)
         with listener.accept(timeout=5.0) as raw:
             raw.recv(timeout=5.0)
             raw.send(frames.Welcome(1, 0, bytes(16), 1, b"", 1000, 10_000, 100, 0, 0, b"").encode())

@@ -21,7 +21,7 @@ def test_a_refused_client_is_told_and_trying_again_can_help(sessions: SessionApi
         assert refused.value.code == 2004
         assert refused.value.end.can_retry
         assert server.limit_counters == LimitCounters(1, 1, 0, 0, 0, 0)
-        assert server.counters.requested == 1  # sessions have not heard of the other
+        assert server.counters.requested == 1  # sessions have not learned of the other
     assert server.limit_counters == LimitCounters(1, 1, 0, 0, 0, 0)
 
 
@@ -29,7 +29,7 @@ def test_a_listen_socket_counts_too(sessions: SessionApi) -> None:
     with sessions.listen("127.0.0.1", 0, limits=ONE) as listener:
         assert listener.limit_counters == LimitCounters(0, 0, 0, 0, 0, 0)
         for _ in range(2):
-            with pytest.raises(Exception, match=r"."):  # nobody accepts
+            with pytest.raises(Exception, match=r"."):  # no one accepts
                 sessions.connect(*listener.address, timeout=0.2)
         assert listener.limit_counters == LimitCounters(1, 1, 0, 0, 0, 0)
 

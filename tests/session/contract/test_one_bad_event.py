@@ -1,4 +1,4 @@
-"""Whatever one client does, or what is done about it raises: it is that client's end, and the others go on."""
+"""Whatever a client does, or handling it raises, ends that client's session only; the others go on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(sessions: SessionApi) -> Iterator[Server]:
 
 
 def check_served(sessions: SessionApi, server: Server, good: Session) -> None:
-    """A client that was there, and one that comes now, are served."""
+    """Check that an existing client and a new one are served."""
     good.send(b"still here")
     assert good.recv(timeout=5.0) == b"still here"
     with sessions.connect(*server.address) as new:
@@ -61,7 +61,7 @@ def test_credit_of_any_size(sessions: SessionApi, server: Server, credit: int, t
         sessions.connect(*server.address) as good,
         gns.connect(*server.address) if together else establish(server.address) as raw,
     ):
-        if together:  # still the listen socket's to read
+        if together:  # still read by the listen socket
             first = [Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b""), Confirm(1), Ack({}, credit, credit)]
             raw.send(first[0].encode(), nagle=False)
             raw.recv(timeout=5.0)
@@ -168,11 +168,11 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
         assert len(caplog.records) == 1
 
 
-# Where the thread of a handler reads the end, it is that thread that the callback ends.
+# If the handler's thread reads the end, the callback ends that thread.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [LookupError("as planned"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_callbacks_that_raise(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    """In the accepting thread of a blocking server, whatever it is. (In asyncio a SystemExit ends the loop.)"""
+    """In the accepting thread of a blocking server it may be any exception. (In asyncio, SystemExit ends the loop.)"""
     from gns_py.session import sync
 
     def fail(*_: object) -> None:
@@ -220,8 +220,32 @@ def test_no_thread_for_a_handler(monkeypatch: pytest.MonkeyPatch, caplog: pytest
         gns.connect(*natively.address).close()
 
 
-def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: SessionApi) -> None:
-    """SessionRequest.accept() says that it may be called from any thread, and that the session can be waited for."""
+def test_no_thread_for_the_package(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Sessions work without the threads that keep them while they are not read; the next one tries again."""
+    from gns_py.session import sync
+
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name in ("gns_py sessions", "gns_py shield"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with sync.serve(echo, "127.0.0.1", 0) as server:
+        with caplog.at_level(logging.ERROR, "gns_py"), monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with sync.connect(*server.address) as client:
+                    client.send(b"served")
+                    assert client.recv(timeout=5.0) == b"served"
+        with sync.connect(*server.address) as client:
+            client.send(b"served")
+            assert client.recv(timeout=5.0) == b"served"
+    assert all("thread" in record.getMessage() for record in caplog.records)
+
+
+def test_waiting_in_another_thread_does_not_disturb_accepting(sessions: SessionApi) -> None:
+    """SessionRequest.accept() may be called from any thread, and the session can be waited for there."""
     with ThreadPoolExecutor(4) as workers:
         waited: list[Any] = []
 
@@ -232,7 +256,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
         def decide(request: Any) -> None:
             waited.append(workers.submit(accept, request))
 
-        with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server, ThreadPoolExecutor(4) as beside:
+        with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server, ThreadPoolExecutor(4) as pool:
 
             def client() -> None:
                 for _ in range(5):
@@ -240,7 +264,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
                         session.send(b"x")
                         assert session.recv(timeout=5.0) == b"x"
 
-            for each in [beside.submit(client) for _ in range(4)]:
+            for each in [pool.submit(client) for _ in range(4)]:
                 each.result()
             assert server.is_serving()
         assert len(waited) == 20
@@ -249,7 +273,7 @@ def test_waiting_in_another_thread_does_not_disturb_who_accepts(sessions: Sessio
 
 
 def test_a_session_that_was_established_has_not_failed(sessions: SessionApi) -> None:
-    """Whoever waits for it late, when the client has come and gone."""
+    """The wait begins when the client has gone already."""
     requests: list[Any] = []
 
     def decide(request: Any) -> None:
@@ -276,9 +300,9 @@ class TestAccept:
 
             yield begin
 
-    def test_clients_that_never_confirm_keep_nobody_out(self, sessions: SessionApi, half_open: Any) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            accepting = beside.submit(socket.accept, timeout=20.0)
+    def test_clients_that_never_confirm_keep_no_client_out(self, sessions: SessionApi, half_open: Any) -> None:
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            accepting = pool.submit(socket.accept, timeout=20.0)
             half_open(socket.address, 5)
             client = sessions.connect(*socket.address, timeout=3.0 * PATIENCE)
             session = accepting.result(timeout=3.0 * PATIENCE)
@@ -286,8 +310,8 @@ class TestAccept:
             client.abort()
 
     def test_what_was_accepted_when_the_time_was_over_is_returned_next(self, sessions: SessionApi) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            accepting = beside.submit(socket.accept, timeout=1.0 * PATIENCE)
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            accepting = pool.submit(socket.accept, timeout=1.0 * PATIENCE)
             with gns.connect(*socket.address) as raw:
                 raw.send(Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"").encode(), nagle=False)
                 raw.recv(timeout=5.0)
@@ -297,15 +321,15 @@ class TestAccept:
                 opened = [socket.accept(timeout=5.0)]
                 assert opened[0].is_established
             for _ in range(3):
-                accepting = beside.submit(socket.accept, timeout=5.0)
+                accepting = pool.submit(socket.accept, timeout=5.0)
                 opened += [sessions.connect(*socket.address), accepting.result()]
                 assert opened[-1].id == opened[-2].id
             for session in opened:
                 session.abort()
 
     def test_two_at_once(self, sessions: SessionApi) -> None:
-        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as beside:
-            waiting = [beside.submit(socket.accept, timeout=0.5 * PATIENCE) for _ in range(2)]
+        with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(socket.accept, timeout=0.5 * PATIENCE) for _ in range(2)]
             errors = [type(each.exception()) for each in waiting]
             assert sorted(each.__name__ for each in errors) == [ConcurrencyError.__name__, TimeoutError.__name__]
 
@@ -317,7 +341,7 @@ def test_places_for_sessions_are_not_taken_twice(sessions: SessionApi) -> None:
         contextlib.ExitStack() as stack,
     ):
         raws = [stack.enter_context(gns.connect(*server.address)) for _ in range(8)]
-        for raw in raws:  # all set-ups stand where only the client's word is missing
+        for raw in raws:  # in all handshakes only the client's confirmation is missing
             raw.send(Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"").encode(), nagle=False)
             raw.recv(timeout=5.0)
         for raw in raws:
@@ -375,11 +399,11 @@ def test_a_peer_chooses_no_shorter_pings_than_the_server_allows(sessions: Sessio
 
 
 def test_sessions_that_were_dropped_are_noticed(sessions: SessionApi) -> None:
-    """At either end: the peer is told, the place is given back, and there is a warning, as for connections."""
+    """At either end, the peer is told, the place is given back, and there is a warning, as for connections."""
     config = SessionConfig(ping_timeout=None)
-    with sessions.listen("127.0.0.1", 0, session_config=config) as socket, ThreadPoolExecutor(1) as beside:
+    with sessions.listen("127.0.0.1", 0, session_config=config) as socket, ThreadPoolExecutor(1) as pool:
         for who in ("client", "server"):
-            accepting = beside.submit(socket.accept, timeout=5.0)
+            accepting = pool.submit(socket.accept, timeout=5.0)
             client = sessions.connect(*socket.address, session_config=config)
             server = accepting.result()
             del accepting

@@ -1,4 +1,4 @@
-"""The first thirteen reasons, each by what really brings it about: which test does that, or that none can yet."""
+"""The first thirteen reasons, each provoked by its real cause: the test that does so, or a note that none can yet."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_every_reason_is_provoked_or_waits_for_resuming() -> None:
 
 @pytest.fixture(params=["client", "server"])
 def connect(request: pytest.FixtureRequest, peer: StartPeer) -> Iterator[Connect]:
-    """A session with a program of its own: connect(config=..., session_config=...)."""
+    """Yield a session with a separate program: connect(config=..., session_config=...)."""
     with ExitStack() as stack:
 
         def connect(**named: Any) -> tuple[Session, Peer]:
@@ -108,7 +108,7 @@ def connect(request: pytest.FixtureRequest, peer: StartPeer) -> Iterator[Connect
     ],
 )
 def test_a_peer_that_does_not_answer(connect: Connect, how: str, reason: CloseReason) -> None:
-    """A program that hangs, with GNS's threads alive, and one of which nothing is alive."""
+    """A program that hangs while GNS's threads live, and one in which everything is stopped."""
     if how == "hangs":
         session, program = connect(session_config=SessionConfig(ping_timeout=0.5 * PATIENCE))
         program.say("hang")
@@ -118,7 +118,7 @@ def test_a_peer_that_does_not_answer(connect: Connect, how: str, reason: CloseRe
             program.kill()
         else:
             program.process.send_signal(signal.SIGSTOP)
-        session.send(b"anybody there?")  # unasked, GNS takes longer to find out
+        session.send(b"anybody there?")  # unasked, GNS takes longer to notice
     end = session.wait_closed(timeout=20.0 * PATIENCE)
     assert (end.reason, end.closed_by) == (reason, ClosedBy.PROBLEM)
     assert end.recoverable
@@ -126,14 +126,14 @@ def test_a_peer_that_does_not_answer(connect: Connect, how: str, reason: CloseRe
 
 @pytest.mark.slow
 def test_a_connection_that_is_out_of_step(fast: Config, process_config: Callable[[Config], None]) -> None:
-    """GNS gives up where 16,384 packets in a row are missing: it cannot know their numbers any more."""
-    config = fast | Config(timeout_connected=int(60_000 * PATIENCE))  # it must not give up for the silence
+    """GNS gives up when 16,384 packets in a row are missing: it can no longer know their numbers."""
+    config = fast | Config(timeout_connected=int(60_000 * PATIENCE))  # it must not give up because of the silence
     patient = SessionConfig(ping_timeout=None)
     with (
         sync.listen("127.0.0.1", 0, config=config, session_config=patient) as listener,
-        ThreadPoolExecutor(1) as beside,
+        ThreadPoolExecutor(1) as pool,
     ):
-        accepting = beside.submit(listener.accept, timeout=5.0)
+        accepting = pool.submit(listener.accept, timeout=5.0)
         client = sync.connect(*listener.address, config=config, session_config=patient)
         server = accepting.result()
         process_config(Config(fake_packet_loss_send=100.0))

@@ -27,7 +27,7 @@ class TestRules:
             (AdmissionRules(rate_per_address=1e-6, burst_per_address=0), "too often", "too_fast"),
         ],
     )
-    def test_who_breaks_one_is_told_and_counted(
+    def test_a_client_that_breaks_one_is_told_and_counted(
         self, sessions: SessionApi, rules: AdmissionRules, text: str, counter: str
     ) -> None:
         with sessions.serve(echo, "127.0.0.1", 0, rules=rules) as server:
@@ -37,7 +37,7 @@ class TestRules:
             assert rejected.value.reason is reason
             assert getattr(server.counters, counter) == server.counters.requested == 1
 
-    def test_who_leaves_makes_room(self, sessions: SessionApi) -> None:
+    def test_a_client_that_leaves_makes_room(self, sessions: SessionApi) -> None:
         with sessions.serve(echo, "127.0.0.1", 0, rules=AdmissionRules(max_sessions_per_address=1)) as server:
             with sessions.connect(*server.address), pytest.raises(SessionRejected, match="of this address"):
                 sessions.connect(*server.address)
@@ -54,10 +54,10 @@ class TestRules:
             with pytest.raises(SessionRejected, match="too often"):
                 sessions.connect(*server.address)
 
-    def test_a_server_that_drains_lets_nobody_in(self, sessions: SessionApi) -> None:
-        with sessions.serve(echo, "127.0.0.1", 0) as server, ThreadPoolExecutor(1) as beside:
+    def test_a_draining_server_lets_no_client_in(self, sessions: SessionApi) -> None:
+        with sessions.serve(echo, "127.0.0.1", 0) as server, ThreadPoolExecutor(1) as pool:
             client = sessions.connect(*server.address)
-            draining = beside.submit(server.drain, 5.0 * PATIENCE)
+            draining = pool.submit(server.drain, 5.0 * PATIENCE)
             eventually(lambda: server.counters.draining or _refused(sessions, server.address))
             client.close()
             assert draining.result()

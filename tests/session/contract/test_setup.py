@@ -15,7 +15,7 @@ from gns_py import InvalidStateError
 from gns_py.session import CloseReason
 from gns_py.session.sync import ListenSocket, Session, SessionConfig, SessionRejected
 
-# Long enough for a set-up on a busy machine, short enough to wait for.
+# Long enough for a handshake on a busy machine, short enough to wait for.
 SHORT = SessionConfig(hello_timeout=0.3 * PATIENCE, decision_timeout=0.3 * PATIENCE)
 
 
@@ -77,8 +77,8 @@ class TestData:
             session.wait_established(timeout=5.0)
             return session
 
-        with ThreadPoolExecutor(1) as beside:
-            serving = beside.submit(serve)
+        with ThreadPoolExecutor(1) as pool:
+            serving = pool.submit(serve)
             client = sessions.connect(*session_listener.address)
             assert {client.recv(timeout=5.0), client.recv(timeout=5.0)} == {b"at once", b"state"}
             serving.result().abort()
@@ -115,10 +115,10 @@ class TestConsent:
 
         with (
             sessions.serve(echo, "127.0.0.1", 0, on_request=deferred.append) as server,
-            ThreadPoolExecutor(2) as beside,
+            ThreadPoolExecutor(2) as pool,
         ):
-            first = beside.submit(sessions.connect, *server.address, data=b"1")
-            second = beside.submit(sessions.connect, *server.address, data=b"2")
+            first = pool.submit(sessions.connect, *server.address, data=b"1")
+            second = pool.submit(sessions.connect, *server.address, data=b"2")
             eventually(lambda: len(deferred) == 2)
             for request in sorted(deferred, key=lambda request: str(request.data), reverse=True):
                 assert request.is_open
@@ -166,8 +166,8 @@ class TestConsent:
                     return
                 request.reject(1000, "no")
 
-        with ThreadPoolExecutor(1) as beside:
-            deciding = beside.submit(decide)
+        with ThreadPoolExecutor(1) as pool:
+            deciding = pool.submit(decide)
             for data, text in ((b"first", "no"), (b"last", "enough")):
                 with pytest.raises(SessionRejected, match=text):
                     sessions.connect(*session_listener.address, data=data)

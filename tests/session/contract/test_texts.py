@@ -1,4 +1,4 @@
-"""What a peer says in a session is data, too."""
+"""Texts from a peer in a session are data, too."""
 
 from __future__ import annotations
 
