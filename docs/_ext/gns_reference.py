@@ -39,6 +39,15 @@ def public_names() -> dict[str, str]:
     return names
 
 
+def keep_colons(_app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Keep napoleon from taking text before a colon for the type of a property: it looks at the first line only.
+
+    That line becomes an empty comment.
+    """
+    if what in ("attribute", "property"):
+        lines[:0] = ["..", ""]
+
+
 def drop_signature(
     _app: Sphinx, what: str, _name: str, thing: object, _options: object, signature: str | None, _returns: str | None
 ) -> tuple[str | None, str] | None:
@@ -73,6 +82,7 @@ def check_all(_app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", drop_signature)
     app.connect("missing-reference", resolve)
     app.connect("env-check-consistency", check_all)
