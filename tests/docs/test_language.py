@@ -1,6 +1,6 @@
 """Plain English in docstrings, comments and documents: patterns that native readers stumble over, and better ones.
 
-What no pattern finds, a reader does: read aloud what you write. CONTRIBUTING.md has the style with examples.
+Patterns do not find everything: read aloud what you write. CONTRIBUTING.md has the style with examples.
 """
 
 from __future__ import annotations
