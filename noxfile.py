@@ -1,6 +1,6 @@
-"""The chores of this project: `nox -l` lists them, `nox -s lint types` runs two, `nox -s tests -- -k lanes` passes arguments.
+"""The chores: `nox -l` lists them, `nox -s lint types` runs two of them, `nox -s tests -- -k lanes` passes arguments on.
 
-They run in the environment that nox is in, since each environment of its own would build the native library again:
+They run in the environment of nox itself, since one for each session would build the native library again:
 
     python3 -m venv .venv && .venv/bin/pip install -v '.[dev]' && .venv/bin/nox -s tests
 """
@@ -8,6 +8,7 @@ They run in the environment that nox is in, since each environment of its own wo
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import nox
 
@@ -52,7 +53,7 @@ def reformat(session: nox.Session) -> None:
     python(session, "ruff", "check", "--fix", ".")
     python(session, "ruff", "format", ".")
     files = session.run("git", "ls-files", "*.cpp", "*.hpp", "*.h", silent=True) or ""
-    session.run("clang-format", "-i", *files.split())
+    session.run(str(Path(sys.executable).parent / "clang-format"), "-i", *files.split())
 
 
 @nox.session
@@ -64,8 +65,6 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into build/docs; a warning is an error."""
-    python(session, "pip", "show", "-q", "gns-py")  # else pip would look for a package of that name elsewhere
-    python(session, "pip", "install", "-q", "gns-py[docs]")
     arguments = ["-q", "-E", "-W", "--keep-going", "-d", "build/doctrees", "docs", "build/docs"]
     python(session, "sphinx", *arguments, *session.posargs)
     session.log("build/docs/index.html")

@@ -49,8 +49,8 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
-# Every name in a signature or docstring must be documented here or belong to the standard library. The latter is not looked
-# up, so that a build needs no network.
+# Every name in a signature or docstring must be documented here or belong to the standard library. The latter is not
+# looked up, so that a build needs no network.
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(int|float|str|bytes|bool|object|None|tuple|list|dict|set|type|memoryview|property)"),
