@@ -13,35 +13,40 @@ from sphinx.util.docutils import SphinxDirective
 import gns_py
 
 ROOT = Path(gns_py.__file__).parent
-# From the top down; tests/layers holds that imports point down only.
-LAYERS = [
-    ["cli", "sim"],
-    ["session.sync", "session.asyncio"],
-    ["session._core"],
-    ["session.protocol"],
-    ["sync", "asyncio"],
-    ["_core"],
-    ["_native"],
-    ["values"],
-]
+# The column and row of each layer: connections to the left, sessions to the right. tests/layers holds their order.
+PLACES = {
+    "cli": (0, 0),
+    "sim": (1, 0),
+    "session.sync": (2, 0),
+    "session.asyncio": (3, 0),
+    "sync": (0, 1),
+    "asyncio": (1, 1),
+    "session._core": (2.5, 1),
+    "_core": (0.5, 2),
+    "session.protocol": (2.5, 2),
+    "_native": (0.5, 3),
+    "values": (1.5, 4),
+}
 ABOUT = {
     "cli": "the command gns-py",
     "sim": "simulated networks",
     "session.sync": "sessions that block",
     "session.asyncio": "sessions that await",
-    "session._core": "what both session APIs share",
-    "session.protocol": "frames and engines, sans I/O",
+    "session._core": "what both share",
+    "session.protocol": "engines, sans I/O",
     "sync": "connections that block",
     "asyncio": "connections that await",
-    "_core": "what every API shares; never waits",
+    "_core": "what both share; never waits",
     "_native": "the C interface, through cffi",
-    "values": "addresses, events, errors, options",
+    "values": "the words of the public API: addresses, options, events, errors, ...",
 }
-WIDTH, HEIGHT, GAP, ROW = 250, 46, 60, 84
+COLUMN, ROW, HEIGHT = 180, 92, 46
+WIDTHS = {"_core": 210, "_native": 210, "values": 3 * COLUMN + 160}
+WIDTH = 160
 
 
 def layer_of(module: str) -> str:
-    names = [name for level in LAYERS for name in level if f"{module}.".startswith(f"{name}.")]
+    names = [name for name in PLACES if f"{module}.".startswith(f"{name}.")]
     return max(names, key=len, default="values")
 
 
@@ -57,7 +62,7 @@ def imported(path: Path, package: list[str]) -> list[str]:
 
 def arrows() -> dict[str, Counter[str]]:
     """Count the imports from layer to layer. The packages' own files, which only re-export names, are left out."""
-    found: dict[str, Counter[str]] = {name: Counter() for level in LAYERS for name in level}
+    found: dict[str, Counter[str]] = {name: Counter() for name in PLACES}
     for path in ROOT.rglob("*.py"):
         module = path.relative_to(ROOT).with_suffix("").parts
         if path.name in ("__init__.py", "__main__.py") or module[0] == "_pyinstaller":
@@ -86,30 +91,22 @@ def reduced(found: dict[str, Counter[str]]) -> list[tuple[str, str]]:
 
 def picture() -> str:
     """Return the picture as SVG, in the colours of the page around it."""
-    places = {
-        name: (320 + (column - (len(level) - 1) / 2) * (WIDTH + GAP), 30 + row * ROW)
-        for row, level in enumerate(LAYERS)
-        for column, name in enumerate(level)
-    }
+    places = {name: (100 + column * COLUMN, 34 + row * ROW) for name, (column, row) in PLACES.items()}
     parts = []
     for here, there in reduced(arrows()):
         (x1, y1), (x2, y2) = places[here], places[there]
-        y1, y2 = y1 + HEIGHT / 2, y2 - HEIGHT / 2 - 2
-        if y2 - y1 > ROW:  # around the layers in between
-            side = -1 if x1 <= 320 and x2 <= 320 else 1
-            x1, x2 = x1 + side * WIDTH * 0.42, x2 + side * WIDTH * 0.42
-            bend = max(x1 * side, x2 * side) * side + side * 40
-            parts.append(f'<path d="M{x1:g} {y1:g} C{bend:g} {y1 + 50:g} {bend:g} {y2 - 50:g} {x2:g} {y2:g}"/>')
-        else:
-            parts.append(f'<path d="M{x1:g} {y1:g} L{x2:g} {y2:g}"/>')
+        reach = WIDTHS.get(there, WIDTH) / 2 - 20
+        end = x2 + max(-reach, min(reach, (x1 - x2) / (1 if there == "values" else 4)))
+        parts.append(f'<path d="M{x1:g} {y1 + HEIGHT / 2:g} L{end:g} {y2 - HEIGHT / 2 - 2:g}"/>')
     lines = "".join(parts)
     boxes = "".join(
-        f'<rect x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
+        f'<rect x="{x - WIDTHS.get(name, WIDTH) / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTHS.get(name, WIDTH)}"'
+        f' height="{HEIGHT}" rx="8"/>'
         f'<text x="{x:g}" y="{y - 3:g}" class="name">{name}</text><text x="{x:g}" y="{y + 14:g}">{ABOUT[name]}</text>'
         for name, (x, y) in places.items()
     )
     return (
-        f'<svg class="gns-picture" role="img" viewBox="0 0 640 {30 + ROW * (len(LAYERS) - 1) + 40}">'
+        f'<svg class="gns-picture" role="img" viewBox="0 0 {200 + 3 * COLUMN} {68 + 4 * ROW}">'
         "<title>The layers of gns_py and the imports between them, all pointing down</title>"
         '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0 0 L10 5 L0 10 z"/></marker></defs><g class="lines">{lines}</g>{boxes}</svg>'
