@@ -1,4 +1,4 @@
-"""The chores: `nox -l` lists them, `nox -s lint types` runs two of them, `nox -s tests -- -k lanes` passes arguments on.
+"""The chores: `nox -l` lists them, `nox -s lint types` runs two of them, `nox -s tests -- -k lanes` passes arguments.
 
 They run in the environment of nox itself, since one for each session would build the native library again:
 
