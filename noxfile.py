@@ -8,7 +8,6 @@ They run in the environment of nox itself, since one for each session would buil
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import nox
 
@@ -21,9 +20,9 @@ def python(session: nox.Session, module: str, *arguments: str) -> None:
     session.run(sys.executable, "-m", module, *arguments)
 
 
-def script(session: nox.Session, name: str) -> None:
-    """Run a script of the repository, with the arguments of the session."""
-    session.run("bash", f".ci/{name}", *session.posargs)
+def script(session: nox.Session, name: str, *arguments: str) -> None:
+    """Run a script of the repository."""
+    session.run("bash", f".ci/{name}", *arguments)
 
 
 @nox.session
@@ -52,8 +51,7 @@ def reformat(session: nox.Session) -> None:
     """Format Python and C++, and mend what ruff can mend by itself."""
     python(session, "ruff", "check", "--fix", ".")
     python(session, "ruff", "format", ".")
-    files = session.run("git", "ls-files", "*.cpp", "*.hpp", "*.h", silent=True) or ""
-    session.run(str(Path(sys.executable).parent / "clang-format"), "-i", *files.split())
+    script(session, "native-lint", "format")
 
 
 @nox.session
@@ -78,7 +76,7 @@ def screenshots(session: nox.Session) -> None:
 
 @nox.session
 def native_lint(session: nox.Session) -> None:
-    """Check the C++ with clang-format and clang-tidy."""
+    """Check the C++ with clang-format and clang-tidy; needs cmake, ninja and what `sanitizers` builds with."""
     script(session, "native-lint")
 
 
@@ -91,7 +89,7 @@ def sanitizers(session: nox.Session) -> None:
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Build, check and try this machine's wheel; with `-- --all` those for all platforms."""
-    script(session, "wheels")
+    script(session, "wheels", *session.posargs)
 
 
 @nox.session
