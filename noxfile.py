@@ -2,7 +2,7 @@
 
 They run in the environment of nox itself, since one for each session would build the native library again:
 
-    python3 -m venv .venv && .venv/bin/pip install -v '.[dev]' && .venv/bin/nox -s tests
+    python3 -m venv .venv && .venv/bin/pip install -v -e '.[dev]' && .venv/bin/nox -s tests
 """
 
 from __future__ import annotations
