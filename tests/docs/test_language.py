@@ -100,7 +100,11 @@ def is_text(path: Path) -> bool:
 
 FILES = sorted(
     path
-    for path in [*ROOT.glob("*.*"), *(each for folder in FOLDERS for each in (ROOT / folder).rglob("*"))]
+    for path in [
+        *ROOT.glob("*.*"),
+        *ROOT.glob("vendor/*.md"),
+        *(each for folder in FOLDERS for each in (ROOT / folder).rglob("*")),
+    ]
     if is_text(path)
 )
 

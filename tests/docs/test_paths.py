@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.clone
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*ROOT.glob("*.md"), ROOT / "build_native/README.md", *(ROOT / "docs").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")]
 # Where a path may begin; pages about the inside leave out the folders that their text is about.
 BASES = [
     "",
