@@ -42,7 +42,11 @@ RULES = [
     Rule(r"^(?:Has|Have) (?:an?|the|its|all|each|every|GNS)\b", "Has a byte sent to it.", "Make the core send a byte."),
     Rule(r"^(?:So|As) (?:many|much|long)\b", "So many bytes.", "Read `size` bytes."),
     Rule(r"^(?:Those|That|All) (?:that|who|which)\b", "Those that are connected.", "The established connections."),
-    Rule(r"^The same\b|\bas there[.,)]|^As \w+\(\)", "The same, for many.", "Send several messages in one call."),
+    Rule(
+        r"^The same(?:[,.:]| (?:for|as|with|in|of|at|one)\b)|\bas there[.,)]|^As \w+\(\)",
+        "The same, for many.",
+        "Send several messages in one call.",
+    ),
     Rule(r"\b(?:[Ss]ome|[Nn]o)body\b", "Nobody reads it.", "No one reads it; no thread reads it; the caller reads it."),
     Rule(r"\banew\b|\bonce more\b", "It begins anew.", "It begins again; or delete the word."),
     Rule(r"\bbesides?\b", "Sending works beside it.", "Sending works while another thread reads; in addition, ..."),

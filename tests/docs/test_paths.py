@@ -22,7 +22,7 @@ BASES = [
     "docs",
 ]
 # Made by a build, or on other machines.
-NOT_HERE = re.compile(r"^(?:build|dist|fresh|\.venv|vendor/src)/|^release\.yml$|[*<>]")
+NOT_HERE = re.compile(r"^(?:build|dist|fresh|\.venv|vendor/src)/|^src/$|^release\.yml$|[*<>]")
 
 
 def code(page: Path) -> Iterator[str]:
