@@ -46,6 +46,8 @@ WIDTH = 160
 
 
 def layer_of(module: str) -> str:
+    if module == "session.errors":  # the words of sessions, which name the reasons of their ends
+        return "session.protocol"
     names = [name for name in PLACES if f"{module}.".startswith(f"{name}.")]
     return max(names, key=len, default="values")
 

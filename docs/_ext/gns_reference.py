@@ -48,6 +48,11 @@ def keep_colons(_app: Sphinx, what: str, _name: str, _thing: object, _options: o
         lines[:0] = ["..", ""]
 
 
+def skip_internal(_app: Sphinx, _what: str, _name: str, thing: object, _skip: bool, _options: object) -> bool | None:
+    """Leave out members of public classes that the package itself uses."""
+    return True if "Not part of the API" in (getattr(thing, "__doc__", None) or "") else None
+
+
 def drop_signature(
     _app: Sphinx, what: str, _name: str, thing: object, _options: object, signature: str | None, _returns: str | None
 ) -> tuple[str | None, str] | None:
@@ -82,6 +87,7 @@ def check_all(_app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("autodoc-skip-member", skip_internal)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", drop_signature)
     app.connect("missing-reference", resolve)
