@@ -53,12 +53,11 @@ python_maximum_signature_line_length = 100
 # looked up, so that a build needs no network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(int|float|str|bytes|bool|object|None|tuple|list|dict|set|type|memoryview|property)"),
-    (r"py:.*", r"(collections|asyncio|contextlib|enum|ipaddress|threading|types|typing|typing_extensions)\..*"),
+    (r"py:.*", r"(builtins|collections|asyncio|contextlib|enum|ipaddress|threading|types|typing|typing_extensions)\..*"),
     # TypeVars that stand for the Connection or the Session of either API.
     (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
     (
         r"py:(class|exc|obj)",
-        r"([A-Z]\w*(Error|Exception|Warning)|KeyboardInterrupt|Any|Buffer|Callable|StatusCallback|OnRequest|Generic|Enum|Int(Enum|Flag))",
+        r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|StatusCallback|OnRequest|Generic|Enum|Int(Enum|Flag))",
     ),
 ]

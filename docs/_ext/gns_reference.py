@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from enum import Enum
 
@@ -64,6 +65,13 @@ def drop_signature(
     return ("", "") if thing.__name__ in MADE_BY_THE_PACKAGE or thing is Config or issubclass(thing, Enum) else None
 
 
+def name_builtins(_app: Sphinx, doctree: nodes.document) -> None:
+    """Keep `bytes` from being taken for Identity.bytes."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and hasattr(builtins, node["reftarget"]):
+            node["reftarget"] = f"builtins.{node['reftarget']}"
+
+
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> nodes.Element | None:
     """Find names that are defined in one module and public in another, and public names without a module."""
     if node.get("refdomain") != "py":
@@ -90,6 +98,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-skip-member", skip_internal)
     app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", drop_signature)
+    app.connect("doctree-read", name_builtins)
     app.connect("missing-reference", resolve)
     app.connect("env-check-consistency", check_all)
     return {"parallel_read_safe": True}
