@@ -1,4 +1,4 @@
-"""Draw benchmarks/results.json: docs/benchmarks/*.svg, and the tables in docs/benchmarks.md.
+"""Draw benchmarks/results.json: docs/measurements/benchmarks/*.svg, and the tables in docs/measurements/benchmarks.md.
 
 Usage: python benchmarks/plot.py [--results FILE] [--docs FOLDER]. Needs gns_py[bench].
 """
@@ -119,7 +119,7 @@ def section(part: str, found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
-    parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
+    parser.add_argument("--docs", type=Path, default=HERE.parent / "docs/measurements")
     arguments = parser.parse_args()
     # For reproducible files.
     matplotlib.rcParams.update({"svg.hashsalt": "gns_py", "svg.fonttype": "none"})

@@ -1,9 +1,9 @@
-"""A chat: one server, several clients, names, and who comes and goes.
+"""A chat: one server, several clients with names, and notices when they join and leave.
 
     python chat.py [--host HOST] [--port PORT]            the server (127.0.0.1 27015; port 0 finds a free one)
-    python chat.py NAME [--host HOST] [--port PORT]       a client; one in each further terminal
+    python chat.py NAME [--host HOST] [--port PORT]       a client; start each in its own terminal
 
-A client's first message is its name, each further one a line for all others. Ctrl-C, or the end of the input, leaves.
+A client's first message is its name, each later one a line for the others. Ctrl-C, or the end of the input, leaves.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import gns_py.sync as gns
 
 
 def readable(data: bytes) -> str:
-    """What a peer has written, without what would do things to a terminal."""
+    """Return the text of a peer, without characters that would control the terminal."""
     return "".join(character for character in data.decode(errors="replace") if character.isprintable())
 
 
@@ -25,7 +25,7 @@ def serve(host: str, port: int) -> None:
     def tell(text: str, *, but: gns.Connection | None = None) -> None:
         print(text, flush=True)
         for connection in names.keys() - {but}:
-            with contextlib.suppress(gns.ConnectionClosed, gns.SendQueueFull):  # who hangs misses a line
+            with contextlib.suppress(gns.ConnectionClosed, gns.SendQueueFull):  # a client that hangs misses a line
                 connection.send(text.encode())
 
     with gns.listen(host, port) as socket:
@@ -67,7 +67,7 @@ def chat(host: str, port: int, name: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A chat.")
-    parser.add_argument("name", nargs="?", help="yours, as a client; without one this is the server")
+    parser.add_argument("name", nargs="?", help="your name, as a client; without it this is the server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=27015)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""An echo client: sends lines to an echo server, prints what comes back and how long it took.
+"""An echo client: sends lines to an echo server, and prints the answers and their round-trip times.
 
     python echo_client.py [HOST] [PORT] [LINE ...]      (127.0.0.1 27015 hello)
 
-Exit code 0 if every line came back, 1 if not: nobody listens there, or it does not echo. Start echo_server.py first.
+The exit code is 0 if every line was answered, and 1 if not. Start echo_server.py first.
 """
 
 import argparse
@@ -22,11 +22,11 @@ def main() -> int:
     try:
         with gns.connect(arguments.host, arguments.port, timeout=3.0) as connection:
             for line in arguments.lines:
-                begin = time.perf_counter()
+                started = time.perf_counter()
                 connection.send(line.encode(), nagle=False)
                 answer = connection.recv(timeout=3.0).decode()
-                print(f"{answer}    ({1000 * (time.perf_counter() - begin):.2f} ms)")
-            # What else GNS knows of the connection.
+                print(f"{answer}    ({1000 * (time.perf_counter() - started):.2f} ms)")
+            # More that GNS knows about the connection.
             status = connection.stats()
             print(f"{connection.state}, ping {status.ping_ms} ms, {connection.info().flags!r}")
             connection.close(1000, "that was all")

@@ -1,9 +1,9 @@
-"""An echo server: sends every message back to whoever sent it.
+"""An echo server: sends every message back to its sender.
 
     python echo_server.py [HOST] [PORT]      (127.0.0.1 27015; port 0 finds a free one)
 
-Each connection has a thread of its own, so the handler reads like the conversation it has. Ctrl-C ends the server; its
-clients are told. Try it with echo_client.py, or with `gns-py ping 127.0.0.1:27015`.
+Each connection has a thread of its own, so the handler reads like a conversation. Ctrl-C ends the server and notifies
+its clients. Try it with echo_client.py, or with `gns-py ping 127.0.0.1:27015`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ def handler(connection: gns.Connection) -> None:
     try:
         while True:
             message = connection.recv_message()
-            # nagle=False: this answer is complete, nothing comes that could share its packet.
+            # nagle=False: this answer is complete, and no other message could share its packet.
             connection.send(message.data, reliable=message.reliable, nagle=False)
     except gns.ConnectionClosed as closed:
         print(f"{connection.remote_address} {closed}", flush=True)

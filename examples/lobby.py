@@ -1,7 +1,7 @@
-"""A lobby: players join with name and version, the server decides, and they leave with their score.
+"""A lobby: players join with a name and a version, the server decides, and they leave with their score.
 
-python lobby.py [--host HOST] [--port PORT]                  the server (127.0.0.1 27015; 0: a free one)
-python lobby.py NAME SCORE [--version N] [--host HOST] [--port PORT]   a player, who leaves with it
+python lobby.py [--host HOST] [--port PORT]                            the server (127.0.0.1 27015; 0: a free port)
+python lobby.py NAME SCORE [--version N] [--host HOST] [--port PORT]   a player who leaves with that score
 """
 
 import argparse
@@ -22,7 +22,7 @@ async def serve(host: str, port: int) -> None:
             asked = json.loads(request.data)
             name, version = str(asked["name"])[:20], int(asked["version"])
         except (ValueError, KeyError, TypeError):
-            request.reject(2000, "that is no player")
+            request.reject(2000, "not a valid request")
         else:
             if version != VERSION:
                 request.reject(1001, f"this is version {VERSION}, yours is {version}: please update")

@@ -1,10 +1,10 @@
 """An echo server for asyncio, and a client that pings it, with statistics.
 
-    python ping_statistics.py serve [PORT]              (27015; 0: a free one)
+    python ping_statistics.py serve [PORT]              (27015; 0: a free port)
     python ping_statistics.py ping HOST PORT [COUNT]    (10 pings, ten a second)
 
-Unlike a ping of the library's own (Connection.ping()), these are messages that the other program answers. They are
-unreliable: what is lost stays lost, and counts. Exit code 1 if nobody answers.
+Unlike the library's own Connection.ping(), these are messages that the other program answers. They are unreliable: a
+lost one stays lost, and is counted. The exit code is 1 if no answer arrives.
 """
 
 import argparse
@@ -33,15 +33,15 @@ async def ping(host: str, port: int, count: int) -> int:
     times: list[float] = []
     async with gns.connect(host, port, timeout=3.0) as connection:
         for number in range(count):
-            begin = time.perf_counter()
+            started = time.perf_counter()
             connection.send(b"%d" % number, reliable=False, nagle=False)
             try:
                 while int(await asyncio.wait_for(connection.recv(), 1.0)) != number:
-                    pass  # the late answer to an earlier one
+                    pass  # a late answer to an earlier message
             except asyncio.TimeoutError:
                 print(f"{number}: lost")
             else:
-                times.append(1000 * (time.perf_counter() - begin))
+                times.append(1000 * (time.perf_counter() - started))
                 print(f"{number}: {times[-1]:.2f} ms")
             await asyncio.sleep(0.1)
         status = connection.stats()

@@ -1,7 +1,7 @@
 """How to test netcode: real connections, bad networks, in a few lines each.
 
-Run: pytest test_my_netcode.py, or python test_my_netcode.py. The fixtures gns_server, gns_pair and gns_network come
-with gns_py; the types are there for who likes them.
+Run: pytest test_my_netcode.py, or python test_my_netcode.py. gns_py brings the fixtures gns_server, gns_pair and
+gns_network; the type annotations are optional.
 """
 
 import sys
@@ -52,7 +52,7 @@ def test_only_what_is_unreliable_gets_lost(gns_pair: PairMaker, gns_network: Net
 def test_a_player_who_vanishes_is_noticed(gns_pair: PairMaker, gns_network: NetworkMaker) -> None:
     _client, server = gns_pair(gns.Config(timeout_connected=500))
     gns_network(loss=100)
-    server.send(b"are you there?")  # who only listens notices later
+    server.send(b"are you there?")  # an end that only listens notices later
     assert server.wait_closed(timeout=20).code == gns.EndReason.MISC_TIMEOUT
 
 

@@ -1,9 +1,9 @@
-"""A game server's loop: one thread, 30 ticks a second, all players in it.
+"""A game server's loop: one thread with all players, 30 ticks a second.
 
     python tick_server.py [HOST] [PORT]      (127.0.0.1 27015; port 0 finds a free one)
 
-Players send inputs, reliably: {"dx": 1, "dy": 0}, each a step. Every tick all get the same snapshot, unreliably, as a
-newer one replaces a lost one: {"tick": 7, "players": {"1": [3, 0]}}. Ctrl-C ends the server.
+Players send inputs reliably: {"dx": 1, "dy": 0}, each a step. Every tick all of them get the same snapshot, unreliably,
+because a newer one replaces a lost one: {"tick": 7, "players": {"1": [3, 0]}}. Ctrl-C ends the server.
 """
 
 import argparse
@@ -41,8 +41,8 @@ class World:
         try:
             step = json.loads(data)
             dx, dy = (max(-1, min(1, int(step[axis]))) for axis in ("dx", "dy"))
-        except (ValueError, TypeError, KeyError, RecursionError):  # never trust what comes from outside
-            connection.close(2000, "that is no input")
+        except (ValueError, TypeError, KeyError, RecursionError):  # never trust a peer
+            connection.close(2000, "invalid input")
             return
         place = self.players[connection]
         place[0] += dx
@@ -65,7 +65,7 @@ def main() -> None:
         print(f"listening on {socket.address}", flush=True)
         next_tick = time.monotonic() + TICK
         while True:
-            # Sleeps natively until something comes or the tick is due.
+            # Sleep natively until there is an event or the tick is due.
             while (remaining := next_tick - time.monotonic()) > 0:
                 for event in socket.poll(remaining):
                     world.handle(event)

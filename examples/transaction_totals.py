@@ -1,9 +1,9 @@
-"""Data with the goodbye: a client tells how many transactions it made, the server how many there were in all.
+"""Data with the goodbye: a client reports how many transactions it made, the server how many there were in all.
 
-    python transaction_totals.py [--host HOST] [--port PORT]   the server (127.0.0.1 27015; 0: a free one)
+    python transaction_totals.py [--host HOST] [--port PORT]   the server (127.0.0.1 27015; 0: a free port)
     python transaction_totals.py COUNT [--host HOST] [--port PORT] [--loss PERCENT]   a client
 
-Neither end is left without an answer, whatever the network loses: it is Winsock's example of disconnect data, on GNS.
+Both ends get an answer, whatever the network loses: this is Winsock's example of disconnect data, on GNS.
 """
 
 import argparse
@@ -18,11 +18,11 @@ def serve(host: str, port: int) -> None:
 
     def handle(client: session.Session) -> None:
         nonlocal grand_total
-        seen = sum(1 for _ in client)  # all transactions, and then the end: the goodbye has come
+        seen = sum(1 for _ in client)  # all transactions; the loop ends with the goodbye
         assert client.end is not None
         total = int(client.end.data)
         grand_total += total
-        print(f"{seen} transactions seen, {total} told, {grand_total} in all", flush=True)
+        print(f"{seen} transactions seen, {total} reported, {grand_total} in all", flush=True)
         client.close(data=b"%d" % grand_total)
 
     with session.serve(handle, host, port) as server:
@@ -36,7 +36,7 @@ def transact(host: str, port: int, count: int) -> None:
             server.send(b"transaction %d" % number)
             server.drain()
         answer = server.close(1000, "done for today", data=b"%d" % count)
-    print(f"told {count}; in all there were {int(answer)}")
+    print(f"reported {count}; {int(answer)} in all")
 
 
 def main() -> None:

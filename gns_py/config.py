@@ -51,7 +51,7 @@ class Config(ConfigFields):
     def lan(cls) -> Config:
         """Return options for a few peers on the same fast, clean network: a gigabit or more, latency below 1 ms.
 
-        Change them with ``|``. docs/presets.md has the measurements behind them.
+        Change them with ``|``. docs/measurements/presets.md has the measurements behind them.
 
         - send_rate_min=20,000,000, send_rate_max=20,000,000 bytes/s: a few such connections fill a gigabit. At higher
           rates small messages wait longer, and in the end the receiver cannot keep up and drops packets, so that
@@ -74,7 +74,7 @@ class Config(ConfigFields):
     def internet(cls) -> Config:
         """Return options for peers across the internet, from 10 Mbit/s in the direction in which data flows.
 
-        Change them with ``|``. docs/presets.md has the measurements behind them.
+        Change them with ``|``. docs/measurements/presets.md has the measurements behind them.
 
         - send_rate_min=512,000, send_rate_max=512,000 bytes/s: twice GNS's default, less than half of 10 Mbit/s. GNS
           has no congestion control: above the link's rate, transfers take longer and small messages wait many times as
@@ -98,7 +98,7 @@ class Config(ConfigFields):
     def server(cls) -> Config:
         """Return options for a server with hundreds of connections across the internet: internet() with tight limits.
 
-        docs/presets.md has the measurements behind them.
+        docs/measurements/presets.md has the measurements behind them.
 
         - send_rate_min=512,000, send_rate_max=512,000 bytes/s, send_buffer_size=1,048,576 bytes: see internet().
         - max_unacked_segments=2,048: limits the memory for a client that stops acknowledging to 2 MiB.

@@ -1,10 +1,9 @@
-"""The reference: docstrings laid out, names found where the package makes them public, and nothing public left out."""
+"""The reference: finds names where the package makes them public, and checks that nothing public is left out."""
 
 from __future__ import annotations
 
+import builtins
 import importlib
-import inspect
-import re
 from enum import Enum
 
 from docutils import nodes
@@ -26,24 +25,11 @@ MODULES = [
     "gns_py.session.asyncio",
     "gns_py.sim",
 ]
-# Where what nobody makes himself is defined.
-_MADE_ELSEWHERE = (
-    "gns_py.sync.",
-    "gns_py.asyncio.",
-    "gns_py.session.sync.",
-    "gns_py.session.asyncio.",
-    "gns_py.session.request",
-)
-# What a docstring's last lines tell, each with a line of its own in the reference.
-_FACTS = re.compile(r"(?<!\S)(Errors(?: as .*?| when set)?|Native):\s")
-_ANY_THREAD = re.compile(r"(?:(?<=\.)\s+|^)Any thread\.", re.MULTILINE)
-# fake_... is no link in reStructuredText's sense.
-_ELLIPSIS = re.compile(r"(?<=\w)_(?=\.\.\.)")
-_EXCEPTION = re.compile(r"(?<![`.\w])([A-Z]\w*(?:Error|OK|Failed|Timeout|Closed|Rejected|Full|Dropped|TooLarge))\b")
+MADE_BY_THE_PACKAGE = {"Connection", "ListenSocket", "Server", "Session", "ConnectionRequest", "SessionRequest"}
 
 
 def public_names() -> dict[str, str]:
-    """Each public object's own name, module and class, to the name under which the reference has it."""
+    """Map each public object's module and qualified name to the name under which the reference lists it."""
     names: dict[str, str] = {}
     for module_name in MODULES:
         module = importlib.import_module(module_name)
@@ -54,41 +40,40 @@ def public_names() -> dict[str, str]:
     return names
 
 
-def lay_out(_app: Sphinx, what: str, _name: str, thing: object, _options: object, lines: list[str]) -> None:
-    """Sets parameters apart, and puts the errors and the native function behind it into fields at the end."""
-    text, any_thread = _ANY_THREAD.subn("", _ELLIPSIS.sub(r"\\_", "\n".join(lines)))
-    if what in ("function", "method"):
-        for parameter in inspect.signature(thing).parameters:  # type: ignore[arg-type]
-            text = re.sub(rf"(^|[.;]\s){parameter}: ", rf"\1**{parameter}**: ", text, flags=re.MULTILINE)
-    paragraphs: list[str] = []
-    fields: list[str] = []
-    for paragraph in text.split("\n\n"):
-        head, *facts = _FACTS.split(paragraph)
-        paragraphs.append(head.rstrip())
-        for label, body in zip(facts[::2], facts[1::2], strict=True):
-            line = " ".join(body.split())
-            if label != "Native":
-                line = _EXCEPTION.sub(r":py:exc:`\1`", line)
-            fields.append(f":{label}: {line}")
-    if any_thread:
-        fields.append(":Threads: any of them.")
-    lines[:] = "\n\n".join(filter(None, paragraphs + fields)).splitlines()
+def keep_colons(_app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Keep napoleon from taking text before a colon for the type of a property: it looks at the first line only.
+
+    That line becomes an empty comment.
+    """
+    if what in ("attribute", "property"):
+        lines[:0] = ["..", ""]
+
+
+def skip_internal(_app: Sphinx, _what: str, _name: str, thing: object, _skip: bool, _options: object) -> bool | None:
+    """Leave out members of public classes that the package itself uses."""
+    return True if "Not part of the API" in (getattr(thing, "__doc__", None) or "") else None
 
 
 def drop_signature(
     _app: Sphinx, what: str, _name: str, thing: object, _options: object, signature: str | None, _returns: str | None
 ) -> tuple[str | None, str] | None:
-    """Nobody calls the constructor of an enum or of what connect() and listen() return; that of Config fills a page."""
+    """Hide the constructors of enums and of what connect() and listen() return; that of Config would fill a page."""
     if not isinstance(thing, type):
         return None
-    if what == "function":  # connect() and the like in asyncio: used as functions
+    if what == "function":  # connect() and the like in asyncio: classes that are used as functions
         return signature, ""
-    made_elsewhere = thing.__module__.startswith(_MADE_ELSEWHERE) and thing.__name__ != "PollGroup"
-    return ("", "") if made_elsewhere or thing is Config or issubclass(thing, Enum) else None
+    return ("", "") if thing.__name__ in MADE_BY_THE_PACKAGE or thing is Config or issubclass(thing, Enum) else None
+
+
+def name_builtins(_app: Sphinx, doctree: nodes.document) -> None:
+    """Keep `bytes` from being taken for Identity.bytes."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and hasattr(builtins, node["reftarget"]):
+            node["reftarget"] = f"builtins.{node['reftarget']}"
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element) -> nodes.Element | None:
-    """Finds what is defined in one module and public in another, and public names without a module."""
+    """Find names that are defined in one module and public in another, and public names without a module."""
     if node.get("refdomain") != "py":
         return None
     target = node["reftarget"]
@@ -102,16 +87,18 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: no
 
 
 def check_all(_app: Sphinx, env: BuildEnvironment) -> None:
-    """A public name without documentation is a warning, which is an error."""
+    """Warn, and so fail the build, about public names that the reference does not list."""
     known = env.domains.python_domain.objects
     for name in public_names().values():
         if name not in known:
-            logger.warning("%s is public, but the reference does not have it", name)
+            logger.warning("%s is public, but the reference does not list it", name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("autodoc-process-docstring", lay_out)
+    app.connect("autodoc-skip-member", skip_internal)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", drop_signature)
+    app.connect("doctree-read", name_builtins)
     app.connect("missing-reference", resolve)
     app.connect("env-check-consistency", check_all)
     return {"parallel_read_safe": True}

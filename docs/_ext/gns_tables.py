@@ -1,4 +1,4 @@
-"""The directive ``gns-table``: tables made from the package itself at build time, so that none can be out of date."""
+"""The directive `gns-table`: tables that are built from the package itself, so that they are never out of date."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def scope(option: ConfigValue) -> str:
 
 
 def exceptions() -> Table:
-    """The tree in order, indented by its depth."""
+    """Return the tree of exceptions in order, indented by depth."""
     rows: list[tuple[str, ...]] = []
 
     def add(kind: type[errors.GNSError], depth: int) -> None:
@@ -109,7 +109,7 @@ def yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-# Each with how its options' names begin; the rest is about connections.
+# How the names of each group's options begin; all others are about connections.
 GROUPS = {
     "options-core": ("recv_queue_", "max_unacked_"),
     "options-p2p": ("p2p_", "symmetric_connect", "local_virtual_port"),
@@ -128,7 +128,7 @@ TABLES: dict[str, Callable[[], Table]] = {
 
 
 class GNSTable(SphinxDirective):
-    """``{gns-table} NAME``: one of TABLES."""
+    """`{gns-table} NAME`, with a name of TABLES."""
 
     required_arguments = 1
 

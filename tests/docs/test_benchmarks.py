@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.clone
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-DOCS = BENCHMARKS.parent / "docs"
+DOCS = BENCHMARKS.parent / "docs/measurements"
 KINDS = {"C++", "sync", "asyncio", "uvloop"}
 
 

@@ -105,10 +105,10 @@ def test_transaction_totals(start: Start, loss: int) -> None:
         for count in (3, 0, 200):
             in_all += count
             with start("transaction_totals.py", count, "--port", port, "--loss", loss) as client:
-                assert client.line() == f"told {count}; in all there were {in_all}"
+                assert client.line() == f"reported {count}; {in_all} in all"
                 assert client.wait() == 0
                 assert_quiet(client)
-            assert server.line() == f"{count} transactions seen, {count} told, {in_all} in all"
+            assert server.line() == f"{count} transactions seen, {count} reported, {in_all} in all"
         assert_ends_with_ctrl_c(server, is_lossy=loss > 0)
     with start("transaction_totals.py", 1, "--port", port) as client:
         assert_failed(client, "CONNECTION_LOST")
@@ -174,7 +174,7 @@ def test_tick_server(start: Start) -> None:
 
             two.send(b"not an input")
             end = two.wait_closed(timeout=5.0)
-            assert (end.code, end.text) == (2000, "that is no input")
+            assert (end.code, end.text) == (2000, "invalid input")
             assert "player 2 left" in server.line()
             eventually(lambda: snapshot(one)["players"] == {"1": [3, 0]}, 5.0, "the snapshot without the other")
             assert_ends_with_ctrl_c(server)

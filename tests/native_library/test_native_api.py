@@ -1,4 +1,4 @@
-"""docs/native-api.md names everything of GNS, and everything that it names in Python exists.
+"""docs/reference/native-api.md names everything of GNS, and everything that it names in Python exists.
 
 It is compared with GNS's headers and static library where those exist (in a clone that was built), and always with the
 loaded library and the package.
@@ -29,7 +29,7 @@ from gns_py._native.library import ffi, lib
 pytestmark = pytest.mark.clone
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/native-api.md"
+PAGE = ROOT / "docs/reference/native-api.md"
 GNS = Path(os.environ.get("GNS_PY_GNS_SOURCE") or ROOT / "vendor/src/gns")
 HEADERS = sorted((GNS / "include/steam").glob("*.h"))
 # The archive that gns_core was linked from.

@@ -80,7 +80,7 @@ def test_complete(sdist: Path) -> None:
         "tests/build_native/wheels/test_sdist.py",
         "docs/index.md",
     } <= names
-    assert not [name for name in names if name.startswith((".ci/", "build/", "dist/", "docs/benchmarks/"))]
+    assert not [name for name in names if name.startswith((".ci/", "build/", "dist/", "docs/measurements/benchmarks/"))]
 
 
 def test_the_same_bytes_each_time(sdist: Path, other: Path) -> None:
