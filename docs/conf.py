@@ -53,7 +53,10 @@ python_maximum_signature_line_length = 100
 # looked up, so that a build needs no network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(builtins|collections|asyncio|contextlib|enum|ipaddress|threading|types|typing|typing_extensions)\..*"),
+    (
+        r"py:.*",
+        r"(builtins|collections|asyncio|contextlib|enum|ipaddress|threading|types|typing|typing_extensions)\..*",
+    ),
     # TypeVars that stand for the Connection or the Session of either API.
     (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
     (

@@ -57,9 +57,7 @@ def dispatch_logs() -> None:
     """
     lines, lost = _native.receive_logs()
     if lost:
-        _log.warning(
-            "%d lines of GNS's log were lost: not fetched in time", lost, extra=_extra(LogLevel.WARNING, "")
-        )
+        _log.warning("%d lines of GNS's log were lost: not fetched in time", lost, extra=_extra(LogLevel.WARNING, ""))
     for line in lines:
         text = printable(line.text)  # it may contain a peer's identity or goodbye
         about = _CONNECTION.match(text)
