@@ -100,14 +100,12 @@ class BaseConnection(Uncopyable):
         Note:
             Native functions: ``GetConnectionName``, ``SetConnectionName``.
         """
-        with self._endpoint.reporting_its_end():
-            return _native.get_name(self._handle)
+        return self._endpoint.ask(_native.get_name, self._handle)
 
     @name.setter
     def name(self, name: str) -> None:
         data = check_text("name", name, _native.MAX_NAME)
-        with self._endpoint.reporting_its_end():
-            _native.set_name(self._handle, data)
+        self._endpoint.ask(_native.set_name, self._handle, data)
 
     @property
     def user_data(self) -> int:
@@ -126,8 +124,7 @@ class BaseConnection(Uncopyable):
     @user_data.setter
     def user_data(self, user_data: int) -> None:
         check_int("user_data", user_data, -(2**63), 2**63 - 1)
-        with self._endpoint.reporting_its_end():
-            _native.set_user_data(self._handle, user_data)
+        self._endpoint.ask(_native.set_user_data, self._handle, user_data)
 
     # ---- measures ----
 
@@ -140,8 +137,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConnectionRealTimeStatus``.
         """
-        with self._endpoint.reporting_its_end():
-            return _native.get_status(self._handle, 0)[0]
+        return self._endpoint.ask(_native.get_status, self._handle, 0)[0]
 
     def lane_stats(self) -> list[LaneStatus]:
         """Return what waits on each outgoing lane.
@@ -152,8 +148,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConnectionRealTimeStatus``.
         """
-        with self._endpoint.reporting_its_end():
-            return _native.get_status(self._handle, self._endpoint.lanes)[1]
+        return self._endpoint.ask(_native.get_status, self._handle, self._endpoint.lanes)[1]
 
     def send_queue(self) -> SendQueue:
         """Return what is queued or unacknowledged, and the bounds at which send() raises SendQueueFull.
@@ -186,8 +181,7 @@ class BaseConnection(Uncopyable):
         if not 0.001 <= interval <= 86400:
             raise ValueError(f"interval is {interval}: it must be 0.001 to 86400 seconds")
         check_int("size", size, 0, _LONGEST_HISTORY)
-        with self._endpoint.reporting_its_end():
-            _native.start_history(self._handle, int(interval * 1e6), size)
+        self._endpoint.ask(_native.start_history, self._handle, int(interval * 1e6), size)
         self._history_size = size
 
     def history(self) -> list[Sample]:
@@ -198,8 +192,7 @@ class BaseConnection(Uncopyable):
         Raises:
             ConnectionClosed: This end has closed the connection.
         """
-        with self._endpoint.reporting_its_end():
-            return _native.history(self._handle, self._history_size)
+        return self._endpoint.ask(_native.history, self._handle, self._history_size)
 
     def details(self) -> str:
         """Return GNS's own report of some dozen lines, for people. Unprintable characters are escaped.
@@ -210,8 +203,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetDetailedConnectionStatus``.
         """
-        with self._endpoint.reporting_its_end():
-            report = _native.details(self._handle)
+        report = self._endpoint.ask(_native.details, self._handle)
         info = self.info()
         for theirs in (info.identity, info.end_text):  # first: they may have line breaks of their own
             report = report.replace(theirs, printable(theirs))
@@ -245,8 +237,7 @@ class BaseConnection(Uncopyable):
         for priority, weight in zip(priorities, shares, strict=True):
             check_int("a lane's priority", priority, -(2**31), 2**31 - 1)
             check_int("a lane's weight", weight, 1, 65535)
-        with endpoint.reporting_its_end():
-            _native.configure_lanes(self._handle, list(priorities), shares)
+        endpoint.ask(_native.configure_lanes, self._handle, list(priorities), shares)
         endpoint.lanes = len(priorities)
 
     def set_config(self, config: Config) -> None:
@@ -262,8 +253,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``SetConfigValue``.
         """
-        with self._endpoint.reporting_its_end():
-            _native.set_options(ConfigScope.CONNECTION, self._handle, config)
+        self._endpoint.ask(_native.set_options, ConfigScope.CONNECTION, self._handle, config)
 
     def get_config(self, option: ConfigValue) -> OptionValue:
         """Return the value of an option for this connection, its own or inherited.
@@ -275,8 +265,7 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``GetConfigValue``.
         """
-        with self._endpoint.reporting_its_end():
-            return _native.get_option(ConfigScope.CONNECTION, self._handle, option)
+        return self._endpoint.ask(_native.get_option, ConfigScope.CONNECTION, self._handle, option)
 
     def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
         """Restore the inherited value of these options: the listen socket's, or the process's.
@@ -288,9 +277,8 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``SetConfigValue``.
         """
-        with self._endpoint.reporting_its_end():
-            for each in (option, *options):
-                _native.reset_option(ConfigScope.CONNECTION, self._handle, each)
+        for each in (option, *options):
+            self._endpoint.ask(_native.reset_option, ConfigScope.CONNECTION, self._handle, each)
 
     def flush(self) -> None:
         """Send now what waits for Nagle's timer.
@@ -301,5 +289,4 @@ class BaseConnection(Uncopyable):
         Note:
             Native function: ``FlushMessagesOnConnection``.
         """
-        with self._endpoint.reporting_its_end():
-            _native.flush(self._handle)
+        self._endpoint.ask(_native.flush, self._handle)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from .. import _native
@@ -17,7 +16,7 @@ from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
 from .handle import ConnectionHandle
-from .mailbox import Backlog, Mailbox
+from .mailbox import Backlog, FramedCallback, Mailbox
 from .sink import Sink
 from .waiting import take, take_matching
 
@@ -58,8 +57,9 @@ class Endpoint(ConnectionHandle):
         self.readers: Wakeable | tuple[()] = ()  # these, or those of a poll group
         self.watchers: Wakeable | tuple[()] = ()  # tasks that wait for a change of state, a pong, or room
         self.takes_views = False
-        self.on_data: Callable[[Message, Backlog], None] = _drop
-        self.on_ack_due_data: Callable[[Message, Backlog], None] = _drop
+        self.on_data: FramedCallback = _drop
+        self.on_ack_due_data: FramedCallback = _drop
+        self.on_untracked: FramedCallback = _drop
         self.pongs = 0
         self.round_trip = 0.0  # of the last pong, in seconds
         self._connection: weakref.ref[Any] | None = None
@@ -108,8 +108,7 @@ class Endpoint(ConnectionHandle):
         """Accept an inbound connection, into another mailbox if one is given."""
         if mailbox is not None:
             mailbox.add(self)
-        with self.reporting_its_end():
-            _native.accept(self.handle, mailbox.handle if mailbox else 0)
+        self.ask(_native.accept, self.handle, mailbox.handle if mailbox else 0)
         if mailbox is not None:
             self.mailbox.remove(self.handle)
             self.mailbox = mailbox
@@ -129,8 +128,7 @@ class Endpoint(ConnectionHandle):
         source.dispatch()  # what an interrupted reader has left
         self.redirect_events(events)
         mailbox.add(self)  # first: a reader there may get its events at once
-        with self.reporting_its_end():
-            _native.move(self.handle, mailbox.handle)
+        self.ask(_native.move, self.handle, mailbox.handle)
         source.remove(self.handle)
         self.mailbox = mailbox
 
@@ -174,6 +172,7 @@ class Endpoint(ConnectionHandle):
         self.redirect_events(None)
         self.sink = sink
         self.on_data, self.on_ack_due_data = sink.on_data, sink.on_ack_due_data
+        self.on_untracked = sink.on_untracked
         for message in take(self.inbox):
             sink.inputs.append((sink.take_message, (with_bytes(message),)))
         if self.end is not None:
@@ -274,5 +273,5 @@ class Endpoint(ConnectionHandle):
             _log.exception("on_status_changed failed for %r", self)
 
 
-def _drop(message: Message, backlog: Backlog) -> None:  # noqa: ARG001 - there is no session
+def _drop(message: Message, lane: int, number: int, backlog: Backlog) -> None:  # noqa: ARG001 - there is no session
     del backlog[0]

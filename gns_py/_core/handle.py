@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
 from ..end import ClosedBy, ConnectionEnd, end_of
-from ..errors import ConnectionClosed, MessageTooLarge, SendQueueFull, closed_error
+from ..errors import ConnectionClosed, ForkedError, MessageTooLarge, SendQueueFull, closed_error
 from ..stats import ConnectionInfo, SendQueue
 from .mailbox import Mailbox
 
+T = TypeVar("T")
 _ALIVE = (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
 
 
@@ -88,7 +89,7 @@ class ConnectionHandle:
         """Return the end that the core knows of and no one has read yet."""
         try:
             info = _native.info(self.handle)
-        except _native.ConnectionGoneError:
+        except (_native.ConnectionGoneError, ForkedError):
             return None
         return None if info.state in _ALIVE else end_of(info)
 
@@ -106,11 +107,10 @@ class ConnectionHandle:
 
     # ---- errors of the core ----
 
-    @contextlib.contextmanager
-    def reporting_its_end(self) -> Iterator[None]:
-        """Raise ConnectionClosed where a function of the core reports that the connection is gone."""
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function of the core; raise ConnectionClosed if it reports that the connection is gone."""
         try:
-            yield
+            return function(*arguments)
         except _native.ConnectionGoneError:
             raise self.closed_error() from None
 
@@ -158,8 +158,7 @@ class ConnectionHandle:
 
     def send_queue(self) -> SendQueue:
         """Return what is queued or unacknowledged, and the bounds."""
-        with self.reporting_its_end():
-            return _native.send_queue(self.handle)
+        return self.ask(_native.send_queue, self.handle)
 
     def drain_mark(self, queue: SendQueue) -> tuple[int, int]:
         """Return the bytes and segments at which drain() returns: half of the queue, or room for what was refused."""
@@ -180,8 +179,7 @@ class ConnectionHandle:
 
     def notify_drained(self, max_bytes: int, max_segments: int) -> None:
         """Have on_room() called when no more than this is queued."""
-        with self.reporting_its_end():
-            _native.notify_drained(self.handle, max_bytes, max_segments)
+        self.ask(_native.notify_drained, self.handle, max_bytes, max_segments)
 
     def wait_pong(self, limit_us: int, answers: list[float]) -> int:
         """Wait natively for the answer to a ping, and add the round trip in seconds. Returns 0 if the limit expires."""
@@ -194,8 +192,7 @@ class ConnectionHandle:
 
     def request_pong(self) -> None:
         """Send a ping; its answer goes to on_pong()."""
-        with self.reporting_its_end():
-            _native.ping(self.handle)
+        self.ask(_native.ping, self.handle)
 
     def wait_ended(self, limit_us: int) -> int:
         """Wait natively until the connection has ended. Returns 0 if the limit expires first."""

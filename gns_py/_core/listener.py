@@ -41,10 +41,10 @@ class Requests(Protocol[D]):
         """Drop the request of a client that has given up. On the thread that reads the mailbox."""
 
     def close(self) -> None:
-        """Take notice that the listener is closed, and wake everyone who waits for a request. Any thread."""
+        """Take notice that the listener is closed. Any thread."""
 
     def wake(self) -> None:
-        """Wake everyone who waits for a request: GNS was stopped."""
+        """Wake everyone who waits for a request: none arrives any longer. Any thread."""
 
 
 class Listener(Generic[C]):
@@ -114,12 +114,14 @@ class Listener(Generic[C]):
         endpoints = [BaseConnection.endpoint_of(each) for each in self.connections]
         for endpoint in endpoints:
             endpoint.announce_end(code, text)
-        _native.listen_close(self.handle, code, goodbye, linger)
+        was_open = _native.listen_close(self.handle, code, goodbye, linger)
         self.mailbox.receive_if_idle()
         for endpoint in endpoints:
             endpoint.mailbox.receive_if_idle()
         self.mailbox.remove_acceptor(self.handle)
         self._requests.close()
+        if was_open:  # else GNS was stopped, or this is a fork
+            self._requests.wake()
 
     def accept_or_drop(self, request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
         """Accept a request, into another mailbox if one is given; return None, and close it, if that fails.

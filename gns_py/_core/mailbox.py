@@ -38,6 +38,9 @@ Backlog = deque[_native.Record]
 """Records that have left the core. Every on_...() that takes it removes its first record, in one step with the
 arrival of what the record is about: see waiting.py."""
 
+FramedCallback = Callable[[Message, int, int, Backlog], None]
+"""Takes a framed message, with its lane and number, which are at hand, and removes its record from the backlog."""
+
 
 class Receiver(Protocol):
     """A connection's end, which its events are dispatched to, on the thread that reads the mailbox."""
@@ -45,10 +48,12 @@ class Receiver(Protocol):
     handle: int
     takes_views: bool
     """Whether messages are passed as MessageView, without a copy."""
-    on_data: Callable[[Message, Backlog], None]
-    """Takes a framed message."""
-    on_ack_due_data: Callable[[Message, Backlog], None]
-    """Takes a framed message after which an acknowledgement is due."""
+    on_data: FramedCallback
+    """Takes DATA, a framed message that is reliable."""
+    on_ack_due_data: FramedCallback
+    """Takes DATA after which an acknowledgement is due."""
+    on_untracked: FramedCallback
+    """Takes UNTRACKED, a framed message that is not reliable."""
 
     def on_message(self, message: Message | MessageView, backlog: Backlog) -> None:
         """Take any other message."""
@@ -311,10 +316,13 @@ class Mailbox(Uncopyable):
                     receiver.on_message(new(Message, (data, number, lane, flags != 0, when)), backlog)
             elif kind == event_data:
                 data = payloads[offset : offset + size]
-                receiver.on_data(new(Message, (data, number, lane, flags != 0, when)), backlog)
+                if flags:
+                    receiver.on_data(new(Message, (data, number, lane, True, when)), lane, number, backlog)
+                else:
+                    receiver.on_untracked(new(Message, (data, number, lane, False, when)), lane, number, backlog)
             elif kind == _native.EVENT_DUE_DATA:
                 data = payloads[offset : offset + size]
-                receiver.on_ack_due_data(new(Message, (data, number, lane, True, when)), backlog)
+                receiver.on_ack_due_data(new(Message, (data, number, lane, True, when)), lane, number, backlog)
             elif kind == _native.EVENT_STATUS:
                 info, _ = _native.read_info(payloads[offset : offset + size])
                 receiver.on_status(ConnectionState(old_state), ConnectionState(new_state), info, when, backlog)

@@ -23,11 +23,14 @@ class Sink(Protocol):
     def work(self) -> None:
         """Carry out the inputs. Raises nothing."""
 
-    def on_data(self, message: Message, backlog: Backlog) -> None:
-        """Take a framed message: DATA if it is reliable, else UNTRACKED."""
+    def on_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
+        """Take DATA."""
 
-    def on_ack_due_data(self, message: Message, backlog: Backlog) -> None:
+    def on_ack_due_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
         """Take DATA after which _native.framing_grant() is due."""
+
+    def on_untracked(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
+        """Take UNTRACKED."""
 
     def take_message(self, message: Message) -> None:
         """Take any other message. For the inputs, if it is reliable."""

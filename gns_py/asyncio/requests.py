@@ -37,7 +37,6 @@ class LoopRequests:
     def close(self) -> None:
         """See Requests."""
         self._is_closed = True
-        self.wake()
 
     def wake(self) -> None:
         """See Requests."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,6 @@ from .._core.listener import Listener
 from .._core.mailbox import Mailbox
 from .._core.request import ConnectionRequest
 from .._core.waiting import take_matching
-from ..errors import GNSError
 from .connection import Connection
 
 
@@ -31,13 +29,11 @@ class MailboxRequests:
         """See Requests. A poll() returns the request, and the end after it."""
 
     def close(self) -> None:
-        """See Requests."""
-        self.wake()
+        """See Requests. The listener itself says so."""
 
     def wake(self) -> None:
         """See Requests."""
-        with contextlib.suppress(GNSError):  # stopped
-            self._mailbox.wake()
+        self._mailbox.wake()
 
 
 def requests_of(listener: Listener[Connection], deadline: Deadline) -> Iterator[ConnectionRequest[Connection]]:

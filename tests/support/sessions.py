@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 import gns_py.session.asyncio as gns
 from gns_py.session import sync
+from gns_py.session._core.session import BaseSession
 
 from .blocking import BlockingAsyncio, Shown, inner
 
@@ -26,7 +27,7 @@ class SessionApi(Protocol):
 
 def engine_of(session: Any) -> Any:
     """Return a session's engine, in which tests provoke faults."""
-    return inner(session)._engine  # noqa: SLF001 - no peer can provoke a fault of ours
+    return BaseSession.session_endpoint_of(inner(session)).engine
 
 
 class BlockingSessions(BlockingAsyncio):

@@ -50,6 +50,7 @@ class SessionEndpoint(ABC):
         self.engine = make_engine(ConnectionTransport(connection))
         self.inbox = self.engine.inbox
         self.outbox = self.engine.outbox
+        self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.is_kept = False
         """Whether it goes on although the application may have dropped it: it is closing."""
@@ -99,42 +100,44 @@ class SessionEndpoint(ABC):
 
     # ---- the connection's sink ----
 
-    def on_data(self, message: Message, backlog: Backlog) -> None:
+    def on_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
         """See Sink."""
-        engine = self.engine
-        if engine.watches_data or self.inputs:
-            self.inputs += ((self._take_data, (message, False)),)  # one step
-            del backlog[0]
-            self.work()
-        elif message.reliable:
-            inbox = self.inbox
-            data, received, lane, number = inbox.data, inbox.received, message.lane, message.number
-            data += (message,)  # one step
-            received[lane] = number
-            del backlog[0]
-            if self.readers:
-                self.wake_readers()
-        else:
-            del backlog[0]
-            self.inbox.add_unreliable(message)
-            if self.readers:
-                self.wake_readers()
-
-    def on_ack_due_data(self, message: Message, backlog: Backlog) -> None:
-        """See Sink."""
-        if self.engine.watches_data or self.inputs:
-            self.inputs += ((self._take_data, (message, True)),)  # one step
-            del backlog[0]
-            self.work()
+        if self.inputs or self.engine.watches_data:
+            self._put_off(message, False, backlog)
             return
-        inbox = self.inbox
-        arrival = AckDue(message)
-        data, received, lane, number = inbox.data, inbox.received, message.lane, message.number
-        data += (arrival,)  # one step
-        received[lane] = number
+        data = self._data
+        data += (message,)  # one step
+        self._received[lane] = number
         del backlog[0]
         if self.readers:
             self.wake_readers()
+
+    def on_ack_due_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
+        """See Sink."""
+        if self.inputs or self.engine.watches_data:
+            self._put_off(message, True, backlog)
+            return
+        arrival, data = AckDue(message), self._data
+        data += (arrival,)  # one step
+        self._received[lane] = number
+        del backlog[0]
+        if self.readers:
+            self.wake_readers()
+
+    def on_untracked(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:  # noqa: ARG002
+        """See Sink."""
+        if self.inputs or self.engine.watches_data:
+            self._put_off(message, False, backlog)
+            return
+        del backlog[0]
+        self.inbox.add_unreliable(message)
+        if self.readers:
+            self.wake_readers()
+
+    def _put_off(self, message: Message, is_ack_due: bool, backlog: Backlog) -> None:
+        self.inputs += ((self._take_data, (message, is_ack_due)),)  # one step
+        del backlog[0]
+        self.work()
 
     def take_unreliable(self, message: Message) -> None:
         """See Sink. KEYED costs no more than UNTRACKED does, unless something else is to be done."""

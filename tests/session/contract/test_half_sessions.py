@@ -53,7 +53,7 @@ class TestOtherPeers:
         with sessions.serve(echo, "127.0.0.1", 0, session_config=SHORT) as server, self.dial(server) as raw:
             end = self.end_of(raw)
             assert end.code == CloseReason.PROTOCOL_ERROR.native_code
-            assert "no HELLO came in time: this is a server of gns_py sessions" in end.text
+            assert "no HELLO arrived in time: this is a server of gns_py sessions" in end.text
 
     def test_a_session_client_at_a_raw_server_that_answers(self, sessions: SessionApi) -> None:
         def echo_natively(connection: gns.Connection) -> None:
