@@ -134,7 +134,10 @@ class GNSTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         head, rows = TABLES[self.arguments[0]]()
-        return self.parse_text_to_nodes("\n".join([line(head), line("---" for _ in head), *map(line, rows)]))
+        made = self.parse_text_to_nodes("\n".join([line(head), line("---" for _ in head), *map(line, rows)]))
+        for table in made:
+            table["classes"].append(f"gns-{self.arguments[0]}")
+        return made
 
 
 def line(cells: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ RULES = [
         r"\b(?:has|have|had) come\b(?! (?:from|to|back|with|out|up|down|first)\b)"
         r"|\b(?:BYE|BYE_ACK|ACK|PING|PONG|HELLO|WELCOME|CONFIRM|answers?|packets?|messages?|events?|data|it|nothing|"
         r"anything|something|what|that|which) (?:came|comes|come)\b"
-        r"(?! (?:from|to|back|with|out|up|down|first|after|before)\b)",
+        r"(?! (?:from|to|back|with|out|up|down|first|after|before|in between)\b)",
         "It ends after BYE came.",
         "It ends after BYE arrived.",
     ),

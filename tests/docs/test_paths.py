@@ -1,4 +1,4 @@
-"""The files and tests that documents name are there."""
+"""The files, tests and chores that documents name are there."""
 
 from __future__ import annotations
 
@@ -53,3 +53,15 @@ def test_tests(page: Path) -> None:
     named = {span for span in code(page) if re.fullmatch(r"test_\w+", span)}
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert [name for name in sorted(named) if f"def {name}(" not in tests] == []
+
+
+def test_chores() -> None:
+    """Every session of nox that a document or .ci/run names is in noxfile.py."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    named = {name for text in texts for name in re.findall(r"nox -s (\w+)", text)}
+    loop = re.search(r"^for session in (.+); do$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert loop
+    named |= set(loop[1].split())
+    code = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert named - set(re.findall(r"^def (\w+)\(session: nox\.Session\)", code, re.MULTILINE)) == {"format"}
+    assert '@nox.session(name="format")' in code
