@@ -81,6 +81,7 @@ class OpenListener:
         self._owns_connections = owns_connections
 
     async def __call__(self) -> tuple[Listener[Connection], LoopRequests]:
+        """Open the port in the running loop, and return its listener and requests."""
         host, port = self._where
         where = (await resolve_in_executor(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()

@@ -14,9 +14,11 @@ _COMPLAINT = "_log_destroy_pending"
 class Keeper(Protocol):
     """Keeps things alive: see LoopMailbox."""
 
-    def keep(self, thing: object) -> None: ...
+    def keep(self, thing: object) -> None:
+        """Keep a thing alive."""
 
-    def let_go(self, thing: object) -> None: ...
+    def let_go(self, thing: object) -> None:
+        """Undo keep()."""
 
 
 class Home:

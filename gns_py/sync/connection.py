@@ -141,7 +141,7 @@ class Connection(SendingConnection):
             return
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         For loops with a fixed rate. Messages are MessageReceived, changes StatusChanged, the last of which has an
         ``end``. A connection that is polled is not read with recv() at the same time: each message comes out once.

@@ -28,7 +28,7 @@ class ListenSocket(BaseListenSocket[Connection]):
     """
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         Events are ConnectionRequest, MessageReceived and StatusChanged (also for what this side closes), in order for
         each connection; the last StatusChanged of a connection has an ``end``. Sleeps natively and wakes at the first

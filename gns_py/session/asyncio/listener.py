@@ -93,6 +93,7 @@ class OpenSessionListener:
         self._open = OpenListener(host, port, config, limits, on_status_changed, owns_connections=False)
 
     async def __call__(self) -> LoopListener:
+        """Open the port in the running loop, and return its listener."""
         return LoopListener(*await self._open(), self._config, self._rules)
 
 

@@ -171,7 +171,7 @@ class Engine(ABC):
         self._progress()
 
     def ask_for_room(self) -> None:
-        """Ask the transport to announce room if the outbox needs it. Call this after putting a message into the outbox."""
+        """Ask the transport to announce room if the outbox needs it. Call this after putting a message in."""
         if self.outbox.waits_for_room:
             self.transport.request_room_event()
 
