@@ -40,7 +40,7 @@ class ListenSocket(BaseListenSocket[Session]):
     async def accept(self, data: bytes = b"") -> Session:
         """Wait for the next session and return it once it is established.
 
-        While this waits, every client that comes is accepted with the data, so that one that is slow to confirm does
+        While this waits, every client that arrives is accepted with the data, so that one that is slow to confirm does
         not hold up others. Cancelling this, or a time limit around it, loses no session: those that are established
         and were not returned are returned by the next calls.
 

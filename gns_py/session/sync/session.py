@@ -129,7 +129,7 @@ class Session(BaseSession[Connection]):
             return
 
     def drain(self, timeout: float | None = None) -> None:
-        """Wait until no message waits for the peer to read, and the network has taken half. Any thread.
+        """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for. Any thread.
 
         Args:
             timeout: Seconds; None waits without a limit.
