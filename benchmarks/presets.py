@@ -1,4 +1,4 @@
-"""Measure the effect of the options in Config.lan(), .internet() and .server(); docs/measurements/presets.md has the results.
+"""Measure the effect of the options in Config.lan(), .internet() and .server(); results: docs/measurements/presets.md.
 
 Usage: python benchmarks/presets.py [--quick] [lan | internet | stall | nagle | timeouts | server | memory]...
 

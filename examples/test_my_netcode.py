@@ -13,7 +13,7 @@ from gns_py.sim.pytest_plugin import NetworkMaker, PairMaker, ServerMaker
 
 
 def score_board(connection: gns.Connection) -> None:
-    """The netcode under test: a server that adds up points and answers with the sum."""
+    """Add up points and answer with the sum: the netcode under test, a server."""
     total = 0
     for data in connection:
         total += int(data)

@@ -34,6 +34,7 @@ class Address(_HostAndPort):
     __slots__ = ()
 
     def __new__(cls, host: str, port: int) -> Address:
+        """Check the host and the port. See the class."""
         return super().__new__(cls, str(_numeric(host)), _checked_port(port))
 
     # _replace and copy.replace call this, and would not check otherwise. (mypy's own signature is too general.)

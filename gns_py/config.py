@@ -30,6 +30,7 @@ class Config(ConfigFields):
 
     # Runs before the constructor that dataclass generates, which has no hints for near misses and reserved names.
     def __new__(cls, **options: object) -> Config:
+        """Check the names of the options. See the class."""
         for name in sorted(options.keys() - cls.__dataclass_fields__.keys()):
             if name in REFUSED:
                 raise TypeError(f"{name} {REFUSED[name]}")

@@ -43,12 +43,12 @@ class ConnectionEnd:
 
     @property
     def can_retry(self) -> bool:
-        """Whether trying again can help."""
+        """True if trying again can help."""
         return self.reason.can_retry
 
     @property
     def ok(self) -> bool:
-        """Whether this is a normal end: an application closed the connection with a code from 1000 to 1999.
+        """True for a normal end: an application closed the connection with a code from 1000 to 1999.
 
         It says nothing about which messages have arrived. Nor is it proof: GNS does not authenticate the packet that
         closes a connection, so anyone who sees the connection's packets can forge one. Sessions prove their ends.

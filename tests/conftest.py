@@ -132,7 +132,7 @@ def listener(api: Api) -> Iterator[ListenSocket]:
 
 @pytest.fixture
 def make_pair(api: Api) -> Iterator[PairMaker]:
-    """Yield make_pair(config for both, server_config=...), which connects a client to a server over UDP on loopback."""
+    """Yield a function (config for both, server_config=...) that connects a client to a server over UDP on loopback."""
     with ExitStack() as stack:
 
         def make(config: Config | None = None, server_config: Config | None = None) -> Pair:

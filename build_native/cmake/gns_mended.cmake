@@ -88,7 +88,7 @@ target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}
 # Selecting a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends the
 # connection.
 #
-# What must be sent again is kept in order by a search from the beginning for each piece: unmended, it takes half a second each
+# Data to be sent again is kept in order by a search from the beginning for each piece: unmended, it takes half a second each
 # time that all of 16,384 pieces are late, and meanwhile nothing is sent or received on any connection of the process. With a
 # search from both ends at once, the place is found at the first step in most cases: it is the end.
 #
@@ -103,9 +103,9 @@ target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}
 # wait on a connection; the lane that has the most loses its oldest message. (No one needs more: a message has at most 15, and
 # what was lost is not sent again.)
 #
-# What a peer reports as lost is searched from the newest packet in flight backwards, each time that it is reported: unmended, a
-# packet of 1,200 bytes that reports it 200 times costs 200 times the number of packets in flight. An honest peer reports it once
-# per packet; what is already known to be lost is now skipped after 512 steps.
+# A range that a peer reports as lost is searched from the newest packet in flight backwards, each time that it is reported:
+# unmended, a packet of 1,200 bytes that reports it 200 times costs 200 times the number of packets in flight. An honest peer
+# reports it once per packet; packets already known to be lost are now skipped after 512 steps.
 set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
 set(nack_loop "while ( inFlightPkt->first >= nPktNumNackBegin )")
 gns_mend(clientlib/steamnetworkingsockets_snp.h
@@ -240,8 +240,8 @@ set_property(SOURCE ${CMAKE_CURRENT_BINARY_DIR}/gns_mended/${udp} TARGET_DIRECTO
 
 # A message that overtook another on its lane is put where its number belongs, if that is not handed out yet. The place is
 # searched from the end: unmended, without a limit, so that messages whose numbers go down, or which arrive on a lane that was
-# not used for a while, each cost a walk through everything that waits. What overtook more than 64 now stays where it is, as it
-# does if the others have been handed out.
+# not used for a while, each cost a walk through everything that waits. A message that overtook more than 64 now stays where it
+# is, as it does if the others have been handed out.
 #
 # A message is refused if there is no memory for its data; unmended, a null pointer is written to. If there is none for the
 # rest, unmended, an exception flies through GNS and leaves its locks locked.

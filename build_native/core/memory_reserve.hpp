@@ -1,6 +1,7 @@
-// Memory for when there is none. What is large, or up to a peer, is allocated where a refusal can be dealt with: that
-// connection ends. But GNS is compiled without exceptions and allocates small objects everywhere: a std::bad_alloc
-// would fly through it, leave its locks locked, and end the process. These allocations use the reserve instead.
+// Memory for when there is none. Large blocks, and sizes that a peer chooses, are allocated where a refusal can be
+// dealt with: that connection ends. But GNS is compiled without exceptions and allocates small objects everywhere: a
+// std::bad_alloc would fly through it, leave its locks locked, and end the process. These allocations use the reserve
+// instead.
 #pragma once
 
 namespace gns_core {

@@ -26,7 +26,7 @@ RANGE_BODY = '''
     explanation: str
     """One sentence for people."""
     can_retry: bool
-    """Whether trying again can help, for numbers of the range without a member of EndReason."""
+    """True if trying again can help, for numbers of the range without a member of EndReason."""
 
     def __new__(
         cls,
@@ -56,7 +56,7 @@ RANGE_BODY = '''
 
 REASON_BODY = '''
     can_retry: bool
-    """Whether trying again can help."""
+    """True if trying again can help."""
 
     def __new__(cls, value: int, explanation: str = "", can_retry: bool = False) -> EndReason:
         member = int.__new__(cls, value)
@@ -119,7 +119,7 @@ OPTION_BODY = '''
 
     @property
     def locked_after_connect(self) -> bool:
-        """Whether it can only be set when a connection is made or accepted, not later."""
+        """True if it can only be set when a connection is made or accepted, not later."""
         return _OPTIONS[self].locked_after_connect
 
     @property

@@ -6,11 +6,11 @@
 // behind a gap of one byte, which then arrives, stop the whole process for 12 seconds.
 //
 // Many small messages that have waited behind a gap would all be created at once, each taking some 300 bytes for the few
-// that it has. RecvBufferMessages bounds that. What it refuses stays in the stream, and since the packet is not acknowledged
-// either, it arrives again, and the rest is created then; GNS's own function would never return to it.
+// that it has. RecvBufferMessages bounds that. Messages that it refuses stay in the stream, and since the packet is not
+// acknowledged either, it arrives again, and they are created then; GNS's own function would never return to them.
 namespace {
 
-// What precedes a reliable message in the stream.
+// The header that precedes a reliable message in the stream.
 struct ReliableHeader {
 	int m_cbHeader;
 	int64 m_nMessageNumber;
@@ -157,7 +157,7 @@ bool CSteamNetworkConnectionBase::SNP_ReceiveReliableSegment( int64 nPktNum, int
 				"Invalid reliable message header, byte 0x%02x. Last reliable %lld", *pHeader, (long long)lane.m_nLastRecvReliableMsgNum );
 			return false;
 		}
-		// A program may send many unreliable messages between two reliable ones, but not so many without any of them arriving.
+		// A program may send many unreliable messages between two reliable ones, but some of this many would have arrived.
 		if ( next.m_nMessageNumber - 10000 > lane.m_nHighestSeenMsgNum )
 		{
 			ConnectionState_ProblemDetectedLocally( k_ESteamNetConnectionEnd_Misc_InternalError,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Broadcaster(Uncopyable, Generic[C]):
-    """Has connections, and sends to all of them at once."""
+    """A base for everything that has connections, to send to all of them at once."""
 
     @property
     @abstractmethod

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class NeverRunError(TypeError):
-    """A callback returned a coroutine or a generator, whose body calling it does not run."""
+    """A callback returned a coroutine or a generator, so its body has not run."""
 
 
 def is_coroutine_function(function: object) -> bool:
@@ -60,7 +60,7 @@ def check_handler(function: object) -> None:
 
 
 def in_context(name: str, function: Callable[[T], R]) -> Callable[[T], R]:
-    """Return the function, to be called in the present context (contextvars): each time in a copy of it.
+    """Return a function that calls the given one in the present context (contextvars), each time in a copy of it.
 
     The returned function raises NeverRunError if the function returns a coroutine or a generator.
     """

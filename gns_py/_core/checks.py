@@ -1,4 +1,4 @@
-"""Checks of what an application passes in."""
+"""Checks of an application's arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ StatusCallback = Callable[[StatusChanged[Any]], None]
 
 
 def check_options(config: Config | None, on_status_changed: StatusCallback | None) -> Config:
-    """Check what connect() and listen() have in common, and return the options, which may be empty.
+    """Check the arguments that connect() and listen() share, and return the options, which may be empty.
 
     Raises:
         TypeError: ``config`` is not a Config, or the callback is not a plain function.
@@ -39,7 +39,7 @@ def check_lane(lane: int) -> None:
 
 
 def check_goodbye(code: int, text: str) -> bytes:
-    """Check the code and text of a close, and return the text as the core takes it.
+    """Check the code and text of a close, and return the text as bytes for the core.
 
     Raises:
         TypeError: ``code`` is not an int, or ``text`` is not a str.
@@ -53,7 +53,7 @@ def check_goodbye(code: int, text: str) -> bytes:
 
 
 def check_text(name: str, text: str, longest: int) -> bytes:
-    """Check a text that goes to the core, and return its bytes.
+    """Check a text for the core, and return its bytes.
 
     Args:
         name: The argument's name, for the error.

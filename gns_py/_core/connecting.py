@@ -36,7 +36,7 @@ from .sending import C
 _LIMIT_RETRY = 0.05
 # A name's next address is tried when the one before has not answered for this long (RFC 8305 says 0.25 s).
 _NEXT_ADDRESS = 0.25
-# For GNS to report its own time-out, which says more than ours.
+# Extra seconds for GNS to report its own timeout, which says more than ours.
 _GRACE = 1.0
 _MAX_TIMEOUT_MS = 2**31 - 1
 # A server that listens at these is reached there, in this order: "::" is for both families.
@@ -58,12 +58,12 @@ def connect_options(
 
 
 def reachable(addresses: list[Address]) -> list[Address]:
-    """Return the addresses that the system has a way to.
+    """Return the addresses that the system has a route to.
 
     A server that listens at all addresses of this machine is reached at loopback, as it is with TCP on most systems.
 
     Raises:
-        OSError: There is no way to any of them.
+        OSError: There is no route to any of them.
     """
     found: list[Address] = []
     failure: OSError | None = None
@@ -86,11 +86,11 @@ def reachable(addresses: list[Address]) -> list[Address]:
 
 
 def begin(mailbox: Mailbox, address: Address, options: Config, on_status_changed: StatusCallback | None) -> Endpoint:
-    """Return the end of a connection that has begun to connect.
+    """Begin to connect to an address, and return this end of the connection.
 
     Raises:
         ConnectionLimitError: GNS has as many connections as it can have, perhaps only for a while.
-        SocketError: The system gives no socket.
+        SocketError: The system provides no socket.
     """
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
@@ -105,7 +105,7 @@ def begin(mailbox: Mailbox, address: Address, options: Config, on_status_changed
 class Attempts(Generic[C]):
     """The race between a host's addresses. The APIs make the attempts and wait; this says when and for what.
 
-    Whoever holds it closes it: that ends every attempt but the winner.
+    Its owner closes it, which ends every attempt but the winner.
     """
 
     def __init__(self, addresses: list[Address], timeout: float | None) -> None:
@@ -117,14 +117,14 @@ class Attempts(Generic[C]):
         self._next = Deadline(0.0)
 
     def begin_next(self, make: Callable[[Address], C]) -> None:
-        """Try the next address if there is one and its time has come.
+        """Try the next address if there is one and it is due.
 
         Args:
-            make: Begins to connect to an address. Its ConnectionLimitError, which may be over in a while, means a later
-                attempt; its SocketError, which may be one of an address family, the next address.
+            make: Begins to connect to an address. After a ConnectionLimitError, which may be temporary, the address is
+                tried again later; after a SocketError, which may concern one address family, the next one is tried.
 
         Raises:
-            ConnectionLimitError: The time is over.
+            ConnectionLimitError: There is still no room for a connection when the time is over.
             SocketError: There is no other address, and no other attempt.
         """
         while self._untried and (self._next.is_over() or not self.alive):
@@ -169,7 +169,7 @@ class Attempts(Generic[C]):
         return None
 
     def remaining(self) -> float | None:
-        """Return for how many seconds to wait for a change before the next step; None for no limit."""
+        """Return how many seconds to wait for a change before the next step; None for no limit."""
         return (self._next if self._untried else self._given_up).remaining()
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class Attempts(Generic[C]):
 def make_pair(
     mailboxes: tuple[Mailbox, Mailbox], network: bool, identities: tuple[Identity | None, Identity | None]
 ) -> tuple[Endpoint, Endpoint]:
-    """Return two connected ends, in these mailboxes.
+    """Make two connected ends, one in each mailbox, and return them.
 
     Raises:
         ConnectionLimitError: GNS has as many connections as it can have.

@@ -1,4 +1,4 @@
-"""What a connection and a session both offer: state, measures, options, lanes. Any thread; nothing in here waits."""
+"""The part that connections and sessions share: state, measures, options, lanes. Any thread; nothing in here waits."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ class BaseConnection(Uncopyable):
         return self._endpoint.state
 
     def info(self) -> ConnectionInfo:
-        """Return what is known of the connection and its peer, or was last known of a closed connection.
+        """Return what is known about the connection and its peer; once it is closed, what was last known.
+
+        Raises:
+            ConnectionClosed: It has ended, and nothing was known about it before.
 
         Note:
             Native function: ``GetConnectionInfo``.
@@ -140,7 +143,7 @@ class BaseConnection(Uncopyable):
         return self._endpoint.ask(_native.get_status, self._handle, 0)[0]
 
     def lane_stats(self) -> list[LaneStatus]:
-        """Return what waits on each outgoing lane.
+        """Return how much waits on each outgoing lane, in the order of the lanes.
 
         Raises:
             ConnectionClosed: This end has closed the connection.
@@ -151,7 +154,7 @@ class BaseConnection(Uncopyable):
         return self._endpoint.ask(_native.get_status, self._handle, self._endpoint.lanes)[1]
 
     def send_queue(self) -> SendQueue:
-        """Return what is queued or unacknowledged, and the bounds at which send() raises SendQueueFull.
+        """Return how much is queued or unacknowledged, and the limits at which send() raises SendQueueFull.
 
         Raises:
             ConnectionClosed: The connection has ended.
@@ -281,7 +284,7 @@ class BaseConnection(Uncopyable):
             self._endpoint.ask(_native.reset_option, ConfigScope.CONNECTION, self._handle, each)
 
     def flush(self) -> None:
-        """Send now what waits for Nagle's timer.
+        """Send the messages that wait for Nagle's timer now.
 
         Raises:
             ConnectionClosed: The connection has ended.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-# Seconds, some thirty years: longer times, including infinity, are no limit, and the native clock has no room for them.
+# Seconds, some thirty years: longer times, including infinity, mean no limit: the native clock has no room for them.
 _FOREVER = 1e9
 
 

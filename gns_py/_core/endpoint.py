@@ -35,7 +35,7 @@ class Group(Protocol):
     """A poll group."""
 
     def discard(self, endpoint: Endpoint) -> None:
-        """Take notice that the connection is no longer a member."""
+        """Forget a connection that is no longer a member."""
 
 
 class Endpoint(ConnectionHandle):
@@ -74,7 +74,7 @@ class Endpoint(ConnectionHandle):
         return None if self._connection is None else self._connection()
 
     def belong_to(self, connection: object) -> None:
-        """Name the application's object, which events will carry."""
+        """Set the application's object, which events will carry."""
         self._connection = weakref.ref(connection)
 
     def check_own_reader(self) -> None:
@@ -115,7 +115,7 @@ class Endpoint(ConnectionHandle):
         self.is_established = self.state is ConnectionState.CONNECTED  # before anyone has read the event
 
     def move_to(self, mailbox: Mailbox, events: deque[Any] | None) -> None:
-        """Move to another mailbox, with everything that waits; redirect events as redirect_events() does.
+        """Move to another mailbox, with everything pending; redirect events as redirect_events() does.
 
         Raises:
             ConcurrencyError: A thread is reading the present mailbox.
@@ -133,7 +133,7 @@ class Endpoint(ConnectionHandle):
         self.mailbox = mailbox
 
     def redirect_events(self, events: deque[Any] | None) -> None:
-        """Choose where messages and changes go: to a poll()'s events, or messages to the own inbox (None).
+        """Choose where messages and changes go: to the events of a poll(), or (None) messages to the inbox here.
 
         No message is lost; status changes are dropped, since an inbox holds messages only.
         """
@@ -165,9 +165,9 @@ class Endpoint(ConnectionHandle):
             raise
 
     def attach(self, sink: Sink) -> None:
-        """Hand everything that arrives to a higher layer, beginning with what has arrived.
+        """Hand everything that arrives to a higher layer, beginning with everything that has arrived.
 
-        On the thread that reads the mailbox.
+        Called on the thread that reads the mailbox.
         """
         self.redirect_events(None)
         self.sink = sink

@@ -15,11 +15,11 @@ class Served(Protocol):
     """The internal end of a connection or of a session."""
 
     def is_own_end(self, error: BaseException) -> bool:
-        """Return whether an exception reports only its own end."""
+        """Return whether an exception only reports that this connection or session has ended."""
 
 
 def report(served: Served, error: BaseException) -> None:
-    """Log what a handler has raised, except for what reports only the end of its own connection or session.
+    """Log an exception that a handler raised, without parts that only report the end of its connection or session.
 
     An exception that is not an Exception, such as a cancellation, is raised again.
     """
@@ -38,14 +38,14 @@ def report(served: Served, error: BaseException) -> None:
 
 
 def is_leaving(error: BaseException | None, served: Served, *also: type[BaseException]) -> bool:
-    """Return whether a block was just left: without an exception, by its own end, by Ctrl-C, or by ``also``."""
+    """Return whether a block was merely left: without an exception, by its own end, by Ctrl-C, or by ``also``."""
     return error is None or all(
         isinstance(each, (*_LEAVING, *also)) or served.is_own_end(each) for each in _leaves(error)
     )
 
 
 def without(error: BaseException, expected: type[BaseException]) -> BaseException | None:
-    """Return what is left of an exception without those of the expected kind; None if nothing is left."""
+    """Return an exception without its parts of the expected kind; None if nothing is left."""
     return _without(error, lambda each: isinstance(each, expected))
 
 
@@ -67,5 +67,5 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_group(error: BaseException) -> bool:
-    """Return whether it is a group, also on Python 3.10, where those of the package exceptiongroup look like this."""
+    """Return whether it is a group; on Python 3.10, those of the package exceptiongroup look like this."""
     return isinstance(getattr(error, "exceptions", None), tuple) and callable(getattr(error, "split", None))

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-# The sleep grows from the first to the second: what arrives soon is seen soon, and long waits cost little.
+# The sleep grows from the first to the second: early events are seen early, and long waits cost little.
 _SHORTEST, _LONGEST = 0.0002, 0.005
 
 Sleep = Callable[[float], Any]
 
 
 def cooperative_sleep() -> Sleep | None:
-    """Return the sleep of the library whose greenlets have taken the threads' place; None where threads are threads."""
+    """Return the sleep of the library whose greenlets have replaced threads; None where threads are real."""
     patcher: Any = sys.modules.get("gevent.monkey")
     if patcher is not None and patcher.is_module_patched("threading"):
         return cast("Sleep", sys.modules["gevent"].sleep)
@@ -29,7 +29,7 @@ def cooperative_sleep() -> Sleep | None:
 
 
 def wait(native: Callable[[int], int], timeout: float | None, sleep: Sleep) -> int:
-    """Call native(0) until its result is not 0, or for timeout seconds (None: no limit); return the result."""
+    """Call native(0) until it returns nonzero or ``timeout`` seconds are over (None: no limit); return the result."""
     end = None if timeout is None else time.monotonic() + timeout
     pause = _SHORTEST
     while True:

@@ -1,4 +1,4 @@
-"""A connection's handle: what the core reports about the connection, and the errors it means. Nothing in here waits."""
+"""A connection's handle: the core's reports about the connection, as values and errors. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ConnectionHandle:
         self.last_info = info
         self.lanes = 1
         self.count_handled = partial(_native.handled, handle)
-        """Called with counts of messages and bytes: they count no longer against the bounds of what waits."""
+        """Called with counts of messages and bytes, which then no longer count against the receive limits."""
         self._closing = threading.Lock()
         self._announced_end: ConnectionEnd | None = None  # that close() announced, until the event confirms it
         self._refused = 0  # size of the largest message that the send queue had no room for: drain() makes it
@@ -48,7 +48,7 @@ class ConnectionHandle:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended, as far as its events say."""
+        """True while neither its events nor this end's close() have ended it."""
         return self.end is None and not self.is_closed_here
 
     def current_end(self) -> ConnectionEnd | None:
@@ -64,7 +64,7 @@ class ConnectionHandle:
         return self.end or self._announced_end
 
     def info(self) -> ConnectionInfo:
-        """Return what is known of the connection, or was last known."""
+        """Return what is known about the connection, or was last known."""
         try:
             self.last_info = _native.info(self.handle)
         except _native.ConnectionGoneError:
@@ -115,12 +115,12 @@ class ConnectionHandle:
             raise self.closed_error() from None
 
     def check(self, result: int) -> None:
-        """Raise what a negative result of the core means for this connection."""
+        """Raise the exception that a negative result of the core means for this connection."""
         if result < 0:
             self.raise_error(result)
 
     def raise_error(self, code: int, *, size: int = 0, lane: int = 0, sent: int = 0) -> NoReturn:
-        """Raise what an error code of the core means for this connection.
+        """Raise the exception that an error code of the core means for this connection.
 
         Args:
             code: The error code, which a function has just returned on this thread.
@@ -145,7 +145,7 @@ class ConnectionHandle:
         raise error
 
     def raise_too_large(self, size: int, sent: int = 0) -> NoReturn:
-        """Raise MessageTooLarge, with the limit that holds for this connection."""
+        """Raise MessageTooLarge, with the limit that applies to this connection."""
         limit, name = _native.MAX_MESSAGE_SIZE, "a message"
         with contextlib.suppress(_native.ConnectionGoneError):
             if (queue := _native.send_queue(self.handle)).max_bytes < limit:
@@ -157,7 +157,7 @@ class ConnectionHandle:
     # ---- sending and measuring ----
 
     def send_queue(self) -> SendQueue:
-        """Return what is queued or unacknowledged, and the bounds."""
+        """Return how much is queued or unacknowledged, and the limits."""
         return self.ask(_native.send_queue, self.handle)
 
     def drain_mark(self, queue: SendQueue) -> tuple[int, int]:
@@ -168,7 +168,7 @@ class ConnectionHandle:
         return queue.max_bytes - room, queue.max_segments // 2 if room > refused else 0
 
     def forget_refused(self) -> None:
-        """Take notice that drain() has made room."""
+        """Forget the size of the refused message, since drain() has made room for it."""
         self._refused = 0
 
     def wait_drained(self, limit_us: int, max_bytes: int, max_segments: int) -> int:
@@ -178,11 +178,11 @@ class ConnectionHandle:
         return result
 
     def notify_drained(self, max_bytes: int, max_segments: int) -> None:
-        """Have on_room() called when no more than this is queued."""
+        """Ask the core for a call of on_room() once no more than this is queued."""
         self.ask(_native.notify_drained, self.handle, max_bytes, max_segments)
 
     def wait_pong(self, limit_us: int, answers: list[float]) -> int:
-        """Wait natively for the answer to a ping, and add the round trip in seconds. Returns 0 if the limit expires."""
+        """Wait natively for a ping's answer, and append the round trip in seconds. Returns 0 if the limit expires."""
         round_trip_us = _native.new_int64()
         result: int = _native.wait_pong(self.handle, limit_us, round_trip_us)
         self.check(result)
@@ -204,13 +204,13 @@ class ConnectionHandle:
     # ---- the end ----
 
     def announce_end(self, code: int, text: str) -> None:
-        """Note the end that this side is about to make: other threads see it until its event has been read."""
+        """Record the end that this side is about to make: other threads see it until its event has been read."""
         self._announced_end = (
             self._announced_end or self._unread_end() or ConnectionEnd(ClosedBy.LOCAL, int(code), text)
         )
 
     def abandon(self, code: int, text: bytes) -> None:
-        """Close the connection of an application's object that was dropped. At any moment, in any thread."""
+        """Close the connection of an application's object that was dropped. Called at any moment, on any thread."""
         self.is_closed_here = True
         _native.close(self.handle, code, text, True)
         self.mailbox.forget(self.handle)

@@ -35,22 +35,22 @@ class Requests(Protocol[D]):
     """Where an API keeps the requests of a listener until they are decided."""
 
     def put(self, request: ConnectionRequest[Any]) -> None:
-        """Add a request. On the thread that reads the mailbox."""
+        """Add a request. Called on the thread that reads the mailbox."""
 
     def withdraw(self, connection: D) -> None:
-        """Drop the request of a client that has given up. On the thread that reads the mailbox."""
+        """Drop the request of a client that has given up. Called on the thread that reads the mailbox."""
 
     def close(self) -> None:
-        """Take notice that the listener is closed. Any thread."""
+        """Let no one wait from now on: the listener is closed. Any thread."""
 
     def wake(self) -> None:
         """Wake everyone who waits for a request: none arrives any longer. Any thread."""
 
 
 class Listener(Generic[C]):
-    """An open port. Its acceptor in the mailbox's eyes; listen sockets and servers are the application's views of it.
+    """An open port, and its acceptor for the mailbox; listen sockets and servers are the application's views of it.
 
-    ``connections`` holds them strongly or, if sessions own them, weakly.
+    It refers to its connections strongly or, if sessions own them, weakly.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Listener(Generic[C]):
     def accept_or_drop(self, request: ConnectionRequest[C], mailbox: Mailbox | None) -> C | None:
         """Accept a request, into another mailbox if one is given; return None, and close it, if that fails.
 
-        A client that has given up, or that does not speak the protocol, is no error.
+        A client that has given up, or that does not speak the protocol, is not an error.
 
         Raises:
             NotRunningError: GNS was stopped.
@@ -172,7 +172,7 @@ class BaseListenSocket(Broadcaster[C]):
     def __init__(self, listener: Listener[C]) -> None:
         self._listener = listener
         self.address: Address = listener.address
-        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
+        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
 
     def __repr__(self) -> str:
         state = "closed" if self._listener.is_closed else "open"
@@ -228,7 +228,7 @@ class BaseListenSocket(Broadcaster[C]):
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
         """Close the port and each of its connections. Closing it again does nothing. Any thread.
 
-        When this returns the port is free, unless a connection lingers: then it is free once that is delivered.
+        When this returns the port is free, unless a connection lingers: then it is free once its data is delivered.
 
         Args:
             code: See Connection.close().

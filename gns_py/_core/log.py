@@ -41,7 +41,7 @@ def set_log_level(level: LogLevel) -> None:
     connection: their lines are logged whatever this level is, except NONE.
 
     Raises:
-        ValueError: This is not a level.
+        ValueError: ``level`` is not a LogLevel.
         ForkedError: This process is a fork of one in which GNS ran.
 
     Note:

@@ -35,19 +35,19 @@ _FREE = (None,)
 _OWN_MODULES = frozenset({"gns_py", "enum", "ipaddress"})
 
 Backlog = deque[_native.Record]
-"""Records that have left the core. Every on_...() that takes it removes its first record, in one step with the
-arrival of what the record is about: see waiting.py."""
+"""Records that have left the core. Every on_...() that takes it removes its first record, in one step with storing
+what the record is about: see waiting.py."""
 
 FramedCallback = Callable[[Message, int, int, Backlog], None]
 """Takes a framed message, with its lane and number, which are at hand, and removes its record from the backlog."""
 
 
 class Receiver(Protocol):
-    """A connection's end, which its events are dispatched to, on the thread that reads the mailbox."""
+    """The end of a connection, to which events are dispatched on the thread that reads the mailbox."""
 
     handle: int
     takes_views: bool
-    """Whether messages are passed as MessageView, without a copy."""
+    """True to get messages as MessageView, without a copy."""
     on_data: FramedCallback
     """Takes DATA, a framed message that is reliable."""
     on_ack_due_data: FramedCallback
@@ -56,7 +56,7 @@ class Receiver(Protocol):
     """Takes UNTRACKED, a framed message that is not reliable."""
 
     def on_message(self, message: Message | MessageView, backlog: Backlog) -> None:
-        """Take any other message."""
+        """Take a message that is not framed."""
 
     def on_status(
         self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int, backlog: Backlog
@@ -67,10 +67,10 @@ class Receiver(Protocol):
         """Take the answer to a ping, after that many seconds."""
 
     def on_room(self) -> None:
-        """Take notice that the send queue has the room that _native.notify_drained() asked for."""
+        """Use the room in the send queue that _native.notify_drained() asked for."""
 
     def on_send_failed(self, number: int, result: Result) -> None:
-        """Take notice that GNS refused a message which the core had accepted."""
+        """Report that GNS refused a message which the core had accepted."""
 
     def notify(self, change: StatusChanged[Any]) -> None:
         """Call the application's callback."""
@@ -80,13 +80,13 @@ class Receiver(Protocol):
 
 
 class Acceptor(Protocol):
-    """A listen socket, which inbound connections are dispatched to, on the thread that reads the mailbox."""
+    """A listen socket, to which inbound connections are dispatched on the thread that reads the mailbox."""
 
     def on_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> Receiver:
         """Take an inbound connection."""
 
     def on_stopped(self) -> None:
-        """Take notice that nothing arrives any longer."""
+        """Wake everyone who waits: nothing arrives any longer."""
 
 
 class Mailbox(Uncopyable):
@@ -111,7 +111,7 @@ class Mailbox(Uncopyable):
         self.events: deque[Any] = deque()
         """Events that poll() has not returned yet."""
         self.changes: deque[tuple[Receiver, StatusChanged[Any]]] = deque()
-        """Changes that callbacks have not been told of yet."""
+        """Changes whose callbacks have not been called yet."""
 
     def __del__(self) -> None:
         reader = getattr(self, "_reader", None)  # missing if the constructor failed
@@ -125,7 +125,7 @@ class Mailbox(Uncopyable):
 
     @property
     def is_read(self) -> bool:
-        """Whether a thread waits for events or dispatches some."""
+        """True while a thread waits for events or dispatches some."""
         return not self._reading
 
     def add(self, receiver: Receiver) -> None:
@@ -133,13 +133,13 @@ class Mailbox(Uncopyable):
         self._receivers[receiver.handle] = weakref.ref(receiver)
 
     def remove(self, handle: int) -> None:
-        """Dispatch no more events of a connection."""
+        """Stop dispatching a connection's events."""
         self._receivers.pop(handle, None)
 
     def forget(self, handle: int) -> None:
-        """Take notice that a receiver is gone which no one had closed: its last event is still to arrive.
+        """Note that a receiver is gone without having been closed: its last event is still to arrive.
 
-        At any moment, in any thread.
+        Called at any moment, on any thread.
         """
 
     def add_acceptor(self, handle: int, acceptor: Acceptor) -> None:
@@ -147,11 +147,11 @@ class Mailbox(Uncopyable):
         self._acceptors[handle] = weakref.ref(acceptor)
 
     def remove_acceptor(self, handle: int) -> None:
-        """Dispatch no more inbound connections: the core closes those that are still on their way."""
+        """Stop dispatching inbound connections: the core closes those that are still on their way."""
         self._acceptors.pop(handle, None)
 
     def forget_acceptor(self, handle: int) -> None:
-        """Remove an acceptor that is gone and that no one had closed. At any moment, in any thread."""
+        """Remove an acceptor that is gone without having been closed. Called at any moment, on any thread."""
         self._acceptors.pop(handle, None)
         with contextlib.suppress(GNSError):
             self.wake()
@@ -168,7 +168,7 @@ class Mailbox(Uncopyable):
             timeout: Seconds, or None for no limit.
 
         Returns:
-            Whether any arrived.
+            True if any arrived.
 
         Raises:
             ConcurrencyError: Another thread is reading.
@@ -211,12 +211,12 @@ class Mailbox(Uncopyable):
         time.sleep(_TURN_SLICE)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
-        """Dispatch what waits, unless a thread is reading: then that thread does it, before it leaves.
+        """Dispatch pending events, unless a thread is reading: then that thread does it, before it leaves.
 
-        Does nothing if GNS does not run here.
+        Does nothing if GNS is not running in this process.
 
         Args:
-            until: If given, dispatch batch after batch until it returns true or nothing waits.
+            until: If given, dispatch batch after batch until it returns true or nothing is pending.
         """
         while True:
             try:
@@ -265,7 +265,7 @@ class Mailbox(Uncopyable):
         return True
 
     def dispatch(self) -> None:
-        """Dispatch the backlog: what was received, and what an interrupted reader has left."""
+        """Dispatch the backlog, including records that an interrupted reader has left."""
         while self._backlog:
             self._dispatch_or_give_up()
 

@@ -1,4 +1,4 @@
-"""What the poll groups of all APIs offer. Nothing in here waits."""
+"""The part that the poll groups of all APIs share. Nothing in here waits."""
 
 from __future__ import annotations
 

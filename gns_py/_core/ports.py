@@ -14,7 +14,7 @@ from .mailbox import Mailbox
 
 # Another process may take a port between asking the system for a free one and opening it.
 _PORT_TRIES = 20
-# IPv6 is missing from the kernel; it is there, but switched off; the same on Windows.
+# IPv6 is missing from the kernel; it is there, but switched off; it is missing on Windows.
 _NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, getattr(errno, "WSAEAFNOSUPPORT", errno.EAFNOSUPPORT))
 
 
@@ -33,7 +33,7 @@ def host_to_listen(host: str) -> str:
 def open_port(
     mailbox: Mailbox, where: Address, options: Config, limits: ConnectionLimits | None
 ) -> tuple[int, Address]:
-    """Open a port, and return the core's handle and the address, with the port that was found if 0 was asked for.
+    """Open a port, and return the core's handle and the address, with the port that was found if 0 was requested.
 
     Raises:
         ListenError: The system or GNS refused.

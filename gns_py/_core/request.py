@@ -18,7 +18,7 @@ class ConnectionRequest(Generic[C]):
     """
 
     connection: C
-    """Not established yet. What is sent on it now arrives if the request is accepted."""
+    """Not established yet. Messages that are sent on it now arrive if the request is accepted."""
 
     def accept(self) -> C:
         """Accept and return the connection. Its events keep going where this request came from.

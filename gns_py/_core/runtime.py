@@ -25,10 +25,10 @@ _LINGER_SLICE = 0.005
 def start(identity: Identity | str | None = None) -> None:
     """Start GNS under an identity.
 
-    Not needed otherwise: the first use starts GNS without an identity. Takes some milliseconds. Any thread.
+    Without an identity this is not needed: the first use starts GNS. Takes some milliseconds. Any thread.
 
     Args:
-        identity: What peers see; a str is parsed as GNS's text form ("str:alice"). Peers cannot verify it.
+        identity: The identity that peers see; a str is parsed as GNS's text form ("str:alice"). Peers cannot verify it.
 
     Raises:
         ValueError: The text is not an identity.
@@ -57,7 +57,7 @@ def stop(linger: float = _EXIT_LINGER) -> None:
     ends the wait, and then nothing is stopped. Any thread.
 
     Args:
-        linger: How many seconds to wait at most for data that closed connections still have to deliver.
+        linger: Seconds to wait at most for data that closed connections still have to deliver.
 
     Raises:
         TypeError: ``linger`` is not a number.
@@ -107,6 +107,9 @@ def time_us() -> int:
     """Return the time of GNS's clock: microseconds, monotonic, from an arbitrary start.
 
     All ``..._us`` times are of this clock.
+
+    Note:
+        Native function: ``GetLocalTimestamp``.
     """
     return _native.time_us()
 

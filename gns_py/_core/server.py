@@ -1,4 +1,4 @@
-"""What the servers of all APIs offer. Nothing in here waits."""
+"""The part that the servers of all APIs share. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BaseServer(Broadcaster[C]):
     def __init__(self, listener: Listener[C]) -> None:
         self._listener = listener
         self.address: Address = listener.address
-        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
+        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
         self._is_draining = False
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class BaseServer(Broadcaster[C]):
         self._listener.close(code, text, linger=linger)
 
     def _turns_away(self, request: ConnectionRequest[C]) -> bool:
-        """Reject a client that comes while the server drains, and return whether it was rejected."""
+        """Reject a client that arrives while the server drains, and return whether it was rejected."""
         if self._is_draining:
             request.reject(EndReason.GOING_AWAY, "the server is closing")
         return self._is_draining

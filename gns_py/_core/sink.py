@@ -1,4 +1,4 @@
-"""What a layer above connections implements to receive their events."""
+"""The interface of a layer above connections that receives their events."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .mailbox import Backlog
 class Sink(Protocol):
     """Receives a connection's events instead of the connection itself; implemented by a higher layer.
 
-    Called on the thread that reads the mailbox. What cannot be dealt with in one step, or must keep an order with
-    what cannot, goes into ``inputs``, as a function and its arguments, for work() to carry out.
+    Called on the thread that reads the mailbox. An event that cannot be dealt with in one step, or must stay in order
+    with one that cannot, goes into ``inputs``, as a function and its arguments, for work() to carry out.
     """
 
     inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]]
@@ -33,13 +33,13 @@ class Sink(Protocol):
         """Take UNTRACKED."""
 
     def take_message(self, message: Message) -> None:
-        """Take any other message. For the inputs, if it is reliable."""
+        """Take any other message; through the inputs, if it is reliable."""
 
     def take_unreliable(self, message: Message) -> None:
         """Take any other unreliable message."""
 
     def take_end(self, end: ConnectionEnd) -> None:
-        """Take notice that the connection has ended. For the inputs."""
+        """Handle the end of the connection. Called through the inputs."""
 
     def take_room(self) -> None:
-        """Take notice that the send queue has the room that was asked for. For the inputs."""
+        """Use the room in the send queue that was asked for. Called through the inputs."""

@@ -21,7 +21,7 @@ from .log import dispatch_logs
 
 T = TypeVar("T")
 
-# The main thread may take this long to notice Ctrl-C: a native wait does not hear of signals.
+# The main thread may take this long to notice Ctrl-C: signals do not interrupt a native wait.
 _SIGNAL_SLICE = 0.1
 _NEVER: Any = object()
 

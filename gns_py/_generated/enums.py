@@ -50,7 +50,7 @@ class EndReasonRange(Enum):
     explanation: str
     """One sentence for people."""
     can_retry: bool
-    """Whether trying again can help, for numbers of the range without a member of EndReason."""
+    """True if trying again can help, for numbers of the range without a member of EndReason."""
 
     def __new__(
         cls,
@@ -135,7 +135,7 @@ class EndReason(OpenIntEnum):
     INTERNAL_P2P_NO_CONNECTION = 9999, "Internal to P2P signals: the sender does not know the connection.", True
 
     can_retry: bool
-    """Whether trying again can help."""
+    """True if trying again can help."""
 
     def __new__(cls, value: int, explanation: str = "", can_retry: bool = False) -> EndReason:
         member = int.__new__(cls, value)
@@ -387,7 +387,7 @@ class ConfigValue(NamedIntEnum):
 
     @property
     def locked_after_connect(self) -> bool:
-        """Whether it can only be set when a connection is made or accepted, not later."""
+        """True if it can only be set when a connection is made or accepted, not later."""
         return _OPTIONS[self].locked_after_connect
 
     @property

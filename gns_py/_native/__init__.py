@@ -3,7 +3,7 @@
 One module per section of the header. Other packages use the names that are exported here. Functions take and return
 Python's own types; handles are ints. Calls release the GIL and may be made from any thread.
 
-Errors: functions raise the public exceptions (exception_for()). A function about a connection raises
+Functions raise the public exceptions (exception_for()). A function about a connection raises
 ConnectionGoneError if the connection has ended or is closed here, or if the runtime was stopped: only its caller knows
 which end to report.
 These functions do neither:

@@ -34,7 +34,7 @@ class MailboxReader(Uncopyable):
         self.handle: int = handle[0]
         self._batch = ffi.new("gns_batch *")
         self.fresh = False
-        """Whether the batch in the buffers has not been looked at yet."""
+        """True while the batch in the buffers has not been looked at."""
         self._grow(64, 8 * 1024)
 
     def _grow(self, max_events: int, capacity: int) -> None:
@@ -106,12 +106,12 @@ class MailboxReader(Uncopyable):
 
     @property
     def more(self) -> bool:
-        """Whether more events were pending."""
+        """True if more events were pending."""
         return bool(self._batch.more)
 
     @property
     def logs(self) -> bool:
-        """Whether log records were pending."""
+        """True if log records were pending."""
         return bool(self._batch.logs)
 
 

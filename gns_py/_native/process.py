@@ -13,7 +13,7 @@ from .text import text_of
 
 
 class BuildInfo(NamedTuple):
-    """What the native library is built from."""
+    """The versions that the native library is built from."""
 
     version: str
     """The version of gns_py."""

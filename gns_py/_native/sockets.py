@@ -81,7 +81,7 @@ def close(connection: int, code: int, text: bytes, linger: bool) -> None:
 
 
 def socket_pair(mailbox_a: int, mailbox_b: int, network: bool, identity_a: str, identity_b: str) -> tuple[int, int]:
-    """Make two connected ends and return their handles. An empty identity is none."""
+    """Make two connected ends and return their handles. An empty identity means no identity."""
     handles = ffi.new("uint64_t[2]")
     a, b = identity_a.encode(), identity_b.encode()
     result = lib.gns_socket_pair(mailbox_a, mailbox_b, network, a, len(a), b, len(b), handles, handles + 1)

@@ -1,4 +1,4 @@
-"""connect(): once, or again and again."""
+"""connect(): once, or repeatedly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .waiters import Waiters
 
 _log = logging.getLogger("gns_py")
 
-# Reconnecting, in seconds: the first pause is random, so that the clients of a restarted server do not all come at
+# Reconnecting, in seconds: the first pause is random, so that the clients of a restarted server do not all arrive at
 # once; each further one is longer, up to a limit.
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
@@ -37,10 +37,10 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
     """Connect to a listening GNS program.
 
     ``await connect(...)``, or ``async with connect(...) as connection``, or, to connect again whenever the connection
-    has ended, ``async for connection in connect(...)``. That closes each connection at the end of its round, logs what
-    goes wrong, and waits longer from attempt to attempt, half a second at first and thirty at most. It goes on after
-    every OSError, and ends by break, by any other exception, and by ConnectFailed where trying again cannot help, as
-    with a server that refuses (``end.can_retry``).
+    has ended, ``async for connection in connect(...)``. The iteration closes each connection at the end of its round,
+    logs failures, and pauses longer after each attempt, half a second at first and thirty at most. It continues after
+    every OSError, and ends at a break, at any other exception, and at a ConnectFailed after which trying again cannot
+    help, for example from a server that refuses (``end.can_retry``).
 
     Args:
         host: An address or a name. A name is looked up first (not part of the timeout), and if it has several
@@ -143,7 +143,9 @@ async def _result_of(attempt: Endpoint) -> None:
 def socket_pair(
     *, network: bool = False, identities: tuple[Identity | None, Identity | None] = (None, None)
 ) -> tuple[Connection, Connection]:
-    """Return two connected ends in this process and loop. Neither reports CONNECTED: both are.
+    """Return two connected ends in this process and loop.
+
+    They are established from the start, so neither reports CONNECTED.
 
     Args:
         network: Whether to connect them over UDP on loopback, with encryption, rates and simulated faults, instead of

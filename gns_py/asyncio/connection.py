@@ -175,8 +175,9 @@ class Connection(SendingConnection):
     async def ping(self) -> float:
         """Wait for an answer of the peer's GNS, not of its application, and return the round trip in seconds.
 
-        A packet that is lost is sent again, and measured anew. Any number of tasks can wait: those that ask while one
-        ping is under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no packet.
+        A packet that is lost is sent again, and the measurement restarts. Any number of tasks can wait: those that ask
+        while one ping is under way share its answer. ``stats().ping_ms`` has GNS's own smoothed measure, which costs no
+        packet.
 
         Raises:
             ConnectionClosed: The connection has ended.

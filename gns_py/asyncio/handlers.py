@@ -61,7 +61,7 @@ class TaskServer(ABC, Generic[T]):
             timeout: Seconds to wait for the handlers; None waits without a limit.
 
         Returns:
-            Whether all handlers returned by themselves. The others are cancelled.
+            True if all handlers returned by themselves. The others are cancelled.
 
         Raises:
             TypeError: ``timeout`` is not a number.
@@ -101,8 +101,8 @@ class TaskServer(ABC, Generic[T]):
         """Run the handler in a task of its own.
 
         Args:
-            client: What the handler gets, and what is closed when it returns.
-            served: What tells its own end from other exceptions.
+            client: The connection or session that the handler gets, and that is closed when it returns.
+            served: Recognizes exceptions that only report its own end.
         """
         task = asyncio.ensure_future(self._handle(client, served))
         self._handlers.add(task)

@@ -81,6 +81,7 @@ class OpenListener:
         self._owns_connections = owns_connections
 
     async def __call__(self) -> tuple[Listener[Connection], LoopRequests]:
+        """Open the port in the running loop, and return its listener and requests."""
         host, port = self._where
         where = (await resolve_in_executor(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()
@@ -108,7 +109,7 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         host: An address or name of this machine. "0.0.0.0" is all of IPv4, "::" all of IPv4 and IPv6; "" is "::", or
             "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called.
         port: The UDP port; 0 finds a free one, which ``address`` reports.
-        config: Options of the connections that come in.
+        config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
             for no limits.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the

@@ -15,9 +15,9 @@ from .._core.mailbox import Mailbox
 from ..errors import ForkedError, NotRunningError
 from .waiters import Home, forget
 
-# Seconds between two looks for events, while a loop that cannot watch descriptors ends.
+# Seconds between two checks for events, while a loop that cannot watch descriptors ends.
 _LAST_EVENTS = 0.005
-# Seconds until what could not be read is tried again.
+# Seconds until events that could not be read are tried again.
 _PAUSE = 0.1
 _log = logging.getLogger("gns_py")
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopMailbox] = weakref.WeakKeyDictionary()
@@ -88,7 +88,7 @@ class LoopMailbox(Mailbox):
             kept.discard(thing)
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
-        """Dispatch what waits, unless called re-entrantly or from another thread: the loop will do it then."""
+        """Dispatch pending events, unless called re-entrantly or from another thread: the loop will do it then."""
         if self.is_attached and (threading.get_ident() == self._thread or self.home.is_closed):
             super().receive_if_idle(until)
             self.detach_if_idle()
@@ -103,7 +103,7 @@ class LoopMailbox(Mailbox):
 
     def forget(self, handle: int) -> None:
         """See Mailbox."""
-        if self.home.is_closed:  # no one will read of its end
+        if self.home.is_closed:  # no one will read its end
             self.remove(handle)
             self.detach_if_idle()
 
@@ -186,10 +186,10 @@ class LoopMailbox(Mailbox):
                     self._reader.destroy()
 
     def _on_watched(self, _: object = None) -> None:
-        """Take notice that the watcher task has ended.
+        """Handle the end of the watcher task.
 
         If the mailbox is still in use, every task was cancelled, as asyncio.run() does on exit. They may wait for
-        events until they have ended, so look for events at intervals.
+        events until they have ended, so check for events at intervals.
         """
         self._watcher = None
         self._was_watched = True

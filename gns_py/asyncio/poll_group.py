@@ -67,7 +67,7 @@ class PollGroup(BasePollGroup[Connection]):
         endpoint.readers = endpoint.own_readers
 
     async def poll(self) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         Events are MessageReceived and StatusChanged, in order for each connection; the last StatusChanged of a
         connection has an ``end``. Cancelling this loses nothing.

@@ -14,9 +14,11 @@ _COMPLAINT = "_log_destroy_pending"
 class Keeper(Protocol):
     """Keeps things alive: see LoopMailbox."""
 
-    def keep(self, thing: object) -> None: ...
+    def keep(self, thing: object) -> None:
+        """Keep a thing alive."""
 
-    def let_go(self, thing: object) -> None: ...
+    def let_go(self, thing: object) -> None:
+        """Undo keep()."""
 
 
 class Home:
@@ -30,12 +32,12 @@ class Home:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """None once it is gone."""
+        """The loop; None once it is gone."""
         return self._loop()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the loop is closed or gone: no task waits there any longer, and nothing is called later."""
+        """True once the loop is closed or gone: no task waits there any longer, and nothing is called later."""
         loop = self._loop()
         return loop is None or loop.is_closed()
 
@@ -68,7 +70,7 @@ class Waiters(set["asyncio.Future[None]"]):
 
         Args:
             home: The loop.
-            what: What the tasks wait for, for errors.
+            what: The kind of object that the tasks wait for, for errors.
             keeper: Keeps the tasks alive while they wait.
         """
         super().__init__()

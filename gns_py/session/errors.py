@@ -22,7 +22,7 @@ class SessionClosed(GNSError, ConnectionError):
     """The session has ended.
 
     Attributes:
-        end: Who ended it, why, with which code, text and data.
+        end: Which end closed it, why, with which code, text and data.
     """
 
     def __init__(self, end: SessionEnd) -> None:

@@ -1,12 +1,13 @@
-"""GameNetworkingSockets for threads and for game loops: every call that waits, blocks, and says for how long at most.
+"""GameNetworkingSockets for threads and for game loops: blocking calls, each with a timeout.
 
 Three styles, each complete:
 
 - ``connect()`` and ``recv()``, or ``serve()`` with a thread for each connection: like the standard library's sockets;
 - ``listen()`` and ``poll()``: one thread, one loop with a fixed rate, all connections;
-- callbacks, ``on_status_changed=``, called by whatever call of yours reads the events.
+- callbacks, ``on_status_changed=``, called by whichever of your calls reads the events.
 
-What waits in the main thread notices Ctrl-C within 0.1 s.
+Timeouts are in seconds. One that is not a number raises TypeError, a negative one ValueError. A call that waits in the
+main thread notices Ctrl-C within 0.1 s.
 """
 
 from .._core.request import ConnectionRequest

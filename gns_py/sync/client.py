@@ -65,7 +65,9 @@ def connect(
 def socket_pair(
     *, network: bool = False, identities: tuple[Identity | None, Identity | None] = (None, None)
 ) -> tuple[Connection, Connection]:
-    """Return two connected ends in this process, each for its own reader. Neither reports CONNECTED: both are.
+    """Return two connected ends in this process, each for its own reader.
+
+    They are established from the start, so neither reports CONNECTED.
 
     Args:
         network: Whether to connect them over UDP on loopback, with encryption, rates and simulated faults, instead of

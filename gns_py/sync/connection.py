@@ -124,7 +124,7 @@ class Connection(SendingConnection):
             if not endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
                 raise TimeoutError(f"no message within {timeout} s")
         if endpoint.end is not None and not self._inbox:  # in this order: the last message comes before the end
-            # Another thread may have closed it: its callback must hear of the end, too.
+            # Another thread may have closed it: its callback must learn of the end, too.
             endpoint.mailbox.receive_if_idle()
             raise endpoint.closed_error()
 
@@ -141,10 +141,10 @@ class Connection(SendingConnection):
             return
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         For loops with a fixed rate. Messages are MessageReceived, changes StatusChanged, the last of which has an
-        ``end``. A connection that is polled is not read with recv() at the same time: each message comes out once.
+        ``end``. Do not read a polled connection with recv() as well: each message is returned once.
 
         Args:
             timeout: Seconds; None waits without a limit.
@@ -177,8 +177,8 @@ class Connection(SendingConnection):
     def ping(self, timeout: float | None = None) -> float:
         """Wait for an answer of the peer's GNS, not of its application, and return the round trip in seconds.
 
-        A packet that is lost is sent again, and measured anew. Any thread. ``stats().ping_ms`` has GNS's own smoothed
-        measure, which costs no packet.
+        A packet that is lost is sent again, and the measurement restarts. Any thread. ``stats().ping_ms`` has GNS's own
+        smoothed measure, which costs no packet.
 
         Args:
             timeout: Seconds; None waits without a limit.
@@ -228,7 +228,7 @@ class Connection(SendingConnection):
         endpoint = self._endpoint
         if endpoint.end is None and not wait(endpoint.wait_ended, Deadline(timeout).remaining()):
             raise TimeoutError(f"the connection did not end within {timeout} s")
-        endpoint.mailbox.receive_if_idle(lambda: endpoint.end)  # so that on_status_changed hears of it, too
+        endpoint.mailbox.receive_if_idle(lambda: endpoint.end)  # so that on_status_changed learns of it, too
         return endpoint.end or endpoint.closed_error().end
 
     def __enter__(self) -> Connection:

@@ -31,7 +31,7 @@ _SLICE = 0.1
 class ThreadServer(ABC, Generic[T]):
     """A server with a thread that accepts, and one for each handler.
 
-    They are daemons, so that an interpreter that exits with the server open does not wait for its clients.
+    The threads are daemons, so that an interpreter that exits with the server open does not wait for its clients.
     """
 
     def __init__(self, handler: Callable[[T], None], name: str) -> None:
@@ -83,7 +83,7 @@ class ThreadServer(ABC, Generic[T]):
             timeout: Seconds to wait for the handlers; None waits without a limit.
 
         Returns:
-            Whether all handlers returned by themselves. Closing ends those that are still reading.
+            True if all handlers returned by themselves. Closing ends those that are still reading.
 
         Raises:
             TypeError: ``timeout`` is not a number.
@@ -125,7 +125,7 @@ class ThreadServer(ABC, Generic[T]):
         """Wait for requests and decide them."""
 
     def _on_finished(self) -> None:
-        """Take notice that the acceptor ends."""
+        """Do what remains to be done when the acceptor ends."""
 
     def _accept_all(self) -> None:
         try:
@@ -152,8 +152,8 @@ class ThreadServer(ABC, Generic[T]):
         """Run the handler in a thread of its own.
 
         Args:
-            client: What the handler gets, and what is closed when it returns.
-            served: What tells its own end from other exceptions.
+            client: The connection or session that the handler gets, and that is closed when it returns.
+            served: Recognizes exceptions that only report its own end.
             peer: For the thread's name.
 
         Raises:

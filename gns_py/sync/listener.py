@@ -28,7 +28,7 @@ class ListenSocket(BaseListenSocket[Connection]):
     """
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         Events are ConnectionRequest, MessageReceived and StatusChanged (also for what this side closes), in order for
         each connection; the last StatusChanged of a connection has an ``end``. Sleeps natively and wakes at the first
@@ -119,7 +119,7 @@ def listen(
         host: An address or name of this machine. "0.0.0.0" is all of IPv4, "::" all of IPv4 and IPv6; "" is "::", or
             "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called.
         port: The UDP port; 0 finds a free one, which ``address`` reports.
-        config: Options of the connections that come in.
+        config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
             for no limits.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the

@@ -50,7 +50,7 @@ class PollGroup(BasePollGroup[Connection]):
         self.discard(endpoint)
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """Wait for something to happen and return everything that has happened since the last poll().
+        """Wait for something to happen and return everything that has happened since the last call.
 
         Events are MessageReceived and StatusChanged, in order for each connection; the last StatusChanged of a
         connection has an ``end``. Sleeps natively and wakes at the first event.

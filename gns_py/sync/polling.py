@@ -12,7 +12,7 @@ from ..errors import NotRunningError
 
 
 def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -> list[Any]:
-    """Wait for the first event, unless it is over, since then none can arrive, and return all events.
+    """Wait for the first event, unless none can arrive any longer, and return all events.
 
     Args:
         mailbox: Where the events arrive.

@@ -77,7 +77,7 @@ def serve(
 ) -> Server:
     """Start a server and return it: it accepts in the background and runs ``handler(connection)`` in a thread for each.
 
-    Each connection has a thread, so that a handler that waits in recv() holds up no one else, and reads like the
+    Each connection has a thread, so a handler that waits in recv() holds up no one else, and its code reads like the
     protocol it speaks. A connection and its thread take some 50 KiB: for thousands of them use listen() and poll().
     When the handler returns, its connection is closed with 1000; when it raises, with 2001 INTERNAL_ERROR, and the
     exception is logged. A ConnectionClosed of its own connection just ends it.

@@ -177,7 +177,6 @@ def test_a_connection_that_is_collected(
 @pytest.mark.parametrize("where", [in_this_thread, in_another_thread])
 def test_a_server(loop: asyncio.AbstractEventLoop, api: Any, where: Callable[[Callable[[], object]], None]) -> None:
     """Its handlers wait for ever, which asyncio reports; it has nothing else to report."""
-
     handlers: list[Any] = []
 
     async def handler(connection: Any) -> None:

@@ -18,7 +18,7 @@ Seen = list[tuple[str, str]]
 
 
 async def stranger() -> tuple[gns.Connection, gns.Connection]:
-    """The first object in the loop to use it, which stays."""
+    """Make the first object in the loop to use it, which stays."""
     who.set("a stranger")
     return gns.socket_pair()
 

@@ -1,4 +1,4 @@
-// What a connection reports about itself.
+// A connection's reports about itself.
 #include <cstring>
 #include <thread>
 

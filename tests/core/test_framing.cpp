@@ -225,7 +225,7 @@ TEST(framing, several_threads_send_while_others_are_held) {
             OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
             int64_t sent[1];
             OK(gns_framing_sent(link.outbound, sent, 1));
-            CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nothing came in between
+            CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nothing between them
             OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
         }
     });

@@ -1,4 +1,4 @@
-// What gns_send takes and refuses, and that no amount of it ends the process.
+// Messages that gns_send takes and refuses; no amount of them ends the process.
 #include "core.hpp"
 
 namespace {

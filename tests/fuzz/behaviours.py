@@ -77,7 +77,7 @@ def ack(numbers: Iterator[int]) -> bytes:
 
 
 def credit_beyond(ports: Ports, until: float) -> None:
-    """The largest possible credit."""
+    """Give the largest possible credit."""
 
     def once() -> None:
         with establish(ports["echo"]) as raw:
@@ -120,7 +120,7 @@ def goodbye_then_data(ports: Ports, until: float) -> None:
 
 
 def half_open(ports: Ports, until: float) -> None:
-    """A crowd of clients that send nothing, or HELLO and no more, and return when they are sent away."""
+    """Keep a crowd of clients that send nothing, or HELLO and no more, and return when they are sent away."""
     crowd: list[gns.Connection] = []
     numbers = count()
     while time.monotonic() < until:
@@ -158,7 +158,7 @@ def busy(ports: Ports) -> list[gns.Connection]:
 
 
 def vanish(ports: Ports, until: float) -> None:
-    """A client that is killed in the middle of it."""
+    """Act as a client that is killed in the middle of its work."""
     connections = busy(ports)
     print("begun", flush=True)
     time.sleep(min(max(0.0, until - time.monotonic()), 0.05))

@@ -94,7 +94,7 @@ def _established(attacker: Attacker, rng: random.Random) -> None:
 
 
 def _confirms(attacker: Attacker, rng: random.Random) -> None:
-    """The next messages arrive with CONFIRM in one packet, while the listen socket still reads the connection."""
+    """Make the next messages arrive with CONFIRM in one packet, while the listen socket still reads the connection."""
     _welcome(attacker, rng)
     attacker.say(CONFIRM)
 
@@ -105,7 +105,7 @@ def _hasty(attacker: Attacker, rng: random.Random) -> None:  # noqa: ARG001
 
 
 def _busy(attacker: Attacker, rng: random.Random) -> None:  # noqa: ARG001
-    """The server echoes without end and has no credit left; the next messages follow that."""
+    """Make the server echo without end and with no credit left; the next messages follow that."""
     attacker.say(hello(credit=(1, 1)))
     attacker.wait_for("WELCOME")
     attacker.say(CONFIRM)

@@ -88,7 +88,7 @@ def decide(request: Any, later: Callable[[float, Callable[[], object]], object])
 
 
 def accept_if_open(request: Any) -> None:
-    """A request that was decided by the time limit, or is gone, can no longer be accepted."""
+    """Accept a request, unless it was decided by the time limit, or is gone: it can no longer be accepted then."""
     with contextlib.suppress(RuntimeError):
         request.accept(b"at last")
 

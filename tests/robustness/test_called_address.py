@@ -193,7 +193,7 @@ IPV6 = ["fd00:9::1", "fd00:9::2"]
 
 @pytest.fixture(scope="module")
 def link() -> Iterator[tuple[list[str], list[str]]]:
-    """The first arguments of commands that run on the server's and on the client's host."""
+    """Yield the first arguments of commands that run on the server's and on the client's host."""
     if shutil.which("ip") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("network namespaces need root and iproute2")
     hosts = [f"gns-py-{os.getpid()}-{end}" for end in ("server", "client")]

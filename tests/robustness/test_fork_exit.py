@@ -424,7 +424,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 if sys.platform == "linux":
 
     def test_forked_child_does_not_keep_the_port(spawn: Callable[..., Process]) -> None:
-        """exec closes sockets, so a program that a server starts does not hold its port."""
+        """Sockets are closed by exec, so a program that a server starts does not hold its port."""
         program = """
 import subprocess, sys
 import gns_py.sync as gns

@@ -221,7 +221,7 @@ print([name for name in sys.modules.keys() - others if name.startswith("multipro
 
 
 def test_the_parent_keeps_its_connections_until_its_children_have_ended() -> None:
-    """multiprocessing's own cleanup runs before the interpreter's; in the main process GNS has no part in it."""
+    """The cleanup of multiprocessing runs before the interpreter's; in the main process GNS has no part in it."""
     assert multiprocessing.parent_process() is None
     from multiprocessing import util
 

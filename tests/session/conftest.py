@@ -44,7 +44,7 @@ EndsMaker = Callable[..., Ends]
 
 @pytest.fixture
 def make_ends(sessions: SessionApi, fast: Config) -> Iterator[EndsMaker]:
-    """Yield make_ends(session_config for both, server=..., config=...), which makes a session over UDP on loopback."""
+    """Yield a function (session_config for both, server=..., config=...) that makes a session over UDP on loopback."""
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
 
         def make(

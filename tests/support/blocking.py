@@ -57,7 +57,7 @@ class BlockingAsyncio:
         on_status_changed: StatusCallback | None = None,
         wait: bool = True,
     ) -> sync.Connection:
-        """Connect; wait=False returns the connection of the first status change while connect() goes on."""
+        """Connect; wait=False returns the connection of the first status change while connecting goes on."""
         begun: queue.SimpleQueue[sync.Connection] = queue.SimpleQueue()
 
         def tell(event: gns.StatusChanged[gns.Connection]) -> None:
@@ -104,7 +104,7 @@ class BlockingAsyncio:
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
         on_status_changed: StatusCallback | None = None,
     ) -> sync.Server:
-        """Serve; the handler runs in a thread, and the coroutine function that serve() is given waits for it."""
+        """Serve; the handler runs in a thread, and the coroutine function that the server is given waits for it."""
 
         async def handle(connection: gns.Connection) -> None:
             await self._loop.run_in_executor(self._handlers, handler, self.show(connection))

@@ -11,10 +11,9 @@ _PROCESS = psutil.Process()
 
 
 def open_descriptors() -> int:
-    """Return the number of descriptors (handles on Windows) without the one that GNS on Linux opens when it first finds
-    itself slow.
+    """Return the number of open descriptors (handles on Windows), without GNS's own.
 
-    It keeps that file, its process's status, for good.
+    GNS on Linux opens one when it first finds itself slow: its process's status, a file that it keeps for good.
     """
     if hasattr(_PROCESS, "num_handles"):
         return int(_PROCESS.num_handles())

@@ -56,7 +56,7 @@ class BlockingSessions(BlockingAsyncio):
         on_request: Callable[[Any], Any] | None = None,
         **named: Any,
     ) -> Any:
-        """Serve; handler and on_request run in threads, which the coroutine functions given to serve() wait for."""
+        """Serve; handler and on_request run in threads, which the coroutine functions that the server gets wait for."""
 
         async def handle(session: gns.Session) -> None:
             await self._loop.run_in_executor(self._handlers, handler, self.show(session))

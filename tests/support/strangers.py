@@ -94,7 +94,7 @@ class Strangers:
 
 
 def challenge_request(connection: int) -> bytes:
-    """Padded to 512 bytes, as GNS requires."""
+    """Return a request, padded to 512 bytes, as GNS requires."""
     body = struct.pack("<BIBQBB", 0x0D, connection, 0x19, 1, 0x20, 13)
     return (struct.pack("<BH", _CHALLENGE_REQUEST, len(body)) + body).ljust(512, b"\0")
 
@@ -148,7 +148,7 @@ def _places(message: bytes) -> dict[int, int]:
 
 @contextlib.contextmanager
 def flood(server: _Address, hosts: Sequence[str]) -> Iterator[Strangers]:
-    """Sends requests again and again, as fast as it can, in a thread of its own."""
+    """Send requests again and again, as fast as possible, in a thread of its own."""
     stop = threading.Event()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-// What the exported functions have in common: handles are looked up, and GNS's
+// Code that the exported functions share: handles are looked up, and GNS's
 // connections are touched on the pump only.
 #pragma once
 

@@ -1,5 +1,6 @@
-// What the mended GNS (cmake/gns_mended.cmake) asks and reports about connections that arrive over UDP. Included by
-// GNS's own source, so it depends on neither side. All of it is called with GNS's global lock held, and must not throw.
+// The questions and reports of the mended GNS (cmake/gns_mended.cmake) about connections that arrive over UDP. Included
+// by GNS's own source, so it depends on neither side. All of it is called with GNS's global lock held, and must not
+// throw.
 #pragma once
 
 #include <cstdint>

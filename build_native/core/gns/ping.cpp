@@ -11,7 +11,7 @@ using namespace SteamNetworkingSocketsLib;
 
 constexpr const char *tag = "gns_core ping";
 
-// What is sent and not acknowledged is a protected member of the connection.
+// The record of data sent and not acknowledged is a protected member of the connection.
 struct Inside : CSteamNetworkConnectionBase {
     static const SSNPSenderState &sender(const CSteamNetworkConnectionBase &connection) {
         return connection.*&Inside::m_senderState;

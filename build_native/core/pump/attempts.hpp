@@ -9,7 +9,7 @@
 
 namespace gns_core {
 
-// What a peer learns if its connection ends because of that.
+// The reason that a peer receives if its connection ends because such work failed.
 constexpr const char *no_memory_text = "this end has no memory for the connection";
 
 class Attempts {

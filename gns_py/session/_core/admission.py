@@ -80,7 +80,7 @@ class AdmissionCounters:
 
 @dataclass
 class _Caller:
-    """What is remembered about an address."""
+    """The record of an address."""
 
     pending: int = 0
     sessions: int = 0
@@ -109,7 +109,7 @@ class Admission:
     _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
 
     def request(self, address: Address | None, now: float) -> Refusal | None:
-        """Let a client in, which then counts as pending, and return None, or return why not."""
+        """Let a client in, count it as pending, and return None; or return why it is refused."""
         rules, counters = self.rules, self.counters
         counters.requested += 1
         if self.is_draining:
@@ -160,11 +160,11 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether a place has to be made for one more handshake."""
+        """True if a place has to be made for another handshake."""
         return _reaches(self.rules.max_pending, self.pending)
 
     def finish_handshake(self, address: Address | None, *, established: bool) -> None:
-        """Take notice that a handshake is over. If it was established, take_place() has counted the session."""
+        """Record that a handshake is over. If it was established, take_place() has counted the session."""
         host = _host(address)
         caller = self._busy[host]
         self.pending -= 1
@@ -174,7 +174,7 @@ class Admission:
         self._sort(host, caller)
 
     def leave(self, address: Address | None) -> None:
-        """Take notice that a session is over, or a handshake that had taken its place."""
+        """Record that a session is over, or a handshake that had taken its place."""
         host = _host(address)
         caller = self._busy[host]
         self.sessions -= 1

@@ -1,4 +1,4 @@
-"""Checks of what an application passes in."""
+"""Checks of an application's arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TEXT = Text(MAX_TEXT)
 
 
 def check_goodbye(code: int, text: str, data: bytes) -> None:
-    """Check what a goodbye carries.
+    """Check the contents of a goodbye.
 
     Raises:
         TypeError: An argument has the wrong type.

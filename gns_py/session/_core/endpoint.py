@@ -53,7 +53,7 @@ class SessionEndpoint(ABC):
         self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.is_kept = False
-        """Whether it goes on although the application may have dropped it: it is closing."""
+        """True while it goes on although the application may have dropped it: it is closing."""
         self.watcher: Callable[[SessionEndpoint], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
         self._watched: Phase | None = None
@@ -74,7 +74,7 @@ class SessionEndpoint(ABC):
 
     @property
     def is_established(self) -> bool:
-        """Whether both ends know that they have the session, and neither has said goodbye."""
+        """True while both ends know that they have the session, and neither has said goodbye."""
         return self.engine.phase is Phase.ESTABLISHED
 
     def delivered_end(self) -> SessionEnd | None:
@@ -84,17 +84,17 @@ class SessionEndpoint(ABC):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the session has ended."""
+        """True once the session has ended."""
         return self.engine.phase is Phase.ENDED
 
     def belong_to(self, session: object) -> None:
-        """Name the application's object, and begin to receive."""
+        """Set the application's object, and begin to receive."""
         self._session = weakref.ref(session)
         self.endpoint.attach(self)
         self.on_change()
 
     def abandon(self) -> None:
-        """Close the connection of a session that was dropped. At any moment, in any thread."""
+        """Close the connection of a session that was dropped. Called at any moment, on any thread."""
         text = connection_end_text(0, "the session was dropped").encode()
         self.endpoint.abandon(CloseReason.ABORTED.native_code, text)
 
@@ -199,18 +199,18 @@ class SessionEndpoint(ABC):
 
     @abstractmethod
     def announce_change(self) -> None:
-        """Wake those who wait for a change (a message, the phase, room), and note the time of the next tick."""
+        """Wake everyone who waits for a change (a message, the phase, room), and note the time of the next tick."""
 
     @abstractmethod
     def keep_alive(self) -> None:
-        """See to it that the session goes on until it has ended, whether or not the application drops it."""
+        """Keep the session going until it has ended, even if the application drops it."""
 
     @abstractmethod
     def count_handled(self, message: Message) -> None:
-        """Stop counting a message against the bounds of the core, where it still counts."""
+        """Stop counting a message against the core's receive limits, if it still counts."""
 
     def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call what changes the engine, so that no signal handler's exception cuts it in two where avoidable."""
+        """Call a function that changes the engine: if possible, no signal handler's exception cuts it in two."""
         return function(*arguments)
 
     # ---- working with the engine ----
@@ -232,7 +232,7 @@ class SessionEndpoint(ABC):
     def act(self, function: Callable[..., None], *arguments: object) -> None:
         """Call a method of the engine with the arguments and the time.
 
-        What it raises ends the session and is logged; it is not the caller's.
+        An exception in it ends the session and is logged; it does not reach the caller.
         """
         with self.lock:
             try:
@@ -256,7 +256,7 @@ class SessionEndpoint(ABC):
         self.run(self.act, self.engine.tick)
 
     def take(self) -> Message | None:
-        """Take the next message, with the acknowledgement that this may mean, or return None."""
+        """Take the next message, or return None. Sends the acknowledgement that may then be due."""
         inbox = self.inbox
         message = inbox.take()
         return self.acknowledge(message) if inbox.acks_due != inbox.acks_sent else message
@@ -290,7 +290,7 @@ class SessionEndpoint(ABC):
     # ---- the end ----
 
     def begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
-        """Say goodbye. Raises TypeError and ValueError for what cannot be said."""
+        """Say goodbye. Raises TypeError or ValueError for arguments that cannot be sent."""
         check_goodbye(code, text, data)
         if code == EndReason.INTERNAL_ERROR:
             reason = CloseReason.INTERNAL_ERROR

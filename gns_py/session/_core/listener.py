@@ -53,7 +53,7 @@ class SessionListener(ABC, Generic[S]):
 
     @abstractmethod
     def make_session(self, connection: Any, make_engine: EngineMaker) -> S:  # noqa: ANN401 - the API's own class
-        """Make a session, in whose handshake the client is to speak first."""
+        """Make a session, in whose handshake the client speaks first."""
 
     @abstractmethod
     def wake(self) -> None:
@@ -64,12 +64,12 @@ class SessionListener(ABC, Generic[S]):
         self.hand_out(session)
 
     def on_handshake_changed(self, endpoint: SessionEndpoint) -> None:
-        """Take notice that a handshake goes on, perhaps with another time limit."""
+        """Note that a handshake goes on, perhaps with another time limit."""
 
     # ---- letting clients in ----
 
     def admit(self, request: ConnectionRequest[Any]) -> None:
-        """Begin a handshake, or reject the client. Whatever goes wrong here concerns only that client.
+        """Begin a handshake, or reject the client. A failure here affects only that client.
 
         Raises:
             NotRunningError: GNS was stopped.
@@ -157,7 +157,7 @@ class SessionListener(ABC, Generic[S]):
 
 
 def say_goodbye_to_all(sessions: Iterable[Any], code: int, text: str) -> None:
-    """Close sessions as a server does that is closed. One that fails is ended all the same.
+    """Close sessions because their server is closing. One whose goodbye fails is ended all the same.
 
     Raises:
         TypeError: ``code`` or ``text`` has the wrong type.
@@ -181,7 +181,7 @@ class BaseListenSocket(Uncopyable, Generic[S]):
     def __init__(self, listener: SessionListener[S]) -> None:
         self._listener = listener
         self.address: Address = listener.listener.address
-        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
+        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__name__} {self.address}>"

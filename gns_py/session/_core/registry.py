@@ -27,7 +27,7 @@ class SessionRegistry(Generic[S]):
         self._admission = Admission(rules)
         self._lock = threading.Lock()
         self._handshakes: dict[SessionEndpoint, S] = {}
-        # Established ones. If an application drops a session, that is noticed, and is its end.
+        # Established ones. If an application drops a session, that is noticed, and ends it.
         self._sessions: dict[weakref.ref[S], SessionEndpoint] = {}
         self._dropped: deque[weakref.ref[S]] = deque()
 
@@ -63,7 +63,7 @@ class SessionRegistry(Generic[S]):
             oldest.run(oldest.act, _engine_of(oldest).give_way)
 
     def give_up(self, address: Address | None) -> None:
-        """Take notice that a client was let in, but that its handshake did not begin."""
+        """Record that a client was let in, but that its handshake did not begin."""
         with self._lock:
             self._admission.finish_handshake(address, established=False)
 
@@ -85,7 +85,7 @@ class SessionRegistry(Generic[S]):
             self._handshakes[endpoint] = session
 
     def advance(self, endpoint: SessionEndpoint) -> ServerStep | None:
-        """Take notice of a change.
+        """Record a change of a handshake or session.
 
         Returns:
             DECISION once the application has to decide, NOTHING once the session is established, None otherwise.

@@ -47,7 +47,7 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     @property
     def is_authenticated(self) -> bool:
-        """Whether GNS has verified the identity."""
+        """True if GNS has verified the identity."""
         return not self._session.info().flags & InfoFlags.UNAUTHENTICATED
 
     @property
@@ -62,7 +62,7 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     @property
     def is_open(self) -> bool:
-        """Whether it still waits for the decision."""
+        """True while it waits for the decision."""
         return self._engine.is_undecided
 
     def accept(self, data: bytes = b"") -> S:
@@ -118,7 +118,7 @@ class SessionRequest(Uncopyable, Generic[S]):
 
 
 def decide(request: SessionRequest[S], on_request: Callable[[SessionRequest[S]], object] | None) -> object:
-    """Ask the application, and return what it returns, for the API to deal with. Without a callback, accept."""
+    """Ask the application, and return its answer, for the API to deal with. Without a callback, accept."""
     if not request.is_open:
         return None
     try:

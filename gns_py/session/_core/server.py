@@ -1,4 +1,4 @@
-"""What the servers of all APIs offer. Nothing in here waits."""
+"""The part that the servers of all APIs share. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BaseServer(Uncopyable, Generic[S]):
     def __init__(self, listener: SessionListener[S]) -> None:
         self._listener = listener
         self.address: Address = listener.listener.address
-        """Where it listens: (host, port), with the port that was found if 0 was asked for."""
+        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__name__} {self.address}>"

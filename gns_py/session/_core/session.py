@@ -1,4 +1,4 @@
-"""What the sessions of all APIs offer. Nothing in here waits."""
+"""The part that the sessions of all APIs share. Nothing in here waits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class BaseSession(BaseConnection, Generic[C]):
 
     @property
     def is_established(self) -> bool:
-        """Whether both ends know that they have the session, and neither has said goodbye."""
+        """True while both ends know that they have the session, and neither has said goodbye."""
         return self._internal.is_established
 
     @property

@@ -40,7 +40,7 @@ class ListenSocket(BaseListenSocket[Session]):
     async def accept(self, data: bytes = b"") -> Session:
         """Wait for the next session and return it once it is established.
 
-        While this waits, every client that comes is accepted with the data, so that one that is slow to confirm does
+        While this waits, every client that arrives is accepted with the data, so that one that is slow to confirm does
         not hold up others. Cancelling this, or a time limit around it, loses no session: those that are established
         and were not returned are returned by the next calls.
 
@@ -93,6 +93,7 @@ class OpenSessionListener:
         self._open = OpenListener(host, port, config, limits, on_status_changed, owns_connections=False)
 
     async def __call__(self) -> LoopListener:
+        """Open the port in the running loop, and return its listener."""
         return LoopListener(*await self._open(), self._config, self._rules)
 
 

@@ -132,7 +132,9 @@ class Session(BaseSession[Connection]):
             raise StopAsyncIteration from None
 
     async def drain(self) -> None:
-        """Wait until no message waits for the peer to read, and the network has taken half. Any number of tasks.
+        """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for.
+
+        Any number of tasks can wait.
 
         Raises:
             SessionClosed: The session has ended.

@@ -4,7 +4,7 @@ Two rules:
 
 1. Everything that changes the state of a session starts here, in a method that gets the time. The parts (keep-alive,
    goodbyes, time limits, queues) keep records and answer questions; only an engine sends frames and closes.
-2. This file does not know which end it is. What differs, above all the handshake, is in ClientEngine and ServerEngine.
+2. This file does not know which end it is. ClientEngine and ServerEngine have what differs, above all the handshake.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Engine(ABC):
         self._progress()
 
     def ask_for_room(self) -> None:
-        """Have the transport announce room, if the outbox needs it. To be called after putting a message into it."""
+        """Ask the transport to announce room if the outbox needs it. Call this after putting a message in."""
         if self.outbox.waits_for_room:
             self.transport.request_room_event()
 
@@ -405,7 +405,7 @@ class Engine(ABC):
     def _is_closing_over(self) -> bool:
         status = self._closing.check(self._now, self._measure_progress)
         if status is ClosingStatus.STALLED and not self.goodbyes.is_said and not self.keep_alive.is_waiting:
-            # Messages wait for credit: the answer tells how far the peer has read.
+            # Messages wait for credit: the answer reports how far the peer has read.
             self.queue_frame(self.keep_alive.ping())
         return status is ClosingStatus.OVER
 

@@ -86,9 +86,11 @@ class VarInt:
         self._maximum = maximum
 
     def read(self, reader: Reader) -> int:
+        """See FieldType."""
         return self._checked(reader.varint())
 
     def write(self, value: int) -> bytes:
+        """See FieldType."""
         return varint(self._checked(value))
 
     def _checked(self, value: int) -> int:
@@ -104,9 +106,11 @@ class IntegerIn:
         self._ranges = ranges
 
     def read(self, reader: Reader) -> int:
+        """See FieldType."""
         return self._checked(reader.varint())
 
     def write(self, value: int) -> bytes:
+        """See FieldType."""
         return varint(self._checked(value))
 
     def _checked(self, value: int) -> int:
@@ -123,9 +127,11 @@ class SizedBytes:
         self._size = VarInt(minimum, maximum)
 
     def read(self, reader: Reader) -> bytes:
+        """See FieldType."""
         return reader.take(self._size.read(reader))
 
     def write(self, value: bytes) -> bytes:
+        """See FieldType."""
         return self._size.write(len(value)) + value
 
 
@@ -136,6 +142,7 @@ class Text:
         self._bytes = SizedBytes(maximum)
 
     def read(self, reader: Reader) -> str:
+        """See FieldType."""
         try:
             text = self._bytes.read(reader).decode()
         except UnicodeDecodeError as error:
@@ -143,6 +150,7 @@ class Text:
         return self._checked(text)
 
     def write(self, value: str) -> bytes:
+        """See FieldType."""
         try:
             return self._bytes.write(self._checked(value).encode())
         except UnicodeEncodeError as error:
@@ -162,9 +170,11 @@ class FixedBytes:
         self._size = size
 
     def read(self, reader: Reader) -> bytes:
+        """See FieldType."""
         return reader.take(self._size)
 
     def write(self, value: bytes) -> bytes:
+        """See FieldType."""
         if len(value) != self._size:
             raise FrameError(f"{len(value)} bytes instead of {self._size}")
         return bytes(value)
@@ -174,9 +184,11 @@ class RemainingBytes:
     """The bytes that are left of the message."""
 
     def read(self, reader: Reader) -> bytes:
+        """See FieldType."""
         return reader.take(reader.left)
 
     def write(self, value: bytes) -> bytes:
+        """See FieldType."""
         return value
 
 
@@ -188,6 +200,7 @@ class LaneNumbers:
     _sequence = VarInt(1)
 
     def read(self, reader: Reader) -> Mapping[int, int]:
+        """See FieldType."""
         lanes: dict[int, int] = {}
         last = -1
         for _ in range(self._count.read(reader)):
@@ -199,6 +212,7 @@ class LaneNumbers:
         return lanes
 
     def write(self, value: Mapping[int, int]) -> bytes:
+        """See FieldType."""
         lanes = sorted((lane, sequence) for lane, sequence in value.items() if sequence)
         return self._count.write(len(lanes)) + b"".join(
             self._lane.write(lane) + self._sequence.write(sequence) for lane, sequence in lanes
@@ -213,7 +227,9 @@ class ListOf(Generic[T]):
         self._count = VarInt(0, maximum)
 
     def read(self, reader: Reader) -> tuple[T, ...]:
+        """See FieldType."""
         return tuple(self._item.read(reader) for _ in range(self._count.read(reader)))
 
     def write(self, value: tuple[T, ...]) -> bytes:
+        """See FieldType."""
         return self._count.write(len(value)) + b"".join(map(self._item.write, value))

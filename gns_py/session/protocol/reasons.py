@@ -51,6 +51,7 @@ class CloseReason(NamedIntEnum):
     """True if the session itself can continue on a new connection, provided that both ends can resume."""
 
     def __new__(cls, value: int, explanation: str = "", recoverable: bool = False) -> CloseReason:
+        """Make a member. See its attributes."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.explanation = explanation

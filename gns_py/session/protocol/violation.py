@@ -59,8 +59,8 @@ def check_keyed(
     """Return the frame if it is KEYED. The transport unpacks all others, unless they must not arrive now.
 
     Args:
-        frame: What has arrived.
-        message: The message that the frame was.
+        frame: The frame that has arrived.
+        message: The message that held it.
         received: The number of the last message that has arrived on each lane.
         max_message: The size of the longest message allowed, in bytes.
 

@@ -112,10 +112,10 @@ class ThreadEndpoint(SessionEndpoint):
             self.tick_if_due()
 
     def wait(self, deadline: Deadline, ready: Callable[[], object]) -> bool:
-        """Wait for a change: by reading or, while another thread reads, for that one to bring it, unless it is there.
+        """Wait for a change, by reading or, while another thread reads, until that one brings it, unless it is there.
 
         Returns:
-            Whether something was read.
+            True if something was read.
         """
         if (look := self.look_at_listener) is not None:
             try:
@@ -152,7 +152,7 @@ class ThreadEndpoint(SessionEndpoint):
         return True
 
     def keep_going(self) -> bool:
-        """Do, on the ticker's thread, what no reader does at present; return whether there is more to come."""
+        """Do, on the ticker's thread, what no reader does at present; return whether more will be due."""
         if self.look_at_listener is None:  # else the listen socket does it
             mailbox = self.endpoint.mailbox
             if not mailbox.is_read:

@@ -39,8 +39,8 @@ class ListenSocket(BaseListenSocket[Session]):
     def accept(self, data: bytes = b"", timeout: float | None = None) -> Session:
         """Wait for the next session and return it once it is established.
 
-        While this waits, every client that comes is accepted with the data, so that one that is slow to confirm does
-        not hold up others. Sessions that are established but were not returned, because the time was over for example,
+        While this waits, every client that arrives is accepted with the data, so that one that is slow to confirm does
+        not hold up others. Sessions that are established but were not returned, for example because the time was over,
         are returned by the next calls.
 
         Args:

@@ -129,7 +129,7 @@ class Session(BaseSession[Connection]):
             return
 
     def drain(self, timeout: float | None = None) -> None:
-        """Wait until no message waits for the peer to read, and the network has taken half. Any thread.
+        """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for. Any thread.
 
         Args:
             timeout: Seconds; None waits without a limit.
@@ -166,7 +166,7 @@ class Session(BaseSession[Connection]):
             raise self._internal.closed_error() from None
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> bytes:
-        """Say goodbye, after everything that was sent, and return the data of the peer's own close(). Any thread.
+        """Say goodbye, after everything that was sent, and return the data of the peer's own goodbye. Any thread.
 
         Messages that arrive from now on are dropped. If the peer does not answer within ``close_timeout``, the
         connection is closed, and the result is empty. If the peer has said goodbye first, its code and text hold, and

@@ -1,4 +1,4 @@
-"""The internal listener of sessions of threads: one thread at a time looks for what comes in."""
+"""The internal listener of sessions of threads: one thread at a time looks for arrivals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PAUSE = 0.05
 
 
 class ThreadListener(SessionListener[Session]):
-    """An open port for sessions. One thread at a time looks for what comes in; others can wait meanwhile."""
+    """An open port for sessions. One thread at a time looks for arrivals; others can wait meanwhile."""
 
     def __init__(self, listener: Listener[Connection], config: SessionConfig, rules: AdmissionRules) -> None:
         super().__init__(listener, config, rules)
@@ -66,7 +66,7 @@ class ThreadListener(SessionListener[Session]):
 
     @contextlib.contextmanager
     def as_reader(self) -> Iterator[None]:
-        """Be the one thread that wants requests, within the block; raise ConcurrencyError if there is another."""
+        """Make this thread the one that wants requests, within the block. Raises ConcurrencyError if another is."""
         try:
             del self._reading[0]
         except IndexError:
@@ -85,7 +85,7 @@ class ThreadListener(SessionListener[Session]):
             self.look(Deadline(None))
 
     def look(self, deadline: Deadline, is_enough: Callable[[], object] = lambda: False) -> None:
-        """Wait for something to come in, and deal with it; while another thread looks, wait until it has done that.
+        """Wait for something to arrive, and deal with it; while another thread looks, wait until it has done that.
 
         Args:
             deadline: When to return at the latest.

@@ -18,10 +18,10 @@ class Ticking(Protocol):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it needs no more rounds."""
+        """True if it needs no more rounds."""
 
     def keep_going(self) -> bool:
-        """Do what is due; return whether there is more to come."""
+        """Do what is due; return whether more will be due."""
 
 
 class Ticker:

@@ -173,7 +173,7 @@ def test_a_server_says_goodbye_to_all_though_it_fails_for_one(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [LookupError("as planned"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_callbacks_that_raise(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
-    """In the accepting thread of a blocking server it may be any exception. (In asyncio, SystemExit ends the loop.)"""
+    """In the accepting thread of a blocking server it may be any exception; in asyncio, SystemExit ends the loop."""
     from gns_py.session import sync
 
     def fail(*_: object) -> None:

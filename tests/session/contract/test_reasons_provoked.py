@@ -77,7 +77,7 @@ def test_every_reason_is_provoked_or_waits_for_resuming() -> None:
 
 @pytest.fixture(params=["client", "server"])
 def connect(request: pytest.FixtureRequest, peer: StartPeer) -> Iterator[Connect]:
-    """Yield a session with a separate program: connect(config=..., session_config=...)."""
+    """Yield a function (config=..., session_config=...) that makes a session with a separate program."""
     with ExitStack() as stack:
 
         def connect(**named: Any) -> tuple[Session, Peer]:
