@@ -40,6 +40,10 @@ class ThreadEndpoint(SessionEndpoint):
         self._due = inf  # when to tick
         self.look_at_listener: Look | None = None
         """Reads the listener's mailbox, while that one has the session's events."""
+
+    def belong_to(self, session: object) -> None:
+        """See SessionEndpoint."""
+        super().belong_to(session)
         ticker.add(self)
 
     def wake_readers(self) -> None:
