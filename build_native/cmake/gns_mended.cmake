@@ -88,7 +88,7 @@ target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}
 # Selecting a lane from 8 on takes a byte and a number: unmended, one byte less is sent than was written, and the peer ends the
 # connection.
 #
-# What must be sent again is kept in order by a search from the beginning for each piece: unmended, it takes half a second each
+# Data to be sent again is kept in order by a search from the beginning for each piece: unmended, it takes half a second each
 # time that all of 16,384 pieces are late, and meanwhile nothing is sent or received on any connection of the process. With a
 # search from both ends at once, the place is found at the first step in most cases: it is the end.
 #
@@ -103,9 +103,9 @@ target_include_directories(GameNetworkingSockets_s PRIVATE ${PROJECT_SOURCE_DIR}
 # wait on a connection; the lane that has the most loses its oldest message. (No one needs more: a message has at most 15, and
 # what was lost is not sent again.)
 #
-# What a peer reports as lost is searched from the newest packet in flight backwards, each time that it is reported: unmended, a
-# packet of 1,200 bytes that reports it 200 times costs 200 times the number of packets in flight. An honest peer reports it once
-# per packet; what is already known to be lost is now skipped after 512 steps.
+# A packet that a peer reports as lost is searched from the newest packet in flight backwards, each time that it is
+# reported: unmended, a packet of 1,200 bytes that reports it 200 times costs 200 times the number of packets in flight. An
+# honest peer reports it once per packet; what is already known to be lost is now skipped after 512 steps.
 set(first_loop "for ( int j = 1 ; j < nLanes ; ++j )")
 set(nack_loop "while ( inFlightPkt->first >= nPktNumNackBegin )")
 gns_mend(clientlib/steamnetworkingsockets_snp.h

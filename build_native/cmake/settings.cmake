@@ -23,7 +23,7 @@ if(NOT GNS_PY_SANITIZE MATCHES "^(|address,undefined|thread)$")
   message(FATAL_ERROR "GNS_PY_SANITIZE=${GNS_PY_SANITIZE}: choose address,undefined or thread")
 endif()
 
-# What find_package found for one mode would silently be used for the other.
+# The results of find_package for one mode would silently be used for the other.
 if(NOT GNS_PY_MODE STREQUAL "${GNS_PY_CONFIGURED_MODE}" AND DEFINED CACHE{GNS_PY_CONFIGURED_MODE})
   message(FATAL_ERROR "${CMAKE_BINARY_DIR} was configured with GNS_PY_MODE=${GNS_PY_CONFIGURED_MODE}: "
     "delete it, or use another build folder for GNS_PY_MODE=${GNS_PY_MODE}")

@@ -19,7 +19,7 @@ namespace gns_core {
 
 enum class Refusal { none, rate, half_open, half_open_per_address, connections_per_address };
 
-// What a refused peer is told.
+// Returns the text for a refused peer.
 const char *refusal_text(Refusal refusal) noexcept;
 // 0, or GNS_ERROR_BAD_VALUE.
 int32_t check_limits(const gns_limits &limits) noexcept;

@@ -13,7 +13,7 @@ namespace gns_core {
 int32_t effective_int(ESteamNetworkingConfigValue value, HSteamNetConnection gns_handle);
 
 void apply_limits(Connection &connection, const QueueLimits &limits);
-// Whether refresh_send_limits must follow a change of this option.
+// Returns whether refresh_send_limits must follow a change of this option.
 bool has_send_limits(int32_t value);
 // Serving thread.
 void refresh_send_limits(Connection &connection, HSteamNetConnection gns_handle);

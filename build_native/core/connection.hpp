@@ -20,8 +20,8 @@ class Admission;
 class Mailbox;
 class History;
 
-// What a connection has queued or unacked. It outlives its connection, because GNS frees messages whenever it likes, on
-// any thread; therefore everything is atomic.
+// The account of what a connection has queued or unacked. It outlives its connection, because GNS frees messages
+// whenever it likes, on any thread; therefore everything is atomic.
 struct SendAccount {
     std::atomic<int64_t> bytes{0};
     std::atomic<int64_t> messages{0};
@@ -41,7 +41,7 @@ struct QueueLimits {
     int32_t max_segments = 16384;
 };
 
-// What gns_connection_notify_drained waits for.
+// The bound that gns_connection_notify_drained waits for.
 struct DrainBound {
     int64_t bytes = -1; // negative: no caller waits
     int64_t segments = -1;

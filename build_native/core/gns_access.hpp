@@ -1,4 +1,4 @@
-// Whether GNS runs, and the lock that keeps it running during a direct call.
+// The flag that says that GNS runs, and the lock that keeps it running during a direct call.
 #pragma once
 
 #include <atomic>

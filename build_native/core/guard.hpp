@@ -1,4 +1,4 @@
-// What stands between a C caller and the core: the process's state, exceptions, the text of the last error.
+// Guards between a C caller and the core: for the process's state, exceptions, the text of the last error.
 #pragma once
 
 #include <atomic>

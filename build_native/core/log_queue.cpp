@@ -15,7 +15,7 @@ constexpr size_t kept_lines = 1024;
 constexpr int64_t never = std::numeric_limits<int64_t>::max();
 thread_local ErrorCapture *capture = nullptr;
 
-// What GNS takes for a bug or for trouble, mistakenly.
+// Lines of GNS that take something for a bug or for trouble, mistakenly.
 constexpr const char *false_alarms[] = {
     // GNS expects a program, which may be busy, to run its callbacks several times a second. The pump runs them after
     // every poll, so more than a hundred at once only means that as many connections changed in one poll.

@@ -39,7 +39,7 @@ LogQueue &log_queue();
 // Hands GNS the sink and the level; GNS forgets both when it is killed. Serving thread, or while GNS starts.
 void attach_log();
 
-// What GNS logged on this thread, at level error or more severe, since the scope began:
+// Collects what GNS logs on this thread, at level error or more severe, while it lives:
 // GNS says nowhere else why a call failed.
 class ErrorCapture {
 public:

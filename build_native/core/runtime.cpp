@@ -41,7 +41,7 @@ void stop_at_exit() {
     guarded([] { return runtime().stop(0); });
 }
 
-// Whether nothing starts or stops while the process forks. Meaningful between before_fork and the other two.
+// Set if nothing starts or stops while the process forks. Meaningful between before_fork and the other two.
 bool life_stands_still = false;
 
 // A forked child that exits runs GNS's own exit handler, which takes GNS's global lock: no thread may hold it at the

@@ -10,7 +10,7 @@
 // either, it arrives again, and the rest is created then; GNS's own function would never return to it.
 namespace {
 
-// What precedes a reliable message in the stream.
+// The header that precedes a reliable message in the stream.
 struct ReliableHeader {
 	int m_cbHeader;
 	int64 m_nMessageNumber;

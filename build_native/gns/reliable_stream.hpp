@@ -1,5 +1,5 @@
-// What has arrived of a lane's reliable stream and is not consumed yet: the bytes that arrived, and nothing for the
-// gaps between them. GNS is compiled without exceptions, so a failed allocation is a result.
+// The part of a lane's reliable stream that has arrived and is not consumed yet: the bytes themselves, and nothing for
+// the gaps between them. GNS is compiled without exceptions, so a failed allocation is a result.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace gns_mended {
 
-// What all lanes of one connection may hold together, in bytes, including the bookkeeping.
+// The bytes that all lanes of one connection may hold together, including the bookkeeping.
 //
 // An honest peer may have megabytes in flight, all of which must wait behind one lost packet: 6 MB at 30
 // MB/s and 200 ms; about 18 MB with gns_py's default bound of unacknowledged segments. Beyond `ahead` such

@@ -1,4 +1,4 @@
-// What a connection reports about itself.
+// Everything that a connection reports about itself.
 #include <cstring>
 #include <thread>
 

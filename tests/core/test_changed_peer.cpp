@@ -1,4 +1,4 @@
-// What a peer can do whose GNS sends what no honest one does: no harm to others, and little to the process.
+// A peer whose GNS sends what no honest one does can do no harm to others, and little to the process.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>

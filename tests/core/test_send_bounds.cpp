@@ -1,4 +1,4 @@
-// What gns_send takes and refuses, and that no amount of it ends the process.
+// gns_send takes what it can and refuses the rest, and no amount of it ends the process.
 #include "core.hpp"
 
 namespace {

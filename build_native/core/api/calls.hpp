@@ -1,5 +1,4 @@
-// What the exported functions have in common: handles are looked up, and GNS's
-// connections are touched on the pump only.
+// The common ground of the exported functions: they look up handles, and touch GNS's connections on the pump only.
 #pragma once
 
 #include <cstdint>

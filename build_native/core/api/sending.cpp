@@ -174,7 +174,8 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
             result = wait_for(*found, timeout_us, [&] { return found->ended || is_drained(*found->account, bound); });
         found->drain_waiters.fetch_sub(1);
         if (result <= 0) return result;
-        // What GNS gives up because the connection has ended is not drained; the end itself is about to be reported.
+        // Messages that GNS gives up because the connection has ended are not drained;
+        // the end itself is about to be reported.
         if (!lives(*found)) wait_for(*found, -1, [&] { return found->ended; });
         std::lock_guard lock(found->end_mutex);
         return found->ended ? fail(-k_EResultNoConnection) : 1;

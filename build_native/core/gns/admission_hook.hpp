@@ -1,5 +1,6 @@
-// What the mended GNS (cmake/gns_mended.cmake) asks and reports about connections that arrive over UDP. Included by
-// GNS's own source, so it depends on neither side. All of it is called with GNS's global lock held, and must not throw.
+// The hook through which the mended GNS (cmake/gns_mended.cmake) asks and reports about connections over
+// UDP. Included by GNS's own source, so it depends on neither side. All of it is called with GNS's
+// global lock held, and must not throw.
 #pragma once
 
 #include <cstdint>

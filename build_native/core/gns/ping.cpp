@@ -11,7 +11,7 @@ using namespace SteamNetworkingSocketsLib;
 
 constexpr const char *tag = "gns_core ping";
 
-// What is sent and not acknowledged is a protected member of the connection.
+// Opens the protected member with what is sent and not acknowledged.
 struct Inside : CSteamNetworkConnectionBase {
     static const SSNPSenderState &sender(const CSteamNetworkConnectionBase &connection) {
         return connection.*&Inside::m_senderState;

@@ -9,7 +9,7 @@
 
 namespace gns_core {
 
-// What a peer learns if its connection ends because of that.
+// The text for a peer whose connection ends because of that.
 constexpr const char *no_memory_text = "this end has no memory for the connection";
 
 class Attempts {

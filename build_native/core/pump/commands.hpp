@@ -1,4 +1,4 @@
-// What other threads ask of the thread that serves GNS.
+// Commands from other threads to the thread that serves GNS.
 #pragma once
 
 #include <atomic>

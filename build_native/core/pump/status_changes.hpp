@@ -1,4 +1,4 @@
-// What GNS reports of its connections: new ones, their progress and their ends. Serving thread only.
+// Handles what GNS reports about its connections: new ones, their progress and their ends. Serving thread only.
 #pragma once
 
 #include <memory>
