@@ -117,7 +117,7 @@ typedef struct {
     int32_t max_connections_per_address; /* half open or open */
 } gns_limits;
 
-/* What became of peers that wanted to connect, since the listen socket was opened. */
+/* Counts the peers that wanted to connect since the listen socket was opened, by what became of them. */
 typedef struct {
     int64_t admitted;
     int64_t rate, half_open, half_open_per_address, connections_per_address; /* refused, by the limit that did it */

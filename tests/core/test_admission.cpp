@@ -1,4 +1,4 @@
-// Which peers are let in, decided by the class itself: with addresses that no machine
+// Letting peers in, decided by the class itself: with addresses that no machine
 // has and times that no test waits for.
 #include "admission.hpp"
 #include "check.hpp"

@@ -1,6 +1,6 @@
-// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. The pump's thread takes
-// all turns; nothing here depends on which thread that is, only on there being one at a time. "Serving thread" means
-// that one.
+// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. The pump's
+// thread takes all turns; nothing here depends on which thread that is, only on there being one at a
+// time. "Serving thread" means that one.
 #pragma once
 
 #include <vector>

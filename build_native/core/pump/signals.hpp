@@ -1,4 +1,4 @@
-// Which mailboxes have got events and must be signalled: once, when everything of one turn is in them.
+// The mailboxes that have received events and must be signalled: once each turn, when all its events are in them.
 #pragma once
 
 #include <memory>
