@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ._generated.enums import ConnectionState, Result
-from .end import ClosedBy as ClosedBy
-from .end import ConnectionEnd as ConnectionEnd
-from .end import end_of
+from .end import ConnectionEnd, end_of
 from .message import Message
 from .stats import ConnectionInfo
 

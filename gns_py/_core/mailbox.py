@@ -320,7 +320,7 @@ class Mailbox(Uncopyable):
                     receiver.on_data(new(Message, (data, number, lane, True, when)), lane, number, backlog)
                 else:
                     receiver.on_untracked(new(Message, (data, number, lane, False, when)), lane, number, backlog)
-            elif kind == _native.EVENT_DUE_DATA:
+            elif kind == _native.EVENT_ACK_DUE_DATA:
                 data = payloads[offset : offset + size]
                 receiver.on_ack_due_data(new(Message, (data, number, lane, True, when)), lane, number, backlog)
             elif kind == _native.EVENT_STATUS:

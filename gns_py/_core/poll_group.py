@@ -50,7 +50,7 @@ class BasePollGroup(Broadcaster[C]):
         self.close()
 
     def discard(self, endpoint: Endpoint) -> None:
-        """See Group."""
+        """See Group. Not part of the API."""
         self._members.pop(endpoint.handle, None)
         endpoint.group = None
 

@@ -115,9 +115,9 @@ def time_us() -> int:
 
 
 def set_config(config: Config) -> None:
-    """Set options for the whole process: the defaults of all connections, and the process-wide options (fake_...).
+    """Set options for the whole process: the defaults of all connections, and the process-wide options.
 
-    They stay set across stop() and start(). Any thread.
+    ``fake_packet_loss_send`` and its like are process-wide. The options stay set across stop() and start(). Any thread.
 
     Raises:
         ConfigError: An option cannot be set process-wide, or the core reserves it.

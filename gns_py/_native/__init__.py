@@ -15,9 +15,9 @@ These functions do neither:
 """
 
 from .codes import (
+    EVENT_ACK_DUE_DATA,
     EVENT_DATA,
     EVENT_DRAINED,
-    EVENT_DUE_DATA,
     EVENT_MESSAGE,
     EVENT_PONG,
     EVENT_SEND_FAILED,

@@ -14,7 +14,7 @@ framing_heard = lib.gns_framing_heard
 
 
 def framing_grant(connection: int, handled: int) -> tuple[int, int]:
-    """Return how many bytes and messages may arrive, now that this many EVENT_DUE_DATA have been handled."""
+    """Return how many bytes and messages may arrive, now that this many EVENT_ACK_DUE_DATA have been handled."""
     credit = ffi.new("int64_t[2]")
     lib.gns_framing_grant(connection, handled, credit, credit + 1)
     return credit[0], credit[1]

@@ -56,7 +56,7 @@ class MailboxReader(Uncopyable):
 
     def count_until_handled(self) -> None:
         """Make messages count against their connections' receive limits until handled() is called."""
-        check(lib.gns_mailbox_hold(self.handle))
+        check(lib.gns_mailbox_count_until_handled(self.handle))
 
     def descriptor(self) -> int:
         """Return the descriptor (a socket on Windows) that is readable while events are pending.

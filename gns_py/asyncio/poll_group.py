@@ -62,7 +62,7 @@ class PollGroup(BasePollGroup[Connection]):
         endpoint.redirect_events(None)
 
     def discard(self, endpoint: Endpoint) -> None:
-        """See Group."""
+        """See Group. Not part of the API."""
         super().discard(endpoint)
         endpoint.readers = endpoint.own_readers
 

@@ -74,7 +74,7 @@ struct Event : gns_event {
     gns_connection_info info{}; // for a status event
     bool is_end() const { return kind == GNS_EVENT_STATUS && new_state != connecting && new_state != connected; }
     bool is_message() const { return kind == GNS_EVENT_MESSAGE; }
-    bool is_data() const { return kind == GNS_EVENT_DATA || kind == GNS_EVENT_DUE_DATA; }
+    bool is_data() const { return kind == GNS_EVENT_DATA || kind == GNS_EVENT_ACK_DUE_DATA; }
 };
 
 // Appends what waits in a mailbox, at most max_events, after waiting up to timeout_us. Returns the call's result.

@@ -159,7 +159,7 @@ TEST(framing, credit_is_granted_for_what_was_handled) {
     OK(gns_framing_allow(link.outbound, max_message, plenty, plenty)); // a peer that respects nothing
     for (int number = 1; number <= 9; ++number) OK(send(link.outbound, std::string(10, 'x'), data));
     std::vector<Event> events = link.take(9);
-    for (size_t i = 0; i < 8; ++i) CHECK_EQUAL(events[i].kind, i % 2 ? GNS_EVENT_DUE_DATA : GNS_EVENT_DATA);
+    for (size_t i = 0; i < 8; ++i) CHECK_EQUAL(events[i].kind, i % 2 ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA);
     CHECK(events[8].is_message()); // the ninth has no credit
     int64_t bytes, messages;
     for (int64_t quarter = 1; quarter <= 4; ++quarter) {
@@ -179,12 +179,12 @@ TEST(framing, bytes_are_bounded_too) {
     // Lanes overtake each other: one message more than the credit may arrive.
     for (int number = 1; number <= 6; ++number) OK(send(link.outbound, std::string(max_message, 'x'), data));
     const std::vector<Event> events = link.take(6);
-    for (size_t i = 0; i < 6; ++i) CHECK_EQUAL(events[i].kind, i < 4 ? GNS_EVENT_DUE_DATA : GNS_EVENT_MESSAGE);
+    for (size_t i = 0; i < 6; ++i) CHECK_EQUAL(events[i].kind, i < 4 ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_MESSAGE);
 }
 
 TEST(framing, data_does_not_count_for_a_mailbox_that_holds) {
     Framed link;
-    OK(gns_mailbox_hold(link.server.handle));
+    OK(gns_mailbox_count_until_handled(link.server.handle));
     const gns_option bound{GNS_CONFIG_RECV_QUEUE_MESSAGES, GNS_TYPE_INT32, 10, 0, nullptr};
     OK(gns_config_set(GNS_SCOPE_CONNECTION, link.inbound, &bound));
     for (int number = 0; number < 50; ++number) {

@@ -73,7 +73,7 @@ TEST(receive_bounds, are_options_of_living_connections) {
 
 TEST(receive_bounds, a_mailbox_that_holds_counts_until_handled) {
     Link link(fast().set(GNS_CONFIG_RECV_QUEUE_MESSAGES, 10).set(GNS_CONFIG_RECV_QUEUE_BYTES, 100'000), fast());
-    OK(gns_mailbox_hold(link.server.handle));
+    OK(gns_mailbox_count_until_handled(link.server.handle));
     for (int round = 0; round < 20; ++round) {
         for (int i = 0; i < 10; ++i) OK(send(link.outbound, numbered(i, 100)));
         for (int i = 0; i < 10; ++i) CHECK_EQUAL(link.server.message().data, numbered(i, 100));

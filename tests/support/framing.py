@@ -104,7 +104,7 @@ class Framing:
             data = message._replace(data=frame.payload, number=frame.sequence)
         if data is None:
             engine.receive(message, now)
-        elif engine.watches_data:
+        elif engine.inspects_data:
             engine.receive_data(data, now, is_ack_due=is_due)
         elif data.reliable:
             engine.inbox.add(data, is_ack_due=is_due)

@@ -34,7 +34,7 @@ int32_t gns_mailbox_destroy(uint64_t mailbox) {
     });
 }
 
-int32_t gns_mailbox_hold(uint64_t mailbox) {
+int32_t gns_mailbox_count_until_handled(uint64_t mailbox) {
     return with_mailbox(mailbox, [](Mailbox &found) -> int32_t {
         found.count_until_handled();
         return 0;

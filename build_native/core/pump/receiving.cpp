@@ -44,7 +44,7 @@ void Receiving::deliver(const std::shared_ptr<Connection> &connection, MessagePt
     event.flags = static_cast<uint16_t>(message->m_nFlags & k_nSteamNetworkingSend_Reliable);
     if (connection->framed_receives.on()) {
         if (const auto taken = connection->framed_receives.take(*message)) {
-            event.kind = taken->ack_due ? GNS_EVENT_DUE_DATA : GNS_EVENT_DATA;
+            event.kind = taken->ack_due ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA;
             event.number = taken->number;
             event.prefix = taken->prefix;
             event.flags = taken->reliable ? GNS_SEND_RELIABLE : 0;
@@ -54,7 +54,7 @@ void Receiving::deliver(const std::shared_ptr<Connection> &connection, MessagePt
     const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
     // In sessions unreliable messages are dropped, as the network may drop them, so that a peer which floods its reader
     // does not delay the reader's other connections.
-    const bool reliable = event.flags & GNS_SEND_RELIABLE || event.kind == GNS_EVENT_DUE_DATA;
+    const bool reliable = event.flags & GNS_SEND_RELIABLE || event.kind == GNS_EVENT_ACK_DUE_DATA;
     if (!reliable && connection->framed_receives.on() && waiting >= max_waiting_unreliable) return;
     if (waiting >= connection->recv_messages_limit.load(std::memory_order_relaxed) ||
         (waiting > 0 && connection->recv_bytes.load(std::memory_order_relaxed) + size >

@@ -102,7 +102,7 @@ class SessionEndpoint(ABC):
 
     def on_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
         """See Sink."""
-        if self.inputs or self.engine.watches_data:
+        if self.inputs or self.engine.inspects_data:
             self._put_off(message, False, backlog)
             return
         data = self._data
@@ -114,7 +114,7 @@ class SessionEndpoint(ABC):
 
     def on_ack_due_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
         """See Sink."""
-        if self.inputs or self.engine.watches_data:
+        if self.inputs or self.engine.inspects_data:
             self._put_off(message, True, backlog)
             return
         arrival, data = AckDue(message), self._data
@@ -126,7 +126,7 @@ class SessionEndpoint(ABC):
 
     def on_untracked(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:  # noqa: ARG002
         """See Sink."""
-        if self.inputs or self.engine.watches_data:
+        if self.inputs or self.engine.inspects_data:
             self._put_off(message, False, backlog)
             return
         del backlog[0]
@@ -149,7 +149,7 @@ class SessionEndpoint(ABC):
             or not 1 <= data[1] <= MAX_KEY
             or not len(data) - 2 <= config.max_message
             or message.lane > MAX_LANE
-            or self.engine.watches_data
+            or self.engine.inspects_data
             or self.inputs
         ):
             self.inputs.append((self.take_message, (message,)))

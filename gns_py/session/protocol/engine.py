@@ -59,7 +59,7 @@ class Engine(ABC):
         """True if both ends had the session, however it has ended since."""
         self.going_away: GoAway | None = None
         """The server's announcement that it will shut down."""
-        self.watches_data = True
+        self.inspects_data = True
         """True while messages must go through receive_data(): until established, and from the first goodbye on."""
         self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
         self.outbox = Outbox(transport, config)
@@ -91,7 +91,7 @@ class Engine(ABC):
             self._on_violation(error if isinstance(error, Violation) else Violation(str(error)))
 
     def receive_data(self, message: Message, now: float, *, is_ack_due: bool = False) -> None:
-        """Take what has arrived in DATA or UNTRACKED, while ``watches_data``."""
+        """Take what has arrived in DATA or UNTRACKED, while ``inspects_data``."""
         if self.phase is Phase.ENDED:
             return
         self._now = now
@@ -187,7 +187,7 @@ class Engine(ABC):
             return
         self._now = now
         self._is_read = False
-        self.watches_data = True
+        self.inspects_data = True
         try:
             if self.phase is Phase.SETTING_UP:
                 self._abort(ClosedBy.LOCAL, reason, code, text)
@@ -271,7 +271,7 @@ class Engine(ABC):
         self.outbox.open(credit_bytes, credit_messages)
         self._setup_deadline = inf
         self.keep_alive.note_sign(self._now)
-        self.watches_data = False
+        self.inspects_data = False
 
     @property
     def _is_pinging(self) -> bool:
@@ -323,7 +323,7 @@ class Engine(ABC):
 
     def _on_goodbye(self, goodbye: Bye | ByeAck) -> None:
         self.goodbyes.take(goodbye, self.inbox.received, self._acks.granted_messages)
-        self.watches_data = True
+        self.inspects_data = True
         self.phase = Phase.CLOSING
         if self.goodbyes.ours is None:
             self._closing.wait_for_answer(self._now)
@@ -389,7 +389,7 @@ class Engine(ABC):
     def _say_goodbye(self, goodbye: Bye) -> None:
         self.phase = Phase.CLOSING
         self.goodbyes.ours = goodbye
-        self.watches_data = True
+        self.inspects_data = True
         self.outbox.close()
         self._closing.start(self._now, self.outbox.backlog_bytes, self._measure_progress())
 
@@ -440,7 +440,7 @@ class Engine(ABC):
 
     def _finish(self, end: SessionEnd) -> None:
         self.phase = Phase.ENDED
-        self.watches_data = True
+        self.inspects_data = True
         self.end = end
         self._control.clear()
         self.outbox.clear()

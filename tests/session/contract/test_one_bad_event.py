@@ -100,7 +100,7 @@ def test_a_fault_of_our_own_is_one_sessions_end(
         (victim,) = (each for each in server.sessions if not each.peer_data)
         engine = engine_of(victim)
         monkeypatch.setattr(engine, place, fail)
-        engine.watches_data = True
+        engine.inspects_data = True
         with caplog.at_level(logging.ERROR, "gns_py"):
             raw.send_many([Data(1, b"x").encode(), Ping(1).encode(), Bye(4, 1000, "", {0: 1}, b"").encode()])
             assert raw.wait_closed(timeout=5.0 * PATIENCE).code == CloseReason.INTERNAL_ERROR.native_code
