@@ -87,7 +87,7 @@ class Connection(SendingConnection):
         Cancelling this, or a time limit around it, loses no message.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
 
         Raises:
             ValueError: ``limit`` is less than 1.

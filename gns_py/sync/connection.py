@@ -92,7 +92,7 @@ class Connection(SendingConnection):
         """Wait for a message and return it with all others that have arrived.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
             timeout: See recv().
 
         Raises:
@@ -152,6 +152,9 @@ class Connection(SendingConnection):
         Raises:
             ConcurrencyError: Another thread is reading.
             InvalidStateError: A poll group reads the connection.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         endpoint = self._endpoint
         endpoint.check_own_reader()
