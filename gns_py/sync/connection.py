@@ -63,9 +63,8 @@ class Connection(SendingConnection):
 
         Args:
             timeout: See recv().
-            copy: False returns the data as a read-only memoryview of the buffer that it was received into. The view
-                stays valid, and keeps the whole buffer (up to 512 KiB) alive: use it for large messages that are
-                dealt with at once.
+            copy: False returns the data as a read-only memoryview of the receive buffer. It stays valid, and keeps
+                the whole buffer (up to 512 KiB) alive: use it for large messages that are dealt with at once.
 
         Raises:
             TimeoutError: See recv().
