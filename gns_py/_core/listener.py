@@ -189,7 +189,7 @@ class BaseListenSocket(Broadcaster[C]):
         return self._listener.limit_counters
 
     def set_config(self, config: Config) -> None:
-        """Set options for its connections that have no value of their own.
+        """Set options for its connections that have no value of their own. Any thread.
 
         ``recv_queue_bytes``, ``recv_queue_messages`` and ``max_unacked_segments`` affect only later connections.
 

@@ -72,7 +72,7 @@ class BasePollGroup(Broadcaster[C]):
         return BaseConnection.endpoint_of(connection)
 
     def _forget_ended(self, events: list[Any]) -> None:
-        """Forget the members whose last event has been handed out."""
+        """Forget the members whose last event has been returned."""
         for event in events:
             if isinstance(event, StatusChanged) and event.end is not None:
                 self._members.pop(event.connection.handle, None)

@@ -46,7 +46,7 @@ class SendingConnection(BaseConnection):
     def send(
         self, data: Buffer, *, reliable: bool = True, nagle: bool = True, lane: int = 0, no_delay: bool = False
     ) -> int:
-        """Queue a message. Never blocks.
+        """Queue a message. Never blocks. Any thread.
 
         Before the connection is established, a message waits and is delivered afterwards. A message over 16,500 bytes
         is always reliable.
@@ -101,7 +101,7 @@ class SendingConnection(BaseConnection):
         nagle: bool = True,
         lane: int = 0,
     ) -> list[int]:
-        """Queue several messages in one native call.
+        """Queue several messages in one native call. Never blocks. Any thread.
 
         If a message is refused, those before it have been queued: ``sent`` of SendQueueFull and of MessageTooLarge is
         their count.

@@ -29,7 +29,7 @@ _NEVER: Any = object()
 def wait(native: Callable[[int], int], timeout: float | None) -> int:
     """Call native(microseconds) repeatedly until it returns nonzero or the timeout expires.
 
-    The main thread looks for signals ten times a second.
+    The main thread checks for signals ten times a second.
 
     Args:
         native: A function of the core that waits for this many microseconds; -1 means no limit.

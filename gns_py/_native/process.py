@@ -35,7 +35,7 @@ class BuildInfo(NamedTuple):
 
 
 def build_info() -> BuildInfo:
-    """Return what the loaded native library is built from.
+    """Return the versions that the loaded native library is built from.
 
     Starts nothing. May be called from any thread.
     """

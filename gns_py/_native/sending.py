@@ -54,7 +54,7 @@ release = ffi.release
 
 
 def flush(connection: int) -> None:
-    """Send now what waits for Nagle's timer."""
+    """Send the messages that wait for Nagle's timer now."""
     check_connection(lib.gns_flush(connection))
 
 
@@ -64,7 +64,7 @@ def configure_lanes(connection: int, priorities: Sequence[int], weights: Sequenc
 
 
 def send_queue(connection: int) -> SendQueue:
-    """Return what is queued or not acknowledged yet, and the limits."""
+    """Return how much is queued or not acknowledged yet, and the limits."""
     queue = ffi.new("gns_send_queue *")
     check_connection(lib.gns_connection_send_queue(connection, queue))
     return SendQueue(queue.bytes, queue.messages, queue.segments, queue.max_bytes, queue.max_segments)

@@ -19,7 +19,7 @@ wait_ended = lib.gns_connection_wait_ended
 
 
 def info(connection: int) -> ConnectionInfo:
-    """Return what is known of a connection."""
+    """Return what is known about a connection."""
     out = ffi.new("gns_connection_info *")
     check_connection(lib.gns_connection_info_get(connection, out))
     return _info(out)

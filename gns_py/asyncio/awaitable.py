@@ -36,7 +36,7 @@ class AwaitableContext(Uncopyable, Generic[T]):
 
 
 class Optionally(Generic[R]):
-    """Something that goes on by itself, and that can be awaited."""
+    """Something that continues by itself, and that can be awaited."""
 
     __slots__ = ("_wait",)
 

@@ -69,9 +69,8 @@ class Connection(SendingConnection):
         Cancelling this, or a time limit around it, loses no message.
 
         Args:
-            copy: False returns the data as a read-only memoryview of the buffer that it was received into. The view
-                stays valid, and keeps the whole buffer (up to 512 KiB) alive: use it for large messages that are
-                dealt with at once.
+            copy: False returns the data as a read-only memoryview of the receive buffer. It stays valid, and keeps
+                the whole buffer (up to 512 KiB) alive: use it for large messages that are dealt with at once.
 
         Raises:
             ConnectionClosed: See recv().
@@ -87,7 +86,7 @@ class Connection(SendingConnection):
         Cancelling this, or a time limit around it, loses no message.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
 
         Raises:
             ValueError: ``limit`` is less than 1.

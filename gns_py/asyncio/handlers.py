@@ -32,7 +32,11 @@ class TaskServer(ABC, Generic[T]):
         """Close the server."""
 
     async def wait_closed(self) -> None:
-        """Wait until the server is closed and all handlers have returned, except one that calls this."""
+        """Wait until the server is closed and all handlers have returned, except one that calls this.
+
+        Raises:
+            RuntimeError: This is not the server's loop.
+        """
         self._home.check("server")
         await asyncio.wait(self._acceptors)  # first: they may just be starting a handler
         await self._wait_handlers(None)
@@ -41,7 +45,8 @@ class TaskServer(ABC, Generic[T]):
         """Wait until the server is closed. Cancelling this closes the server and waits for the handlers.
 
         Raises:
-            RuntimeError: The server ended by itself, through the exception that is the cause of this one.
+            RuntimeError: The server ended by itself, through the exception that is the cause of this one; or this is
+                not the server's loop.
         """
         try:
             await self.wait_closed()
@@ -66,6 +71,7 @@ class TaskServer(ABC, Generic[T]):
         Raises:
             TypeError: ``timeout`` is not a number.
             ValueError: ``timeout`` is negative.
+            RuntimeError: This is not the server's loop.
         """
         deadline = Deadline(timeout)
         self._home.check("server")

@@ -74,6 +74,9 @@ class PollGroup(BasePollGroup[Connection]):
 
         Raises:
             ConcurrencyError: Another task is polling.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         waiters = self._waiters_of(Home(asyncio.get_running_loop()))
         if waiters:

@@ -63,9 +63,8 @@ class Connection(SendingConnection):
 
         Args:
             timeout: See recv().
-            copy: False returns the data as a read-only memoryview of the buffer that it was received into. The view
-                stays valid, and keeps the whole buffer (up to 512 KiB) alive: use it for large messages that are
-                dealt with at once.
+            copy: False returns the data as a read-only memoryview of the receive buffer. It stays valid, and keeps
+                the whole buffer (up to 512 KiB) alive: use it for large messages that are dealt with at once.
 
         Raises:
             TimeoutError: See recv().
@@ -92,7 +91,7 @@ class Connection(SendingConnection):
         """Wait for a message and return it with all others that have arrived.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
             timeout: See recv().
 
         Raises:
@@ -152,6 +151,9 @@ class Connection(SendingConnection):
         Raises:
             ConcurrencyError: Another thread is reading.
             InvalidStateError: A poll group reads the connection.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         endpoint = self._endpoint
         endpoint.check_own_reader()

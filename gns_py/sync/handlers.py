@@ -64,7 +64,7 @@ class ThreadServer(ABC, Generic[T]):
             raise TimeoutError(f"the handlers did not end within {timeout} s")
 
     def serve_forever(self) -> None:
-        """Wait until the server is closed. Ctrl-C closes it and goes on as KeyboardInterrupt.
+        """Wait until the server is closed. Ctrl-C closes it, and is then raised as KeyboardInterrupt.
 
         Raises:
             RuntimeError: The server ended by itself, through the exception that is the cause of this one.

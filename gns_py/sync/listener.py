@@ -41,6 +41,9 @@ class ListenSocket(BaseListenSocket[Connection]):
             ConcurrencyError: Another thread is reading.
             TypeError: ``timeout`` is not a number.
             ValueError: ``timeout`` is negative.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         return poll(self._listener.mailbox, timeout, lambda: self._listener.is_closed)
 

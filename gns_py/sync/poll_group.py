@@ -62,6 +62,9 @@ class PollGroup(BasePollGroup[Connection]):
             ConcurrencyError: Another thread is reading the group.
             TypeError: ``timeout`` is not a number.
             ValueError: ``timeout`` is negative.
+
+        Note:
+            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         events = poll(self._mailbox, timeout, lambda: False)
         try:

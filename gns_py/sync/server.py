@@ -95,6 +95,9 @@ def serve(
         OSError: See listen().
         TypeError: The handler is not a plain function; see also listen().
         ValueError: See listen().
+
+    Note:
+        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
     """
     check_plain("handler", handler)
     return Server(handler, open_listener(host, port, config, limits, on_status_changed))

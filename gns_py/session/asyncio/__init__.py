@@ -1,4 +1,7 @@
-"""Sessions for asyncio: connect(), listen() and serve(), with the names of gns_py.session.sync."""
+"""Sessions for asyncio: connect(), listen() and serve(), with the names of gns_py.session.sync.
+
+A session belongs to the loop that it was made in: waiting for it in another one raises RuntimeError.
+"""
 
 from ...limits import ConnectionLimits, LimitCounters
 from .. import (

@@ -41,6 +41,9 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         OSError: The name cannot be resolved, or there is no way to its addresses.
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``ConnectByIPAddress``.
     """
 
     def __init__(

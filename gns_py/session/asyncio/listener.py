@@ -114,6 +114,9 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         OSError: See gns_py.asyncio.listen().
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``CreateListenSocketIP``.
     """
 
     def __init__(

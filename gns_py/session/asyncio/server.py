@@ -131,6 +131,9 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         OSError: See listen().
         TypeError: The handler is not a coroutine function; see also listen().
         ValueError: See listen().
+
+    Note:
+        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
     """
 
     def __init__(

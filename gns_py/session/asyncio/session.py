@@ -77,7 +77,7 @@ class Session(BaseSession[Connection]):
         Cancelling this, or a time limit around it, loses no message.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
 
         Raises:
             ValueError: ``limit`` is less than 1.
@@ -173,7 +173,7 @@ class Session(BaseSession[Connection]):
             data: For the peer's application, up to 64 KiB.
 
         Returns:
-            An awaitable for the data of the peer's own close(). There is no need to await it: closing goes on by
+            An awaitable for the data of the peer's own close(). There is no need to await it: closing continues by
             itself.
 
         Raises:

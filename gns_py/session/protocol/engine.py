@@ -164,7 +164,7 @@ class Engine(ABC):
     # ---- what goes out ----
 
     def flush(self, now: float) -> None:
-        """Send what waits, as far as there are room and credit."""
+        """Send the frames that wait, as far as room and credit allow."""
         if self.phase is Phase.ENDED:
             return
         self._now = now

@@ -1,4 +1,7 @@
-"""Sessions for threads: connect(), listen() and serve(), with the names of gns_py.session.asyncio."""
+"""Sessions for threads: connect(), listen() and serve(), with the names of gns_py.session.asyncio.
+
+Timeouts are in seconds. One that is not a number raises TypeError, a negative one ValueError.
+"""
 
 from ...limits import ConnectionLimits, LimitCounters
 from .. import (

@@ -49,6 +49,9 @@ def connect(
         OSError: The name cannot be resolved, or there is no way to its addresses.
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``ConnectByIPAddress``.
     """
     check_data(data)
     settings = check_session_config(session_config)

@@ -120,5 +120,8 @@ def listen(
         OSError: See gns_py.sync.listen().
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
+
+    Note:
+        Native function: ``CreateListenSocketIP``.
     """
     return ListenSocket(open_session_listener(host, port, rules, config, limits, session_config, on_status_changed))

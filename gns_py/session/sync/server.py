@@ -142,6 +142,9 @@ def serve(
         OSError: See listen().
         TypeError: A function is not a plain function; see also listen().
         ValueError: See listen().
+
+    Note:
+        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
     """
     check_plain("handler", handler)
     check_plain("on_request", on_request)

@@ -79,7 +79,7 @@ class Session(BaseSession[Connection]):
         """Wait for a message and return it with all others that have arrived.
 
         Args:
-            limit: How many messages to return at most.
+            limit: How many messages to return at most; None for all.
             timeout: See recv().
 
         Raises:
