@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from .._generated.enums import EndReason
-from ..address import Address
-from ..limits import LimitCounters
-from .broadcast import Broadcaster
+from .listen_socket import ListenerView
 from .listener import Listener
 from .request import ConnectionRequest
 from .sending import C
 
 
-class BaseServer(Broadcaster[C]):
+class BaseServer(ListenerView[C]):
     """A port whose connections each have a handler."""
 
     def __init__(self, listener: Listener[C]) -> None:
-        self._listener = listener
-        self.address: Address = listener.address
-        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
+        super().__init__(listener)
         self._is_draining = False
 
     def __repr__(self) -> str:
         state = "closed" if not self.is_serving() else "draining" if self._is_draining else "serving"
         return f"<{type(self).__module__}.{type(self).__name__} {self.address} {state}>"
-
-    @property
-    def connections(self) -> list[C]:
-        """The connections that are established or still connecting."""
-        return self._listener.connections
-
-    @property
-    def limit_counters(self) -> LimitCounters:
-        """How many connections the limits refused, and why. Any thread."""
-        return self._listener.limit_counters
 
     def is_serving(self) -> bool:
         """Return whether the server is open and accepts connections."""

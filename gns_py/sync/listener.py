@@ -7,7 +7,8 @@ from types import TracebackType
 
 from .._core.checks import StatusCallback, check_options
 from .._core.deadline import Deadline
-from .._core.listener import BaseListenSocket, Listener
+from .._core.listen_socket import BaseListenSocket
+from .._core.listener import Listener
 from .._core.mailbox import Mailbox
 from .._core.ports import host_to_listen
 from .._core.request import ConnectionRequest

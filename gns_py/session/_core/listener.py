@@ -8,25 +8,18 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, cast
 
-from ... import _native
 from ..._core.connection import BaseConnection
 from ..._core.listener import Listener
 from ..._core.request import ConnectionRequest
-from ..._generated.enums import ConfigScope, EndReason
-from ..._uncopyable import Uncopyable
-from ...address import Address
-from ...config import Config
+from ..._generated.enums import EndReason
 from ...errors import InvalidStateError, NotRunningError
-from ...limits import LimitCounters
 from ..protocol.config import SessionConfig
-from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.transport import Transport
-from .admission import AdmissionCounters, AdmissionRules
-from .checks import check_goodbye
+from .admission import AdmissionRules
 from .endpoint import EngineMaker, SessionEndpoint
 from .registry import SessionRegistry
 from .request import S, SessionRequest, take_open
@@ -154,66 +147,3 @@ class SessionListener(ABC, Generic[S]):
         """Close the port and everything that is open there, without goodbyes."""
         self.registry.abort_handshakes()
         self.listener.close(code, text)
-
-
-def say_goodbye_to_all(sessions: Iterable[Any], code: int, text: str) -> None:
-    """Close sessions because their server is closing. One whose goodbye fails is ended all the same.
-
-    Raises:
-        TypeError: ``code`` or ``text`` has the wrong type.
-        ValueError: ``code`` is out of range, or ``text`` is too long.
-    """
-    check_goodbye(code, text, b"")
-    for session in sessions:
-        _say_goodbye_to(BaseSession.session_endpoint_of(session), code, text)
-
-
-def _say_goodbye_to(endpoint: SessionEndpoint, code: int, text: str) -> None:
-    try:
-        endpoint.begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
-    except Exception:
-        _log.exception("%r ended without a goodbye", endpoint)
-
-
-class BaseListenSocket(Uncopyable, Generic[S]):
-    """The part of the ListenSockets of all APIs that does not wait."""
-
-    def __init__(self, listener: SessionListener[S]) -> None:
-        self._listener = listener
-        self.address: Address = listener.listener.address
-        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.address}>"
-
-    @property
-    def sessions(self) -> list[S]:
-        """The sessions that are established and have not ended."""
-        return self._listener.registry.sessions
-
-    @property
-    def counters(self) -> AdmissionCounters:
-        """The results of all requests for sessions."""
-        return self._listener.registry.counters
-
-    @property
-    def limit_counters(self) -> LimitCounters:
-        """How many connections the limits refused, and why. Any thread."""
-        return self._listener.listener.limit_counters
-
-    def set_config(self, config: Config) -> None:
-        """Set options for its connections. See gns_py.sync.ListenSocket.set_config()."""
-        _native.set_options(ConfigScope.LISTEN_SOCKET, self._listener.listener.handle, config)
-
-    def drain(self) -> None:
-        """Let no one in from now on; sessions that exist stay."""
-        self._listener.registry.drain()
-
-    def close(self, code: int = EndReason.GOING_AWAY, text: str = "") -> None:
-        """Close the port and everything that is open there, without goodbyes. Closing it again does nothing.
-
-        Args:
-            code: See gns_py.sync.ListenSocket.close().
-            text: See gns_py.sync.ListenSocket.close().
-        """
-        self._listener.close(code, text)

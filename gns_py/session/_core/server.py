@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Generic
+import logging
+from collections.abc import Iterable
+from typing import Any
 
 from ..._generated.enums import EndReason
-from ..._uncopyable import Uncopyable
-from ...address import Address
-from ...limits import LimitCounters
 from ..protocol.reasons import CloseReason
-from .admission import AdmissionCounters
-from .listener import SessionListener
+from .checks import check_goodbye
+from .endpoint import SessionEndpoint
+from .listen_socket import ListenerView
 from .request import S
 from .session import BaseSession
 
+_log = logging.getLogger("gns_py")
 
-class BaseServer(Uncopyable, Generic[S]):
+
+class BaseServer(ListenerView[S]):
     """A port whose sessions each have a handler."""
-
-    def __init__(self, listener: SessionListener[S]) -> None:
-        self._listener = listener
-        self.address: Address = listener.listener.address
-        """The address it listens at: (host, port), with the port that was found if 0 was requested."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} {self.address}>"
-
-    @property
-    def sessions(self) -> list[S]:
-        """The sessions that are established and have not ended."""
-        return self._listener.registry.sessions
-
-    @property
-    def counters(self) -> AdmissionCounters:
-        """The results of all requests for sessions."""
-        return self._listener.registry.counters
-
-    @property
-    def limit_counters(self) -> LimitCounters:
-        """How many connections the limits refused, and why. Any thread."""
-        return self._listener.listener.limit_counters
 
     def kick(self, session: S, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> None:
         """Close a session from outside its handler: both ends see CLOSED_BY_CONTROLLER. Any thread.
@@ -56,3 +35,22 @@ class BaseServer(Uncopyable, Generic[S]):
         """
         endpoint = BaseSession.session_endpoint_of(session)
         endpoint.begin_close(code, text, data, reason=CloseReason.CLOSED_BY_CONTROLLER)
+
+
+def say_goodbye_to_all(sessions: Iterable[Any], code: int, text: str) -> None:
+    """Close sessions because their server is closing. One whose goodbye fails is ended all the same.
+
+    Raises:
+        TypeError: ``code`` or ``text`` has the wrong type.
+        ValueError: ``code`` is out of range, or ``text`` is too long.
+    """
+    check_goodbye(code, text, b"")
+    for session in sessions:
+        _say_goodbye_to(BaseSession.session_endpoint_of(session), code, text)
+
+
+def _say_goodbye_to(endpoint: SessionEndpoint, code: int, text: str) -> None:
+    try:
+        endpoint.begin_close(code, text, b"", reason=CloseReason.SERVER_SHUTTING_DOWN)
+    except Exception:
+        _log.exception("%r ended without a goodbye", endpoint)

@@ -13,7 +13,7 @@ from ...errors import InvalidStateError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
 from .._core.checks import check_data, check_rules, check_session_config
-from .._core.listener import BaseListenSocket
+from .._core.listen_socket import BaseListenSocket
 from ..protocol.config import SessionConfig
 from .loop_listener import LoopListener, Request
 from .session import Session

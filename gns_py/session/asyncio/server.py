@@ -16,9 +16,8 @@ from ...asyncio.handlers import TaskServer
 from ...config import Config
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
-from .._core.listener import say_goodbye_to_all
 from .._core.request import decide, reject_failed
-from .._core.server import BaseServer
+from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
 from .listener import OpenSessionListener

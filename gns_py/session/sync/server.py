@@ -14,9 +14,8 @@ from ...errors import NotRunningError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from ...sync.handlers import ThreadServer
 from .._core.admission import AdmissionRules
-from .._core.listener import say_goodbye_to_all
 from .._core.request import decide, reject_failed
-from .._core.server import BaseServer
+from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
 from .listener import open_session_listener
