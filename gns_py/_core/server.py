@@ -39,6 +39,10 @@ class BaseServer(ListenerView[C]):
             ValueError: See Connection.close().
         """
         self._listener.close(code, text, linger=linger)
+        self._on_closed()
+
+    def _on_closed(self) -> None:
+        """Do what an API adds to close()."""
 
     def _turns_away(self, request: ConnectionRequest[C]) -> bool:
         """Reject a client that arrives while the server drains, and return whether it was rejected."""

@@ -45,16 +45,12 @@ class Server(BaseServer[Connection], TaskServer[Connection]):
         self._acceptor = asyncio.ensure_future(self._accept_all(requests))
         self._acceptors.append(self._acceptor)
 
-    def close(self, code: int = EndReason.GOING_AWAY, text: str = "", *, linger: bool = True) -> None:
-        """See BaseServer.close()."""
-        super().close(code, text, linger=linger)
-        self._forget_tasks()
-
-    close.__doc__ = BaseServer.close.__doc__
-
     def is_serving(self) -> bool:
         """Return whether the server is open and accepts connections."""
         return super().is_serving() and not self._acceptor.done()
+
+    def _on_closed(self) -> None:
+        self._forget_tasks()
 
     def _turn_newcomers_away(self) -> None:
         self._is_draining = True
