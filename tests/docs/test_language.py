@@ -99,7 +99,8 @@ NOT_OURS = {"_ffi.py", "requirements.txt", "CFTimeZone.h"}
 
 
 def is_text(path: Path) -> bool:
-    return path.is_file() and path.suffix in ENDINGS and path.name not in NOT_OURS and "__pycache__" not in path.parts
+    is_ours = path.name not in NOT_OURS and not path.name.startswith(".coverage")
+    return path.is_file() and path.suffix in ENDINGS and is_ours and "__pycache__" not in path.parts
 
 
 FILES = sorted(
