@@ -20,7 +20,7 @@ from .checks import check_data, check_goodbye
 from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
-S = TypeVar("S", bound=BaseSession[Any])
+S = TypeVar("S", bound=BaseSession[Any, Any])
 
 
 class SessionRequest(Uncopyable, Generic[S]):

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 C = TypeVar("C", bound=SendingConnection)
+E = TypeVar("E", bound=SessionEndpoint)
 _RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 
 
-class BaseSession(BaseConnection, Generic[C]):
+class BaseSession(BaseConnection, Generic[C, E]):
     """The part of the Sessions of all APIs that does not wait."""
 
-    def __init__(self, session: SessionEndpoint) -> None:
+    def __init__(self, session: E) -> None:
         super().__init__(session.endpoint)
         self._internal = session
         self._inbox = session.inbox
@@ -50,7 +51,7 @@ class BaseSession(BaseConnection, Generic[C]):
         _warn(text, ResourceWarning, source=self)
 
     @staticmethod
-    def session_endpoint_of(session: BaseSession[Any]) -> SessionEndpoint:
+    def session_endpoint_of(session: BaseSession[Any, E]) -> E:
         """Return the internal end of a session. Not part of the API."""
         return session._internal
 

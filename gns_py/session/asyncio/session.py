@@ -21,7 +21,7 @@ from ..protocol.reasons import SessionEnd
 from .endpoint import LoopEndpoint
 
 
-class Session(BaseSession[Connection]):
+class Session(BaseSession[Connection, LoopEndpoint]):
     """One end of a session, for asyncio.
 
     ``async for data in session`` receives until it is closed normally. As an async context manager it is closed at the
@@ -29,8 +29,6 @@ class Session(BaseSession[Connection]):
     background, with 1000 or with 2001 INTERNAL_ERROR. One task at a time receives, and others get ConcurrencyError.
     Everything that is not a coroutine works from any thread.
     """
-
-    _internal: LoopEndpoint
 
     def __init__(self, session: LoopEndpoint) -> None:
         super().__init__(session)

@@ -20,7 +20,7 @@ from ..protocol.reasons import SessionEnd
 from .endpoint import ThreadEndpoint
 
 
-class Session(BaseSession[Connection]):
+class Session(BaseSession[Connection, ThreadEndpoint]):
     """One end of a session, for threads.
 
     Iterating over it receives until it is closed normally. As a context manager it is closed at the end, and the
@@ -28,8 +28,6 @@ class Session(BaseSession[Connection]):
     One thread at a time reads, and others get ConcurrencyError; everything else works from any thread, also while one
     reads. While no thread reads, a thread of gns_py's own answers pings and keeps the time limits.
     """
-
-    _internal: ThreadEndpoint
 
     def recv(self, timeout: float | None = None) -> bytes:
         """Wait for the next message and return its data, which then counts as handled.

@@ -145,7 +145,7 @@ class ThreadListener(SessionListener[Session]):
 
     def _release(self, session: Session) -> None:
         """Hand out a session that is established, to be read on its own. Raises nothing."""
-        endpoint = cast("ThreadEndpoint", BaseSession.session_endpoint_of(session))
+        endpoint = BaseSession.session_endpoint_of(session)
         try:
             with contextlib.suppress(ConnectionClosed, NotRunningError):  # it has ended
                 BaseConnection.endpoint_of(session).move_to(Mailbox(), None)
