@@ -143,8 +143,9 @@ class SessionRegistry(Generic[S]):
 
     def abort_handshakes(self) -> None:
         """End all handshakes."""
-        for endpoint in self.handshakes:
-            endpoint.abort(EndReason.APP_GENERIC, "the server is closing")
+        for endpoint in self.handshakes:  # one may be established by now: the server says goodbye to that one
+            engine = _engine_of(endpoint)
+            endpoint.run(endpoint.act, engine.abort_handshake, EndReason.APP_GENERIC, "the server is closing")
 
 
 def _engine_of(endpoint: SessionEndpoint) -> ServerEngine:

@@ -84,6 +84,11 @@ class ServerEngine(Engine):
             self.step = ServerStep.GAVE_WAY
             self._abort(ClosedBy.LOCAL, CloseReason.RATE_LIMITED, None, "too many are just connecting")
 
+    def abort_handshake(self, code: int, text: str, now: float) -> None:
+        """End the session at once if it is not established yet."""
+        if self.phase is Phase.SETTING_UP:
+            self.abort(code, text, now)
+
     def accept(self, data: bytes, now: float) -> None:
         """Accept the session, for the application.
 

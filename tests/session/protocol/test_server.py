@@ -161,3 +161,16 @@ def test_a_handshake_gives_way_only_while_it_waits_for_its_client() -> None:
     assert engine.step is ServerStep.GAVE_WAY
     assert engine.end is not None
     assert engine.end.reason is CloseReason.RATE_LIMITED
+
+
+def test_only_a_handshake_is_aborted_as_one() -> None:
+    """A server that closes aborts handshakes, and says goodbye to sessions: one may be established at that moment."""
+    engine, _ = server(HELLO)
+    engine.abort_handshake(1000, "the server is closing", 1.0)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.ABORTED
+    engine, _ = server(HELLO)
+    engine.accept(b"", 1.0)
+    receive(engine, Confirm(1))
+    engine.abort_handshake(1000, "the server is closing", 2.0)
+    assert engine.phase is Phase.ESTABLISHED
