@@ -65,7 +65,7 @@
 #define GNS_EVENT_SEND_FAILED 4 /* GNS refused message `number` after gns_send had taken it; code: the result */
 #define GNS_EVENT_PONG 5        /* what gns_connection_ping asked for; number: the round trip, microseconds */
 #define GNS_EVENT_DATA 6        /* after gns_framing_begin: a DATA or UNTRACKED frame's payload; number: DATA's own */
-#define GNS_EVENT_ACK_DUE_DATA 7    /* the same, and once it is handled, gns_framing_grant is due */
+#define GNS_EVENT_ACK_DUE_DATA 7 /* the same, and once it is handled, gns_framing_grant is due */
 
 #define GNS_END_GOING_AWAY 1001                  /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001              /* the program that owned this connection failed */
@@ -339,8 +339,8 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
    must not arrive now, as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait in the mailbox.
    DATA does not count for a mailbox after gns_mailbox_count_until_handled. May be called once. Errors: InvalidState. */
 int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
-/* Says that every GNS_EVENT_ACK_DUE_DATA up to the handled-th, and all before it, has been handled; they arrive each time
-   that a quarter of the first credit has. Reports how much may arrive now. Repeating a number changes nothing. */
+/* Says that every GNS_EVENT_ACK_DUE_DATA up to the handled-th, and all before it, has been handled; they arrive each
+   time that a quarter of the first credit has. Reports how much may arrive now. Repeating a number changes nothing. */
 int32_t gns_framing_grant(uint64_t connection, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
 /* Returns when the last message arrived, of whatever kind. */
 int64_t gns_framing_heard(uint64_t connection);
