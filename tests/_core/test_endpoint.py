@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import counts_references
+from support import PATIENCE, counts_references
 
 from gns_py import ConcurrencyError, ConnectionClosed, ConnectionEnd, InvalidStateError, Message, MessageReceived
 from gns_py._core.endpoint import Endpoint
@@ -20,6 +20,16 @@ ReadUntil = Callable[[Mailbox, Callable[[], object]], None]
 
 class Owner:
     """An application's object."""
+
+
+class Interrupted:
+    """A reader in which a signal handler raises."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def wake(self) -> None:
+        raise KeyboardInterrupt
 
 
 class Sink:
@@ -91,6 +101,20 @@ def test_it_moves_with_everything_that_waits(ends: Ends, read_until: ReadUntil) 
     read_until(target, lambda: len(target.events) == 3)
     assert data_of(target.events) == [b"read", b"waits", b"later"]
     assert not source.receive(0.0)
+
+
+def test_it_moves_with_what_an_interrupted_reader_has_left(ends: Ends, read_until: ReadUntil) -> None:
+    sender, end = ends
+    target = Mailbox()
+    end.readers = Interrupted()
+    sender.send_many([b"read", b"left", b"left, too"])
+    with pytest.raises(KeyboardInterrupt):
+        end.mailbox.receive(5.0 * PATIENCE)
+    end.readers = ()
+    end.move_to(target, target.events)
+    sender.send(b"later")
+    read_until(target, lambda: len(target.events) == 4)
+    assert data_of(target.events) == [b"read", b"left", b"left, too", b"later"]
 
 
 def test_it_does_not_move_while_it_is_read_or_once_it_has_ended(ends: Ends) -> None:

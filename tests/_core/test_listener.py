@@ -103,6 +103,13 @@ def test_the_counters_outlive_the_port_and_the_runtime(port: Listener[Connection
     assert port.limit_counters == counted
 
 
+def test_closing_counts_for_the_last_time(port: Listener[Connection], stack: ExitStack) -> None:
+    stack.enter_context(connect(*port.address, wait=False))
+    next_of(port)
+    port.close(1001, "")
+    assert port.limit_counters.admitted == 1
+
+
 @counts_references
 @pytest.mark.parametrize("owns_connections", [True, False])
 def test_a_connection_lives_with_the_port_or_with_its_owner(stack: ExitStack, owns_connections: bool) -> None:
