@@ -14,7 +14,10 @@ _finalizer: Any = None
 
 
 def at_process_exit(function: Callable[[], None]) -> None:
-    """Run a function when the interpreter exits: once, however often this is called with it."""
+    """Run a function when the interpreter exits, however often this is called with it.
+
+    In a child of multiprocessing it can run twice: a second call must do no harm.
+    """
     atexit.unregister(function)
     atexit.register(function)
     # A child of multiprocessing that was forked, from its parent or from a fork server, ends by os._exit(). Only newer
