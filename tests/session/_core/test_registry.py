@@ -1,0 +1,137 @@
+"""The registry: each client takes a place when it is let in, and gives it back however it leaves."""
+
+from __future__ import annotations
+
+import pytest
+from support import counts_references
+from support.plain import Ends, PlainSession, begin, endpoint_of, establish
+
+import gns_py.sync as gns
+from gns_py._core.request import ConnectionRequest
+from gns_py.session import CloseReason
+from gns_py.session._core.admission import AdmissionRules
+from gns_py.session._core.endpoint import SessionEndpoint
+from gns_py.session._core.registry import SessionRegistry
+from gns_py.session.protocol.server import ServerStep
+
+Registry = SessionRegistry[PlainSession]
+
+
+def let_in(registry: Registry) -> Ends:
+    """Return the ends of a handshake that the registry has let in."""
+    first, second = gns.socket_pair()
+    assert registry.admits(ConnectionRequest(first))
+    first.close()
+    second.close()
+    ends = begin(take_place=lambda: registry.take_place(None))
+    registry.add(endpoint_of(ends.server), ends.server)
+    return ends
+
+
+def test_from_the_handshake_to_the_end() -> None:
+    registry = Registry(AdmissionRules(max_pending=1, max_sessions=1))
+    ends = let_in(registry)
+    endpoint = endpoint_of(ends.server)
+    assert registry.advance(endpoint) is None
+    ends.request()
+    assert registry.advance(endpoint) is ServerStep.DECISION
+    assert registry.advance(endpoint) is None  # it is asked once
+    assert (registry.handshakes, registry.sessions) == ([endpoint], [])
+    establish(ends)
+    assert registry.sessions == [ends.server]  # before it is noticed
+    assert registry.advance(endpoint) is ServerStep.NOTHING
+    assert (registry.handshakes, registry.sessions) == ([], [ends.server])
+    ends.abort()
+    assert registry.sessions == []
+    assert registry.advance(endpoint) is None
+    ends = let_in(registry)  # both places are free
+    establish(ends)
+    assert registry.advance(endpoint_of(ends.server)) is ServerStep.NOTHING
+    assert (registry.counters.requested, registry.counters.established) == (2, 2)
+    ends.abort()
+
+
+@counts_references
+def test_a_dropped_session_gives_its_place_back() -> None:
+    registry = Registry(AdmissionRules(max_sessions=1))
+    ends = establish(let_in(registry))
+    assert registry.advance(endpoint_of(ends.server)) is ServerStep.NOTHING
+    first, second = gns.socket_pair()
+    assert not registry.admits(ConnectionRequest(first))
+    client = ends.client
+    with pytest.warns(ResourceWarning, match="unclosed session"):
+        del ends
+    assert registry.sessions == []
+    assert registry.admits(ConnectionRequest(second))
+    client.abort()
+    first.close()
+    second.close()
+
+
+def test_all_handshakes_are_aborted_and_sessions_stay() -> None:
+    registry = Registry(AdmissionRules())
+    session, just_established, idle, asked = crowd = [let_in(registry) for _ in range(4)]
+    establish(session)
+    asked.request()
+    for ends in crowd:
+        registry.advance(endpoint_of(ends.server))
+    establish(just_established)  # which has not been noticed yet
+    registry.abort_handshakes()
+    for ends in crowd:
+        registry.advance(endpoint_of(ends.server))
+    assert registry.handshakes == []
+    assert registry.sessions == [session.server, just_established.server]
+    assert registry.counters.failed == 2
+    for ends in (idle, asked):
+        ends.until(lambda ends=ends: ends.client.end)  # type: ignore[misc]
+        assert "the server is closing" in str(ends.client.end)
+    for ends in crowd:
+        ends.abort()
+
+
+def test_no_one_is_let_in_while_draining() -> None:
+    registry = Registry(AdmissionRules())
+    ends = let_in(registry)
+    registry.drain()
+    first, second = gns.socket_pair()
+    assert not registry.admits(ConnectionRequest(first))
+    assert second.wait_closed(timeout=5.0).code == CloseReason.SERVER_SHUTTING_DOWN.native_code
+    assert registry.counters.draining == 1
+    establish(ends)  # a handshake that has begun goes on
+    assert registry.advance(endpoint_of(ends.server)) is ServerStep.NOTHING
+    ends.abort()
+
+
+def test_the_oldest_handshake_that_waits_for_its_client_gives_way() -> None:
+    def watch(endpoint: SessionEndpoint) -> None:
+        registry.advance(endpoint)
+
+    registry = Registry(AdmissionRules(max_pending=2))
+    asked, idle = let_in(registry), let_in(registry)
+    asked.request()
+    for ends in (asked, idle):
+        endpoint_of(ends.server).watcher = watch
+    endpoint_of(asked.server).on_change()
+    newest = let_in(registry)
+    assert registry.handshakes == [endpoint_of(asked.server), endpoint_of(newest.server)]
+    assert registry.counters.gave_way == 1
+    for ends in (asked, idle, newest):
+        ends.abort()
+
+
+def test_counters_of_what_becomes_of_handshakes() -> None:
+    registry = Registry(AdmissionRules(max_sessions=1))
+    crowd = [let_in(registry) for _ in range(4)]
+    crowd[0].request().reject()
+    crowd[1].client.abort()
+    crowd[1].until(lambda: crowd[1].engine.end)
+    establish(crowd[2])
+    crowd[3].request().accept()
+    crowd[3].until(lambda: crowd[3].engine.end)  # there is no place for it
+    for ends in crowd:
+        registry.advance(endpoint_of(ends.server))
+    counters = registry.counters
+    assert (counters.rejected, counters.failed, counters.established, counters.too_many_sessions) == (1, 1, 1, 1)
+    assert registry.sessions == [crowd[2].server]
+    for ends in crowd:
+        ends.abort()
