@@ -84,7 +84,10 @@ class BaseSession(BaseConnection, Generic[C, E]):
 
     @property
     def dropped(self) -> tuple[int, int]:
-        """Unreliable messages discarded in favour of newer ones, as (before sending, before reading)."""
+        """Unreliable messages discarded in favour of newer ones, as (before sending, before reading).
+
+        Messages that a newer one with the same key has replaced do not count.
+        """
         return self._outbox.dropped, self._inbox.dropped
 
     @property
