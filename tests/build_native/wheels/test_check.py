@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import re
 import struct
@@ -236,7 +237,7 @@ def test_too_large_twice_or_cut_off(good: Path, tmp_path: Path) -> None:
 
     wheel.write_bytes(good.read_bytes())
     with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        archive.writestr("gns_py/py.typed", b"")
+        archive.writestr(copy.copy(archive.getinfo("gns_py/py.typed")), b"")
     assert_finds(check.check(wheel), "in the archive twice")
 
     wheel.write_bytes(good.read_bytes()[:-1000])
