@@ -52,25 +52,24 @@ class SessionEndpoint(ABC):
         self.outbox = self.engine.outbox
         self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.is_kept = False
-        """True while it goes on although the application may have dropped it: it is closing."""
         self.watcher: Callable[[SessionEndpoint], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
         self._watched: Phase | None = None
         self._session: weakref.ref[Any] | None = None
+        self._kept: object | None = None  # the application's object while it closes: see is_kept
 
     def __repr__(self) -> str:
         return repr(self.session) if self.session is not None else f"<session of {self.remote_address}>"
-
-    def __del__(self) -> None:
-        engine = getattr(self, "engine", None)  # missing if the constructor failed
-        if engine is not None and engine.phase is not Phase.ENDED and not self.endpoint.is_closed_here:
-            self.abandon()  # the loop that ran it has ended too early
 
     @property
     def session(self) -> object | None:
         """The application's object; None once it has been dropped."""
         return None if self._session is None else self._session()
+
+    @property
+    def is_kept(self) -> bool:
+        """True while it closes: the application's object goes on even if the application drops it."""
+        return self._kept is not None
 
     @property
     def is_established(self) -> bool:
@@ -221,6 +220,8 @@ class SessionEndpoint(ABC):
             self.announce_change()
         except Exception:
             _log.exception("a change of %r could not be announced", self)
+        if self.has_ended:
+            self._kept = None
 
     def notify_watcher(self) -> None:
         """Call the watcher if there is something for it."""
@@ -299,7 +300,7 @@ class SessionEndpoint(ABC):
         self.run(self._say_goodbye, reason, code, text, data)
 
     def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
-        self.is_kept = True
+        self._kept = self.session
         self.keep_alive()
         try:
             with self.lock:

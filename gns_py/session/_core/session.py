@@ -42,13 +42,13 @@ class BaseSession(BaseConnection, Generic[C, E]):
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         session = getattr(self, "_internal", None)  # missing if the constructor failed
-        if session is None or session.is_kept or session.has_ended:
-            return
-        if _native.is_forked():  # it is the parent's
+        if session is None or session.has_ended or _native.is_forked():  # in a fork it is the parent's
             return
         text = f"unclosed session {self!r}"
+        is_unclosed = session.engine.may_send  # else it was closed, and the loop that ran it has ended too early
         session.abandon()  # first: the warning may be an exception
-        _warn(text, ResourceWarning, source=self)
+        if is_unclosed:
+            _warn(text, ResourceWarning, source=self)
 
     @staticmethod
     def session_endpoint_of(session: BaseSession[Any, E]) -> E:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import PATIENCE, eventually
-from support.sessions import SessionApi
+from support.sessions import BlockingSessions, SessionApi
 
 import gns_py
 from gns_py import ClosedBy, Config
@@ -342,3 +343,25 @@ def test_a_goodbye_that_cannot_be_said(
         ends.client.close(*arguments)  # type: ignore[arg-type]
     ends.client.send(b"still here")
     assert ends.server.recv(timeout=5.0) == b"still here"
+
+
+def test_a_session_that_is_dropped_while_it_closes_stays_one_until_its_end(sessions: SessionApi) -> None:
+    """So a server that is closed waits for it, and its place is not given away."""
+    with sessions.listen("127.0.0.1", 0) as socket, ThreadPoolExecutor(1) as pool:
+        accepting = pool.submit(socket.accept, timeout=5.0 * PATIENCE)
+        client = sessions.connect(*socket.address, session_config=SessionConfig(credit_messages=8))
+        server = accepting.result()
+        for number in range(100):
+            server.send(b"%d" % number)
+        with contextlib.suppress(LookupError), server:
+            raise LookupError("as planned")
+        del accepting, server
+        if isinstance(sessions, BlockingSessions):
+            sessions.forget_shown()
+        gc.collect()
+        assert len(socket.sessions) == 1
+        assert read_to_the_end(client) == [b"%d" % number for number in range(100)]
+        assert client.end is not None
+        assert client.end.reason is CloseReason.INTERNAL_ERROR
+        client.close()
+        eventually(lambda: not socket.sessions)
