@@ -164,7 +164,8 @@ class Attempts(Generic[C]):
             if BaseConnection.endpoint_of(each).is_established:
                 self._winner = each
                 return each
-        if (not self.alive and not self._untried) or self._given_up.is_over():
+        is_over = self._given_up.is_over() or not (self.alive or self._untried)
+        if is_over and self._connections:  # else begin_next() makes the first attempt, or says why it cannot
             raise self._error()
         return None
 

@@ -166,3 +166,17 @@ def test_the_timeout_is_an_option_unless_the_options_have_one() -> None:
         connect_options(1, -1.0, None, None)
     with pytest.raises(TypeError, match="config must be a Config, not dict"):
         connect_options(1, 1.0, {}, None)  # type: ignore[arg-type]
+
+
+def test_a_machine_that_stalls_gets_the_limits_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All time is over before there is a first attempt: the limit is the reason, and no attempt is looked for."""
+    monkeypatch.setattr("gns_py._core.connecting._GRACE", 0.0)
+
+    def full(address: Address) -> gns.Connection:
+        raise ConnectionLimitError(errno.EAGAIN, f"no place for {address}")
+
+    attempts: Attempts[gns.Connection] = Attempts([Address("127.0.0.1", 1)], 0.0)
+    assert attempts.winner() is None
+    with pytest.raises(ConnectionLimitError):
+        attempts.begin_next(full)
+    attempts.close()
