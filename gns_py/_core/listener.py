@@ -98,9 +98,8 @@ class Listener(Generic[C]):
     @property
     def limit_counters(self) -> LimitCounters:
         """How many connections the limits refused, and why."""
-        if not self.is_closed:
-            with contextlib.suppress(GNSError):  # stopped
-                self._limit_counters = _native.listen_counters(self.handle)
+        with contextlib.suppress(GNSError):  # closed, or stopped: the last ones hold
+            self._limit_counters = _native.listen_counters(self.handle)
         return self._limit_counters
 
     def close(self, code: int, text: str, *, linger: bool = True) -> None:
@@ -108,8 +107,8 @@ class Listener(Generic[C]):
         goodbye = check_goodbye(code, text)
         if self.is_closed:
             return
-        _ = self.limit_counters  # the last ones
-        self.is_closed = True
+        self.is_closed = True  # in one step with the check: another thread may be closing it, too
+        self._limit_counters = self.limit_counters
         endpoints = [BaseConnection.endpoint_of(each) for each in self.connections]
         for endpoint in endpoints:
             endpoint.announce_end(code, text)
