@@ -165,7 +165,7 @@ class ThreadServer(ABC, Generic[T]):
         self._handlers.add(thread)
         try:
             thread.start()
-        except RuntimeError:
+        except BaseException:  # no memory, for instance: one that has not begun is not to be waited for
             self._handlers.discard(thread)
             raise
 
