@@ -121,7 +121,7 @@ class Endpoint(ConnectionHandle):
             ConcurrencyError: A thread is reading the present mailbox.
             ConnectionClosed: The connection has ended.
         """
-        self.mailbox.as_reader(lambda _: self._move_to(mailbox, events), None)
+        self.mailbox.as_reader(self._move_to, mailbox, events)
 
     def _move_to(self, mailbox: Mailbox, events: deque[Any] | None) -> None:
         source = self.mailbox

@@ -23,7 +23,6 @@ from .log import dispatch_logs
 from .runtime import ensure_started
 from .waiting import wait
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 _log = logging.getLogger("gns_py")
@@ -177,7 +176,7 @@ class Mailbox(Uncopyable):
         """
         return self.as_reader(self._receive, timeout)
 
-    def as_reader(self, function: Callable[[T], R], argument: T) -> R:
+    def as_reader(self, function: Callable[..., R], *arguments: object) -> R:
         """Call a function as the one thread that reads and dispatches, and return its result.
 
         Raises:
@@ -195,7 +194,7 @@ class Mailbox(Uncopyable):
                 except IndexError:
                     self._wait_for_dispatcher()
             try:
-                return function(argument)
+                return function(*arguments)
             finally:
                 self._dispatching[:] = _FREE
         finally:
