@@ -32,6 +32,12 @@ endfunction()
 
 # The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first checked when they are
 # empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
+#
+# GNS wakes the thread that polls whenever it wants to be served earlier than planned: unmended, through a pair of sockets,
+# three or four times a round trip, also when that thread itself is the one that plans. Now it asks a hook first
+# (core/gns/service_hook.hpp). The thread that serves sleeps outside of GNS, on GNS's descriptor for its sockets, and may do what is
+# due without a look at them. After a look at the sockets GNS looks again for more: unmended, once for nothing each time, since a
+# socket is read until it is empty.
 set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
 # Without a descriptor for epoll GNS does not start: unmended, its wake-up sockets stay open, and it takes the next start for
 # a bug.
@@ -51,9 +57,42 @@ endif()
 # that the routes prefer, and a client that used another gets no connection. How, and what is remembered:
 # core/gns/reply_address.hpp.
 gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread}
-  "#include <tier0/valve_tracelogging.h>" "#include <tier0/valve_tracelogging.h>\n#include <gns/reply_address.hpp>"
+  "#include <tier0/valve_tracelogging.h>" [=[#include <tier0/valve_tracelogging.h>
+#include <gns/reply_address.hpp>
+#include <gns/service_hook.hpp>
+
+std::atomic<gns_core::ServiceHook> gns_core::service_hook{ nullptr };]=]
+  # who serves
+  "void WakeServiceThread()" [=[void WakePoll();
+
+void WakeServiceThread()
+{
+	if ( !gns_core::service_wanted( 0 ) )
+		WakePoll();
+}
+
+void WakePoll()]=]
+  "num_epoll_events = epoll_wait( s_epollfd, epoll_events, V_ARRAYSIZE( epoll_events ), 0 );" [=[if ( num_epoll_events < (int)V_ARRAYSIZE( epoll_events ) )
+				break;
+			num_epoll_events = epoll_wait( s_epollfd, epoll_events, V_ARRAYSIZE( epoll_events ), 0 );]=]
+  "} // namespace SteamNetworkingSocketsLib" [=[int ServicePollDescriptor()
+{
+	#if defined( USE_EPOLL ) && IsLinux()
+		return s_epollfd;
+	#else
+		return -1;
+	#endif
+}
+
+void ServiceThinkers()
+{
+	IThinker::Thinker_ProcessThinkers();
+	ProcessDeferredOperations();
+}
+
+} // namespace SteamNetworkingSocketsLib]=]
+  # a socket for all addresses of the host
   "SOCKET m_socket;" "SOCKET m_socket;\n\tgns_core::ReplyAddress m_reply;"
-  # the sockets for all addresses
   "pSock->m_nAddressFamilies = nAddressFamilies;" [=[pSock->m_nAddressFamilies = nAddressFamilies;
 	if ( pAddrLocal && ( addrLocal.IsIPv6AllZeros() || ( addrLocal.IsIPv4() && addrLocal.GetIPv4() == 0 ) ) )
 		pSock->m_reply.ask( sock, addrBound.ss_family == AF_INET6 );]=]
@@ -75,6 +114,9 @@ gns_mend(clientlib/steamnetworkingsockets_socketthread.cpp ${socketthread}
   "delete m_mapRemoteHosts[ idx ];" [=[if ( m_pRawSock )
 		static_cast<CRawUDPSocketImpl *>( m_pRawSock )->m_reply.forget( m_mapRemoteHosts[ idx ]->GetRemoteHostAddr() );
 	delete m_mapRemoteHosts[ idx ];]=])
+gns_mend(steamnetworkingsockets_thinker.cpp
+  "#include <tier1/utlpriorityqueue.h>" "#include <tier1/utlpriorityqueue.h>\n#include <gns/service_hook.hpp>"
+  "WakeServiceThread();" "if ( !gns_core::service_wanted( m_usecNextThinkTime ) )\n\t\t\t\tWakeServiceThread();")
 set(reply_address ${PROJECT_SOURCE_DIR}/core/gns/reply_address.cpp)
 target_sources(GameNetworkingSockets_s PRIVATE ${reply_address})
 # GNS is compiled without exceptions; one from here, for lack of memory, must not fly through it.

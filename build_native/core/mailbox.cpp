@@ -24,14 +24,16 @@ bool Mailbox::push(Event event) {
 }
 
 void Mailbox::signal() {
+    if (own_ == this) return;
     std::lock_guard lock(mutex_);
     if (events_.empty()) return;
     if (waker_) waker_->set();
+    if (leader_) leader_->wake();
     changed_.notify_one();
 }
 
 bool Mailbox::wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us) {
-    const auto ready = [this] { return !events_.empty() || woken_ || stopped_ || destroyed_; };
+    const auto ready = [this] { return has_something_locked(); };
     if (timeout_us < 0)
         changed_.wait(lock, ready);
     else if (timeout_us > 0)
@@ -64,6 +66,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
                 if (!taken.empty()) break;
                 batch->payload = size;
                 batch->more = 1;
+                if (waker_) waker_->set();
                 return fail(GNS_ERROR_BUFFER_TOO_SMALL);
             }
             used = (used + size + 7) & ~uint64_t{7};
@@ -74,7 +77,8 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
             if (waker_ && !stopped_) waker_->clear();
         } else {
             batch->more = 1;
-            changed_.notify_one(); // signal() woke one reader only
+            if (waker_) waker_->set(); // signal() did not, if this thread served GNS
+            changed_.notify_one();     // signal() woke one reader only
         }
         if (taken.empty() && stopped_) return fail(GNS_ERROR_NOT_RUNNING);
     }
@@ -112,18 +116,63 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
 
 int64_t Mailbox::descriptor() {
     std::lock_guard lock(mutex_);
-    if (!waker_ || waker_->is_borrowed()) attach_locked(std::make_unique<Waker>());
-    return waker_->descriptor();
+    if (!watch_) {
+        auto waker = std::make_unique<Waker>();
+        watch_ = std::make_unique<PacketWatch>(waker->descriptor());
+        attach_locked(std::move(waker));
+    }
+    return watch_->descriptor();
 }
 
 void Mailbox::notify(int64_t socket) {
     std::lock_guard lock(mutex_);
+    watch_ = nullptr;
     attach_locked(std::make_unique<Waker>(socket));
 }
 
 void Mailbox::attach_locked(std::unique_ptr<Waker> waker) {
     waker_ = std::move(waker);
     if (!events_.empty() || stopped_) waker_->set();
+}
+
+bool Mailbox::has_waker() {
+    std::lock_guard lock(mutex_);
+    return waker_ != nullptr;
+}
+
+bool Mailbox::has_something() {
+    std::lock_guard lock(mutex_);
+    return has_something_locked();
+}
+
+bool Mailbox::begin_loop() {
+    std::lock_guard lock(mutex_);
+    return watch_ && !stopped_ && !std::exchange(has_loop_, true);
+}
+
+bool Mailbox::end_loop() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(has_loop_, false);
+}
+
+void Mailbox::watch_packets(int packets) {
+    std::lock_guard lock(mutex_);
+    if (watch_ && (packets < 0 || has_loop_)) watch_->watch(packets);
+}
+
+bool Mailbox::has_loop() {
+    std::lock_guard lock(mutex_);
+    return has_loop_;
+}
+
+bool Mailbox::watches_packets() {
+    std::lock_guard lock(mutex_);
+    return watch_ && watch_->is_on();
+}
+
+void Mailbox::set_leader(Sleeper *leader) {
+    std::lock_guard lock(mutex_);
+    leader_ = leader;
 }
 
 void Mailbox::count_until_handled() {
@@ -148,6 +197,7 @@ void Mailbox::wake() {
     std::lock_guard lock(mutex_);
     woken_ = true;
     if (waker_) waker_->set();
+    if (leader_) leader_->wake();
     changed_.notify_one();
 }
 
@@ -158,6 +208,7 @@ void Mailbox::shut(bool destroyed) {
     destroyed_ = destroyed_ || destroyed;
     if (destroyed) dropped.swap(events_);
     if (waker_) waker_->set();
+    if (leader_) leader_->wake();
     changed_.notify_all();
 }
 

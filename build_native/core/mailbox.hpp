@@ -8,6 +8,8 @@
 #include <mutex>
 
 #include "connection.hpp"
+#include "packet_watch.hpp"
+#include "sleeper.hpp"
 #include "waker.hpp"
 
 namespace gns_core {
@@ -38,8 +40,41 @@ public:
     // See gns_mailbox_receive; leaves batch->logs to the caller.
     int32_t receive(int64_t timeout_us, gns_event *events, int32_t max_events, void *payload, uint64_t capacity,
                     gns_batch *batch);
+    // Returns a descriptor for an event loop, which is then watched by one.
     int64_t descriptor();
     void notify(int64_t socket);
+    // Whether something other than a waiting thread hears of its events.
+    bool has_waker();
+    // Whether a receive would return at once.
+    bool has_something();
+
+    // Counts its loop: returns whether it has one that was not counted, or one that was, and forgets that.
+    bool begin_loop();
+    bool end_loop();
+    // Lets the loop's descriptor be readable while packets wait, too; -1: no longer.
+    void watch_packets(int packets);
+    bool has_loop();
+    bool watches_packets();
+
+    // While this lives, the mailbox's reader sleeps as a leader, and is woken there.
+    class Led {
+    public:
+        Led(Mailbox &mailbox, Sleeper &leader) : mailbox_(mailbox) { mailbox_.set_leader(&leader); }
+        ~Led() { mailbox_.set_leader(nullptr); }
+        Led(const Led &) = delete;
+        Led &operator=(const Led &) = delete;
+
+    private:
+        Mailbox &mailbox_;
+    };
+    // While this lives, its thread is about to read the mailbox, and need not be signalled.
+    class Own {
+    public:
+        explicit Own(const Mailbox &mailbox) { own_ = &mailbox; }
+        ~Own() { own_ = nullptr; }
+        Own(const Own &) = delete;
+        Own &operator=(const Own &) = delete;
+    };
     // Lets messages that are handed out count against their connections' limits until they are handled.
     void count_until_handled();
     // Moves a connection's events to another mailbox, in their order. The caller holds the connection's end_mutex.
@@ -51,11 +86,18 @@ public:
 private:
     bool wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us);
     void attach_locked(std::unique_ptr<Waker> waker);
+    void set_leader(Sleeper *leader);
+    bool has_something_locked() const { return !events_.empty() || woken_ || stopped_ || destroyed_; }
+
+    inline static thread_local const Mailbox *own_ = nullptr;
 
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Event> events_;
     std::unique_ptr<Waker> waker_;
+    std::unique_ptr<PacketWatch> watch_; // of the waker that is not borrowed
+    Sleeper *leader_ = nullptr;
+    bool has_loop_ = false;
     bool woken_ = false;
     bool counts_until_handled_ = false;
     bool stopped_ = false;

@@ -9,6 +9,7 @@
 #endif
 
 #include "gns/gatekeeper.hpp"
+#include "gns/service_hook.hpp"
 #include "gns_access.hpp"
 #include "guard.hpp"
 #include "log_queue.hpp"
@@ -35,6 +36,8 @@ void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) {
     runtime().service.status_changes.take(*change);
 }
 
+bool on_service_wanted(long long at_us) { return runtime().turns.on_wanted(at_us); }
+
 #if !defined(_WIN32)
 
 void stop_at_exit() {
@@ -51,12 +54,14 @@ void before_fork() {
     if (forked.load()) return;
     life_stands_still = runtime().life_cycle.try_lock();
     runtime().pump.park();
+    runtime().turns.mutex().lock();
     gns_life().calls.lock();
 }
 
 void after_fork_in_parent() {
     if (forked.load()) return;
     gns_life().calls.unlock();
+    runtime().turns.mutex().unlock();
     runtime().pump.unpark();
     if (life_stands_still) runtime().life_cycle.unlock();
 }
@@ -69,6 +74,7 @@ void after_fork_in_child() {
     }
     // A lock remembers which thread holds it, and that thread has another number here.
     new (&gns_life().calls) std::shared_mutex;
+    new (&runtime().turns.mutex()) std::mutex;
     runtime().pump.unpark();
     new (&runtime().life_cycle) std::mutex;
 }
@@ -116,9 +122,13 @@ int32_t Runtime::start(const std::string &text, const SteamNetworkingIdentity &p
         utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
         identity = text;
         gns_life().running.store(true);
+        service_hook.store(on_service_wanted);
+        guests.open();
         pump.start();
     } catch (...) { // no thread, no memory: nothing is left half started
+        guests.close();
         gns_life().running.store(false);
+        service_hook.store(nullptr);
         GameNetworkingSockets_Kill();
         throw;
     }
@@ -128,7 +138,10 @@ int32_t Runtime::start(const std::string &text, const SteamNetworkingIdentity &p
 int32_t Runtime::stop(int64_t linger_us) {
     std::lock_guard lock(life_cycle);
     if (!gns_life().running.load()) return 0;
+    guests.close();
+    for (const auto &mailbox : mailboxes.all()) guests.forget_loop(*mailbox);
     pump.stop(linger_us);
+    service_hook.store(nullptr);
     {
         std::lock_guard calls(gns_life().calls);
         gns_life().running.store(false);

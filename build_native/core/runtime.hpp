@@ -9,8 +9,12 @@
 #include "handle_table.hpp"
 #include "mailbox.hpp"
 #include "pump/commands.hpp"
+#include "pump/guests.hpp"
 #include "pump/pump.hpp"
 #include "pump/service.hpp"
+#include "pump/shift.hpp"
+#include "pump/turns.hpp"
+#include "sleeper.hpp"
 
 namespace gns_core {
 
@@ -21,9 +25,13 @@ struct Runtime {
     ListenSockets listen_sockets{2};
     Connections connections{3};
     QueueLimits limits; // serving thread only
-    CommandQueue commands;
+    Sleeper pump_sleeper, leader_sleeper;
+    CommandQueue commands{pump_sleeper};
     Service service{commands, connections, listen_sockets, limits};
-    Pump pump{commands, service};
+    Turns turns{service, pump_sleeper};
+    Shift shift{pump_sleeper, leader_sleeper};
+    Guests guests{commands, turns, shift, leader_sleeper};
+    Pump pump{commands, service, turns, shift, pump_sleeper};
 
     // See gns_start and gns_stop; the identity is canonical.
     int32_t start(const std::string &text, const SteamNetworkingIdentity &parsed);

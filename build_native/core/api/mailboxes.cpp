@@ -29,6 +29,7 @@ int32_t gns_mailbox_destroy(uint64_t mailbox) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.remove(mailbox);
         if (!found) return fail(GNS_ERROR_BAD_HANDLE);
+        runtime().guests.forget_loop(*found);
         found->shut(true);
         return 0;
     });
@@ -49,7 +50,7 @@ int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t by
 }
 
 int64_t gns_mailbox_fd(uint64_t mailbox) {
-    return with_mailbox(mailbox, [](Mailbox &found) { return found.descriptor(); });
+    return with_mailbox(mailbox, [](Mailbox &found) { return runtime().guests.descriptor(found); });
 }
 
 int32_t gns_mailbox_notify(uint64_t mailbox, int64_t socket) {
@@ -69,7 +70,7 @@ int32_t gns_mailbox_wake(uint64_t mailbox) {
 int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                             uint64_t capacity, gns_batch *batch) {
     return with_mailbox(mailbox, [&](Mailbox &found) {
-        const int32_t count = found.receive(timeout_us, events, max_events, payload, capacity, batch);
+        const int32_t count = runtime().guests.receive(found, timeout_us, events, max_events, payload, capacity, batch);
         if (count >= 0) batch->logs = log_queue().waiting() ? 1 : 0;
         return count;
     });

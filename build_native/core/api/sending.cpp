@@ -44,7 +44,7 @@ int64_t gns_send(uint64_t connection, const void *data, uint32_t size, int32_t f
             number = queue_locked(commands, found, std::move(message), flags);
         }
         if (number < 0) return refuse(number);
-        commands.wake();
+        runtime().guests.send_queued(flags & GNS_SEND_NO_NAGLE);
         return number;
     });
 }
@@ -80,7 +80,7 @@ int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *siz
                 if (taken++ == 0) *first_number = number;
             }
         }
-        if (taken > 0) commands.wake();
+        if (taken > 0) runtime().guests.send_queued(flags & GNS_SEND_NO_NAGLE);
         return taken;
     });
 }
@@ -110,7 +110,7 @@ int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *da
                 if (results[i] > 0) ++taken;
             }
         }
-        if (taken > 0) commands.wake();
+        if (taken > 0) runtime().guests.send_queued(flags & GNS_SEND_NO_NAGLE);
         return taken;
     });
 }
@@ -168,6 +168,7 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
     return with_connection(connection, [&](const std::shared_ptr<Connection> &found) -> int32_t {
         if (max_bytes < 0 || max_segments < 0) return fail(GNS_ERROR_BAD_VALUE);
         const DrainBound bound{max_bytes, max_segments};
+        const Guests::Waiting waiting(runtime().guests);
         found->drain_waiters.fetch_add(1);
         int32_t result = watch(found, nullptr);
         if (result >= 0)

@@ -10,7 +10,7 @@ STEAMNETWORKINGSOCKETS_INTERFACE void SteamNetworkingSockets_Poll(int max_wait_m
 
 namespace SteamNetworkingSocketsLib {
 // Ends a running SteamNetworkingSockets_Poll.
-void WakeServiceThread();
+void WakePoll();
 // Releases the ports of closed sockets; needs the global lock. GNS does this late in each poll, and complains if it
 // finds a closed one when a poll begins.
 void ProcessPendingDestroyClosedRawUDPSockets();

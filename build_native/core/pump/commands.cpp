@@ -3,19 +3,12 @@
 #include <exception>
 #include <future>
 
-#include "gns_access.hpp"
+#include "serving_thread.hpp"
 
 namespace gns_core {
 
-namespace {
-
-thread_local bool serves_gns = false;
-
-}
-
 void CommandQueue::wake() {
-    if (serves_gns || wake_pending_.exchange(true)) return;
-    if (const GnsAccess gns; gns) SteamNetworkingSocketsLib::WakeServiceThread();
+    if (!ServingThread::is_this()) pump_.wake();
 }
 
 bool CommandQueue::push(Command command) {
@@ -50,7 +43,6 @@ bool CommandQueue::run(const std::function<void()> &task) {
 }
 
 void CommandQueue::accept() {
-    wake_pending_.store(false);
     std::lock_guard lock(mutex_);
     accepting_ = true;
 }
@@ -60,16 +52,12 @@ void CommandQueue::refuse() {
     accepting_ = false;
 }
 
-void CommandQueue::serve_here() { serves_gns = true; }
-
 void CommandQueue::take(std::vector<Command> *commands) {
-    wake_pending_.store(false);
     std::lock_guard lock(mutex_);
     commands->swap(queue_);
 }
 
 void CommandQueue::drop_all() {
-    wake_pending_.store(true); // there is no thread left to wake
     std::vector<Command> dropped;
     std::lock_guard lock(mutex_);
     dropped.swap(queue_);

@@ -1,7 +1,6 @@
 // The requests of other threads to the thread that serves GNS.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "connection.hpp"
+#include "sleeper.hpp"
 
 namespace gns_core {
 
@@ -31,11 +31,13 @@ struct Command {
 // Commands in the order in which they were queued, from any thread to the one that serves GNS.
 class CommandQueue {
 public:
+    explicit CommandQueue(Sleeper &pump) : pump_(pump) {}
+
     // The lock, for callers that must decide and queue in one step.
     std::mutex &mutex() { return mutex_; }
     void push_locked(Command command) { queue_.push_back(std::move(command)); }
     bool accepting_locked() const { return accepting_; }
-    // Ends the serving thread's poll. After queueing, without the lock.
+    // Wakes the pump for what was queued. After queueing, without the lock.
     void wake();
 
     // Returns false, and drops the command, if GNS is not served.
@@ -49,18 +51,16 @@ public:
 
     // ---- serving thread only ----
 
-    // Makes the calling thread the serving one: it is not woken for what it queues itself.
-    static void serve_here();
     // Moves all that is queued into `commands`, which must be empty.
     void take(std::vector<Command> *commands);
     // Drops what is queued, and lets callers of run() know: no thread takes it from here on.
     void drop_all();
 
 private:
+    Sleeper &pump_;
     std::mutex mutex_;
     std::vector<Command> queue_;
     bool accepting_ = false; // under mutex_
-    std::atomic<bool> wake_pending_{false};
 };
 
 } // namespace gns_core

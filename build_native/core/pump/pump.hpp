@@ -1,4 +1,4 @@
-// The thread that serves GNS.
+// The thread that serves GNS unless a guest does. See docs/internals/serving.md.
 #pragma once
 
 #include <atomic>
@@ -8,13 +8,18 @@
 #include <thread>
 
 #include "pump/commands.hpp"
+#include "pump/keeper.hpp"
 #include "pump/service.hpp"
+#include "pump/shift.hpp"
+#include "pump/turns.hpp"
+#include "sleeper.hpp"
 
 namespace gns_core {
 
 class Pump {
 public:
-    Pump(CommandQueue &commands, Service &service) : commands_(commands), service_(service) {}
+    Pump(CommandQueue &commands, Service &service, Turns &turns, Shift &shift, Sleeper &sleeper)
+        : commands_(commands), service_(service), turns_(turns), shift_(shift), sleeper_(sleeper) {}
 
     // GNS is initialized and in manual poll mode.
     void start();
@@ -26,11 +31,17 @@ public:
 
 private:
     void loop();
+    bool rest(bool in_charge);
     void stay_parked();
     void set_alive(bool alive);
 
     CommandQueue &commands_;
     Service &service_;
+    Turns &turns_;
+    Shift &shift_;
+    Sleeper &sleeper_;
+    Keeper keeper_;
+    int packets_ = -1; // GNS's descriptor
     std::atomic<bool> stopping_{false};
     std::atomic<int64_t> stop_deadline_us_{0};
     std::thread thread_;

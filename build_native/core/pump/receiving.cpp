@@ -18,6 +18,7 @@ void Receiving::receive_all() {
     SteamNetworkingMessage_t *messages[batch_size];
     for (int count = batch_size; count == batch_size;) {
         count = SteamNetworkingSockets()->ReceiveMessagesOnPollGroup(handles_.poll_group(), messages, batch_size);
+        count_ += count;
         for (int i = 0; i < count; ++i) deliver(messages[i]);
     }
 }

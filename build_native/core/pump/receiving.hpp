@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "connection.hpp"
 #include "pump/attempts.hpp"
@@ -17,6 +18,8 @@ public:
         : handles_(handles), closing_(closing), signals_(signals), attempts_(attempts) {}
 
     void receive_all();
+    // Returns how many messages were received since the last call.
+    int take_count() { return std::exchange(count_, 0); }
     // Receives what a connection that has ended in GNS still has.
     void receive_rest(const std::shared_ptr<Connection> &connection, HSteamNetConnection gns_handle);
 
@@ -28,6 +31,7 @@ private:
     Closing &closing_;
     Signals &signals_;
     Attempts &attempts_;
+    int count_ = 0;
 };
 
 } // namespace gns_core

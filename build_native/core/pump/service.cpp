@@ -1,31 +1,46 @@
 #include "pump/service.hpp"
 
 #include <algorithm>
+#include <limits>
 
+#include "gns/serving.hpp"
 #include "memory_reserve.hpp"
 
 namespace gns_core {
 
 namespace {
 
-constexpr int idle_poll_ms = 1000;
-constexpr int soon_poll_ms = 5;
+constexpr int64_t idle_us = 1'000'000;
+constexpr int64_t soon_us = 5'000;
 constexpr size_t kept_commands = 16384;
 constexpr const char *shutdown_text = "the runtime was stopped";
 
 } // namespace
 
-void Service::turn(bool soon) {
+int Service::turn(Sockets sockets) {
     commands_.take(&taken_);
     const bool pending = carry_out(taken_);
     taken_.clear();
     if (taken_.capacity() > kept_commands) taken_.shrink_to_fit(); // after a burst
     const bool whole = refill_memory_reserve();
-    soon = soon || !lingering.empty() || attempts_.some_failed() || !whole;
-    poll(pending || signals_.pending() ? 0 : soon ? soon_poll_ms : idle_poll_ms);
+    soon_ = !lingering.empty() || attempts_.some_failed() || !whole;
+    poll(sockets, pending);
+    const int messages = receiving.take_count();
+    pings.check();
+    drains.check();
+    signals_.send();
     histories.note();
     lingering.check();
     closing.end_failed();
+    soon_ = soon_ || !lingering.empty() || attempts_.some_failed();
+    return messages;
+}
+
+int64_t Service::due_us() const {
+    if (signals_.pending()) return 0;
+    int64_t due = soon_ ? now_us() + soon_us : std::numeric_limits<int64_t>::max();
+    if (!histories.empty()) due = std::min(due, histories.next_due_us());
+    return due;
 }
 
 bool Service::carry_out(std::vector<Command> &commands) {
@@ -51,16 +66,16 @@ bool Service::carry_out(std::vector<Command> &commands) {
     return pending;
 }
 
-void Service::poll(int timeout_ms) {
-    if (timeout_ms > 0 && !histories.empty()) // GNS waits in whole milliseconds
-        timeout_ms =
-            static_cast<int>(std::clamp<int64_t>((histories.next_due_us() - now_us() + 999) / 1000, 0, timeout_ms));
-    SteamNetworkingSockets_Poll(timeout_ms);
+void Service::poll(Sockets sockets, bool pending) {
+    if (sockets == Sockets::skip) {
+        think();
+    } else {
+        int64_t wait_us = 0;
+        if (sockets == Sockets::wait && !pending) wait_us = std::clamp<int64_t>(due_us() - now_us(), 0, idle_us);
+        SteamNetworkingSockets_Poll(static_cast<int>((wait_us + 999) / 1000)); // GNS waits in whole milliseconds
+    }
     SteamNetworkingSockets()->RunCallbacks();
     receiving.receive_all();
-    pings.check();
-    drains.check();
-    signals_.send();
 }
 
 void Service::shut_down() {

@@ -1,6 +1,5 @@
-// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. The pump's
-// thread takes all turns; nothing here depends on which thread that is, only on there being one at a
-// time. "Serving thread" means that one.
+// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. Any thread may take a turn;
+// see turns.hpp for why there is one at a time. "Serving thread" means that one.
 #pragma once
 
 #include <vector>
@@ -22,6 +21,13 @@
 
 namespace gns_core {
 
+// What a turn does about GNS's sockets.
+enum class Sockets {
+    skip, // nothing: timers and commands only
+    look, // takes what waits there
+    wait, // sleeps until there is something, or until there is something else to do
+};
+
 class Service {
     CommandQueue &commands_;
     Connections &connections_;
@@ -35,8 +41,10 @@ public:
     Service(CommandQueue &commands, Connections &connections, ListenSockets &listen_sockets, const QueueLimits &limits)
         : commands_(commands), connections_(connections), listen_sockets_(listen_sockets), limits_(limits) {}
 
-    // Takes one turn: does everything there is to do, and sleeps while there is nothing. soon: not for long.
-    void turn(bool soon);
+    // Takes one turn: does everything there is to do. Returns how many messages it received.
+    int turn(Sockets sockets);
+    // When the next turn is due, GNS's packets and timers aside. Serving thread.
+    int64_t due_us() const;
     // Ends everything that is left. GNS still runs, and is ended afterwards.
     void shut_down();
 
@@ -55,7 +63,9 @@ public:
 private:
     // Returns whether GNS may have something for us that no packet announces, so that the next poll must not sleep.
     bool carry_out(std::vector<Command> &commands);
-    void poll(int timeout_ms);
+    void poll(Sockets sockets, bool pending);
+
+    bool soon_ = false; // another turn is to follow this one within a moment
 };
 
 } // namespace gns_core

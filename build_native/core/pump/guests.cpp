@@ -1,0 +1,105 @@
+#include "pump/guests.hpp"
+
+#include <algorithm>
+
+#include "gns/serving.hpp"
+
+namespace gns_core {
+
+void Guests::open() {
+    leader_.open();
+    packets_.store(packet_descriptor());
+}
+
+void Guests::close() {
+    packets_.store(-1);
+    credit_.store(false);
+    shift_.resign();
+    leader_.wake();
+    std::lock_guard gone(leading_);
+}
+
+int32_t Guests::receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
+                        uint64_t capacity, gns_batch *batch) {
+    if (timeout_us != 0 && !mailbox.has_waker() && !mailbox.has_something()) {
+        const Waiting waiting(*this, true);
+        const int64_t until = timeout_us < 0 ? Sleeper::forever : now_us() + timeout_us;
+        lead(mailbox, until);
+        if (timeout_us > 0) timeout_us = std::max<int64_t>(0, until - now_us());
+        return mailbox.receive(timeout_us, events, max_events, payload, capacity, batch);
+    }
+    if (mailbox.watches_packets()) serve_loop(mailbox);
+    const int32_t count = mailbox.receive(timeout_us, events, max_events, payload, capacity, batch);
+    if (count > 0 && mailbox.has_loop() && may_watch()) mailbox.watch_packets(packets_.load());
+    return count;
+}
+
+// Serves until the mailbox has something, or the time is up, or it is better to leave it to the pump.
+void Guests::lead(Mailbox &mailbox, int64_t until_us) {
+    const std::unique_lock alone(leading_, std::try_to_lock);
+    const int packets = packets_.load();
+    if (!alone || packets < 0 || pace_.is_high(now_us()) || !shift_.begin_as_thread()) {
+        shift_.resign();
+        return;
+    }
+    const Mailbox::Led led(mailbox, leader_);
+    const Mailbox::Own own(mailbox);
+    const auto goes_on = [&] {
+        return !mailbox.has_something() && packets_.load() >= 0 && // it is -1 when GNS is about to stop
+               (shift_.guest_in_charge() || shift_.begin_as_thread());
+    };
+    for (;;) {
+        const bool may_sleep = leader_.announce(until_us);
+        if (!goes_on()) break;
+        if (!may_sleep) continue;
+        if (!leader_.sleep(packets).packets) {
+            if (now_us() >= until_us) break;
+            continue;
+        }
+        const Turns::Turn turn = turns_.take(Sockets::look);
+        if (!turn.taken) break;
+        credit_.store(true);
+        if (!pace_.note(turn.messages, mailbox.has_something(), turns_.last_us())) {
+            shift_.resign();
+            break;
+        }
+    }
+    leader_.stay_awake();
+}
+
+void Guests::serve_loop(Mailbox &mailbox) {
+    const Mailbox::Own own(mailbox);
+    if (may_watch() && shift_.begin_as_loop()) {
+        const Turns::Turn turn = turns_.try_take(Sockets::look);
+        credit_.store(true);
+        if (turn.taken && pace_.note(turn.messages, mailbox.has_something(), turns_.last_us())) return;
+    }
+    mailbox.watch_packets(-1);
+    shift_.resign();
+}
+
+bool Guests::may_watch() { return packets_.load() >= 0 && !pace_.is_high(now_us()) && shift_.loop_is_alone(); }
+
+int64_t Guests::descriptor(Mailbox &mailbox) {
+    const int64_t descriptor = mailbox.descriptor();
+    if (mailbox.begin_loop()) {
+        shift_.add_loop();
+        if (may_watch()) mailbox.watch_packets(packets_.load());
+    }
+    return descriptor;
+}
+
+void Guests::forget_loop(Mailbox &mailbox) {
+    mailbox.watch_packets(-1);
+    if (mailbox.end_loop()) shift_.remove_loop();
+}
+
+void Guests::send_queued(bool at_once) {
+    pace_.note_send();
+    if (at_once && credit_.load() && shift_.guest_in_charge() && credit_.exchange(false) &&
+        turns_.try_take(Sockets::skip).taken)
+        return;
+    commands_.wake();
+}
+
+} // namespace gns_core

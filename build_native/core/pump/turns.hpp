@@ -1,0 +1,57 @@
+// Lets one thread at a time serve GNS.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "pump/service.hpp"
+#include "sleeper.hpp"
+
+namespace gns_core {
+
+class Turns {
+public:
+    Turns(Service &service, Sleeper &pump) : service_(service), pump_(pump) {}
+
+    // Between these two, turns can be taken. close() waits for the end of the one that is being taken.
+    void open();
+    void close();
+
+    // What became of a turn.
+    struct Turn {
+        bool taken = false; // false: turns are closed, or, for try_take, another thread serves
+        int messages = 0;   // that were received
+    };
+    // Takes a turn, after the one of another thread.
+    Turn take(Sockets sockets);
+    // Takes a turn unless another thread is taking one.
+    Turn try_take(Sockets sockets);
+
+    // When the next turn is due, packets and commands aside. Any thread, while GNS runs.
+    int64_t due_us() const;
+    // When the last turn ended.
+    int64_t last_us() const { return last_us_.load(); }
+
+    // GNS's hook: see service_hook.hpp.
+    bool on_wanted(int64_t at_us);
+
+    // Whether closed connections still deliver what was queued.
+    bool is_lingering();
+
+    // Keeps all threads from taking turns, for a fork: see runtime.cpp.
+    std::mutex &mutex() { return mutex_; }
+
+private:
+    Turn run(Sockets sockets);
+
+    Service &service_;
+    Sleeper &pump_;
+    std::mutex mutex_;
+    bool open_ = false; // under mutex_
+    std::atomic<int64_t> own_due_us_{Sleeper::forever};
+    std::atomic<int64_t> last_us_{0};
+    std::atomic<bool> wanted_now_{false}; // GNS wants another turn, for something that is not a timer
+};
+
+} // namespace gns_core
