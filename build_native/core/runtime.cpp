@@ -54,14 +54,14 @@ void before_fork() {
     if (forked.load()) return;
     life_stands_still = runtime().life_cycle.try_lock();
     runtime().pump.park();
-    runtime().turns.mutex().lock();
     gns_life().calls.lock();
+    runtime().turns.mutex().lock();
 }
 
 void after_fork_in_parent() {
     if (forked.load()) return;
-    gns_life().calls.unlock();
     runtime().turns.mutex().unlock();
+    gns_life().calls.unlock();
     runtime().pump.unpark();
     if (life_stands_still) runtime().life_cycle.unlock();
 }
