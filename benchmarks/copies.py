@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from itertools import accumulate, chain
 from typing import Any
 
-from common import CONFIG
+from peers.config import CONFIG
 
 import gns_py.sync as gns
 

@@ -16,10 +16,10 @@ import matplotlib
 import tables
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from peers import HERE
+from processes import HERE
 
 Rows = list[dict[str, Any]]
-COLOURS = {"C++": "#555555", "sync": "#1f77b4", "asyncio": "#ff7f0e", "uvloop": "#2ca02c"}
+COLOURS = {"cpp-core": "#555555", "gns_py-sync": "#1f77b4", "gns_py-asyncio": "#ff7f0e", "gns_py-uvloop": "#2ca02c"}
 
 
 def bars(axes: Axes, groups: list[str], values: dict[str, list[float]]) -> None:

@@ -1,10 +1,12 @@
-"""Compare Python with C++ through the same core, in one run, as ratios.
+"""Compare gns_py with C++ through the same core, and with other libraries, in one run, as ratios.
 
 Prints tables and writes benchmarks/results.json.
 
-Usage: python benchmarks/run.py [--quick] [--runs N] [--output FILE] [PART ...]. Needs gns_py[bench] installed, a C++
-compiler, Linux and two free cores. Each figure is the median of the runs, in which the languages take turns, so that a
-machine that slows down affects all. The file keeps its results of parts that are not measured. plot.py draws it.
+Usage: python benchmarks/run.py [--quick] [--runs N] [--only KIND,...] [--output FILE] [PART ...]. Needs gns_py[bench]
+installed, a C++ compiler, Linux and two free cores; for plain GNS also CMake, protoc, and the headers of OpenSSL and
+protobuf. Each figure is the median of the runs, in which the peers take turns, so that a machine that slows down
+affects all. The file keeps its results of parts that are not measured; with --only nothing is written unless
+--output says where. plot.py draws it.
 
 GNS sends 256 KiB/s by default: here the rate is 40 MB/s, and the buffers are large enough for it.
 """
@@ -16,9 +18,10 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from itertools import product
 from pathlib import Path
@@ -26,13 +29,12 @@ from typing import Any, NamedTuple
 
 import copies
 import tables
-from peers import HERE, Command, Result, build, commands, running, usage
+from kinds import KINDS, OURS, Command
+from processes import HERE, Result, running, usage
 
 import gns_py
 
-TICK_RATE = 30  # Hz
 Row = dict[str, Any]
-Commands = dict[str, Command]
 
 
 class Effort(NamedTuple):
@@ -49,11 +51,32 @@ class Effort(NamedTuple):
     idle_seconds: float = 20.0
     copy_sizes: tuple[int, ...] = (64, 256, 1024, 4096, 16384, 65536, 524288)
     copied: int = 16 << 20  # bytes
+    compare_runs: int = 7
 
 
-QUICK = Effort(1, trips=1000, volume=5_000_000, players=(300,), tick_seconds=2.0, connections=300, idle_seconds=3.0)
+QUICK = Effort(
+    1, trips=2000, volume=5_000_000, players=(300,), tick_seconds=2.0, connections=300, idle_seconds=3.0, compare_runs=3
+)
 # Only to see that it works.
-TINY = Effort(1, (32,), 50, 50_000, (4,), 0.3, 4, 0.1, 0.3, (64, 524288), 1 << 16)
+TINY = Effort(1, (32,), 50, 50_000, (4,), 0.3, 4, 0.1, 0.3, (64, 524288), 1 << 16, 1)
+
+
+class Peers:
+    """The kinds of peers that are measured."""
+
+    def __init__(self, folder: Path, only: Collection[str]) -> None:
+        self._folder = folder
+        self._only = only
+
+    def command(self, kind: str) -> Command:
+        return KINDS[kind].command(self._folder)
+
+    def among(self, *kinds: str) -> list[tuple[str, ...]]:
+        return self.ways((kind,) for kind in kinds)
+
+    def ways(self, ways: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Return those, of a kind and perhaps a style, that are measured."""
+        return [way for way in ways if way[0] in self._only]
 
 
 def summed_up(results: list[Result]) -> Result:
@@ -73,43 +96,62 @@ def taking_turns(runs: int, ways: Sequence[tuple[str, ...]], measure: Callable[.
         yield {"kind": " ".join(way), **summed_up(each)}
 
 
-def client(command: Command, what: str, *numbers: int) -> Result:
-    """Return the result of a client with a server of its own kind."""
-    with running([*command, "serve"]) as server, running([*command, what, server.line(), *numbers]) as peer:
-        return peer.result()
+def trips(command: Command, count: int, size: int) -> Result:
+    """Return the times of round trips, and the processor time of both ends for each, in microseconds."""
+    with running([*command, "serve"]) as server, running([*command, "round_trip", server.line(), count, size]) as peer:
+        peer.line()
+        before = usage(server.pid, server.pid).cpu
+        peer.proceed()
+        result = peer.result()
+        cpu = result.pop("cpu") + usage(server.pid, server.pid).cpu - before
+        return result | {"cpu_us": cpu / count * 1e6}
 
 
-def round_trip(peers: Commands, effort: Effort) -> Iterator[Row]:
+def round_trip(peers: Peers, effort: Effort) -> Iterator[Row]:
     for size in effort.sizes:
 
         def measure(kind: str) -> Result:
-            return client(peers[kind], "round_trip", effort.trips, size)  # noqa: B023 - called in this round
+            return trips(peers.command(kind), effort.trips, size)  # noqa: B023 - called in this round
 
-        yield from ({"size": size, **row} for row in taking_turns(effort.runs, [(kind,) for kind in peers], measure))
+        yield from ({"size": size, **row} for row in taking_turns(effort.runs, peers.among(*OURS), measure))
 
 
-def one_way(peers: Commands, effort: Effort) -> Iterator[Row]:
+def compare(peers: Peers, effort: Effort) -> Iterator[Row]:
+    def measure(kind: str) -> Result:
+        return trips(peers.command(kind), effort.trips, effort.sizes[0])
+
+    yield from taking_turns(effort.compare_runs, peers.among(*KINDS), measure)
+
+
+def throughput(command: Command, count: int, size: int, reliable: bool) -> Result:
+    """Return the rate of messages in one direction, and the processor time of both ends for each, in microseconds."""
+    arguments = [count, size, int(reliable)]
+    with running([*command, "serve"]) as server, running([*command, "one_way", server.line(), *arguments]) as peer:
+        result = peer.result()
+    return {
+        "rate": result["received"] / result["seconds"],
+        "cpu_us": (result["sender_cpu"] + result["receiver_cpu"]) / count * 1e6,
+        "lost": 1 - result["received"] / count,
+    }
+
+
+def one_way(peers: Peers, effort: Effort) -> Iterator[Row]:
     for size, reliable in product(effort.sizes, (True, False)):
         count = min(effort.volume // size, effort.volume // 100)
 
         def measure(kind: str) -> Result:
-            result = client(peers[kind], "one_way", count, size, int(reliable))  # noqa: B023 - called in this round
-            return {
-                "rate": result["received"] / result["seconds"],
-                "cpu_us": (result["sender_cpu"] + result["receiver_cpu"]) / count * 1e6,  # noqa: B023
-                "lost": 1 - result["received"] / count,  # noqa: B023
-            }
+            return throughput(peers.command(kind), count, size, reliable)  # noqa: B023 - called in this round
 
-        for row in taking_turns(effort.runs, [(kind,) for kind in peers], measure):
+        for row in taking_turns(effort.runs, peers.among(*OURS), measure):
             yield {"size": size, "reliable": reliable, **row}
 
 
-def world(peers: Commands, kind: str, style: str, players: int, rate: int, seconds: float, settle: float) -> Result:
+def world(peers: Peers, kind: str, style: str, players: int, rate: int, seconds: float, settle: float) -> Result:
     """Return the cost of a server with players, pump included, measured from outside. With rate 0 all only wait."""
-    with running([*peers[kind], "world", players, rate, int(rate * seconds), style]) as server:
+    with running([*peers.command(kind), "world", players, rate, int(rate * seconds), style]) as server:
         port = server.line()
         empty = usage(server.pid, server.pid).memory
-        with running([*peers["C++"], "play", port, players, rate]):
+        with running([*peers.command("cpp-core"), "play", port, players, rate]):
             reader = int(server.result()["reader"])
             if rate:
                 server.line()
@@ -130,33 +172,36 @@ def world(peers: Commands, kind: str, style: str, players: int, rate: int, secon
     }
 
 
-def tick(peers: Commands, effort: Effort) -> Iterator[Row]:
-    ways = [("C++", "once_a_tick"), ("C++", "as_it_comes"), ("sync", "once_a_tick"), ("sync", "as_it_comes")]
-    ways += product(("asyncio", "uvloop"), ("poll_group", "handlers"))
+def tick(peers: Peers, effort: Effort) -> Iterator[Row]:
+    ways = [("cpp-service", "once_a_tick"), ("cpp-inline", "as_it_comes")]
+    ways += product(("cpp-core", "gns_py-sync"), ("once_a_tick", "as_it_comes"))
+    ways += product(("gns_py-asyncio", "gns_py-uvloop"), ("poll_group", "handlers"))
     for players in effort.players:
 
         def measure(kind: str, style: str) -> Result:
-            return world(peers, kind, style, players, TICK_RATE, effort.tick_seconds, 0.0)  # noqa: B023 - in this round
+            return world(peers, kind, style, players, tables.TICK_RATE, effort.tick_seconds, 0.0)  # noqa: B023 - in this round
 
-        for row in taking_turns(min(effort.runs, 3), ways, measure):
-            yield {"players": players, **row, "ticks": int(TICK_RATE * effort.tick_seconds)}
+        for row in taking_turns(min(effort.runs, 3), peers.ways(ways), measure):
+            yield {"players": players, **row, "ticks": int(tables.TICK_RATE * effort.tick_seconds)}
 
 
-def idle(peers: Commands, effort: Effort) -> Iterator[Row]:
-    ways = [("C++", "as_it_comes"), ("sync", "as_it_comes"), ("sync", "in_a_thread")]
-    ways += product(("asyncio", "uvloop"), ("handlers",))
+def idle(peers: Peers, effort: Effort) -> Iterator[Row]:
+    ways = [("cpp-service", "once_a_tick"), ("cpp-inline", "as_it_comes"), ("cpp-core", "as_it_comes")]
+    ways += [("gns_py-sync", "as_it_comes"), ("gns_py-sync", "in_a_thread")]
+    ways += product(("gns_py-asyncio", "gns_py-uvloop"), ("handlers",))
 
     def measure(kind: str, style: str) -> Result:
         return world(peers, kind, style, effort.connections, 0, effort.idle_seconds, effort.settle_seconds)
 
-    yield from taking_turns(1, ways, measure)
+    yield from taking_turns(1, peers.ways(ways), measure)
 
 
-def copied(_peers: Commands, effort: Effort) -> Iterator[Row]:
+def copied(_peers: Peers, effort: Effort) -> Iterator[Row]:
     yield from copies.measure(effort.copy_sizes, effort.copied)
 
 
-PARTS: dict[str, Callable[[Commands, Effort], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Peers, Effort], Iterator[Row]]] = {
+    "compare": compare,
     "round_trip": round_trip,
     "one_way": one_way,
     "tick": tick,
@@ -176,28 +221,43 @@ def machine() -> dict[str, str]:
     }
 
 
+def chosen(names: str | None) -> list[str]:
+    """Return the kinds to measure: those named, or all that can run here."""
+    if unknown := set(names.split(",") if names else []) - set(KINDS):
+        raise SystemExit(f"{unknown.pop()!r} is not one of {', '.join(KINDS)}")
+    kinds = names.split(",") if names else list(KINDS)
+    missing = {kind: KINDS[kind].missing() for kind in kinds}
+    for kind, what in missing.items():
+        if what:
+            print(f"{kind} is left out: it needs {what}", file=sys.stderr)
+    return [kind for kind in kinds if not missing[kind]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a look, not a measurement: a minute instead of many")
     parser.add_argument("--tiny", action="store_true", help="only to see that it works")
     parser.add_argument("--runs", type=int, help=f"number of measurements of each figure (default: {Effort().runs})")
-    parser.add_argument("--output", type=Path, default=HERE / "results.json")
+    parser.add_argument("--only", metavar="KIND,...", help=f"of {', '.join(KINDS)} (default: all)")
+    parser.add_argument("--output", type=Path, help="default: benchmarks/results.json")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"{unknown.pop()!r} is not one of {', '.join(PARTS)}")
     effort = TINY if arguments.tiny else QUICK if arguments.quick else Effort()
     if arguments.runs:
-        effort = effort._replace(runs=arguments.runs)
-    results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+        effort = effort._replace(runs=arguments.runs, compare_runs=arguments.runs)
+    output = arguments.output or (None if arguments.only else HERE / "results.json")
+    results = json.loads(output.read_text()) if output and output.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        peers = commands(build(Path(folder)))
+        peers = Peers(Path(folder), chosen(arguments.only))
         for part in arguments.parts or PARTS:
             load, now = os.getloadavg()[0], datetime.now(timezone.utc)
             rows = list(PARTS[part](peers, effort))
             results[part] = {"when": f"{now:%Y-%m-%d %H:%M}", "load": load, "machine": machine(), "rows": rows}
             print(f"{tables.TITLES[part]}\n\n{tables.TABLES[part](rows)}\n", flush=True)
-            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+            if output:
+                output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from kinds import KINDS
+
 Rows = list[dict[str, Any]]
 
+TICK_RATE = 30  # Hz
 TITLES = {
+    "compare": "Round trip of 32 B with other libraries, microseconds",
     "round_trip": "Round trip, reliable, microseconds",
     "one_way": "One way, one connection, batches of 256 messages, at most 40 MB/s",
     "tick": "Server at 30 Hz: 64 B in and 200 B out for each player and tick, unreliable",
@@ -32,10 +36,10 @@ def table(columns: str, rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def cpp_row(rows: Rows, row: dict[str, Any], *same: str) -> dict[str, Any]:
-    """Return C++'s row for the same case; of several styles, the cheapest."""
-    others = [each for each in rows if each["kind"].startswith("C++") and all(each[name] == row[name] for name in same)]
-    return min(others, key=lambda each: float(each.get("cpu", 0)))
+def base(rows: Rows, kind: str, row: dict[str, Any], value: str, *same: str) -> float:
+    """Return a kind's value in the same case as the row; of several styles, the least. 0 if it was not measured."""
+    others = [each for each in rows if each["kind"].split()[0] == kind]
+    return min((each[value] for each in others if all(each[name] == row[name] for name in same)), default=0.0)
 
 
 def ratio(value: float, base: float) -> str:
@@ -46,15 +50,36 @@ def size_name(size: int) -> str:
     return f"{size} B" if size < 1024 or size % 1024 else f"{size // 1024} KiB"
 
 
+def compare(rows: Rows) -> str:
+    def cells(row: dict[str, Any]) -> list[str]:
+        kind = KINDS[row["kind"]]
+        return [
+            row["kind"],
+            kind.what,
+            kind.transport,
+            *("yes" if each else "no" for each in (kind.encrypted, kind.reliable, kind.messages)),
+            *(f"{row[name]:.0f}" for name in ("p50", "p99", "p999", "cpu_us")),
+            ratio(row["p50"], base(rows, "cpp-inline", row, "p50")),
+            f"{row['p99'] / row['p50']:.1f}",
+            f"{row['p999'] / row['p50']:.1f}",
+        ]
+
+    return table(
+        "peer|what|over|encrypted|reliable|messages|p50|p99|p99.9|CPU, both ends"
+        "|p50 / cpp-inline|p99 / p50|p99.9 / p50",
+        map(cells, rows),
+    )
+
+
 def round_trip(rows: Rows) -> str:
     return table(
-        "size|peer|p50|p99|p99.9|p50 / C++|p99 / p50|p99.9 / p50",
+        "size|peer|p50|p99|p99.9|p50 / cpp-core|p99 / p50|p99.9 / p50",
         (
             [
                 size_name(row["size"]),
                 row["kind"],
                 *(f"{row[name]:.0f}" for name in ("p50", "p99", "p999")),
-                ratio(row["p50"], cpp_row(rows, row, "size")["p50"]),
+                ratio(row["p50"], base(rows, "cpp-core", row, "p50", "size")),
                 f"{row['p99'] / row['p50']:.1f}",
                 f"{row['p999'] / row['p50']:.1f}",
             ]
@@ -65,30 +90,32 @@ def round_trip(rows: Rows) -> str:
 
 def one_way(rows: Rows) -> str:
     def cells(row: dict[str, Any]) -> list[str]:
-        cpp = cpp_row(rows, row, "size", "reliable")
         return [
             size_name(row["size"]),
             "reliable" if row["reliable"] else "unreliable",
             row["kind"],
             f"{row['rate']:,.0f}",
-            ratio(row["rate"], cpp["rate"]),
+            ratio(row["rate"], base(rows, "cpp-core", row, "rate", "size", "reliable")),
             f"{row['cpu_us']:.2f}",
-            ratio(row["cpu_us"], cpp["cpu_us"]),
+            ratio(row["cpu_us"], base(rows, "cpp-core", row, "cpu_us", "size", "reliable")),
             f"{100 * row['lost']:.1f} %",
         ]
 
-    return table("size|messages|peer|a second|/ C++|CPU us each|/ C++|lost", map(cells, rows))
+    return table("size|messages|peer|a second|/ cpp-core|CPU us each|/ cpp-core|lost", map(cells, rows))
 
 
 def tick(rows: Rows) -> str:
     return table(
-        "players|server|CPU of a core|/ C++ at its cheapest|late ticks, worst run|inputs received|wake-ups a second",
+        "players|server|CPU of a core|us for each player and tick|/ cpp-service|/ cpp-core at its cheapest"
+        "|late ticks, worst run|inputs received|wake-ups a second",
         (
             [
                 f"{row['players']}",
                 row["kind"],
                 f"{100 * row['cpu']:.0f} %",
-                ratio(row["cpu"], cpp_row(rows, row, "players")["cpu"]),
+                f"{1e6 * row['cpu'] / row['players'] / TICK_RATE:.1f}",
+                ratio(row["cpu"], base(rows, "cpp-service", row, "cpu", "players")),
+                ratio(row["cpu"], base(rows, "cpp-core", row, "cpu", "players")),
                 f"{row['late']:.0f} of {row['ticks']}",
                 f"{100 * row['received']:.1f} %",
                 f"{row['wakeups']:.0f}",
@@ -100,15 +127,15 @@ def tick(rows: Rows) -> str:
 
 def idle(rows: Rows) -> str:
     return table(
-        "server|CPU of a core|/ C++|wake-ups of its reader a second|memory per connection|/ C++",
+        "server|CPU of a core|/ cpp-core|wake-ups of its reader a second|memory per connection|/ cpp-core",
         (
             [
                 row["kind"],
                 f"{100 * row['cpu']:.2f} %",
-                ratio(row["cpu"], cpp_row(rows, row)["cpu"]),
+                ratio(row["cpu"], base(rows, "cpp-core", row, "cpu")),
                 f"{row['wakeups']:.1f}",
                 f"{row['memory'] / 1024:.1f} KiB",
-                ratio(row["memory"], cpp_row(rows, row)["memory"]),
+                ratio(row["memory"], base(rows, "cpp-core", row, "memory")),
             ]
             for row in rows
         ),
@@ -143,6 +170,7 @@ def copies(rows: Rows) -> str:
 
 
 TABLES: dict[str, Callable[[Rows], str]] = {
+    "compare": compare,
     "round_trip": round_trip,
     "one_way": one_way,
     "tick": tick,

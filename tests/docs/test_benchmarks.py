@@ -15,7 +15,7 @@ pytestmark = pytest.mark.clone
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 DOCS = BENCHMARKS.parent / "docs/measurements"
-KINDS = {"C++", "sync", "asyncio", "uvloop"}
+KINDS = {"cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop"}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they read /proc")

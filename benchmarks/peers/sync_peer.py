@@ -1,76 +1,80 @@
-"""The benchmark's peers, like those in core_peer.cpp and core_world.cpp, with gns_py.sync.
+"""The benchmark's peers, like those in core_peer.cpp and core_world.cpp, with gns_py.sync or gns_py.session.sync.
 
-Usage: sync_peer.py serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
-       | world PLAYERS RATE TICKS as_it_comes|once_a_tick|in_a_thread
+Usage: -m peers.sync_peer connection|session serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
+       -m peers.sync_peer connection world PLAYERS RATE TICKS as_it_comes|once_a_tick|in_a_thread
 """
 
 from __future__ import annotations
 
-import struct
 import sys
 import threading
 import time
 from contextlib import suppress
+from types import ModuleType
 
-from common import BATCH, CONFIG, WORLD_SIZE, RoundTrips, Ticks, say
+from peers.common import BATCH, WORLD_SIZE, Counter, RoundTrips, Sender, Ticks, run, say
+from peers.config import CONFIG
 
+import gns_py.session.sync
 import gns_py.sync as gns
+
+Link = gns.Connection | gns_py.session.sync.Session
+# What the command line chooses.
+module: ModuleType = gns
 
 
 def serve() -> None:
     """Handle one connection after the other."""
-    with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
+    with module.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
-            with socket.accept() as connection, suppress(gns.ConnectionClosed):
-                handle(connection)
+            with socket.accept() as link, suppress(gns.ConnectionClosed, gns_py.session.sync.SessionClosed):
+                handle(link)
 
 
-def handle(connection: gns.Connection) -> None:
+def handle(link: Link) -> None:
     """Handle messages as the first one says: E echoes them, S counts them until F asks for the sum."""
-    if connection.recv() == b"E":
+    if link.recv() == b"E":
         while True:
-            connection.send(connection.recv(), nagle=False)
-    count, begin, cpu = 0, time.perf_counter(), time.process_time()
+            link.send(link.recv(), nagle=False)
+    counter = Counter()
     while True:
-        messages = connection.recv_many()
-        count += len(messages)
+        messages = link.recv_many()
+        counter.count += len(messages)
         if len(messages[-1].data) == 1:
-            result = (count - 1, time.perf_counter() - begin, time.process_time() - cpu)
-            connection.send(struct.pack("3d", *result), nagle=False)
+            counter.count -= 1
+            link.send(counter.sum(), nagle=False)
 
 
 def round_trip(port: int, count: int, size: int) -> None:
     """Measure round trips, one at a time."""
     data = b"x" * size
     trips = RoundTrips(count)
-    with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
-        connection.send(b"E")
+    with module.connect("127.0.0.1", port, config=CONFIG) as link:
+        link.send(b"E")
         for turn in trips.turns:
             begin = time.perf_counter()
-            connection.send(data, nagle=False)
-            connection.recv(20.0)
+            link.send(data, nagle=False)
+            link.recv(20.0)
             trips.note(turn, begin)
-    trips.report()
+        trips.report()
 
 
-def one_way(port: int, count: int, size: int, reliable: bool) -> None:
+def one_way(port: int, count: int, size: int, reliable: int) -> None:
     """Measure the throughput of messages in batches."""
     batch = [b"x" * size] * BATCH
-    with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
-        connection.send(b"S")
-        cpu = time.process_time()
+    with module.connect("127.0.0.1", port, config=CONFIG) as link:
+        link.send(b"S")
+        sender = Sender()
         sent = 0
         while sent < count:
             try:
-                sent += len(connection.send_many(batch[: count - sent], reliable=reliable))
+                sent += len(link.send_many(batch[: count - sent], reliable=bool(reliable)))
             except gns.SendQueueFull as full:  # noqa: PERF203 - every sender has to do this
                 sent += full.sent
-                connection.drain(20.0)
-        connection.send(b"F", nagle=False)
-        received, seconds, receiver_cpu = struct.unpack("3d", connection.recv(20.0))
-        result = {"received": received, "seconds": seconds, "receiver_cpu": receiver_cpu}
-        say(result | {"sender_cpu": time.process_time() - cpu})
+                link.drain(20.0)
+        link.send(b"F", nagle=False)
+        sender.report(link.recv(20.0))
 
 
 class World:
@@ -122,21 +126,22 @@ class World:
         ticks.report(self.count)
 
 
+def world(players: str, rate: str, ticks: str, style: str) -> None:
+    arguments = (int(players), int(rate), int(ticks), style != "once_a_tick")
+    if style == "in_a_thread":
+        threading.Thread(target=World().run, args=arguments).start()
+    else:
+        World().run(*arguments)
+
+
 def main() -> None:
-    what, *rest = sys.argv[1:]
-    match what, rest:
-        case "serve", []:
-            serve()
-        case "round_trip", [port, count, size]:
-            round_trip(int(port), int(count), int(size))
-        case "one_way", [port, count, size, reliable]:
-            one_way(int(port), int(count), int(size), bool(int(reliable)))
-        case "world", [players, rate, ticks, "in_a_thread"]:
-            threading.Thread(target=World().run, args=(int(players), int(rate), int(ticks), True)).start()
-        case "world", [players, rate, ticks, style]:
-            World().run(int(players), int(rate), int(ticks), style == "as_it_comes")
-        case _:
-            sys.exit(__doc__)
+    global module
+    kind, *rest = sys.argv[1:]
+    module = {"connection": gns, "session": gns_py.session.sync}[kind]
+    if rest[0] == "world":
+        world(*rest[1:])
+    else:
+        run(rest, serve=serve, round_trip=round_trip, one_way=one_way)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 // The common ground of the C++ peers: a mailbox with its buffers, connecting, and the options of all connections.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 extern "C" {
 #include "gns_core.h"
 }
+#include "measure.hpp"
 
 constexpr int32_t send_rate_min = 10, send_rate_max = 11, send_buffer_size = 9; // GNS's numbers
 constexpr int32_t connecting = 1, connected = 3;
@@ -23,10 +23,6 @@ constexpr int32_t connecting = 1, connected = 3;
 inline int64_t check(const char *what, int64_t result) {
     if (result < 0) die(what, result);
     return result;
-}
-
-inline double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 inline std::vector<gns_option> options() {

@@ -1,10 +1,8 @@
-// The benchmark's yardstick: the same peers as in sync_peer.py and asyncio_peer.py, in
-// C++, through the same core and pump.
+// The same peers as in sync_peer.py and asyncio_peer.py, in C++, through the same core and pump.
 //
 // Usage: core_peer serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
 //        | world PLAYERS RATE TICKS STYLE | play PORT PLAYERS RATE
 #include <algorithm>
-#include <ctime>
 #include <string>
 
 #include "core_common.hpp"
@@ -14,40 +12,30 @@ namespace {
 
 constexpr int batch_size = 256;
 
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-// Serves one connection at a time. Its first message says what to do with the others: E echo
-// them, S count them; F asks for the sum.
+// Serves one connection at a time.
 void serve() {
     Mailbox mailbox;
     mailbox.listen();
-    char mode = 0;
-    uint64_t count = 0;
-    double begin = 0, cpu = 0;
+    Service service;
+    const auto answer = [](const gns_event &event, const void *data, size_t size, uint32_t flags) {
+        check("answer",
+              gns_send(event.connection, data, static_cast<uint32_t>(size), flags | GNS_SEND_NO_NAGLE, 0));
+    };
     for (;;) {
         const int32_t got = mailbox.receive(-1);
         for (int32_t i = 0; i < got; ++i) {
             const gns_event &event = mailbox.event(i);
             if (event.kind == GNS_EVENT_STATUS) {
-                if (event.new_state == 1) check("accept", gns_accept(event.connection, 0));
+                if (event.new_state == connecting) check("accept", gns_accept(event.connection, 0));
                 if (event.new_state > connected) gns_close(event.connection, 1000, nullptr, 0, 0);
-                if (event.new_state == 1) mode = 0;
+                if (event.new_state == connecting) service = Service();
             } else if (event.kind == GNS_EVENT_MESSAGE) {
                 const char *const data = mailbox.data(event);
-                if (mode == 0) {
-                    mode = data[0];
-                    count = 0;
-                    begin = seconds();
-                    cpu = cpu_seconds();
-                } else if (mode == 'E') {
-                    check("echo", gns_send(event.connection, data, event.size, event.flags | GNS_SEND_NO_NAGLE, 0));
-                } else if (event.size == 1) {
-                    const double sum[3] = {static_cast<double>(count), seconds() - begin, cpu_seconds() - cpu};
-                    check("answer",
-                          gns_send(event.connection, sum, sizeof sum, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
-                } else {
-                    ++count;
-                }
+                const Service::Action action = service.take(data, event.size);
+                if (action == Service::Action::echo) answer(event, data, event.size, event.flags);
+                if (action != Service::Action::sum) continue;
+                const std::vector<double> sum = service.sum();
+                answer(event, sum.data(), sum.size() * sizeof(double), GNS_SEND_RELIABLE);
             }
         }
     }
@@ -67,16 +55,10 @@ void round_trip(uint16_t port, int count, uint32_t size) {
     const uint64_t connection = mailbox.connect(port);
     const std::vector<char> data(size, 'x');
     check("mode", gns_send(connection, "E", 1, GNS_SEND_RELIABLE, 0));
-    std::vector<double> times;
-    for (int i = -count / 10; i < count; ++i) { // the first ones are a warm-up
-        const double begin = seconds();
+    measure_round_trips(count, [&] {
         check("send", gns_send(connection, data.data(), size, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
         next_message(mailbox);
-        if (i >= 0) times.push_back((seconds() - begin) * 1e6);
-    }
-    std::sort(times.begin(), times.end());
-    const auto at = [&](double q) { return times[static_cast<size_t>(q * static_cast<double>(times.size()))]; };
-    std::printf("{\"p50\": %.2f, \"p99\": %.2f, \"p999\": %.2f}\n", at(.5), at(.99), at(.999));
+    });
     gns_close(connection, 1000, nullptr, 0, 1);
 }
 
@@ -108,8 +90,7 @@ void one_way(uint16_t port, int count, uint32_t size, bool reliable) {
     check("finish", gns_send(connection, "F", 1, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE, 0));
     double sum[3];
     std::memcpy(sum, mailbox.data(next_message(mailbox)), sizeof sum);
-    std::printf("{\"received\": %.0f, \"seconds\": %.6f, \"receiver_cpu\": %.6f, \"sender_cpu\": %.6f}\n", sum[0],
-                sum[1], sum[2], cpu_seconds() - cpu);
+    report_one_way(sum, cpu_seconds() - cpu);
     gns_close(connection, 1000, nullptr, 0, 1);
 }
 

@@ -1,80 +1,83 @@
 """The benchmark's peers, like those in core_peer.cpp and core_world.cpp, with gns_py.asyncio.
 
-Usage: asyncio_peer.py asyncio|uvloop serve | round_trip PORT COUNT SIZE | one_way PORT COUNT SIZE RELIABLE
-       | world PLAYERS RATE TICKS poll_group|handlers
+Usage: -m peers.asyncio_peer asyncio|uvloop connection|session COMMAND ...: the commands of sync_peer.py, but the
+styles of world are poll_group|handlers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 import sys
 import threading
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from types import ModuleType
 
-from common import BATCH, CONFIG, WORLD_SIZE, RoundTrips, Ticks, say
+import uvloop
+from peers.common import BATCH, WORLD_SIZE, Counter, RoundTrips, Sender, Ticks, run, say
+from peers.config import CONFIG
 
 import gns_py.asyncio as gns
+import gns_py.session.asyncio
+
+Link = gns.Connection | gns_py.session.asyncio.Session
+# What the command line chooses.
+module: ModuleType = gns
 
 
 async def serve() -> None:
     """Handle one connection after the other."""
-    async with gns.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
+    async with module.listen("127.0.0.1", 0, config=CONFIG, limits=None) as socket:
         say(str(socket.address.port))
         while True:
-            async with await socket.accept() as connection:
-                with suppress(gns.ConnectionClosed):
-                    await handle(connection)
+            async with await socket.accept() as link:
+                with suppress(gns.ConnectionClosed, gns_py.session.asyncio.SessionClosed):
+                    await handle(link)
 
 
-async def handle(connection: gns.Connection) -> None:
+async def handle(link: Link) -> None:
     """Handle messages as the first one says: E echoes them, S counts them until F asks for the sum."""
-    if await connection.recv() == b"E":
+    if await link.recv() == b"E":
         while True:
-            connection.send(await connection.recv(), nagle=False)
-    count, begin, cpu = 0, time.perf_counter(), time.process_time()
+            link.send(await link.recv(), nagle=False)
+    counter = Counter()
     while True:
-        messages = await connection.recv_many()
-        count += len(messages)
+        messages = await link.recv_many()
+        counter.count += len(messages)
         if len(messages[-1].data) == 1:
-            result = (count - 1, time.perf_counter() - begin, time.process_time() - cpu)
-            connection.send(struct.pack("3d", *result), nagle=False)
+            counter.count -= 1
+            link.send(counter.sum(), nagle=False)
 
 
 async def round_trip(port: int, count: int, size: int) -> None:
     """Measure round trips, one at a time."""
     data = b"x" * size
     trips = RoundTrips(count)
-    async with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
-        connection.send(b"E")
+    async with module.connect("127.0.0.1", port, config=CONFIG) as link:
+        link.send(b"E")
         for turn in trips.turns:
             begin = time.perf_counter()
-            connection.send(data, nagle=False)
-            await connection.recv()
+            link.send(data, nagle=False)
+            await link.recv()
             trips.note(turn, begin)
-    trips.report()
+        trips.report()
 
 
-async def one_way(port: int, count: int, size: int, reliable: bool) -> None:
+async def one_way(port: int, count: int, size: int, reliable: int) -> None:
     """Measure the throughput of messages in batches."""
     batch = [b"x" * size] * BATCH
-    async with gns.connect("127.0.0.1", port, config=CONFIG) as connection:
-        connection.send(b"S")
-        cpu = time.process_time()
+    async with module.connect("127.0.0.1", port, config=CONFIG) as link:
+        link.send(b"S")
+        sender = Sender()
         sent = 0
         while sent < count:
             try:
-                sent += len(connection.send_many(batch[: count - sent], reliable=reliable))
+                sent += len(link.send_many(batch[: count - sent], reliable=bool(reliable)))
             except gns.SendQueueFull as full:  # noqa: PERF203 - every sender has to do this
                 sent += full.sent
-                await connection.drain()
-        connection.send(b"F", nagle=False)
-        received, seconds, receiver_cpu = struct.unpack("3d", await connection.recv())
-        result = {"received": received, "seconds": seconds, "receiver_cpu": receiver_cpu}
-        say(result | {"sender_cpu": time.process_time() - cpu})
+                await link.drain()
+        link.send(b"F", nagle=False)
+        sender.report(await link.recv())
 
 
 class World:
@@ -147,33 +150,17 @@ class World:
         ticks.report(self.count)
 
 
-async def world(players: int, rate: int, ticks: int, style: str) -> None:
-    server = World(players)
-    await (server.with_poll_group if style == "poll_group" else server.with_handlers)(rate, ticks)
-
-
-def run(loop: str, main: Coroutine[Any, Any, None]) -> None:
-    if loop == "uvloop":
-        import uvloop
-
-        uvloop.run(main)
-    else:
-        asyncio.run(main)
+async def world(players: str, rate: str, ticks: str, style: str) -> None:
+    server = World(int(players))
+    await (server.with_poll_group if style == "poll_group" else server.with_handlers)(int(rate), int(ticks))
 
 
 def main() -> None:
-    loop, what, *rest = sys.argv[1:]
-    match what, rest:
-        case "serve", []:
-            run(loop, serve())
-        case "round_trip", [port, count, size]:
-            run(loop, round_trip(int(port), int(count), int(size)))
-        case "one_way", [port, count, size, reliable]:
-            run(loop, one_way(int(port), int(count), int(size), bool(int(reliable))))
-        case "world", [players, rate, ticks, style]:
-            run(loop, world(int(players), int(rate), int(ticks), style))
-        case _:
-            sys.exit(__doc__)
+    global module
+    loop, kind, *rest = sys.argv[1:]
+    module = {"connection": gns, "session": gns_py.session.asyncio}[kind]
+    runner = {"asyncio": asyncio.run, "uvloop": uvloop.run}[loop]
+    runner(world(*rest[1:]) if rest[0] == "world" else run(rest, serve=serve, round_trip=round_trip, one_way=one_way))
 
 
 if __name__ == "__main__":

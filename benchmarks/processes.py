@@ -4,51 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from common import RATE
-
-import gns_py
-
 HERE = Path(__file__).parent
+RATE = 40_000_000  # bytes/s, for GNS
 Result = dict[str, float]
-Command = list[str]
-
-
-def build(folder: Path) -> Command:
-    """Compile the C++ peers with the library that Python uses, and return their command."""
-    library = gns_py.build_info().library.parent
-    peer = folder / "core_peer"
-    compiler = os.environ.get("CXX") or shutil.which("c++") or sys.exit("needs a C++ compiler: c++, or set CXX")
-    link = ["-L", str(library), "-lgns_core", f"-Wl,-rpath,{library}"]
-    source = [str(HERE / "core_peer.cpp"), str(HERE / "core_world.cpp"), "-I", str(HERE.parent / "build_native/core")]
-    subprocess.run([compiler, "-O2", "-std=c++17", *source, "-o", str(peer), *link], check=True)
-    return [str(peer)]
-
-
-def commands(cpp: Command) -> dict[str, Command]:
-    """Return the command of each kind of peer."""
-    asyncio_peer = [sys.executable, str(HERE / "asyncio_peer.py")]
-    return {
-        "C++": cpp,
-        "sync": [sys.executable, str(HERE / "sync_peer.py")],
-        "asyncio": [*asyncio_peer, "asyncio"],
-        "uvloop": [*asyncio_peer, "uvloop"],
-    }
 
 
 class Peer:
     """A running peer."""
 
     def __init__(self, command: Sequence[object]) -> None:
-        environment = os.environ | {"BENCH_RATE": str(RATE)}
-        self._process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, env=environment)
+        self._process = subprocess.Popen(
+            [*map(str, command)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=HERE,
+            env=os.environ | {"BENCH_RATE": str(RATE)},
+        )
         self.pid = self._process.pid
 
     def line(self) -> str:
@@ -63,6 +41,12 @@ class Peer:
         """Return the next line of its output, a result."""
         result: Result = json.loads(self.line())
         return result
+
+    def proceed(self) -> None:
+        """Tell it that it may go on."""
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def end(self) -> None:
         self._process.kill()

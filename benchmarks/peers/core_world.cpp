@@ -50,11 +50,6 @@ struct World {
     }
 };
 
-void say(const char *what, long long a = 0, long long b = 0) {
-    std::printf(what, a, b);
-    std::fflush(stdout);
-}
-
 } // namespace
 
 // A tick is late if its last message is queued after the next tick was due.
