@@ -17,6 +17,11 @@ _SHORTEST, _LONGEST = 0.0002, 0.005
 Sleep = Callable[[float], Any]
 
 
+def may_be() -> bool:
+    """Return whether a library that can replace threads with greenlets is in use."""
+    return "gevent" in sys.modules or "eventlet" in sys.modules
+
+
 def cooperative_sleep() -> Sleep | None:
     """Return the sleep of the library whose greenlets have replaced threads; None where threads are real."""
     patcher: Any = sys.modules.get("gevent.monkey")

@@ -19,6 +19,7 @@ from ..errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
 from ..events import StatusChanged
 from ..message import Message, MessageView
 from ..stats import ConnectionInfo
+from . import greenlets
 from .log import dispatch_logs
 from .runtime import ensure_started
 from .waiting import wait
@@ -28,6 +29,10 @@ R = TypeVar("R")
 _log = logging.getLogger("gns_py")
 # How long a reader sleeps, again and again, while another thread dispatches.
 _TURN_SLICE = 0.002
+# Close at hand, for each message.
+_MESSAGE, _ACK_DUE_DATA = _native.EVENT_MESSAGE, _native.EVENT_ACK_DUE_DATA
+_MESSAGES = frozenset({_MESSAGE, _ACK_DUE_DATA, _native.EVENT_DATA})
+_new: Callable[..., Any] = tuple.__new__  # what Message() ends in, without a call on the way
 # The value of a mailbox's turn that no thread has.
 _FREE = (None,)
 # Modules whose code runs while an event is dispatched, apart from callbacks.
@@ -45,6 +50,8 @@ class Receiver(Protocol):
     """The end of a connection, to which events are dispatched on the thread that reads the mailbox."""
 
     handle: int
+    is_closed_here: bool
+    """True once the application has closed it: what arrives is dropped."""
     takes_views: bool
     """True to get messages as MessageView, without a copy."""
     on_data: FramedCallback
@@ -176,6 +183,93 @@ class Mailbox(Uncopyable):
         """
         return self.as_reader(self._receive, timeout)
 
+    def receive_data(self, receiver: Receiver, timeout_us: int) -> bytes | None:
+        """Wait for one message of a connection and return its data: what receive() does in most cases, in a few steps.
+
+        Returns None in all other cases: receive() is to do it.
+
+        Args:
+            receiver: The connection. It is read here, its messages are not framed, and none is waiting.
+            timeout_us: At most SIGNAL_SLICE_US.
+        """
+        if not self._begin_quickly():
+            return None
+        try:
+            reader = self._reader
+            record = reader.receive_one(timeout_us)
+            if record is None or record[5] != _MESSAGE or record[0] != receiver.handle or receiver.is_closed_here:
+                return None
+            offset = record[3]
+            data: bytes = reader.payloads[offset : offset + record[4]]
+            reader.fresh = False  # one step, as far as the caller's return
+            return data
+        finally:
+            self._end_quickly()
+
+    def receive_event(self, timeout_us: int) -> bool | None:
+        """Wait for one event and dispatch it: what receive() does in most cases, in a few steps.
+
+        Args:
+            timeout_us: At most SIGNAL_SLICE_US.
+
+        Returns:
+            True if a message was dispatched, None if nothing arrived in time, False in all other cases: receive() is to
+            do it.
+        """
+        if not self._begin_quickly():
+            return False
+        try:
+            reader = self._reader
+            record = reader.receive_one(timeout_us)
+            if record is None:
+                return False
+            connection, number, when, offset, size, kind, _, _, _, lane, flags = record
+            if kind == 0:
+                return None
+            get = self._receivers.get(connection)
+            receiver = get() if get else None
+            if receiver is None or kind not in _MESSAGES or receiver.takes_views:
+                return False
+            data = reader.payloads[offset : offset + size]
+            backlog = self._backlog
+            backlog += (record,)
+            reader.fresh = False  # one step with the line before
+            try:
+                if kind == _MESSAGE:
+                    receiver.on_message(_new(Message, (data, number, lane, flags != 0, when)), backlog)
+                elif kind == _ACK_DUE_DATA:
+                    receiver.on_ack_due_data(_new(Message, (data, number, lane, True, when)), lane, number, backlog)
+                elif flags:
+                    receiver.on_data(_new(Message, (data, number, lane, True, when)), lane, number, backlog)
+                else:
+                    receiver.on_untracked(_new(Message, (data, number, lane, False, when)), lane, number, backlog)
+            except BaseException as error:
+                self._give_up_or_raise(error)
+            return True
+        finally:
+            self._end_quickly()
+
+    def _begin_quickly(self) -> bool:
+        """Take both turns, unless anything is out of the ordinary."""
+        if self._backlog or self.changes or greenlets.may_be() or (self._reader.fresh and self._reader.events):
+            return False
+        try:
+            del self._reading[0]
+        except IndexError:
+            return False
+        try:
+            del self._dispatching[0]
+        except IndexError:
+            self._reading[:] = _FREE
+            return False
+        return True
+
+    def _end_quickly(self) -> None:
+        self._dispatching[:] = _FREE
+        self._reading[:] = _FREE
+        if self._is_asked:
+            self.receive_if_idle()
+
     def as_reader(self, function: Callable[..., R], *arguments: object) -> R:
         """Call a function as the one thread that reads and dispatches, and return its result.
 
@@ -272,19 +366,22 @@ class Mailbox(Uncopyable):
         try:
             self._dispatch_all()
         except BaseException as error:
-            if not self._backlog or not _is_own_fault(error):
-                raise  # a signal handler's: the next reader goes on where this one was
-            handle = self._backlog[0][0]
-            del self._backlog[0]
-            self._give_up(handle, error)
+            self._give_up_or_raise(error)
+
+    def _give_up_or_raise(self, error: BaseException) -> None:
+        if not self._backlog or not _is_own_fault(error):
+            raise error  # a signal handler's: the next reader goes on where this one was
+        handle = self._backlog[0][0]
+        del self._backlog[0]
+        self._give_up(handle, error)
 
     def _dispatch_all(self) -> None:
         backlog = self._backlog
         known = self._receivers
         reader = self._reader
         payloads = reader.payloads
-        new = tuple.__new__  # what Message() ends in, without a call on the way
-        event_message, event_data = _native.EVENT_MESSAGE, _native.EVENT_DATA
+        new = _new
+        event_message, event_data = _MESSAGE, _native.EVENT_DATA
         handle = 0
         receiver: Receiver | None = None
         if self.changes:

@@ -16,6 +16,10 @@ from .endpoint import Endpoint
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+# Close at hand, for each message.
+_send, _MAX_SIZE = _native.send, _native.MAX_MESSAGE_SIZE
+_RELIABLE, _NO_NAGLE, _NO_DELAY = _native.SEND_RELIABLE, _native.SEND_NO_NAGLE, _native.SEND_NO_DELAY
+
 
 class SendingConnection(BaseConnection):
     """The part of the Connections of all APIs that does not wait."""
@@ -72,19 +76,15 @@ class SendingConnection(BaseConnection):
         Note:
             Native function: ``SendMessages``, on the pump's thread.
         """
-        flags = (
-            (_native.SEND_RELIABLE if reliable else 0)
-            | (0 if nagle else _native.SEND_NO_NAGLE)
-            | (_native.SEND_NO_DELAY if no_delay else 0)
-        )
+        flags = (_RELIABLE if reliable else 0) | (0 if nagle else _NO_NAGLE) | (_NO_DELAY if no_delay else 0)
         native_data = data if type(data) is bytes else _native.readable(data)
         try:
             size = len(native_data)
             if lane:
                 check_lane(lane)
-            if size > _native.MAX_MESSAGE_SIZE:  # before it can overflow the native argument
+            if size > _MAX_SIZE:  # before it can overflow the native argument
                 self._endpoint.raise_too_large(size)
-            number: int = _native.send(self._handle, native_data, size, flags, lane)
+            number: int = _send(self._handle, native_data, size, flags, lane)
         finally:
             if native_data is not data:
                 _native.release(native_data)

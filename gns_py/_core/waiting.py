@@ -17,12 +17,11 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from . import greenlets
+from .deadline import SIGNAL_SLICE, SIGNAL_SLICE_US
 from .log import dispatch_logs
 
 T = TypeVar("T")
 
-# The main thread may take this long to notice Ctrl-C: signals do not interrupt a native wait.
-_SIGNAL_SLICE = 0.1
 _NEVER: Any = object()
 
 
@@ -42,12 +41,12 @@ def wait(native: Callable[[int], int], timeout: float | None) -> int:
         result = greenlets.wait(native, timeout, sleep)
         dispatch_logs()
         return result
-    if timeout is None or timeout > _SIGNAL_SLICE:
+    if timeout is None or timeout > SIGNAL_SLICE:
         if threading.get_ident() != threading.main_thread().ident:
             return native(-1 if timeout is None else int(timeout * 1e6))
         deadline = None if timeout is None else time.monotonic() + timeout
-        while timeout is None or timeout > _SIGNAL_SLICE:
-            result = native(int(_SIGNAL_SLICE * 1e6))
+        while timeout is None or timeout > SIGNAL_SLICE:
+            result = native(SIGNAL_SLICE_US)
             if result:
                 return result
             dispatch_logs()

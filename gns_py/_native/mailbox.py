@@ -13,10 +13,14 @@ from .text import new_buffer
 # The fields of gns_event.
 _EVENT = struct.Struct("=QqqQIiiiiHH")
 assert _EVENT.size == ffi.sizeof("gns_event")
+_unpack = _EVENT.unpack_from
+_receive = lib.gns_mailbox_receive
 
 
 # connection, number, time_us, offset, size, kind, old_state, new_state, code, lane, flags
 Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
+
+NO_EVENT: Record = (0,) * 11
 
 
 class MailboxReader(Uncopyable):
@@ -26,7 +30,18 @@ class MailboxReader(Uncopyable):
     is raised just as the native call returns loses nothing.
     """
 
-    __slots__ = ("_batch", "_capacity", "_events", "_lent", "_max_events", "_payload", "fresh", "handle", "payloads")
+    __slots__ = (
+        "_batch",
+        "_capacity",
+        "_events",
+        "_lent",
+        "_max_events",
+        "_payload",
+        "_records",
+        "fresh",
+        "handle",
+        "payloads",
+    )
 
     def __init__(self) -> None:
         handle = ffi.new("uint64_t *")
@@ -41,6 +56,7 @@ class MailboxReader(Uncopyable):
         self._max_events = max_events
         self._capacity = capacity
         self._events = ffi.new("gns_event[]", max_events)
+        self._records = ffi.buffer(self._events)
         self._renew()
 
     def _renew(self) -> None:
@@ -83,12 +99,32 @@ class MailboxReader(Uncopyable):
         self._batch.events = 0
         self.fresh = True
         while True:
-            result: int = lib.gns_mailbox_receive(
+            result: int = _receive(
                 self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, self._batch
             )
             if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
                 return check(result)
             self._grow(self._max_events, self._batch.payload)
+
+    def receive_one(self, timeout_us: int) -> Record | None:
+        """Wait for one event, in a few steps, for it is the most frequent case, and return it, or NO_EVENT.
+
+        Otherwise return None: there was more, or an error. Then go on as if receive() had been interrupted just as the
+        native call returned.
+        """
+        batch = self._batch
+        if self._lent or batch.more:
+            return None
+        batch.events = 0
+        self.fresh = True
+        count = _receive(self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, batch)
+        if count == 1 and not batch.logs:
+            record: Record = _unpack(self._records)
+            return record
+        if count == 0 and not batch.logs:
+            self.fresh = False
+            return NO_EVENT
+        return None
 
     def records(self) -> deque[Record]:
         """Return the records of the batch in the buffers."""

@@ -54,6 +54,9 @@ class Connection(SendingConnection):
         Note:
             Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
+        inbox, receiver, endpoint = self._inbox, self._receiver, self._endpoint
+        if not (inbox or receiver) and endpoint.events is None and endpoint.group is None and endpoint.end is None:
+            await receiver.wait()  # what _next() does in most cases, without further calls
         message = await self._next()
         return message.data if type(message) is Message else bytes(message.data)
 

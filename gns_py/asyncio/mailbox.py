@@ -135,6 +135,8 @@ class LoopMailbox(Mailbox):
 
     def _on_readable(self, kept: object = None) -> None:  # noqa: ARG002 - it is enough that the loop has it
         try:
+            if self.receive_event(0) is not False:
+                return
             self.receive(0.0)
         except (NotRunningError, ForkedError):
             acceptors = [get() for get in self._acceptors.values()]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 # asyncio's own switch for the complaint about a task that is collected before it has ended; it has no public one.
 _COMPLAINT = "_log_destroy_pending"
+_get_running_loop = asyncio.get_running_loop
 
 
 class Keeper(Protocol):
@@ -84,8 +85,10 @@ class Waiters(set["asyncio.Future[None]"]):
 
     async def wait(self) -> None:
         """Wait for the next wake(). See check_loop()."""
-        self.check_loop()
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = _get_running_loop()
+        if loop is not self.home.loop:
+            self.check_loop()
+        future: asyncio.Future[None] = loop.create_future()
         self.add(future)
         keeper = self._keeper
         if keeper is not None:

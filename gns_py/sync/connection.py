@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, TypeAlias, overload
 
-from .._core.deadline import Deadline
+from .._core.deadline import NO_LIMIT, Deadline
 from .._core.endpoint import Endpoint
 from .._core.failures import is_leaving
 from .._core.request import ConnectionRequest
@@ -49,7 +49,13 @@ class Connection(SendingConnection):
         Note:
             Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
-        message = self._next(timeout)
+        deadline = NO_LIMIT if timeout is None else Deadline(timeout)
+        endpoint = self._endpoint
+        if not self._inbox and endpoint.events is None and endpoint.group is None and endpoint.end is None:
+            data = endpoint.mailbox.receive_data(endpoint, deadline.slice_us())
+            if data is not None:
+                return data
+        message = self._next(deadline)
         return message.data if type(message) is Message else bytes(message.data)
 
     @overload
@@ -72,14 +78,14 @@ class Connection(SendingConnection):
             ConcurrencyError: See recv().
         """
         self._endpoint.takes_views = not copy
-        message = self._next(timeout)
+        message = self._next(Deadline(timeout))
         return with_bytes(message) if copy else with_view(message)
 
-    def _next(self, timeout: float | None) -> Message | MessageView:
+    def _next(self, deadline: Deadline) -> Message | MessageView:
         inbox = self._inbox
         while True:
             if not inbox or self._endpoint.events is not None:
-                self._wait_for_message(timeout)
+                self._wait_for_message(deadline)
             try:
                 message = inbox[0]  # one step, as far as the caller's return
                 del inbox[0]
@@ -102,9 +108,10 @@ class Connection(SendingConnection):
         """
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}: it must be at least 1")
+        deadline = Deadline(timeout)
         while True:
             if not self._inbox or self._endpoint.events is not None:
-                self._wait_for_message(timeout)
+                self._wait_for_message(deadline)
             messages = take(self._inbox, limit)
             try:
                 with_data = [with_bytes(message) for message in messages]
@@ -114,14 +121,13 @@ class Connection(SendingConnection):
                 self._inbox.extendleft(reversed(messages))
                 raise
 
-    def _wait_for_message(self, timeout: float | None) -> None:
+    def _wait_for_message(self, deadline: Deadline) -> None:
         endpoint = self._endpoint
         endpoint.check_own_reader()
         endpoint.redirect_events(None)
-        deadline = Deadline(timeout)
         while not self._inbox and endpoint.end is None:
             if not endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
-                raise TimeoutError(f"no message within {timeout} s")
+                raise TimeoutError(f"no message within {deadline.timeout} s")
         if endpoint.end is not None and not self._inbox:  # in this order: the last message comes before the end
             # Another thread may have closed it: its callback must learn of the end, too.
             endpoint.mailbox.receive_if_idle()

@@ -263,19 +263,19 @@ def test_thousands_of_wake_ups_need_no_polling() -> None:
 def test_events_that_could_not_be_read_are_read_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receive, failures = LoopMailbox.receive, 1
+    receive, failures = LoopMailbox.receive_event, 1
 
-    def fail_once(mailbox: LoopMailbox, timeout: float | None) -> bool:
+    def fail_once(mailbox: LoopMailbox, timeout_us: int) -> bool | None:
         nonlocal failures
         failures -= 1
         if failures == 0:
             raise MemoryError("as planned")
-        return receive(mailbox, timeout)
+        return receive(mailbox, timeout_us)
 
     async def main() -> None:
         a, b = gns.socket_pair()
         async with a, b:
-            monkeypatch.setattr(LoopMailbox, "receive", fail_once)
+            monkeypatch.setattr(LoopMailbox, "receive_event", fail_once)
             a.send(b"x")
             assert await b.recv() == b"x"
 

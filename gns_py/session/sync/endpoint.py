@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from ..._core.deadline import Deadline
+from ..._core.deadline import SIGNAL_SLICE, SIGNAL_SLICE_US, Deadline
 from ..._core.sending import SendingConnection
 from ...errors import ConcurrencyError, GNSError, NotRunningError
 from ...message import Message
@@ -107,7 +107,9 @@ class ThreadEndpoint(SessionEndpoint):
         try:
             if self.inputs:  # the thread that was to carry them out was interrupted
                 self.work()
-            return self.endpoint.mailbox.receive(self._until_tick(deadline))
+            mailbox, left = self.endpoint.mailbox, self._until_tick(deadline)
+            slice_us = SIGNAL_SLICE_US if left is None or left > SIGNAL_SLICE else int(left * 1e6)
+            return bool(mailbox.receive_event(slice_us)) or mailbox.receive(self._until_tick(deadline))
         except NotRunningError:
             if self.engine.end is None:
                 raise
