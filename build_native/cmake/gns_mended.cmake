@@ -53,6 +53,17 @@ list(APPEND socketthread "${no_epoll}" "${no_epoll}
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
+# A visit to a socket takes several packets with one call, and at most so many: unmended, a packet that comes alone costs two
+# calls, and a visit lasts as long as packets come faster than they are processed. What a batch is: core/gns/packet_batch.hpp.
+list(APPEND socketthread
+  "static bool DrainSocket( CRawUDPSocketImpl *pSock )\n{" [=[static bool DrainSocket( CRawUDPSocketImpl *pSock )
+{
+	#ifndef _WIN32
+		gns_core::PacketBatch batch\;
+	#endif]=]
+  "ret = ::recvmsg( pSock->m_socket, &msg, 0 )\;" [=[ret = (int)batch.next( pSock->m_socket, msg )\;
+			iov_buf = *msg.msg_iov\;]=]
+  "info.m_pPkt = buf\;" "info.m_pPkt = iov_buf.iov_base\;")
 # A socket that is bound to all addresses of the host answers from the one that a packet was sent to: unmended, from the one
 # that the routes prefer, and a client that used another gets no connection. How, and what is remembered:
 # core/gns/reply_address.hpp.

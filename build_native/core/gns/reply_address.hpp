@@ -10,6 +10,8 @@
 #include <tier0/platform_sockets.h>
 #include <tier1/netadr.h>
 
+#include "gns/packet_batch.hpp"
+
 namespace gns_core {
 
 #ifdef _WIN32
@@ -27,9 +29,6 @@ struct OwnAddress {
 
     bool any() const;
 };
-
-// Room in a control buffer for the type of service, and for the address in both families' forms.
-constexpr size_t control_bytes = 256;
 
 // One for each of GNS's sockets.
 class ReplyAddress {
