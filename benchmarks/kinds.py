@@ -61,6 +61,10 @@ KINDS = {
         "picows_peer", "plain", "picows on uvloop, callbacks", "TCP", encrypted=False, needs=("picows", "trustme")
     ),
     "picows-tls": Kind("picows_peer", "tls", "picows on uvloop, callbacks, TLS", "TCP", needs=("picows", "trustme")),
+    "enet": Kind("enet_peer", "", "ENet by pyenet", encrypted=False, needs=("enet",)),
+    "aioquic": Kind(
+        "aioquic_peer", "", "QUIC by aioquic on uvloop, a stream", messages=False, needs=("aioquic", "trustme")
+    ),
 }
 """In the order of tables."""
 OURS = ("cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop")
