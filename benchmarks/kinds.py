@@ -23,9 +23,9 @@ class Kind(NamedTuple):
     encrypted: bool = True
     reliable: bool = True
     messages: bool = True
-    """Whether it delivers messages, not a stream of bytes."""
+    """It delivers messages, not a stream of bytes."""
     needs: tuple[str, ...] = ()
-    """Python modules, besides uvloop."""
+    """Python modules, in addition to uvloop."""
 
     def command(self, folder: Path) -> Command:
         """Return how to run it, after compiling it, into the folder, where that is needed."""
