@@ -78,4 +78,11 @@ def missing(program: str) -> list[str]:
     lacking = [] if _compiler() else ["a C++ compiler: c++, or set CXX"]
     if program == "upstream_peer" and not (UPSTREAM_BUILD / "bin/libGameNetworkingSockets.so").exists():
         lacking += [name for name in ("cmake", "protoc") if not shutil.which(name)]
+        lacking += [] if lacking or _has_headers() else ["the headers of OpenSSL and protobuf"]
     return lacking
+
+
+def _has_headers() -> bool:
+    source = "#include <google/protobuf/message.h>\n#include <openssl/evp.h>\n"
+    command = [str(_compiler()), "-std=c++17", "-fsyntax-only", "-x", "c++", "-"]
+    return subprocess.run(command, input=source, text=True, capture_output=True).returncode == 0

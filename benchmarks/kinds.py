@@ -23,9 +23,9 @@ class Kind(NamedTuple):
     encrypted: bool = True
     reliable: bool = True
     messages: bool = True
-    """Whether it delivers messages, not a stream of bytes."""
+    """It delivers messages, not a stream of bytes."""
     needs: tuple[str, ...] = ()
-    """Python modules, besides uvloop."""
+    """Python modules, in addition to uvloop."""
 
     def command(self, folder: Path) -> Command:
         """Return how to run it, after compiling it, into the folder, where that is needed."""
@@ -61,6 +61,10 @@ KINDS = {
         "picows_peer", "plain", "picows on uvloop, callbacks", "TCP", encrypted=False, needs=("picows", "trustme")
     ),
     "picows-tls": Kind("picows_peer", "tls", "picows on uvloop, callbacks, TLS", "TCP", needs=("picows", "trustme")),
+    "enet": Kind("enet_peer", "", "ENet by pyenet", encrypted=False, needs=("enet",)),
+    "aioquic": Kind(
+        "aioquic_peer", "", "QUIC by aioquic on uvloop, a stream", messages=False, needs=("aioquic", "trustme")
+    ),
 }
 """In the order of tables."""
 OURS = ("cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop")

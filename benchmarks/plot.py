@@ -1,4 +1,4 @@
-"""Draw benchmarks/results.json: docs/measurements/benchmarks/*.svg, and the tables in docs/measurements/benchmarks.md.
+"""Draw benchmarks/results.json: docs/measurements/benchmarks/*.svg, and the tables in docs/measurements/*.md.
 
 Usage: python benchmarks/plot.py [--results FILE] [--docs FOLDER]. Needs gns_py[bench].
 """
@@ -7,19 +7,36 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import tables
+from kinds import KINDS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from processes import HERE
 
 Rows = list[dict[str, Any]]
-COLOURS = {"cpp-core": "#555555", "gns_py-sync": "#1f77b4", "gns_py-asyncio": "#ff7f0e", "gns_py-uvloop": "#2ca02c"}
+COLOURS = {
+    "cpp-service": "#bbbbbb",
+    "cpp-inline": "#999999",
+    "cpp-core": "#555555",
+    "gns_py-sync": "#1f77b4",
+    "gns_py-asyncio": "#ff7f0e",
+    "gns_py-uvloop": "#2ca02c",
+}
+# By the beginning of the kind's name.
+FAMILIES = {
+    "gns_py": "#2ca02c",
+    "cpp": "#555555",
+    "udp": "#bbbbbb",
+    "websockets": "#1f77b4",
+    "picows": "#17becf",
+    "enet": "#ff7f0e",
+    "aioquic": "#9467bd",
+}
 
 
 def bars(axes: Axes, groups: list[str], values: dict[str, list[float]]) -> None:
@@ -32,17 +49,46 @@ def bars(axes: Axes, groups: list[str], values: dict[str, list[float]]) -> None:
 
 
 def by_kind(rows: Rows, value: str) -> dict[str, list[float]]:
-    return {kind: [row[value] for row in rows if row["kind"] == kind] for kind in COLOURS}
+    return {kind: found for kind in COLOURS if (found := [row[value] for row in rows if row["kind"] == kind])}
 
 
 def sizes(rows: Rows) -> list[int]:
     return sorted({row["size"] for row in rows})
 
 
+def lines(axes: Axes, rows: Rows, values: list[float], label: str) -> None:
+    """Draw a horizontal bar for each row, hatched where nothing is encrypted."""
+    for place, (row, value) in enumerate(zip(rows, values, strict=True)):
+        hatch = "" if KINDS[row["kind"]].encrypted else "////"
+        colour = FAMILIES[row["kind"].split("-")[0]]
+        axes.barh(place, value, 0.7, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+    axes.set_yticks(range(len(rows)), [row["kind"] for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{label} (hatched: not encrypted)")
+
+
+def compare(axes: Axes, rows: Rows) -> None:
+    lines(axes, rows, [row["p50"] for row in rows], "microseconds, logarithmic")
+    for value, name, marker in (("p99", "p99", "|"), ("p999", "p99.9", "x")):
+        axes.plot([row[value] for row in rows], range(len(rows)), marker, color="black", markersize=5, label=name)
+    axes.set_xscale("log")
+
+
+def compare_one_way(axes: Axes, rows: Rows) -> None:
+    lines(axes, rows, [row["rate"] / 1000 for row in rows], "thousand messages a second")
+    for place, row in enumerate(rows):
+        axes.text(row["rate"] / 1000, place, f" {row['cpu_us']:.1f} us of CPU each", va="center", fontsize=7)
+
+
+def system_calls(axes: Axes, rows: Rows) -> None:
+    lines(axes, rows, [row["all"] for row in rows], "system calls, logarithmic")
+    axes.set_xscale("log")
+
+
 def round_trip(axes: Axes, rows: Rows) -> None:
     groups = [f"{tables.size_name(size)}, {share}" for share in ("p50", "p99") for size in sizes(rows)]
     middles, tails = by_kind(rows, "p50"), by_kind(rows, "p99")
-    bars(axes, groups, {kind: middles[kind] + tails[kind] for kind in COLOURS})
+    bars(axes, groups, {kind: middles[kind] + tails[kind] for kind in middles})
     axes.set_ylabel("microseconds")
 
 
@@ -87,6 +133,9 @@ def copies(axes: Axes, rows: Rows) -> None:
 
 
 PLOTS: dict[str, Callable[[Axes, Rows], None]] = {
+    "compare": compare,
+    "compare_one_way": compare_one_way,
+    "system_calls": system_calls,
     "round_trip": round_trip,
     "one_way": one_way,
     "tick": tick,
@@ -123,18 +172,20 @@ def main() -> None:
     arguments = parser.parse_args()
     # For reproducible files.
     matplotlib.rcParams.update({"svg.hashsalt": "gns_py", "svg.fonttype": "none"})
-    folder, page = arguments.docs / "benchmarks", arguments.docs / "benchmarks.md"
+    folder = arguments.docs / "benchmarks"
     folder.mkdir(exist_ok=True)
-    text = page.read_text()
+    pages = {page: page.read_text() for page in sorted(arguments.docs.glob("*.md"))}
     for part, found in json.loads(arguments.results.read_text()).items():
         draw(part, found["rows"], folder / f"{part}.svg")
         begin, end = f"<!-- plot.py: {part} -->", "<!-- end -->"
-        body = f"{begin}\n{section(part, found)}\n{end}"
-        parts = re.split(f"{begin}.*?{end}", text, flags=re.DOTALL)
-        if len(parts) != 2:
-            raise SystemExit(f"{page.name} has {len(parts) - 1} places for {part}")
-        text = body.join(parts)
-    page.write_text(text)
+        places = [page for page, text in pages.items() for _ in range(text.count(begin))]
+        if len(places) != 1:
+            raise SystemExit(f"{part} has {len(places)} places")
+        before, rest = pages[places[0]].split(begin)
+        after = rest.partition(end)[2]
+        pages[places[0]] = f"{before}{begin}\n{section(part, found)}\n{end}{after}"
+    for page, text in pages.items():
+        page.write_text(text)
 
 
 if __name__ == "__main__":

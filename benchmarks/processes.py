@@ -18,15 +18,20 @@ Result = dict[str, float]
 class Peer:
     """A running peer."""
 
-    def __init__(self, command: Sequence[object]) -> None:
-        self._process = subprocess.Popen(
-            [*map(str, command)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=HERE,
-            env=os.environ | {"BENCH_RATE": str(RATE)},
-        )
+    def __init__(self, command: Sequence[object], cores: set[int]) -> None:
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores)  # processes inherit it
+        try:
+            self._process = subprocess.Popen(
+                [*map(str, command)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=HERE,
+                env=os.environ | {"BENCH_RATE": str(RATE)},
+            )
+        finally:
+            os.sched_setaffinity(0, before)
         self.pid = self._process.pid
 
     def line(self) -> str:
@@ -48,15 +53,21 @@ class Peer:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
+    def wait(self) -> None:
+        """Wait until it has ended by itself."""
+        if code := self._process.wait(20):
+            raise RuntimeError(f"{self._process.args!r} ended with {code}")
+
     def end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
 
 @contextmanager
-def running(command: Sequence[object]) -> Iterator[Peer]:
-    """Run a peer, and kill it at the end."""
-    peer = Peer(command)
+def running(command: Sequence[object], core: int | None = None) -> Iterator[Peer]:
+    """Run a peer, perhaps on one of the cores that this process may use, and kill it at the end."""
+    cores = sorted(os.sched_getaffinity(0))
+    peer = Peer(command, set(cores if core is None else [cores[core % len(cores)]]))
     try:
         yield peer
     finally:

@@ -5,8 +5,8 @@ Prints tables and writes benchmarks/results.json.
 Usage: python benchmarks/run.py [--quick] [--runs N] [--only KIND,...] [--output FILE] [PART ...]. Needs gns_py[bench]
 installed, a C++ compiler, Linux and two free cores; for plain GNS also CMake, protoc, and the headers of OpenSSL and
 protobuf. Each figure is the median of the runs, in which the peers take turns, so that a machine that slows down
-affects all. The file keeps its results of parts that are not measured; with --only nothing is written unless
---output says where. plot.py draws it.
+affects all. The file keeps its results of parts that are not measured; with --only or --cores nothing is written
+unless --output says where. plot.py draws it.
 
 GNS sends 256 KiB/s by default: here the rate is 40 MB/s, and the buffers are large enough for it.
 """
@@ -17,11 +17,14 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import product
 from pathlib import Path
@@ -30,7 +33,8 @@ from typing import Any, NamedTuple
 import copies
 import tables
 from kinds import KINDS, OURS, Command
-from processes import HERE, Result, running, usage
+from peers.common import RoundTrips
+from processes import HERE, Peer, Result, running, usage
 
 import gns_py
 
@@ -61,15 +65,20 @@ QUICK = Effort(
 TINY = Effort(1, (32,), 50, 50_000, (4,), 0.3, 4, 0.1, 0.3, (64, 524288), 1 << 16, 1)
 
 
-class Peers:
-    """The kinds of peers that are measured."""
+# Which of the cores the server and the client of a round trip have.
+CORES: dict[str, tuple[int | None, int | None]] = {"apart": (0, 1), "together": (0, 0), "free": (None, None)}
 
-    def __init__(self, folder: Path, only: Collection[str]) -> None:
-        self._folder = folder
+
+class Peers:
+    """The kinds of peers that are measured, and the cores that the ends of round trips have."""
+
+    def __init__(self, folder: Path, only: Collection[str], cores: str) -> None:
+        self.folder = folder
         self._only = only
+        self._cores = CORES[cores]
 
     def command(self, kind: str) -> Command:
-        return KINDS[kind].command(self._folder)
+        return KINDS[kind].command(self.folder)
 
     def among(self, *kinds: str) -> list[tuple[str, ...]]:
         return self.ways((kind,) for kind in kinds)
@@ -77,6 +86,16 @@ class Peers:
     def ways(self, ways: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Return those, of a kind and perhaps a style, that are measured."""
         return [way for way in ways if way[0] in self._only]
+
+    @contextmanager
+    def ready(self, kind: str, count: int, size: int, tracer: Command) -> Iterator[tuple[Peer, Peer]]:
+        """Run a server and a client, perhaps under a tracer, that is warm and will make round trips."""
+        command = self.command(kind)
+        with running([*command, "serve"], self._cores[0]) as server:
+            call = [*tracer, *command, "round_trip", server.line(), count, size]
+            with running(call, self._cores[1]) as client:
+                client.line()
+                yield server, client
 
 
 def summed_up(results: list[Result]) -> Result:
@@ -96,13 +115,12 @@ def taking_turns(runs: int, ways: Sequence[tuple[str, ...]], measure: Callable[.
         yield {"kind": " ".join(way), **summed_up(each)}
 
 
-def trips(command: Command, count: int, size: int) -> Result:
+def trips(peers: Peers, kind: str, count: int, size: int) -> Result:
     """Return the times of round trips, and the processor time of both ends for each, in microseconds."""
-    with running([*command, "serve"]) as server, running([*command, "round_trip", server.line(), count, size]) as peer:
-        peer.line()
+    with peers.ready(kind, count, size, []) as (server, client):
         before = usage(server.pid, server.pid).cpu
-        peer.proceed()
-        result = peer.result()
+        client.proceed()
+        result = client.result()
         cpu = result.pop("cpu") + usage(server.pid, server.pid).cpu - before
         return result | {"cpu_us": cpu / count * 1e6}
 
@@ -111,16 +129,38 @@ def round_trip(peers: Peers, effort: Effort) -> Iterator[Row]:
     for size in effort.sizes:
 
         def measure(kind: str) -> Result:
-            return trips(peers.command(kind), effort.trips, size)  # noqa: B023 - called in this round
+            return trips(peers, kind, effort.trips, size)  # noqa: B023 - called in this round
 
         yield from ({"size": size, **row} for row in taking_turns(effort.runs, peers.among(*OURS), measure))
 
 
 def compare(peers: Peers, effort: Effort) -> Iterator[Row]:
     def measure(kind: str) -> Result:
-        return trips(peers.command(kind), effort.trips, effort.sizes[0])
+        return trips(peers, kind, effort.trips, effort.sizes[0])
 
     yield from taking_turns(effort.compare_runs, peers.among(*KINDS), measure)
+
+
+def system_calls(peers: Peers, effort: Effort) -> Iterator[Row]:
+    """Yield the calls of a client for each round trip: what a longer run makes more than a short one."""
+    counts = (effort.trips // 20, effort.trips // 4)
+    turns = sum(len(RoundTrips(count).turns) * sign for count, sign in zip(counts, (-1, 1), strict=True))
+    for (kind,) in peers.among(*KINDS):
+        calls: Counter[str] = Counter()
+        for count, sign in zip(counts, (-1, 1), strict=True):
+            file = peers.folder / "calls"
+            tracer = ["strace", "-c", "-f", "-U", "name,calls", "-o", str(file)]
+            with peers.ready(kind, count, effort.sizes[0], tracer) as (_, client):
+                client.proceed()
+                client.wait()
+            lines = [line.split() for line in file.read_text().splitlines()]
+            calls.update({line[0]: sign * int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()})
+        total = calls.pop("total")
+        yield {
+            "kind": kind,
+            "all": total / turns,
+            "calls": {name: n / turns for name, n in calls.most_common() if n / turns >= 0.05},
+        }
 
 
 def throughput(command: Command, count: int, size: int, reliable: bool) -> Result:
@@ -133,6 +173,17 @@ def throughput(command: Command, count: int, size: int, reliable: bool) -> Resul
         "cpu_us": (result["sender_cpu"] + result["receiver_cpu"]) / count * 1e6,
         "lost": 1 - result["received"] / count,
     }
+
+
+def compare_one_way(peers: Peers, effort: Effort) -> Iterator[Row]:
+    size = 256
+    count = effort.volume // size
+
+    def measure(kind: str) -> Result:
+        return throughput(peers.command(kind), count, size, reliable=True)
+
+    ways = peers.among(*(name for name, kind in KINDS.items() if kind.reliable))
+    yield from taking_turns(min(effort.compare_runs, effort.runs), ways, measure)
 
 
 def one_way(peers: Peers, effort: Effort) -> Iterator[Row]:
@@ -202,6 +253,8 @@ def copied(_peers: Peers, effort: Effort) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[Peers, Effort], Iterator[Row]]] = {
     "compare": compare,
+    "compare_one_way": compare_one_way,
+    "system_calls": system_calls,
     "round_trip": round_trip,
     "one_way": one_way,
     "tick": tick,
@@ -240,6 +293,12 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="only to see that it works")
     parser.add_argument("--runs", type=int, help=f"number of measurements of each figure (default: {Effort().runs})")
     parser.add_argument("--only", metavar="KIND,...", help=f"of {', '.join(KINDS)} (default: all)")
+    parser.add_argument(
+        "--cores",
+        choices=CORES,
+        default="apart",
+        help="of the ends of a round trip: one for each (default), one for both, or as the system likes",
+    )
     parser.add_argument("--output", type=Path, help="default: benchmarks/results.json")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
@@ -247,11 +306,15 @@ def main() -> None:
     effort = TINY if arguments.tiny else QUICK if arguments.quick else Effort()
     if arguments.runs:
         effort = effort._replace(runs=arguments.runs, compare_runs=arguments.runs)
-    output = arguments.output or (None if arguments.only else HERE / "results.json")
+    special = arguments.only or arguments.cores != "apart"
+    output = arguments.output or (None if special else HERE / "results.json")
     results = json.loads(output.read_text()) if output and output.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        peers = Peers(Path(folder), chosen(arguments.only))
+        peers = Peers(Path(folder), chosen(arguments.only), arguments.cores)
         for part in arguments.parts or PARTS:
+            if part == "system_calls" and not shutil.which("strace"):
+                print("system_calls is left out: it needs strace", file=sys.stderr)
+                continue
             load, now = os.getloadavg()[0], datetime.now(timezone.utc)
             rows = list(PARTS[part](peers, effort))
             results[part] = {"when": f"{now:%Y-%m-%d %H:%M}", "load": load, "machine": machine(), "rows": rows}

@@ -12,6 +12,8 @@ Rows = list[dict[str, Any]]
 TICK_RATE = 30  # Hz
 TITLES = {
     "compare": "Round trip of 32 B with other libraries, microseconds",
+    "compare_one_way": "256 B one way with other libraries, reliable, one connection",
+    "system_calls": "System calls of the client for each round trip of 32 B",
     "round_trip": "Round trip, reliable, microseconds",
     "one_way": "One way, one connection, batches of 256 messages, at most 40 MB/s",
     "tick": "Server at 30 Hz: 64 B in and 200 B out for each player and tick, unreliable",
@@ -50,25 +52,52 @@ def size_name(size: int) -> str:
     return f"{size} B" if size < 1024 or size % 1024 else f"{size // 1024} KiB"
 
 
+def traits(row: dict[str, Any]) -> list[str]:
+    """Return what a reader has to know of a kind of peer."""
+    kind = KINDS[row["kind"]]
+    return [
+        row["kind"],
+        kind.what,
+        kind.transport,
+        *("yes" if each else "no" for each in (kind.encrypted, kind.reliable, kind.messages)),
+    ]
+
+
+_TRAITS = "peer|what|over|encrypted|reliable|messages"
+
+
 def compare(rows: Rows) -> str:
     def cells(row: dict[str, Any]) -> list[str]:
-        kind = KINDS[row["kind"]]
         return [
-            row["kind"],
-            kind.what,
-            kind.transport,
-            *("yes" if each else "no" for each in (kind.encrypted, kind.reliable, kind.messages)),
+            *traits(row),
             *(f"{row[name]:.0f}" for name in ("p50", "p99", "p999", "cpu_us")),
             ratio(row["p50"], base(rows, "cpp-inline", row, "p50")),
+            ratio(row["cpu_us"], base(rows, "cpp-inline", row, "cpu_us")),
             f"{row['p99'] / row['p50']:.1f}",
             f"{row['p999'] / row['p50']:.1f}",
         ]
 
-    return table(
-        "peer|what|over|encrypted|reliable|messages|p50|p99|p99.9|CPU, both ends"
-        "|p50 / cpp-inline|p99 / p50|p99.9 / p50",
-        map(cells, rows),
-    )
+    columns = "p50|p99|p99.9|CPU, both ends|p50 / cpp-inline|CPU / cpp-inline|p99 / p50|p99.9 / p50"
+    return table(f"{_TRAITS}|{columns}", map(cells, rows))
+
+
+def compare_one_way(rows: Rows) -> str:
+    def cells(row: dict[str, Any]) -> list[str]:
+        return [
+            *traits(row),
+            f"{row['rate']:,.0f}",
+            f"{row['cpu_us']:.2f}",
+            ratio(row["cpu_us"], base(rows, "cpp-inline", row, "cpu_us")),
+        ]
+
+    return table(f"{_TRAITS}|a second|CPU us each, both ends|/ cpp-inline", map(cells, rows))
+
+
+def system_calls(rows: Rows) -> str:
+    def cells(row: dict[str, Any]) -> list[str]:
+        return [row["kind"], f"{row['all']:.1f}", ", ".join(f"{name} {n:.1f}" for name, n in row["calls"].items())]
+
+    return table("client|system calls|of them", map(cells, rows))
 
 
 def round_trip(rows: Rows) -> str:
@@ -171,6 +200,8 @@ def copies(rows: Rows) -> str:
 
 TABLES: dict[str, Callable[[Rows], str]] = {
     "compare": compare,
+    "compare_one_way": compare_one_way,
+    "system_calls": system_calls,
     "round_trip": round_trip,
     "one_way": one_way,
     "tick": tick,

@@ -21,7 +21,7 @@ import gns_py.asyncio as gns
 import gns_py.session.asyncio
 
 Link = gns.Connection | gns_py.session.asyncio.Session
-# What the command line chooses.
+# The command line chooses it.
 module: ModuleType = gns
 
 

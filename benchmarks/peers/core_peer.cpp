@@ -18,8 +18,7 @@ void serve() {
     mailbox.listen();
     Service service;
     const auto answer = [](const gns_event &event, const void *data, size_t size, uint32_t flags) {
-        check("answer",
-              gns_send(event.connection, data, static_cast<uint32_t>(size), flags | GNS_SEND_NO_NAGLE, 0));
+        check("answer", gns_send(event.connection, data, static_cast<uint32_t>(size), flags | GNS_SEND_NO_NAGLE, 0));
     };
     for (;;) {
         const int32_t got = mailbox.receive(-1);

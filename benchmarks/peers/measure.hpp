@@ -43,7 +43,7 @@ template <typename Trip> void measure_round_trips(int count, Trip trip) {
 // A server's answers to one client, whose first message says what to do with the others: E echoes
 // them, S counts them until one of a single byte, F, asks for the sum.
 class Service {
-  public:
+public:
     enum class Action { none, echo, sum };
     Action take(const void *data, size_t size) {
         if (mode_ == 0) {
@@ -59,7 +59,7 @@ class Service {
     // The sum, for the sender: messages, seconds, processor time.
     std::vector<double> sum() const { return {static_cast<double>(count_), seconds() - begin_, cpu_seconds() - cpu_}; }
 
-  private:
+private:
     char mode_ = 0;
     uint64_t count_ = 0;
     double begin_ = seconds(), cpu_ = cpu_seconds();

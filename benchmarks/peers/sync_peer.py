@@ -19,7 +19,7 @@ import gns_py.session.sync
 import gns_py.sync as gns
 
 Link = gns.Connection | gns_py.session.sync.Session
-# What the command line chooses.
+# The command line chooses it.
 module: ModuleType = gns
 
 

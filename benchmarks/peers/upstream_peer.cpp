@@ -45,7 +45,7 @@ void start() {
     if (!GameNetworkingSockets_Init(nullptr, error)) die(error);
     gns = SteamNetworkingSockets();
     group = gns->CreatePollGroup();
-    // Ports that are taken are no error here.
+    // It would report each port that is taken.
     SteamNetworkingUtils()->SetDebugOutputFunction(k_ESteamNetworkingSocketsDebugOutputType_None, nullptr);
 }
 
@@ -144,8 +144,7 @@ void serve() {
     for (;;) {
         const int got = receive([&](const Message &message) {
             const Service::Action action = service.take(message.m_pData, message.m_cbSize);
-            if (action == Service::Action::echo)
-                send(message.m_conn, message.m_pData, message.m_cbSize, send_reliably);
+            if (action == Service::Action::echo) send(message.m_conn, message.m_pData, message.m_cbSize, send_reliably);
             if (action != Service::Action::sum) return;
             const std::vector<double> sum = service.sum();
             send(message.m_conn, sum.data(), sum.size() * sizeof(double), send_reliably);

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.clone
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 DOCS = BENCHMARKS.parent / "docs/measurements"
+PAGES = ["benchmarks.md", "comparison.md"]
 KINDS = {"cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop"}
 
 
@@ -23,14 +24,15 @@ KINDS = {"cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop"}
 def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     output = tmp_path / "results.json"
     run = subprocess.run(
-        [sys.executable, BENCHMARKS / "run.py", "--tiny", "--output", output],
+        [sys.executable, BENCHMARKS / "run.py", "--tiny", "--only", ",".join(KINDS), "--output", output],
         capture_output=True,
         text=True,
         timeout=90,
     )
     assert run.returncode == 0, run.stderr
     results = json.loads(output.read_text())
-    assert list(results) == ["round_trip", "one_way", "tick", "idle", "copies"]
+    parts = ["compare", "compare_one_way", "system_calls", "round_trip", "one_way", "tick", "idle", "copies"]
+    assert list(results) == [part for part in parts if part != "system_calls" or shutil.which("strace")]
     for part, found in results.items():
         for row in found["rows"]:
             assert f"| {row.get('kind', '')}" in run.stdout
@@ -42,6 +44,41 @@ def test_each_part_measures_every_kind_of_peer(tmp_path: Path) -> None:
     assert all(row["received"] > 0 and row["cpu"] > 0 for row in results["tick"]["rows"])
     assert all(row["us"] > 0 for row in results["copies"]["rows"])
     assert_drawn(output, tmp_path)
+
+
+# Each with what it is measured in.
+OTHERS = {
+    "udp": "compare",
+    "cpp-inline,cpp-service,cpp-busy": "compare compare_one_way tick idle",
+    "gns_py-session-sync,gns_py-session-asyncio,gns_py-session-uvloop": "compare compare_one_way",
+    **dict.fromkeys(("websockets", "websockets-tls", "picows", "picows-tls"), "compare compare_one_way"),
+    **dict.fromkeys(("enet", "aioquic"), "compare compare_one_way"),
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they read /proc")
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
+@pytest.mark.timeout(600)  # the first time, plain GNS is built
+@pytest.mark.parametrize("kinds", OTHERS)
+def test_other_peers(kinds: str, tmp_path: Path) -> None:
+    output = tmp_path / "results.json"
+    command = [sys.executable, str(BENCHMARKS / "run.py"), *OTHERS[kinds].split(), "--tiny", "--only", kinds]
+    run = subprocess.run([*command, "--output", str(output)], capture_output=True, text=True, timeout=590)
+    assert run.returncode == 0, run.stderr
+    if "is left out: it needs" in run.stderr:
+        pytest.skip(run.stderr.strip())
+    for part, found in json.loads(output.read_text()).items():
+        measured = {row["kind"].split()[0] for row in found["rows"]}
+        assert measured == set(kinds.split(",")) - ({"cpp-busy"} if part in ("tick", "idle") else set())
+        assert all(row[name] > 0 for row in found["rows"] for name in ("p50", "cpu_us", "rate") if name in row)
+        assert all(row.get("lost", 0) == 0 for row in found["rows"])
+
+
+def test_every_kind_is_tried() -> None:
+    run = subprocess.run([sys.executable, BENCHMARKS / "run.py", "--only", "?"], capture_output=True, text=True)
+    known = run.stderr.strip().partition(" is not one of ")[2].split(", ")
+    assert run.returncode == 1
+    assert sorted(known) == sorted([*KINDS, *(kind for kinds in OTHERS for kind in kinds.split(","))])
 
 
 def test_sessions_are_measured() -> None:
@@ -57,14 +94,15 @@ def test_sessions_are_measured() -> None:
 
 
 def assert_drawn(results: Path, docs: Path) -> None:
-    shutil.copy(DOCS / "benchmarks.md", docs)
+    for page in PAGES:
+        shutil.copy(DOCS / page, docs)
     subprocess.run(
         [sys.executable, BENCHMARKS / "plot.py", "--results", results, "--docs", docs], check=True, timeout=60
     )
-    page = (docs / "benchmarks.md").read_text()
+    text = "".join((docs / page).read_text() for page in PAGES)
     for part, found in json.loads(results.read_text()).items():
-        assert f"(benchmarks/{part}.svg)" in page
-        assert f"Measured {found['when']}" in page
+        assert f"(benchmarks/{part}.svg)" in text
+        assert f"Measured {found['when']}" in text
         assert ElementTree.parse(docs / f"benchmarks/{part}.svg").getroot().tag.endswith("svg")
 
 
@@ -86,6 +124,7 @@ def test_calls_are_measured() -> None:
     assert all(float(us) > 0 for us in rows.values())
 
 
-def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
+def test_the_pages_say_what_was_measured(tmp_path: Path) -> None:
     assert_drawn(BENCHMARKS / "results.json", tmp_path)
-    assert (tmp_path / "benchmarks.md").read_text() == (DOCS / "benchmarks.md").read_text()
+    for page in PAGES:
+        assert (tmp_path / page).read_text() == (DOCS / page).read_text()
