@@ -59,7 +59,7 @@ void Guests::lead(Mailbox &mailbox, int64_t until_us) {
         const Turns::Turn turn = turns_.take(Sockets::look);
         if (!turn.taken) break;
         credit_.store(true);
-        if (!pace_.note(turn.messages, mailbox.has_something(), turns_.last_us())) {
+        if (!pace_.note(turn.messages, mailbox.has_something(), turns_.looked_us())) {
             shift_.resign();
             break;
         }
@@ -72,7 +72,7 @@ void Guests::serve_loop(Mailbox &mailbox) {
     if (may_watch() && shift_.begin_as_loop()) {
         const Turns::Turn turn = turns_.try_take(Sockets::look);
         credit_.store(true);
-        if (turn.taken && pace_.note(turn.messages, mailbox.has_something(), turns_.last_us())) return;
+        if (turn.taken && pace_.note(turn.messages, mailbox.has_something(), turns_.looked_us())) return;
     }
     mailbox.watch_packets(-1);
     shift_.resign();

@@ -94,7 +94,7 @@ bool Pump::rest(bool in_charge) {
     bool watches = in_charge;
     if (!in_charge) {
         const auto are_packets_waiting = [this] { return packets_wait(packets_); };
-        const Keeper::Plan plan = keeper_.plan(now, turns_.last_us(), are_packets_waiting);
+        const Keeper::Plan plan = keeper_.plan(now, turns_.looked_us(), are_packets_waiting);
         if (plan.takes_over) {
             shift_.take_over();
             return false;

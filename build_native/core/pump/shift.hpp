@@ -33,7 +33,8 @@ public:
     }
     void remove_thread() { threads_.fetch_sub(1); }
     void add_loop() {
-        if (loops_.fetch_add(1) > 0) resign();
+        loops_.fetch_add(1);
+        resign();
     }
     void remove_loop() {
         loops_.fetch_sub(1);

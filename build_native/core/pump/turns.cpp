@@ -35,7 +35,7 @@ Turns::Turn Turns::run(Sockets sockets) {
     wanted_now_.store(false);
     const int messages = service_.turn(sockets);
     own_due_us_.store(service_.due_us());
-    last_us_.store(now_us());
+    if (sockets != Sockets::skip) looked_us_.store(now_us());
     pump_.wake_before(due_us());
     return {true, messages};
 }

@@ -30,8 +30,8 @@ public:
 
     // When the next turn is due, packets and commands aside. Any thread, while GNS runs.
     int64_t due_us() const;
-    // When the last turn ended.
-    int64_t last_us() const { return last_us_.load(); }
+    // When the last turn that looked at the sockets ended.
+    int64_t looked_us() const { return looked_us_.load(); }
 
     // GNS's hook: see service_hook.hpp.
     bool on_wanted(int64_t at_us);
@@ -50,7 +50,7 @@ private:
     std::mutex mutex_;
     bool open_ = false; // under mutex_
     std::atomic<int64_t> own_due_us_{Sleeper::forever};
-    std::atomic<int64_t> last_us_{0};
+    std::atomic<int64_t> looked_us_{0};
     std::atomic<bool> wanted_now_{false}; // GNS wants another turn, for something that is not a timer
 };
 
