@@ -55,7 +55,7 @@ class Peer:
 
     def wait(self) -> None:
         """Wait until it has ended by itself."""
-        if code := self._process.wait(20):
+        if code := self._process.wait(120):
             raise RuntimeError(f"{self._process.args!r} ended with {code}")
 
     def end(self) -> None:
