@@ -86,6 +86,8 @@
 #define GNS_HOLD_DATA 1
 #define GNS_HOLD_ALL 2
 
+#define GNS_SEE_BATCH 2
+
 #define GNS_MAX_MESSAGE_SIZE 524288
 #define GNS_MAX_END_TEXT 127
 #define GNS_MAX_NAME 31
@@ -272,6 +274,10 @@ int32_t gns_mailbox_wake(uint64_t mailbox);
    needs); NOT_RUNNING only once nothing is waiting. Several threads may receive; each event reaches one of them. */
 int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                             uint64_t capacity, gns_batch *batch);
+/* The same, for a caller that looks at `batch` only if it has to: returns 1 for one event and 0 for none, if neither
+   events nor log lines wait behind, and otherwise GNS_SEE_BATCH. */
+int32_t gns_mailbox_receive_one(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events,
+                                void *payload, uint64_t capacity, gns_batch *batch);
 
 /* ---- sockets and connections ---- */
 /* Opens a UDP port. New connections are reported to the mailbox (status, 0 -> 1) and wait for gns_accept or gns_close.

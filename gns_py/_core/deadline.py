@@ -7,9 +7,6 @@ import time
 
 # Seconds, some thirty years: longer times, including infinity, mean no limit: the native clock has no room for them.
 _FOREVER = 1e9
-# The main thread may take this long to notice Ctrl-C: signals do not interrupt a native wait.
-SIGNAL_SLICE = 0.1
-SIGNAL_SLICE_US = int(SIGNAL_SLICE * 1e6)
 
 
 class Deadline:
@@ -32,12 +29,6 @@ class Deadline:
     def remaining(self) -> float | None:
         """Return the seconds that remain, at least 0; None without a limit."""
         return None if self._expires is None else max(0.0, self._expires - time.monotonic())
-
-    def slice_us(self) -> int:
-        """Return the microseconds that remain, at most those of SIGNAL_SLICE."""
-        if self._expires is None:
-            return SIGNAL_SLICE_US
-        return max(0, min(SIGNAL_SLICE_US, int((self._expires - time.monotonic()) * 1e6)))
 
     def is_over(self) -> bool:
         """Return whether no time remains."""

@@ -18,7 +18,7 @@ Sleep = Callable[[float], Any]
 
 
 def may_be() -> bool:
-    """Return whether a library that can replace threads with greenlets is in use."""
+    """Return whether a library that can replace threads with greenlets is loaded."""
     return "gevent" in sys.modules or "eventlet" in sys.modules
 
 

@@ -114,6 +114,7 @@ class Mailbox(Uncopyable):
         self._acceptors: dict[int, weakref.ref[Acceptor]] = {}
         self._backlog: Backlog = deque()
         self._woken = False
+        self._is_cooperative = greenlets.may_be()
         self.events: deque[Any] = deque()
         """Events that poll() has not returned yet."""
         self.changes: deque[tuple[Receiver, StatusChanged[Any]]] = deque()
@@ -183,49 +184,73 @@ class Mailbox(Uncopyable):
         """
         return self.as_reader(self._receive, timeout)
 
-    def receive_data(self, receiver: Receiver, timeout_us: int) -> bytes | None:
+    def receive_data(self, receiver: Receiver) -> bytes | None:
         """Wait for one message of a connection and return its data: what receive() does in most cases, in a few steps.
 
-        Returns None in all other cases: receive() is to do it.
+        Returns None in all other cases, after SIGNAL_SLICE at the latest: receive() is to do it.
 
         Args:
             receiver: The connection. It is read here, its messages are not framed, and none is waiting.
-            timeout_us: At most SIGNAL_SLICE_US.
         """
-        if not self._begin_quickly():
+        reader, reading, dispatching = self._reader, self._reading, self._dispatching
+        if (
+            reader.fresh
+            or self._is_cooperative
+            or self._backlog
+            or self.changes
+            or reader.is_lent
+            or not (reading and dispatching)
+        ):
             return None
+        del reading[0]
+        del dispatching[0]  # one step with the check
         try:
-            reader = self._reader
-            record = reader.receive_one(timeout_us)
-            if record is None or record[5] != _MESSAGE or record[0] != receiver.handle or receiver.is_closed_here:
+            reader.fresh = True
+            count = reader.receive_one()
+            if count != 1:
+                reader.fresh = count != 0
+                return None
+            record = reader.record()
+            if record[5] != _MESSAGE or record[0] != receiver.handle or receiver.is_closed_here:
                 return None
             offset = record[3]
             data: bytes = reader.payloads[offset : offset + record[4]]
             reader.fresh = False  # one step, as far as the caller's return
             return data
         finally:
-            self._end_quickly()
+            dispatching[:] = _FREE
+            reading[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
 
-    def receive_event(self, timeout_us: int) -> bool | None:
-        """Wait for one event and dispatch it: what receive() does in most cases, in a few steps.
+    def receive_event(self, wait: bool) -> bool:
+        """Receive one event and dispatch it: what receive() does in most cases, in a few steps.
 
         Args:
-            timeout_us: At most SIGNAL_SLICE_US.
+            wait: Whether to wait for it, for as long as SIGNAL_SLICE.
 
         Returns:
-            True if a message was dispatched, None if nothing arrived in time, False in all other cases: receive() is to
-            do it.
+            False if receive() is to do it, for whatever reason.
         """
-        if not self._begin_quickly():
+        reader, reading, dispatching = self._reader, self._reading, self._dispatching
+        if (
+            reader.fresh
+            or self._is_cooperative
+            or self._backlog
+            or self.changes
+            or reader.is_lent
+            or not (reading and dispatching)
+        ):
             return False
+        del reading[0]
+        del dispatching[0]  # one step with the check
         try:
-            reader = self._reader
-            record = reader.receive_one(timeout_us)
-            if record is None:
-                return False
-            connection, number, when, offset, size, kind, _, _, _, lane, flags = record
-            if kind == 0:
-                return None
+            reader.fresh = True
+            count = reader.receive_one() if wait else reader.receive_one_now()
+            if count != 1:
+                reader.fresh = count != 0
+                return count == 0 and not wait
+            connection, number, when, offset, size, kind, _, _, _, lane, flags = record = reader.record()
             get = self._receivers.get(connection)
             receiver = get() if get else None
             if receiver is None or kind not in _MESSAGES or receiver.takes_views:
@@ -247,28 +272,10 @@ class Mailbox(Uncopyable):
                 self._give_up_or_raise(error)
             return True
         finally:
-            self._end_quickly()
-
-    def _begin_quickly(self) -> bool:
-        """Take both turns, unless anything is out of the ordinary."""
-        if self._backlog or self.changes or greenlets.may_be() or (self._reader.fresh and self._reader.events):
-            return False
-        try:
-            del self._reading[0]
-        except IndexError:
-            return False
-        try:
-            del self._dispatching[0]
-        except IndexError:
-            self._reading[:] = _FREE
-            return False
-        return True
-
-    def _end_quickly(self) -> None:
-        self._dispatching[:] = _FREE
-        self._reading[:] = _FREE
-        if self._is_asked:
-            self.receive_if_idle()
+            dispatching[:] = _FREE
+            reading[:] = _FREE
+            if self._is_asked:
+                self.receive_if_idle()
 
     def as_reader(self, function: Callable[..., R], *arguments: object) -> R:
         """Call a function as the one thread that reads and dispatches, and return its result.
@@ -348,6 +355,9 @@ class Mailbox(Uncopyable):
                 wait(lambda limit: reader.receive(limit) or self._woken, timeout)
                 self._woken = False
                 if not reader.events:
+                    reader.fresh = False
+                    if reader.logs:
+                        dispatch_logs()
                     return False
             backlog = reader.records()
             self._backlog = backlog  # one step with the next
@@ -355,6 +365,7 @@ class Mailbox(Uncopyable):
         self.dispatch()
         if reader.logs:
             dispatch_logs()
+        reader.expect_more()
         return True
 
     def dispatch(self) -> None:

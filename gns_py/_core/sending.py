@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 # Close at hand, for each message.
-_send, _MAX_SIZE = _native.send, _native.MAX_MESSAGE_SIZE
+_send: Callable[..., int] = _native.send
+_MAX_SIZE = _native.MAX_MESSAGE_SIZE
 _RELIABLE, _NO_NAGLE, _NO_DELAY = _native.SEND_RELIABLE, _native.SEND_NO_NAGLE, _native.SEND_NO_DELAY
 
 
@@ -77,6 +78,11 @@ class SendingConnection(BaseConnection):
             Native function: ``SendMessages``, on the pump's thread.
         """
         flags = (_RELIABLE if reliable else 0) | (0 if nagle else _NO_NAGLE) | (_NO_DELAY if no_delay else 0)
+        if type(data) is bytes and not lane and len(data) <= _MAX_SIZE:  # most messages
+            number = _send(self._handle, data, len(data), flags, 0)
+            if number < 0:
+                self._endpoint.raise_error(number, size=len(data))
+            return number
         native_data = data if type(data) is bytes else _native.readable(data)
         try:
             size = len(native_data)
@@ -84,7 +90,7 @@ class SendingConnection(BaseConnection):
                 check_lane(lane)
             if size > _MAX_SIZE:  # before it can overflow the native argument
                 self._endpoint.raise_too_large(size)
-            number: int = _send(self._handle, native_data, size, flags, lane)
+            number = _send(self._handle, native_data, size, flags, lane)
         finally:
             if native_data is not data:
                 _native.release(native_data)

@@ -16,12 +16,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, TypeVar
 
+from .. import _native
 from . import greenlets
-from .deadline import SIGNAL_SLICE, SIGNAL_SLICE_US
 from .log import dispatch_logs
 
 T = TypeVar("T")
 
+SIGNAL_SLICE = _native.SIGNAL_SLICE_US / 1e6
+"""Seconds that the main thread may take to notice Ctrl-C: signals do not interrupt a native wait."""
 _NEVER: Any = object()
 
 
@@ -46,7 +48,7 @@ def wait(native: Callable[[int], int], timeout: float | None) -> int:
             return native(-1 if timeout is None else int(timeout * 1e6))
         deadline = None if timeout is None else time.monotonic() + timeout
         while timeout is None or timeout > SIGNAL_SLICE:
-            result = native(SIGNAL_SLICE_US)
+            result = native(_native.SIGNAL_SLICE_US)
             if result:
                 return result
             dispatch_logs()

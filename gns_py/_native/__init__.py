@@ -44,7 +44,7 @@ from .codes import (
 from .failures import ConnectionGoneError, exception_for
 from .framing import framing_allow, framing_begin, framing_grant, framing_heard, framing_hold, framing_sent
 from .log import receive_logs, set_log_level
-from .mailbox import MailboxReader, Record, handled
+from .mailbox import SIGNAL_SLICE_US, MailboxReader, Record, handled
 from .options import get_option, has_option, reset_option, set_options
 from .process import build_info, identity, is_forked, is_lingering, is_running, start, stop, time_us
 from .sending import (

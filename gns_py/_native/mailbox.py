@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from .._uncopyable import Uncopyable
 from .failures import check
@@ -13,14 +15,13 @@ from .text import new_buffer
 # The fields of gns_event.
 _EVENT = struct.Struct("=QqqQIiiiiHH")
 assert _EVENT.size == ffi.sizeof("gns_event")
-_unpack = _EVENT.unpack_from
-_receive = lib.gns_mailbox_receive
 
 
 # connection, number, time_us, offset, size, kind, old_state, new_state, code, lane, flags
 Record = tuple[int, int, int, int, int, int, int, int, int, int, int]
 
-NO_EVENT: Record = (0,) * 11
+# Microseconds that the main thread may take to notice Ctrl-C: signals do not interrupt a native wait.
+SIGNAL_SLICE_US = 100_000
 
 
 class MailboxReader(Uncopyable):
@@ -34,13 +35,15 @@ class MailboxReader(Uncopyable):
         "_batch",
         "_capacity",
         "_events",
-        "_lent",
         "_max_events",
         "_payload",
-        "_records",
         "fresh",
         "handle",
+        "is_lent",
         "payloads",
+        "receive_one",
+        "receive_one_now",
+        "record",
     )
 
     def __init__(self) -> None:
@@ -56,14 +59,24 @@ class MailboxReader(Uncopyable):
         self._max_events = max_events
         self._capacity = capacity
         self._events = ffi.new("gns_event[]", max_events)
-        self._records = ffi.buffer(self._events)
+        self.record: Callable[[], Record] = partial(_EVENT.unpack_from, ffi.buffer(self._events))
+        """Returns the first record of the batch in the buffers."""
         self._renew()
 
     def _renew(self) -> None:
         self._payload = new_buffer("char[]", self._capacity)
         self.payloads = ffi.buffer(self._payload)
         """The messages of the batch, at the offsets that their records give. Slicing copies."""
-        self._lent = False
+        self.is_lent = False
+        # For the most frequent case there is nothing between the caller and the core. Both return 1 for one event, and
+        # 0 for none; otherwise go on as if receive() had been interrupted just as its native call returned. First set
+        # `fresh`.
+        buffers = self._events, self._max_events, self._payload, self._capacity, self._batch
+        self.receive_one: Callable[[], int] = partial(
+            lib.gns_mailbox_receive_one, self.handle, SIGNAL_SLICE_US, *buffers
+        )
+        """Waits for one event for as long as the main thread may be deaf to signals."""
+        self.receive_one_now: Callable[[], int] = partial(lib.gns_mailbox_receive_one, self.handle, 0, *buffers)
 
     def destroy(self) -> None:
         """Free the mailbox and the events in it."""
@@ -91,40 +104,22 @@ class MailboxReader(Uncopyable):
 
     def receive(self, timeout_us: int) -> int:
         """Wait for events and copy them into the buffers. Return how many there are, 0 at the timeout."""
-        if self._lent:
+        if self.is_lent:
             self._renew()
-        # A busy mailbox is worth larger buffers, an idle one is not.
-        if self._batch.more and self._max_events < 1024:
-            self._grow(1024, max(self._capacity, 256 * 1024))
         self._batch.events = 0
         self.fresh = True
         while True:
-            result: int = _receive(
+            result: int = lib.gns_mailbox_receive(
                 self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, self._batch
             )
             if result != lib.GNS_ERROR_BUFFER_TOO_SMALL:
                 return check(result)
             self._grow(self._max_events, self._batch.payload)
 
-    def receive_one(self, timeout_us: int) -> Record | None:
-        """Wait for one event, in a few steps, for it is the most frequent case, and return it, or NO_EVENT.
-
-        Otherwise return None: there was more, or an error. Then go on as if receive() had been interrupted just as the
-        native call returned.
-        """
-        batch = self._batch
-        if self._lent or batch.more:
-            return None
-        batch.events = 0
-        self.fresh = True
-        count = _receive(self.handle, timeout_us, self._events, self._max_events, self._payload, self._capacity, batch)
-        if count == 1 and not batch.logs:
-            record: Record = _unpack(self._records)
-            return record
-        if count == 0 and not batch.logs:
-            self.fresh = False
-            return NO_EVENT
-        return None
+    def expect_more(self) -> None:
+        """Get larger buffers if more events were pending than fit: a busy mailbox is worth them, an idle one is not."""
+        if self._batch.more and self._max_events < 1024:
+            self._grow(1024, max(self._capacity, 256 * 1024))
 
     def records(self) -> deque[Record]:
         """Return the records of the batch in the buffers."""
@@ -132,18 +127,13 @@ class MailboxReader(Uncopyable):
 
     def lend(self, offset: int, size: int) -> memoryview:
         """Return a view of a message. The buffers then belong to the view, and new ones replace them."""
-        self._lent = True
+        self.is_lent = True
         return memoryview(self.payloads)[offset : offset + size].toreadonly()
 
     @property
     def events(self) -> int:
         """The number of events in the batch."""
         return int(self._batch.events)
-
-    @property
-    def more(self) -> bool:
-        """True if more events were pending."""
-        return bool(self._batch.more)
 
     @property
     def logs(self) -> bool:

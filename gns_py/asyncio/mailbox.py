@@ -60,7 +60,8 @@ class LoopMailbox(Mailbox):
         self.is_attached = False  # the system may have no descriptor
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
-        self._kept = weakref.ref(kept)
+        self.kept = weakref.ref(kept)
+        """What it keeps alive: see keep(), and Waiters, which uses this for each message."""
         try:
             # In a context of its own: not in that of the code that happens to be the loop's first to use it.
             contextvars.Context().run(loop.add_reader, self._reader.descriptor(), self._on_readable, kept)
@@ -73,17 +74,17 @@ class LoopMailbox(Mailbox):
         self.is_attached = True
 
     def keep(self, thing: object) -> None:
-        """Keep something alive while the loop is served: a future that a task waits for, a session that closes.
+        """Keep something alive while the loop is served: a session that closes.
 
         A loop's tasks are held only by what they wait for.
         """
-        kept = self._kept()
+        kept = self.kept()
         if kept is not None:
             kept.add(thing)
 
     def let_go(self, thing: object) -> None:
         """Undo keep()."""
-        kept = self._kept()
+        kept = self.kept()
         if kept is not None:
             kept.discard(thing)
 
@@ -135,7 +136,7 @@ class LoopMailbox(Mailbox):
 
     def _on_readable(self, kept: object = None) -> None:  # noqa: ARG002 - it is enough that the loop has it
         try:
-            if self.receive_event(0) is not False:
+            if self.receive_event(wait=False):
                 return
             self.receive(0.0)
         except (NotRunningError, ForkedError):
@@ -156,7 +157,7 @@ class LoopMailbox(Mailbox):
         if loop is None or self._watcher is not None or self._was_watched or not self.is_attached:
             return
         loop.remove_reader(self._reader.descriptor())
-        loop.call_later(_PAUSE, self._go_on, self._kept())
+        loop.call_later(_PAUSE, self._go_on, self.kept())
 
     def _go_on(self, kept: object) -> None:
         loop = self.home.loop

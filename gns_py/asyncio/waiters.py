@@ -9,17 +9,14 @@ from typing import Protocol
 
 # asyncio's own switch for the complaint about a task that is collected before it has ended; it has no public one.
 _COMPLAINT = "_log_destroy_pending"
-_get_running_loop = asyncio.get_running_loop
 
 
 class Keeper(Protocol):
     """Keeps things alive: see LoopMailbox."""
 
-    def keep(self, thing: object) -> None:
-        """Keep a thing alive."""
-
-    def let_go(self, thing: object) -> None:
-        """Undo keep()."""
+    @property
+    def kept(self) -> weakref.ref[set[object]]:
+        """Where to put them."""
 
 
 class Home:
@@ -64,7 +61,7 @@ class Home:
 class Waiters(set["asyncio.Future[None]"]):
     """Tasks of one loop that wait for something to change."""
 
-    __slots__ = ("_keeper", "_what", "home")
+    __slots__ = ("_kept", "_what", "home")
 
     def __init__(self, home: Home, what: str, keeper: Keeper | None = None) -> None:
         """Begin without tasks.
@@ -77,7 +74,7 @@ class Waiters(set["asyncio.Future[None]"]):
         super().__init__()
         self.home = home
         self._what = what
-        self._keeper = keeper
+        self._kept = None if keeper is None else keeper.kept
 
     def check_loop(self) -> None:
         """Raise RuntimeError, which names both loops, unless their loop is the one that runs."""
@@ -85,20 +82,24 @@ class Waiters(set["asyncio.Future[None]"]):
 
     async def wait(self) -> None:
         """Wait for the next wake(). See check_loop()."""
-        loop = _get_running_loop()
-        if loop is not self.home.loop:
+        loop = self.home.loop
+        if loop is None:
             self.check_loop()
+            return
         future: asyncio.Future[None] = loop.create_future()
+        kept = self._kept() if self._kept is not None else None
         self.add(future)
-        keeper = self._keeper
-        if keeper is not None:
-            keeper.keep(future)
+        if kept is not None:
+            kept.add(future)
         try:
             await future
+        except RuntimeError:  # another loop's task cannot wait for it: asyncio looks at that, at no cost
+            self.check_loop()
+            raise
         finally:
             self.discard(future)
-            if keeper is not None:
-                keeper.let_go(future)
+            if kept is not None:
+                kept.discard(future)
 
     def wake(self) -> None:
         """End all waits. On the loop's thread only; if the loop is closed, nothing waits any longer."""

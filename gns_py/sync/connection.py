@@ -11,7 +11,7 @@ from .._core.endpoint import Endpoint
 from .._core.failures import is_leaving
 from .._core.request import ConnectionRequest
 from .._core.sending import SendingConnection
-from .._core.waiting import take, wait
+from .._core.waiting import SIGNAL_SLICE, take, wait
 from .._generated.enums import EndReason
 from ..end import ConnectionEnd
 from ..errors import ConnectionClosedOK
@@ -50,11 +50,12 @@ class Connection(SendingConnection):
             Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         deadline = NO_LIMIT if timeout is None else Deadline(timeout)
-        endpoint = self._endpoint
-        if not self._inbox and endpoint.events is None and endpoint.group is None and endpoint.end is None:
-            data = endpoint.mailbox.receive_data(endpoint, deadline.slice_us())
-            if data is not None:
-                return data
+        if timeout is None or timeout >= SIGNAL_SLICE:
+            endpoint = self._endpoint
+            if not self._inbox and endpoint.events is None and endpoint.group is None and endpoint.end is None:
+                data = endpoint.mailbox.receive_data(endpoint)
+                if data is not None:
+                    return data
         message = self._next(deadline)
         return message.data if type(message) is Message else bytes(message.data)
 

@@ -265,12 +265,12 @@ def test_events_that_could_not_be_read_are_read_later(
 ) -> None:
     receive, failures = LoopMailbox.receive_event, 1
 
-    def fail_once(mailbox: LoopMailbox, timeout_us: int) -> bool | None:
+    def fail_once(mailbox: LoopMailbox, wait: bool) -> bool:
         nonlocal failures
         failures -= 1
         if failures == 0:
             raise MemoryError("as planned")
-        return receive(mailbox, timeout_us)
+        return receive(mailbox, wait)
 
     async def main() -> None:
         a, b = gns.socket_pair()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,16 +18,11 @@ if TYPE_CHECKING:
 
 
 class Keeper:
-    """A keeper that holds its things in a list."""
+    """A keeper that holds its things."""
 
     def __init__(self) -> None:
-        self.kept: list[object] = []
-
-    def keep(self, thing: object) -> None:
-        self.kept.append(thing)
-
-    def let_go(self, thing: object) -> None:
-        self.kept.remove(thing)
+        self.things: set[object] = set()
+        self.kept = weakref.ref(self.things)
 
 
 async def begin(waiters: Waiters, count: int) -> list[asyncio.Task[None]]:
@@ -42,12 +38,12 @@ def test_wake_ends_all_waits(run: Runner) -> None:
         keeper = Keeper()
         waiters = Waiters(Home(asyncio.get_running_loop()), "thing", keeper)
         tasks = await begin(waiters, 3)
-        assert set(keeper.kept) == waiters
+        assert keeper.things == waiters
         waiters.wake()
         waiters.wake()
         await asyncio.wait_for(asyncio.gather(*tasks), 5.0)
         assert not waiters
-        assert keeper.kept == []
+        assert not keeper.things
 
     run(main)
 
@@ -60,7 +56,7 @@ def test_a_cancelled_wait_leaves_nothing(run: Runner) -> None:
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        assert len(waiters) == len(keeper.kept) == 1
+        assert len(waiters) == len(keeper.things) == 1
         waiters.wake()
         await second
 

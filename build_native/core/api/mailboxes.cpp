@@ -69,9 +69,17 @@ int32_t gns_mailbox_wake(uint64_t mailbox) {
 
 int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                             uint64_t capacity, gns_batch *batch) {
+    *batch = gns_batch{}; // in every case: what an earlier call left must not look like this one's
     return with_mailbox(mailbox, [&](Mailbox &found) {
-        const int32_t count = runtime().guests.receive(found, timeout_us, events, max_events, payload, capacity, batch);
+        const int32_t count =
+            runtime().guests.receive(found, timeout_us, events, max_events, payload, capacity, batch);
         if (count >= 0) batch->logs = log_queue().waiting() ? 1 : 0;
         return count;
     });
+}
+
+int32_t gns_mailbox_receive_one(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events,
+                                void *payload, uint64_t capacity, gns_batch *batch) {
+    const int32_t count = gns_mailbox_receive(mailbox, timeout_us, events, max_events, payload, capacity, batch);
+    return count > 1 || (count >= 0 && (batch->more || batch->logs)) ? GNS_SEE_BATCH : count;
 }

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from ..._core.deadline import SIGNAL_SLICE, SIGNAL_SLICE_US, Deadline
+from ..._core.deadline import Deadline
 from ..._core.sending import SendingConnection
+from ..._core.waiting import SIGNAL_SLICE
 from ...errors import ConcurrencyError, GNSError, NotRunningError
 from ...message import Message
 from .._core.endpoint import EngineMaker, SessionEndpoint
@@ -108,8 +109,9 @@ class ThreadEndpoint(SessionEndpoint):
             if self.inputs:  # the thread that was to carry them out was interrupted
                 self.work()
             mailbox, left = self.endpoint.mailbox, self._until_tick(deadline)
-            slice_us = SIGNAL_SLICE_US if left is None or left > SIGNAL_SLICE else int(left * 1e6)
-            return bool(mailbox.receive_event(slice_us)) or mailbox.receive(self._until_tick(deadline))
+            if (left is None or left > SIGNAL_SLICE) and mailbox.receive_event(wait=True):
+                return True
+            return mailbox.receive(self._until_tick(deadline))
         except NotRunningError:
             if self.engine.end is None:
                 raise
