@@ -22,27 +22,27 @@ class Keeper(Protocol):
 class Home:
     """The event loop, and its thread, in which something was made and which it belongs to."""
 
-    __slots__ = ("_loop", "_thread")
+    __slots__ = ("_thread", "reference")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = weakref.ref(loop)
+        self.reference = weakref.ref(loop)
         self._thread = threading.current_thread().name
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The loop; None once it is gone."""
-        return self._loop()
+        return self.reference()
 
     @property
     def is_closed(self) -> bool:
         """True once the loop is closed or gone: no task waits there any longer, and nothing is called later."""
-        loop = self._loop()
+        loop = self.reference()
         return loop is None or loop.is_closed()
 
     def check(self, what: str) -> None:
         """Raise RuntimeError, which names both loops, unless this loop is the one that runs."""
         running = asyncio.get_running_loop()
-        if running is not self._loop():
+        if running is not self.reference():
             self.check_is(Home(running), what)
 
     def check_is(self, other: Home, what: str) -> None:
@@ -51,7 +51,7 @@ class Home:
             raise RuntimeError(f"the {what} belongs to {self}, and cannot be used in {other}")
 
     def __str__(self) -> str:
-        loop = self._loop()
+        loop = self.reference()
         if loop is None:
             return f"an event loop of thread {self._thread!r} that is gone"
         state = "closed " if loop.is_closed() else ""
@@ -61,7 +61,7 @@ class Home:
 class Waiters(set["asyncio.Future[None]"]):
     """Tasks of one loop that wait for something to change."""
 
-    __slots__ = ("_kept", "_what", "home")
+    __slots__ = ("_kept", "_loop", "_what", "home")
 
     def __init__(self, home: Home, what: str, keeper: Keeper | None = None) -> None:
         """Begin without tasks.
@@ -73,6 +73,7 @@ class Waiters(set["asyncio.Future[None]"]):
         """
         super().__init__()
         self.home = home
+        self._loop = home.reference
         self._what = what
         self._kept = None if keeper is None else keeper.kept
 
@@ -82,7 +83,7 @@ class Waiters(set["asyncio.Future[None]"]):
 
     async def wait(self) -> None:
         """Wait for the next wake(). See check_loop()."""
-        loop = self.home.loop
+        loop = self._loop()
         if loop is None:
             self.check_loop()
             return
