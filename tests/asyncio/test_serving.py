@@ -1,4 +1,4 @@
-"""Loops that serve GNS: blocked by the application, several at once, and together with threads that wait. See serving.md."""
+"""Loops that serve GNS: blocked by the application, several at once, along with threads that wait. See serving.md."""
 
 from __future__ import annotations
 
