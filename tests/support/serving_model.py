@@ -280,10 +280,13 @@ def wait_in_loop(s: State, mailbox: str) -> Steps:  # its own wait for descripto
 
 
 def serve_loop(s: State, mailbox: str) -> Steps:  # Guests::serve_loop
-    resigned = ((store, "watched", False), (resign,))
-    after = (*give_credit(s), (choose, (), resigned))  # Pace::note
-    turn = (try_take, True, mailbox, after, (*give_credit(s), *resigned))
-    return ((choose, ((begin, "loops", (turn,), resigned),), resigned),)  # Guests::may_watch
+    resigned: Steps = ((store, "watched", False), (resign,))
+    if swap(s, "leading", True):
+        return resigned
+    free: Steps = ((store, "leading", False),)
+    after = (*give_credit(s), (choose, free, (*resigned, *free)))  # Pace::note
+    turn = (try_take, True, mailbox, after, (*give_credit(s), *resigned, *free))
+    return ((choose, ((begin, "loops", (turn,), (*resigned, *free)),), (*resigned, *free)),)  # Guests::may_watch
 
 
 def read_in_loop(s: State, mailbox: str) -> Steps:  # the rest of Guests::receive
