@@ -68,8 +68,9 @@ void Guests::lead(Mailbox &mailbox, int64_t until_us) {
 }
 
 void Guests::serve_loop(Mailbox &mailbox) {
+    const std::unique_lock alone(leading_, std::try_to_lock); // another thread may read the same mailbox
     const Mailbox::Own own(mailbox);
-    if (may_watch() && shift_.begin_as_loop()) {
+    if (alone && may_watch() && shift_.begin_as_loop()) {
         const Turns::Turn turn = turns_.try_take(Sockets::look);
         credit_.store(true);
         if (turn.taken && pace_.note(turn.messages, mailbox.has_something(), turns_.looked_us())) return;

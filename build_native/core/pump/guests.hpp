@@ -57,7 +57,7 @@ private:
     Shift &shift_;
     Sleeper &leader_;
     Pace pace_;
-    std::mutex leading_;              // held by the leader
+    std::mutex leading_;              // held by the guest that serves; keeps Pace's notes apart
     std::atomic<int> packets_{-1};    // the descriptor; -1: there is none, or no guest may use it
     std::atomic<bool> credit_{false}; // the next message may leave in the call that sends it
 };

@@ -16,7 +16,8 @@ public:
         bool watches;     // sleep until packets arrive, too
         int64_t until_us; // sleep until then at the latest
     };
-    // last_look_us: when any thread ended a turn that looked at the sockets. are_packets_waiting is called only if that matters.
+    // last_look_us: when any thread ended a turn that looked at the sockets. are_packets_waiting is called only if that
+    // matters.
     template <class Packets> Plan plan(int64_t now_us, int64_t last_look_us, const Packets &are_packets_waiting) {
         // It was there just now. While one message follows another, the pump need not look at the sockets.
         if (now_us < last_look_us + patience_us) {

@@ -16,8 +16,12 @@ public:
     bool thread_is_alone() const { return threads_.load() == 1 && loops_.load() == 0; }
     bool loop_is_alone() const { return threads_.load() == 0 && loops_.load() == 1; }
     // Puts a guest in charge if it is the only one. Returns whether it is.
-    bool begin_as_thread() { return begin([this] { return thread_is_alone(); }); }
-    bool begin_as_loop() { return begin([this] { return loop_is_alone(); }); }
+    bool begin_as_thread() {
+        return begin([this] { return thread_is_alone(); });
+    }
+    bool begin_as_loop() {
+        return begin([this] { return loop_is_alone(); });
+    }
     // Puts the pump in charge, and wakes it, and the leader. Any thread.
     void resign() {
         if (!guest_.exchange(false)) return;
