@@ -53,8 +53,9 @@ list(APPEND socketthread "${no_epoll}" "${no_epoll}
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
-# A visit to a socket takes several packets with one call, and at most so many: unmended, a packet that comes alone costs two
-# calls, and a visit lasts as long as packets come faster than they are processed. What a batch is: core/gns/packet_batch.hpp.
+# A visit to a socket takes several packets with one call, and has an end (core/gns/packet_batch.hpp): unmended, a single packet
+# costs two calls, and a visit lasts as long as packets arrive faster than they are processed. The clock is not read to find out
+# that there is no packet.
 list(APPEND socketthread
   "static bool DrainSocket( CRawUDPSocketImpl *pSock )\n{" [=[static bool DrainSocket( CRawUDPSocketImpl *pSock )
 {
