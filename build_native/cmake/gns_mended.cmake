@@ -53,8 +53,9 @@ list(APPEND socketthread "${no_epoll}" "${no_epoll}
 if(WIN32)
   list(APPEND socketthread "atexit( []{" "(void)( []{")
 endif()
-# A visit to a socket takes several packets with one call, and at most so many: unmended, a packet that comes alone costs two
-# calls, and a visit lasts as long as packets come faster than they are processed. What a batch is: core/gns/packet_batch.hpp.
+# A visit to a socket takes several packets with one call, and has an end (core/gns/packet_batch.hpp): unmended, a single packet
+# costs two calls, and a visit lasts as long as packets arrive faster than they are processed. The clock is not read to find out
+# that there is no packet.
 list(APPEND socketthread
   "static bool DrainSocket( CRawUDPSocketImpl *pSock )\n{" [=[static bool DrainSocket( CRawUDPSocketImpl *pSock )
 {
@@ -62,6 +63,8 @@ list(APPEND socketthread
 		gns_core::PacketBatch batch\;
 	#endif]=]
   "ret = ::recvmsg( pSock->m_socket, &msg, 0 )\;" [=[ret = (int)batch.next( pSock->m_socket, msg )\;
+			if ( ret < 0 )
+				break\;
 			iov_buf = *msg.msg_iov\;]=]
   "info.m_pPkt = buf\;" "info.m_pPkt = iov_buf.iov_base\;")
 # A socket that is bound to all addresses of the host answers from the one that a packet was sent to: unmended, from the one
@@ -314,6 +317,11 @@ gns_mend(clientlib/steamnetworkingsockets_connections.cpp
 			if ( --nStepsLeft < 0 )
 				goto add_to_tail;
 ]=])
+
+# A lock that is waited for with a limit is nearly always free: unmended, the time is read for each, to compute when the limit
+# would be over, which is a third of all readings of the clock while messages are sent and received.
+set(limited "m_impl.try_lock_for( std::chrono::milliseconds( msTimeout ) )")
+gns_mend(clientlib/steamnetworkingsockets_lowlevel.h "!${limited}" "!m_impl.try_lock() && !${limited}")
 
 # Copies the rest unchanged next to what is mended, so that all find the same headers.
 file(GLOB files RELATIVE ${GNS_ORIGINAL} CONFIGURE_DEPENDS

@@ -49,6 +49,7 @@ void copy(const mmsghdr &from, mmsghdr &to) {
 class Socket {
 public:
     Socket() : fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+        CHECK(fd >= 0);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -166,7 +167,6 @@ TEST(packet_batch, a_flood_at_another_socket) {
     Mailbox other;
     const gns_address address = free_address();
     const uint64_t socket = listen(other, address);
-    expect_log("Failed to drain all sockets");
     flooded_port = address.port;
     const Socket there;
     there.send(address.port, "x"); // without end

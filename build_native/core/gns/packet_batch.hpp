@@ -1,5 +1,5 @@
-// Takes what waits at a socket, several packets with one system call where the system has one for that. With a call for
-// each, a packet that comes alone costs two: the second finds the socket empty. Called by GNS's own socketthread.cpp,
+// Takes the packets that wait at a socket, several with one system call where the system has such a call. With one call
+// for each packet, a single packet costs two: the second finds the socket empty. Called by GNS's own socketthread.cpp,
 // in the places that gns_mended.cmake mends, under GNS's global lock.
 #pragma once
 
@@ -19,9 +19,9 @@ constexpr size_t control_bytes = 256;
 
 #ifndef _WIN32
 
-// What one visit to a socket takes. It lives on the stack of the thread that polls: 19 KiB, of the 128 that a thread
-// has with musl. What is left of it when the visit ends, because the socket was closed by what a packet did, is lost
-// with it.
+// The packets of one visit to a socket. It lives on the stack of the thread that polls: 19 KiB, of the 128 that a
+// thread has with musl. If the socket is closed by the content of a packet, the visit ends, and the rest of the batch
+// is dropped.
 class PacketBatch {
 public:
 #ifdef __linux__
@@ -31,8 +31,8 @@ public:
 #endif
     // A longer packet is cut to this, and so still too long for GNS.
     static constexpr size_t packet_bytes = 2048;
-    // More than that is for the next visit, after everything else that is due: a flood must not hold GNS's lock without
-    // end. epoll and poll report the socket again.
+    // Further packets are for the next visit, after everything else that is due: a flood must not hold GNS's lock
+    // without end. epoll and poll report the socket again.
     static constexpr size_t at_most = 512;
 
     // Like recvmsg(), except that the message then refers to buffers of the batch's own for the data and the control
