@@ -6,7 +6,9 @@ is *settled* when no thread has a step to do, and only the world can go on. Ther
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import pytest
 from support import serving_model as model
@@ -88,22 +90,44 @@ def check(s: State) -> None:
 
 def explore(s: State) -> int:
     """Visit every state that follows, and return how many there are."""
-    known = {hash(tuple(s.values()))}  # all the states themselves would take too long to compare
-    waiting = [s]
+    known = {key_of(s)}
+    waiting = [(key_of(s), s)]
+    steps: dict[int, list[int]] = {}
     while waiting:
-        s = waiting.pop()
-        after = list(next_states(s))
-        if not after:
+        key, s = waiting.pop()
+        after = [(key_of(following), following) for following in next_states(s)]
+        steps[key] = [each for each, _ in after]
+        is_settled = not after
+        if is_settled:
             check(s)
             s["burst"] = 0
         if s["burst"] < LONGEST_BURST:
-            after += ({**following, "burst": s["burst"] + 1} for following in world(s, not after))
-        for following in after:
-            key = hash(tuple(following.values()))
-            if key not in known:
-                known.add(key)
-                waiting.append(following)
+            happens = ({**following, "burst": s["burst"] + 1} for following in world(s, is_settled))
+            after += [(key_of(following), following) for following in happens]
+        for each in after:
+            if each[0] not in known:
+                known.add(each[0])
+                waiting.append(each)
+    check_that_threads_settle(steps)
     return len(known)
+
+
+def key_of(s: State) -> int:
+    """Return what stands for a state: all the states themselves would take too long to compare."""
+    return hash(tuple(s.values()))
+
+
+def check_that_threads_settle(steps: dict[int, list[int]]) -> None:
+    """Check that no thread keeps others, or itself, busy forever: steps lead from no state back to it."""
+    ways_in = Counter(chain.from_iterable(steps.values()))
+    ready = [key for key in steps if not ways_in[key]]
+    for key in ready:  # which grows
+        for following in steps[key]:
+            ways_in[following] -= 1
+            if not ways_in[following]:
+                ready.append(following)
+    if len(ready) < len(steps):
+        raise BrokenError("threads go in circles")
 
 
 WORLDS = {
@@ -120,7 +144,7 @@ def test_every_state_is_sound(name: str) -> None:
 
 
 # Each of these takes the place of a part of the model.
-real_signal, real_note_look = model.signal, model.note_look
+real_signal, real_note_look, real_sleep = model.signal, model.note_look, model.sleep
 
 
 def lead_without_a_second_look(_s: State, may_sleep: bool, mailbox: str) -> Steps:
@@ -184,6 +208,13 @@ def take_any_turn_for_a_look(s: State, _looks: bool) -> Steps:
     return real_note_look(s, looks=True)
 
 
+def sleep_without_reading(s: State, sleeper: str, watches: bool, then: Step) -> Steps:
+    count = s[f"{sleeper} count"]
+    steps = real_sleep(s, sleeper, watches, then)
+    s[f"{sleeper} count"] = count
+    return steps
+
+
 def leave_the_timer_to_chance(s: State, looks: bool) -> Steps:
     until = swap(s, "pump until", AWAKE)
     real_note_look(s, looks)
@@ -198,6 +229,7 @@ MUTATIONS: list[tuple[str, Callable[..., Steps], str, str]] = [
     ("announce", announce_too_late, THREAD, "waits"),
     ("wake", wake_the_wrong_way_round, THREAD, "waits"),
     ("wake", wake_without_a_word, THREAD, "waits"),
+    ("sleep", sleep_without_reading, THREAD, "in circles"),
     ("send", send_after_waking, THREAD, "a command waits"),
     ("try_take", look_without_the_lock, THREAD, "two threads in a turn"),
     ("rest_again", trust_the_first_plan, THREAD, "a timer waits"),
