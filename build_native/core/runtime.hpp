@@ -28,10 +28,11 @@ struct Runtime {
     Sleeper pump_sleeper, leader_sleeper;
     CommandQueue commands{pump_sleeper};
     Service service{commands, connections, listen_sockets, limits};
-    Turns turns{service, pump_sleeper};
+    Pace pace;
+    Turns turns{service, pace, pump_sleeper};
     Shift shift{pump_sleeper, leader_sleeper};
-    Guests guests{commands, turns, shift, leader_sleeper};
-    Pump pump{commands, service, turns, shift, pump_sleeper};
+    Guests guests{commands, turns, shift, pace, leader_sleeper};
+    Pump pump{commands, service, turns, shift, pace, pump_sleeper};
 
     // See gns_start and gns_stop; the identity is canonical.
     int32_t start(const std::string &text, const SteamNetworkingIdentity &parsed);

@@ -1,4 +1,4 @@
-// When a guest should serve (Pace), and how long the pump lets one stay away (Keeper).
+// How messages arrive (Pace), and how long the pump lets one stay away (Keeper).
 #include "check.hpp"
 #include "pump/keeper.hpp"
 #include "pump/pace.hpp"
@@ -18,48 +18,53 @@ const auto none_waiting = [] { return false; };
 
 } // namespace
 
-TEST(pace, goes_on_while_each_message_is_answered) {
+TEST(pace, is_not_high_while_each_message_is_answered) {
     Pace pace;
     for (int i = 0; i < 1000; ++i) {
-        CHECK(pace.note(1, true, start_us + i));
+        pace.note_turn(1, start_us + i);
         pace.note_send();
     }
     CHECK(!pace.is_high(start_us + 1000));
+    CHECK(!pace.is_one_sided(start_us + 1000));
 }
 
-TEST(pace, goes_on_while_unanswered_messages_are_rare) {
+TEST(pace, is_not_high_while_unanswered_messages_are_rare) {
     Pace pace;
-    for (int i = 0; i < 1000; ++i) CHECK(pace.note(1, true, start_us + i * 10'000));
+    for (int i = 0; i < 1000; ++i) {
+        pace.note_turn(1, start_us + i * 10'000);
+        CHECK(!pace.is_high(start_us + i * 10'000));
+    }
 }
 
-TEST(pace, many_at_a_time_are_for_the_pump_for_a_while) {
+TEST(pace, is_high_for_a_while_when_many_are_answered_at_a_time) {
     Pace pace;
     int64_t now_us = start_us;
-    int turns = 1;
-    for (; pace.note(8, true, ++now_us); ++turns) pace.note_send();
+    int turns = 0;
+    for (; !pace.is_high(now_us); ++turns) {
+        pace.note_turn(8, ++now_us);
+        pace.note_send();
+    }
     CHECK(turns > 1); // not for one batch
     CHECK(turns < 10);
-    CHECK(pace.is_high(now_us));
+    CHECK(!pace.is_one_sided(now_us));
     CHECK(!pace.is_high(now_us + 60'000));
-    CHECK(pace.note(1, true, now_us + 60'000)); // forgotten
 }
 
-TEST(pace, one_after_another_without_an_answer_are_for_the_pump) {
+TEST(pace, is_one_sided_for_a_while_when_many_are_not_answered) {
     Pace pace;
     int64_t now_us = start_us;
-    for (int i = 0; i < 15; ++i) CHECK(pace.note(1, true, ++now_us));
-    CHECK(!pace.note(1, true, ++now_us));
+    for (int i = 0; i < 15; ++i) pace.note_turn(1, ++now_us);
+    CHECK(!pace.is_high(now_us));
+    pace.note_turn(1, ++now_us);
     CHECK(pace.is_high(now_us));
+    CHECK(pace.is_one_sided(now_us));
+    CHECK(!pace.is_one_sided(now_us + 60'000));
 }
 
-TEST(pace, what_is_no_message_is_for_the_pump_the_second_time) {
+TEST(pace, does_not_count_turns_without_messages) {
     Pace pace;
-    CHECK(pace.note(0, false, start_us));
-    CHECK(pace.note(1, true, start_us));
-    CHECK(pace.note(0, false, start_us));
-    CHECK(!pace.note(0, false, start_us));
-    CHECK(!pace.is_high(start_us)); // a guest may begin again at once
-    CHECK(pace.note(0, false, start_us));
+    for (int i = 0; i < 1000; ++i) pace.note_turn(0, start_us);
+    CHECK(!pace.is_high(start_us));
 }
 
 TEST(keeper, leaves_a_busy_guest_alone) {

@@ -6,6 +6,12 @@
 
 namespace gns_core {
 
+namespace {
+
+constexpr int most_in_vain = 2;
+
+}
+
 void Guests::open() {
     leader_.open();
     packets_.store(packet_descriptor());
@@ -56,10 +62,9 @@ void Guests::lead(Mailbox &mailbox, int64_t until_us) {
             if (now_us() >= until_us) break;
             continue;
         }
-        const Turns::Turn turn = turns_.take(Sockets::look);
-        if (!turn.taken) break;
+        if (!turns_.take(Sockets::look)) break;
         credit_.store(true);
-        if (!pace_.note(turn.messages, mailbox.has_something(), turns_.looked_us())) {
+        if (!is_worth_it(mailbox)) {
             shift_.resign();
             break;
         }
@@ -71,12 +76,20 @@ void Guests::serve_loop(Mailbox &mailbox) {
     const std::unique_lock alone(leading_, std::try_to_lock); // another thread may read the same mailbox
     const Mailbox::Own own(mailbox);
     if (alone && may_watch() && shift_.begin_as_loop()) {
-        const Turns::Turn turn = turns_.try_take(Sockets::look);
+        const bool taken = turns_.try_take(Sockets::look);
         credit_.store(true);
-        if (turn.taken && pace_.note(turn.messages, mailbox.has_something(), turns_.looked_us())) return;
+        if (taken && is_worth_it(mailbox)) return;
     }
     mailbox.watch_packets(-1);
     shift_.resign();
+}
+
+// After a turn: whether the guest should take the next one, too. Holding leading_.
+bool Guests::is_worth_it(Mailbox &mailbox) {
+    in_vain_ = mailbox.has_something() ? 0 : in_vain_ + 1;
+    if (in_vain_ < most_in_vain) return !pace_.is_high(turns_.looked_us());
+    in_vain_ = 0;
+    return false;
 }
 
 bool Guests::may_watch() { return packets_.load() >= 0 && !pace_.is_high(now_us()) && shift_.loop_is_alone(); }
@@ -98,7 +111,7 @@ void Guests::forget_loop(Mailbox &mailbox) {
 void Guests::send_queued(bool at_once) {
     pace_.note_send();
     if (at_once && credit_.load() && shift_.guest_in_charge() && credit_.exchange(false) &&
-        turns_.try_take(Sockets::skip).taken)
+        turns_.try_take(Sockets::skip))
         return;
     commands_.wake();
 }

@@ -15,8 +15,8 @@ namespace gns_core {
 
 class Guests {
 public:
-    Guests(CommandQueue &commands, Turns &turns, Shift &shift, Sleeper &leader)
-        : commands_(commands), turns_(turns), shift_(shift), leader_(leader) {}
+    Guests(CommandQueue &commands, Turns &turns, Shift &shift, Pace &pace, Sleeper &leader)
+        : commands_(commands), turns_(turns), shift_(shift), pace_(pace), leader_(leader) {}
 
     // After GNS has started, and before it stops, when no thread or loop may serve it any longer.
     void open();
@@ -50,14 +50,16 @@ public:
 private:
     void lead(Mailbox &mailbox, int64_t until_us);
     void serve_loop(Mailbox &mailbox);
+    bool is_worth_it(Mailbox &mailbox);
     bool may_watch();
 
     CommandQueue &commands_;
     Turns &turns_;
     Shift &shift_;
+    Pace &pace_;
     Sleeper &leader_;
-    Pace pace_;
-    std::mutex leading_;              // held by the guest that serves; keeps Pace's notes apart
+    std::mutex leading_;              // held by the guest that serves
+    int in_vain_ = 0;                 // turns in succession without an event; under leading_
     std::atomic<int> packets_{-1};    // the descriptor; -1: there is none, or no guest may use it
     std::atomic<bool> credit_{false}; // the next message may leave in the call that sends it
 };

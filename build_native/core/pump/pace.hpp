@@ -1,4 +1,4 @@
-// Whether it pays that the thread which waits for messages serves GNS.
+// The pace of messages, which decides who serves GNS, and how often.
 #pragma once
 
 #include <atomic>
@@ -6,24 +6,25 @@
 
 namespace gns_core {
 
-// It does while messages are few, or each is answered before the next one arrives. It does not when many arrive, since
-// then the pump receives while Python handles: more than one at a time, or one after another without an answer. Nor does
-// it when what arrives is no message.
 class Pace {
 public:
-    // Notes a guest's turn. found: its own mailbox had something afterwards. Returns whether guests should go on.
-    bool note(int messages, bool found, int64_t now_us);
+    // Notes a turn that looked at the sockets. Serving thread.
+    void note_turn(int messages, int64_t now_us);
     // Notes a send. Any thread.
     void note_send() { unanswered_.store(0, std::memory_order_relaxed); }
-    // Whether the pump should receive for now. Any thread.
+
+    // Whether many messages arrive at a time, or one after another that are not answered: then the pump had better receive
+    // while Python handles. Any thread; and the next one.
     bool is_high(int64_t now_us) const { return now_us < high_until_us_.load(std::memory_order_relaxed); }
+    // Whether many arrive that are not answered, so that no one waits for them to be received: they may gather for a moment.
+    bool is_one_sided(int64_t now_us) const { return now_us < one_sided_until_us_.load(std::memory_order_relaxed); }
 
 private:
     std::atomic<int> unanswered_{0};
     std::atomic<int64_t> high_until_us_{0};
-    int64_t unanswered_since_us_ = 0; // this and the next two: guests in their turns only
+    std::atomic<int64_t> one_sided_until_us_{0};
+    int64_t unanswered_since_us_ = 0; // this and the next: serving thread only
     int average_ = 0;                 // messages at a time, in 1/16
-    int in_vain_ = 0;                 // turns in succession that found nothing
 };
 
 } // namespace gns_core

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds park_patience{5};
 constexpr int64_t idle_us = 1'000'000;
+constexpr int64_t gather_us = 250; // packets that no one waits for are taken together
 
 }
 
@@ -101,6 +102,9 @@ bool Pump::rest(bool in_charge) {
         }
         watches = plan.watches;
         until = std::min(until, plan.until_us);
+    } else if (pace_.is_one_sided(now)) {
+        watches = false;
+        until = now + gather_us;
     }
     if (!sleeper_.announce(until)) return true;
     const int64_t due = turns_.due_us(); // it may have become earlier before the announcement

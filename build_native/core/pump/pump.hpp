@@ -9,6 +9,7 @@
 
 #include "pump/commands.hpp"
 #include "pump/keeper.hpp"
+#include "pump/pace.hpp"
 #include "pump/service.hpp"
 #include "pump/shift.hpp"
 #include "pump/turns.hpp"
@@ -18,8 +19,8 @@ namespace gns_core {
 
 class Pump {
 public:
-    Pump(CommandQueue &commands, Service &service, Turns &turns, Shift &shift, Sleeper &sleeper)
-        : commands_(commands), service_(service), turns_(turns), shift_(shift), sleeper_(sleeper) {}
+    Pump(CommandQueue &commands, Service &service, Turns &turns, Shift &shift, const Pace &pace, Sleeper &sleeper)
+        : commands_(commands), service_(service), turns_(turns), shift_(shift), pace_(pace), sleeper_(sleeper) {}
 
     // GNS is initialized and in manual poll mode.
     void start();
@@ -39,6 +40,7 @@ private:
     Service &service_;
     Turns &turns_;
     Shift &shift_;
+    const Pace &pace_;
     Sleeper &sleeper_;
     Keeper keeper_;
     int packets_ = -1; // GNS's descriptor

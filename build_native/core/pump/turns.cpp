@@ -19,25 +19,29 @@ void Turns::close() {
     open_ = false;
 }
 
-Turns::Turn Turns::take(Sockets sockets) {
+bool Turns::take(Sockets sockets) {
     std::lock_guard lock(mutex_);
     return run(sockets);
 }
 
-Turns::Turn Turns::try_take(Sockets sockets) {
+bool Turns::try_take(Sockets sockets) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    return lock ? run(sockets) : Turn{};
+    return lock && run(sockets);
 }
 
-Turns::Turn Turns::run(Sockets sockets) {
-    if (!open_) return {};
+bool Turns::run(Sockets sockets) {
+    if (!open_) return false;
     const ServingThread here;
     wanted_now_.store(false);
     const int messages = service_.turn(sockets);
     own_due_us_.store(service_.due_us());
-    if (sockets != Sockets::skip) looked_us_.store(now_us());
+    if (sockets != Sockets::skip) {
+        const int64_t now = now_us();
+        pace_.note_turn(messages, now);
+        looked_us_.store(now);
+    }
     pump_.wake_before(due_us());
-    return {true, messages};
+    return true;
 }
 
 int64_t Turns::due_us() const {

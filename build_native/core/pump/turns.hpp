@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "pump/pace.hpp"
 #include "pump/service.hpp"
 #include "sleeper.hpp"
 
@@ -12,21 +13,16 @@ namespace gns_core {
 
 class Turns {
 public:
-    Turns(Service &service, Sleeper &pump) : service_(service), pump_(pump) {}
+    Turns(Service &service, Pace &pace, Sleeper &pump) : service_(service), pace_(pace), pump_(pump) {}
 
     // Between these two, turns can be taken. close() waits for the end of the one that is being taken.
     void open();
     void close();
 
-    // What became of a turn.
-    struct Turn {
-        bool taken = false; // false: turns are closed, or, for try_take, another thread serves
-        int messages = 0;   // that were received
-    };
-    // Takes a turn, after the one of another thread.
-    Turn take(Sockets sockets);
-    // Takes a turn unless another thread is taking one.
-    Turn try_take(Sockets sockets);
+    // Takes a turn, after the one of another thread. Returns false if turns are closed.
+    bool take(Sockets sockets);
+    // Takes a turn unless another thread is taking one. Returns whether it did.
+    bool try_take(Sockets sockets);
 
     // When the next turn is due, packets and commands aside. Any thread, while GNS runs.
     int64_t due_us() const;
@@ -43,9 +39,10 @@ public:
     std::mutex &mutex() { return mutex_; }
 
 private:
-    Turn run(Sockets sockets);
+    bool run(Sockets sockets);
 
     Service &service_;
+    Pace &pace_;
     Sleeper &pump_;
     std::mutex mutex_;
     bool open_ = false; // under mutex_
