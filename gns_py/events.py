@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,12 +34,21 @@ class StatusChanged(Generic[C]):
         return None if alive else end_of(self.info)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class MessageReceived(Generic[C]):
     """A message has arrived."""
 
     connection: C
     message: Message
+
+    def __init__(self, connection: C, message: Message) -> None:
+        _set_connection(self, connection)
+        _set_message(self, message)
+
+
+# What a frozen dataclass's own __init__() ends in, without the names and calls on the way: there are many messages.
+_set_connection: Callable[[object, object], None] = vars(MessageReceived)["connection"].__set__
+_set_message: Callable[[object, object], None] = vars(MessageReceived)["message"].__set__
 
 
 @dataclass(frozen=True, slots=True)

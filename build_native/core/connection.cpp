@@ -3,8 +3,14 @@
 #include <cstring>
 
 #include "guard.hpp"
+#include "sleeper.hpp"
 
 namespace gns_core {
+
+void Connection::notify_changed() {
+    changed.notify_all();
+    if (leader) leader->wake();
+}
 
 gns_address to_address(const SteamNetworkingIPAddr &from) {
     gns_address address{};

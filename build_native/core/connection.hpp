@@ -19,6 +19,7 @@ namespace gns_core {
 class Admission;
 class Mailbox;
 class History;
+class Sleeper;
 
 // The data that a connection has queued or unacked. It outlives its connection, because GNS frees messages whenever it
 // likes, on any thread; therefore everything is atomic.
@@ -99,7 +100,8 @@ struct Connection {
     // Under end_mutex.
     std::mutex end_mutex;
     std::condition_variable
-        changed; // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
+        changed;               // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
+    Sleeper *leader = nullptr; // of a thread that waits for the same, and serves GNS
     std::shared_ptr<Mailbox> mailbox;
     int64_t pongs = 0;
     int64_t round_trip_us = 0; // the last one
@@ -114,6 +116,9 @@ struct Connection {
     DrainBound drain_asked;
 
     DrainBound drain; // serving thread only
+
+    // Tells waiting threads of a change. Holding end_mutex.
+    void notify_changed();
 };
 
 using Connections = HandleTable<Connection>;
@@ -129,16 +134,6 @@ inline bool is_over(int32_t state) {
     return state != k_ESteamNetworkingConnectionState_Connecting &&
            state != k_ESteamNetworkingConnectionState_FindingRoute &&
            state != k_ESteamNetworkingConnectionState_Connected;
-}
-
-// Waits on a connection's `changed`: returns 1 when ready, 0 at the timeout.
-template <class Ready> int32_t wait_for(Connection &connection, int64_t timeout_us, const Ready &ready) {
-    std::unique_lock lock(connection.end_mutex);
-    if (timeout_us < 0) {
-        connection.changed.wait(lock, ready);
-        return 1;
-    }
-    return connection.changed.wait_for(lock, std::chrono::microseconds(timeout_us), ready) ? 1 : 0;
 }
 
 // Stops counting these messages and bytes against the receive limits.

@@ -44,7 +44,7 @@ bool push_end(const std::shared_ptr<Connection> &connection, const gns_connectio
         }
         connection->ended = true;
         connection->last_info = info;
-        connection->changed.notify_all();
+        connection->notify_changed();
     }
     mailbox->signal();
     return true;

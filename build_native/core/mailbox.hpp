@@ -56,17 +56,8 @@ public:
     bool has_loop();
     bool watches_packets();
 
-    // While this lives, the mailbox's reader sleeps as a leader, and is woken there.
-    class Led {
-    public:
-        Led(Mailbox &mailbox, Sleeper &leader) : mailbox_(mailbox) { mailbox_.set_leader(&leader); }
-        ~Led() { mailbox_.set_leader(nullptr); }
-        Led(const Led &) = delete;
-        Led &operator=(const Led &) = delete;
-
-    private:
-        Mailbox &mailbox_;
-    };
+    // Its reader sleeps as a leader, and is woken there; nullptr: no longer.
+    void set_leader(Sleeper *leader);
     // While this lives, its thread is about to read the mailbox, and need not be signalled.
     class Own {
     public:
@@ -86,7 +77,6 @@ public:
 private:
     bool wait(std::unique_lock<std::mutex> &lock, int64_t timeout_us);
     void attach_locked(std::unique_ptr<Waker> waker);
-    void set_leader(Sleeper *leader);
     bool has_something_locked() const { return !events_.empty() || woken_ || stopped_ || destroyed_; }
 
     inline static thread_local const Mailbox *own_ = nullptr;

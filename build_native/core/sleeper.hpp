@@ -18,7 +18,8 @@ public:
 
     // ---- the sleeping thread ----
 
-    // From here on a wake() ends the sleep, or makes it none. Returns false if it was woken already: it is to stay awake.
+    // From here on a wake() ends the sleep, or makes it none. Returns false if it was woken already: it is to stay
+    // awake.
     bool announce(int64_t until_us);
     struct Awake {
         bool woken;

@@ -16,7 +16,8 @@ from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
 from .handle import ConnectionHandle
-from .mailbox import Backlog, FramedCallback, Mailbox
+from .mailbox import Mailbox
+from .receiver import Backlog, FramedCallback
 from .sink import Sink
 from .waiting import take, take_matching
 
@@ -196,7 +197,9 @@ class Endpoint(ConnectionHandle):
                 del backlog[0]
                 sink.take_unreliable(with_bytes(message))
         elif events is not None:
-            events += (MessageReceived(self.connection, with_bytes(message)),)  # one step
+            connection = self._connection() if self._connection is not None else None
+            message = message if type(message) is Message else with_bytes(message)
+            events += (MessageReceived(connection, message),)  # one step
             del backlog[0]
         else:
             self.inbox += (message,)  # one step

@@ -10,7 +10,7 @@ import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
@@ -21,6 +21,7 @@ from ..message import Message, MessageView
 from ..stats import ConnectionInfo
 from . import greenlets
 from .log import dispatch_logs
+from .receiver import Acceptor, Backlog, Receiver
 from .runtime import ensure_started
 from .waiting import wait
 
@@ -37,62 +38,6 @@ _new: Callable[..., Any] = tuple.__new__  # what Message() ends in, without a ca
 _FREE = (None,)
 # Modules whose code runs while an event is dispatched, apart from callbacks.
 _OWN_MODULES = frozenset({"gns_py", "enum", "ipaddress"})
-
-Backlog = deque[_native.Record]
-"""Records that have left the core. Every on_...() that takes it removes its first record, in one step with storing
-what the record is about: see waiting.py."""
-
-FramedCallback = Callable[[Message, int, int, Backlog], None]
-"""Takes a framed message, with its lane and number, which are at hand, and removes its record from the backlog."""
-
-
-class Receiver(Protocol):
-    """The end of a connection, to which events are dispatched on the thread that reads the mailbox."""
-
-    handle: int
-    is_closed_here: bool
-    """True once the application has closed it: what arrives is dropped."""
-    takes_views: bool
-    """True to get messages as MessageView, without a copy."""
-    on_data: FramedCallback
-    """Takes DATA, a framed message that is reliable."""
-    on_ack_due_data: FramedCallback
-    """Takes DATA after which an acknowledgement is due."""
-    on_untracked: FramedCallback
-    """Takes UNTRACKED, a framed message that is not reliable."""
-
-    def on_message(self, message: Message | MessageView, backlog: Backlog) -> None:
-        """Take a message that is not framed."""
-
-    def on_status(
-        self, old: ConnectionState, new: ConnectionState, info: ConnectionInfo, time_us: int, backlog: Backlog
-    ) -> None:
-        """Take a change of the connection's state; its callback is called afterwards, by notify()."""
-
-    def on_pong(self, round_trip: float) -> None:
-        """Take the answer to a ping, after that many seconds."""
-
-    def on_room(self) -> None:
-        """Use the room in the send queue that _native.notify_drained() asked for."""
-
-    def on_send_failed(self, number: int, result: Result) -> None:
-        """Report that GNS refused a message which the core had accepted."""
-
-    def notify(self, change: StatusChanged[Any]) -> None:
-        """Call the application's callback."""
-
-    def close(self, code: int, text: str, *, linger: bool) -> None:
-        """Close the connection."""
-
-
-class Acceptor(Protocol):
-    """A listen socket, to which inbound connections are dispatched on the thread that reads the mailbox."""
-
-    def on_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> Receiver:
-        """Take an inbound connection."""
-
-    def on_stopped(self) -> None:
-        """Wake everyone who waits: nothing arrives any longer."""
 
 
 class Mailbox(Uncopyable):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..end import ConnectionEnd
 from ..message import Message
-from .mailbox import Backlog
+from .receiver import Backlog
 
 
 class Sink(Protocol):

@@ -17,7 +17,7 @@ from ..end import ConnectionEnd
 from ..errors import ConnectionClosedOK
 from ..events import MessageReceived, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes, with_view
-from .polling import poll
+from .polling import poll, wait_for_message
 
 
 class Connection(SendingConnection):
@@ -50,12 +50,12 @@ class Connection(SendingConnection):
             Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
         """
         deadline = NO_LIMIT if timeout is None else Deadline(timeout)
-        if timeout is None or timeout >= SIGNAL_SLICE:
-            endpoint = self._endpoint
-            if not self._inbox and endpoint.events is None and endpoint.group is None and endpoint.end is None:
-                data = endpoint.mailbox.receive_data(endpoint)
-                if data is not None:
-                    return data
+        endpoint = self._endpoint
+        is_plain = endpoint.events is None and endpoint.group is None and endpoint.end is None
+        if is_plain and not self._inbox and (timeout is None or timeout >= SIGNAL_SLICE):
+            data = endpoint.mailbox.receive_data(endpoint)
+            if data is not None:
+                return data
         message = self._next(deadline)
         return message.data if type(message) is Message else bytes(message.data)
 
@@ -86,7 +86,7 @@ class Connection(SendingConnection):
         inbox = self._inbox
         while True:
             if not inbox or self._endpoint.events is not None:
-                self._wait_for_message(deadline)
+                wait_for_message(self._endpoint, deadline)
             try:
                 message = inbox[0]  # one step, as far as the caller's return
                 del inbox[0]
@@ -112,7 +112,7 @@ class Connection(SendingConnection):
         deadline = Deadline(timeout)
         while True:
             if not self._inbox or self._endpoint.events is not None:
-                self._wait_for_message(deadline)
+                wait_for_message(self._endpoint, deadline)
             messages = take(self._inbox, limit)
             try:
                 with_data = [with_bytes(message) for message in messages]
@@ -121,18 +121,6 @@ class Connection(SendingConnection):
             except BaseException:  # a signal handler's
                 self._inbox.extendleft(reversed(messages))
                 raise
-
-    def _wait_for_message(self, deadline: Deadline) -> None:
-        endpoint = self._endpoint
-        endpoint.check_own_reader()
-        endpoint.redirect_events(None)
-        while not self._inbox and endpoint.end is None:
-            if not endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
-                raise TimeoutError(f"no message within {deadline.timeout} s")
-        if endpoint.end is not None and not self._inbox:  # in this order: the last message comes before the end
-            # Another thread may have closed it: its callback must learn of the end, too.
-            endpoint.mailbox.receive_if_idle()
-            raise endpoint.closed_error()
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the data of messages until the connection is closed normally.

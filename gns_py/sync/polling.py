@@ -1,4 +1,4 @@
-"""poll(), for everything that has a mailbox."""
+"""Waiting for messages, and poll(), for everything that has a mailbox."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core.deadline import Deadline
+from .._core.endpoint import Endpoint
 from .._core.mailbox import Mailbox
 from .._core.waiting import take
 from ..errors import NotRunningError
@@ -28,3 +29,24 @@ def poll(mailbox: Mailbox, timeout: float | None, is_over: Callable[[], bool]) -
         if not mailbox.events and not is_over():
             raise
     return take(mailbox.events)
+
+
+def wait_for_message(endpoint: Endpoint, deadline: Deadline) -> None:
+    """Wait until a message is in a connection's inbox.
+
+    Raises:
+        TimeoutError: None arrived in time.
+        ConnectionClosed: The connection has ended, and everything that had arrived has been read.
+        ConcurrencyError: Another thread is reading.
+        InvalidStateError: A poll group reads the connection.
+    """
+    endpoint.check_own_reader()
+    endpoint.redirect_events(None)
+    inbox = endpoint.inbox
+    while not inbox and endpoint.end is None:
+        if not endpoint.mailbox.receive(deadline.remaining()) and deadline.is_over():
+            raise TimeoutError(f"no message within {deadline.timeout} s")
+    if endpoint.end is not None and not inbox:  # in this order: the last message comes before the end
+        # Another thread may have closed it: its callback must learn of the end, too.
+        endpoint.mailbox.receive_if_idle()
+        raise endpoint.closed_error()

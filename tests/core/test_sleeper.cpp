@@ -1,12 +1,10 @@
-// A thread that sleeps and those who wake it (Sleeper), and who is in charge (Shift).
+// A thread that sleeps, and threads that wake it.
 #include <atomic>
 #include <thread>
 
 #include "core.hpp"
-#include "pump/shift.hpp"
 #include "sleeper.hpp"
 
-using gns_core::Shift;
 using gns_core::Sleeper;
 
 TEST(sleeper, a_wake_before_the_sleep_is_kept) {
@@ -70,44 +68,3 @@ TEST(sleeper, loses_no_wake_up) {
 }
 
 #endif
-
-TEST(shift, a_guest_is_in_charge_only_alone) {
-    Sleeper pump, leader;
-    pump.open();
-    leader.open();
-    Shift shift(pump, leader);
-    CHECK(!shift.begin_as_thread()); // it does not wait yet
-    shift.add_thread(true);
-    CHECK(!shift.begin_as_loop());
-    CHECK(shift.begin_as_thread());
-    CHECK(shift.guest_in_charge());
-    CHECK(!pump.stay_awake()); // which need not know
-
-    shift.add_thread(true);
-    CHECK(!shift.guest_in_charge());
-    CHECK(pump.stay_awake());
-    CHECK(leader.stay_awake());
-    CHECK(!shift.begin_as_thread());
-    shift.remove_thread();
-    CHECK(shift.begin_as_thread());
-
-    shift.take_over();
-    CHECK(!shift.guest_in_charge());
-    CHECK(shift.begin_as_thread());
-
-    shift.add_loop();
-    CHECK(!shift.guest_in_charge());
-    CHECK(leader.stay_awake());
-    shift.remove_thread();
-    CHECK(shift.begin_as_loop());
-    shift.add_loop();
-    CHECK(!shift.begin_as_loop());
-    shift.remove_loop();
-    CHECK(shift.begin_as_loop());
-    shift.add_thread(false); // a thread that waits, and does not serve
-    CHECK(!shift.guest_in_charge());
-    shift.remove_thread();
-    CHECK(shift.begin_as_loop());
-    shift.remove_loop();
-    CHECK(!shift.guest_in_charge());
-}

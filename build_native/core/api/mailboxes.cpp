@@ -71,8 +71,7 @@ int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *eve
                             uint64_t capacity, gns_batch *batch) {
     *batch = gns_batch{}; // in every case: what an earlier call left must not look like this one's
     return with_mailbox(mailbox, [&](Mailbox &found) {
-        const int32_t count =
-            runtime().guests.receive(found, timeout_us, events, max_events, payload, capacity, batch);
+        const int32_t count = runtime().guests.receive(found, timeout_us, events, max_events, payload, capacity, batch);
         if (count >= 0) batch->logs = log_queue().waiting() ? 1 : 0;
         return count;
     });

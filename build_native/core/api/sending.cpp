@@ -168,15 +168,15 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
     return with_connection(connection, [&](const std::shared_ptr<Connection> &found) -> int32_t {
         if (max_bytes < 0 || max_segments < 0) return fail(GNS_ERROR_BAD_VALUE);
         const DrainBound bound{max_bytes, max_segments};
-        const Guests::Waiting waiting(runtime().guests);
         found->drain_waiters.fetch_add(1);
         int32_t result = watch(found, nullptr);
         if (result >= 0)
-            result = wait_for(*found, timeout_us, [&] { return found->ended || is_drained(*found->account, bound); });
+            result = runtime().guests.wait(*found, timeout_us,
+                                           [&] { return found->ended || is_drained(*found->account, bound); });
         found->drain_waiters.fetch_sub(1);
         if (result <= 0) return result;
         // Data that GNS gives up because the connection has ended is not drained; the end is about to be reported.
-        if (!lives(*found)) wait_for(*found, -1, [&] { return found->ended; });
+        if (!lives(*found)) runtime().guests.wait(*found, -1, [&] { return found->ended; });
         std::lock_guard lock(found->end_mutex);
         return found->ended ? fail(-k_EResultNoConnection) : 1;
     });

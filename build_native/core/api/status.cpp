@@ -48,8 +48,7 @@ int32_t gns_connection_state(uint64_t connection) {
 
 int32_t gns_connection_wait_ended(uint64_t connection, int64_t timeout_us) {
     return with_connection(connection, [&](const std::shared_ptr<Connection> &found) {
-        const Guests::Waiting waiting(runtime().guests);
-        return wait_for(*found, timeout_us, [&] { return found->ended; });
+        return runtime().guests.wait(*found, timeout_us, [&] { return found->ended; });
     });
 }
 
@@ -128,8 +127,8 @@ int32_t gns_connection_wait_pong(uint64_t connection, int64_t timeout_us, int64_
             before = found->pongs;
         }
         if (const int32_t error = ask_for_pong(found)) return error;
-        const Guests::Waiting waiting(runtime().guests);
-        const int32_t result = wait_for(*found, timeout_us, [&] { return found->ended || found->pongs > before; });
+        const int32_t result =
+            runtime().guests.wait(*found, timeout_us, [&] { return found->ended || found->pongs > before; });
         if (result <= 0) return result;
         std::lock_guard lock(found->end_mutex);
         if (found->pongs == before) return fail(-k_EResultNoConnection);

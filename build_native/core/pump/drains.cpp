@@ -37,7 +37,7 @@ bool Drains::is_done(const std::shared_ptr<Connection> &connection) {
     const bool waiters = connection->drain_waiters.load() > 0;
     if (waiters) {
         std::lock_guard lock(connection->end_mutex); // a thread that is checking right now is waiting by then
-        connection->changed.notify_all();
+        connection->notify_changed();
     }
     const bool watched = waiters || connection->drain.bytes >= 0;
     connection->account->watched.store(watched);

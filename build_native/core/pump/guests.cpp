@@ -1,6 +1,7 @@
 #include "pump/guests.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "gns/serving.hpp"
 
@@ -25,12 +26,39 @@ void Guests::close() {
     std::lock_guard gone(leading_);
 }
 
+// While this lives, its thread waits for something.
+class Guests::Waiting {
+public:
+    explicit Waiting(Shift &shift) : shift_(shift) { shift_.add_thread(); }
+    ~Waiting() { shift_.remove_thread(); }
+    Waiting(const Waiting &) = delete;
+    Waiting &operator=(const Waiting &) = delete;
+
+private:
+    Shift &shift_;
+};
+
+// While this lives, a leader sleeps until a place has something.
+template <class Place> class Guests::Led {
+public:
+    Led(Place &place, Sleeper &leader) : place_(place) { place_.set_leader(&leader); }
+    ~Led() { place_.set_leader(nullptr); }
+    Led(const Led &) = delete;
+    Led &operator=(const Led &) = delete;
+
+private:
+    Place &place_;
+};
+
 int32_t Guests::receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                         uint64_t capacity, gns_batch *batch) {
     if (timeout_us != 0 && !mailbox.has_waker() && !mailbox.has_something()) {
-        const Waiting waiting(*this, true);
+        const Waiting waiting(shift_);
         const int64_t until = timeout_us < 0 ? Sleeper::forever : now_us() + timeout_us;
-        lead(mailbox, until);
+        {
+            const Mailbox::Own own(mailbox);
+            lead(mailbox, until);
+        }
         if (timeout_us > 0) timeout_us = std::max<int64_t>(0, until - now_us());
         return mailbox.receive(timeout_us, events, max_events, payload, capacity, batch);
     }
@@ -40,18 +68,44 @@ int32_t Guests::receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events,
     return count;
 }
 
-// Serves until the mailbox has something, or the time is up, or it is better to leave it to the pump.
-void Guests::lead(Mailbox &mailbox, int64_t until_us) {
+int32_t Guests::wait(Connection &connection, int64_t timeout_us, const std::function<bool()> &ready) {
+    struct Change { // a place that a leader waits at, as a mailbox is
+        Connection &connection;
+        const std::function<bool()> &ready;
+        bool has_something() const {
+            std::lock_guard lock(connection.end_mutex);
+            return ready();
+        }
+        void set_leader(Sleeper *leader) const {
+            std::lock_guard lock(connection.end_mutex);
+            connection.leader = leader;
+        }
+    } const change{connection, ready};
+    if (change.has_something()) return 1;
+    const Waiting waiting(shift_);
+    const int64_t until = timeout_us < 0 ? Sleeper::forever : now_us() + timeout_us;
+    lead(change, until);
+    shift_.resign(); // it does not wait for messages: what comes next is the pump's
+    std::unique_lock lock(connection.end_mutex);
+    if (timeout_us < 0) {
+        connection.changed.wait(lock, ready);
+        return 1;
+    }
+    const std::chrono::microseconds left(std::max<int64_t>(0, until - now_us()));
+    return connection.changed.wait_for(lock, left, ready) ? 1 : 0;
+}
+
+// Serves until the place has something, or the time is up, or it is better to leave it to the pump.
+template <class Place> void Guests::lead(Place &place, int64_t until_us) {
     const std::unique_lock alone(leading_, std::try_to_lock);
     const int packets = packets_.load();
     if (!alone || packets < 0 || pace_.is_high(now_us()) || !shift_.begin_as_thread()) {
         shift_.resign();
         return;
     }
-    const Mailbox::Led led(mailbox, leader_);
-    const Mailbox::Own own(mailbox);
+    const Led<Place> led(place, leader_);
     const auto goes_on = [&] {
-        return !mailbox.has_something() && packets_.load() >= 0 && // it is -1 when GNS is about to stop
+        return !place.has_something() && packets_.load() >= 0 && // it is -1 when GNS is about to stop
                (shift_.guest_in_charge() || shift_.begin_as_thread());
     };
     for (;;) {
@@ -64,7 +118,7 @@ void Guests::lead(Mailbox &mailbox, int64_t until_us) {
         }
         if (!turns_.take(Sockets::look)) break;
         credit_.store(true);
-        if (!is_worth_it(mailbox)) {
+        if (!is_worth_it(place.has_something())) {
             shift_.resign();
             break;
         }
@@ -78,15 +132,15 @@ void Guests::serve_loop(Mailbox &mailbox) {
     if (alone && may_watch() && shift_.begin_as_loop()) {
         const bool taken = turns_.try_take(Sockets::look);
         credit_.store(true);
-        if (taken && is_worth_it(mailbox)) return;
+        if (taken && is_worth_it(mailbox.has_something())) return;
     }
     mailbox.watch_packets(-1);
     shift_.resign();
 }
 
 // After a turn: whether the guest should take the next one, too. Holding leading_.
-bool Guests::is_worth_it(Mailbox &mailbox) {
-    in_vain_ = mailbox.has_something() ? 0 : in_vain_ + 1;
+bool Guests::is_worth_it(bool found) {
+    in_vain_ = found ? 0 : in_vain_ + 1;
     if (in_vain_ < most_in_vain) return !pace_.is_high(turns_.looked_us());
     in_vain_ = 0;
     return false;

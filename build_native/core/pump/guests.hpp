@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 
 #include "mailbox.hpp"
@@ -26,6 +27,9 @@ public:
     // gns_mailbox_receive.
     int32_t receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                     uint64_t capacity, gns_batch *batch);
+    // Waits until ready(), which is called under the connection's end_mutex, and serves GNS meanwhile if that is this
+    // thread's to do. Returns 1, or 0 at the timeout.
+    int32_t wait(Connection &connection, int64_t timeout_us, const std::function<bool()> &ready);
     // Returns the descriptor of a mailbox for an event loop, which is a guest from then on.
     int64_t descriptor(Mailbox &mailbox);
     // The loop has gone, or GNS is about to.
@@ -34,23 +38,13 @@ public:
     // Sends what this thread has queued, after a message that should leave at once: itself, or by way of the pump.
     void send_queued(bool at_once);
 
-    // While this lives, its thread waits for something.
-    class Waiting {
-    public:
-        // may_lead: it is going to lead, if it may.
-        explicit Waiting(Guests &guests, bool may_lead = false) : shift_(guests.shift_) { shift_.add_thread(may_lead); }
-        ~Waiting() { shift_.remove_thread(); }
-        Waiting(const Waiting &) = delete;
-        Waiting &operator=(const Waiting &) = delete;
-
-    private:
-        Shift &shift_;
-    };
-
 private:
-    void lead(Mailbox &mailbox, int64_t until_us);
+    class Waiting;
+    template <class Place> class Led;
+
+    template <class Place> void lead(Place &place, int64_t until_us);
     void serve_loop(Mailbox &mailbox);
-    bool is_worth_it(Mailbox &mailbox);
+    bool is_worth_it(bool found);
     bool may_watch();
 
     CommandQueue &commands_;

@@ -13,10 +13,11 @@ public:
     // Notes a send. Any thread.
     void note_send() { unanswered_.store(0, std::memory_order_relaxed); }
 
-    // Whether many messages arrive at a time, or one after another that are not answered: then the pump had better receive
-    // while Python handles. Any thread; and the next one.
+    // Whether many messages arrive at a time, or one after another that are not answered: then the pump had better
+    // receive while Python handles. Any thread; and the next one.
     bool is_high(int64_t now_us) const { return now_us < high_until_us_.load(std::memory_order_relaxed); }
-    // Whether many arrive that are not answered, so that no one waits for them to be received: they may gather for a moment.
+    // Whether many arrive that are not answered, so that no one waits for them to be received: they may gather for a
+    // moment.
     bool is_one_sided(int64_t now_us) const { return now_us < one_sided_until_us_.load(std::memory_order_relaxed); }
 
 private:

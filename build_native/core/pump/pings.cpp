@@ -41,7 +41,7 @@ bool Pings::is_done(Ping &ping, int64_t now) {
         std::lock_guard lock(connection.end_mutex);
         ++connection.pongs;
         connection.round_trip_us = event.number;
-        connection.changed.notify_all();
+        connection.notify_changed();
     }
     attempts_.run(ping.connection, [&] { signals_.add(push(connection, std::move(event))); });
     return true;

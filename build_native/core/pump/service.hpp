@@ -1,5 +1,5 @@
-// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. Any thread may take a turn;
-// see turns.hpp for why there is one at a time. "Serving thread" means that one.
+// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. Any thread may take a
+// turn; see turns.hpp for why there is one at a time. "Serving thread" means that one.
 #pragma once
 
 #include <vector>

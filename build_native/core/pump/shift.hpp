@@ -32,8 +32,8 @@ public:
     void take_over() { guest_.store(false); }
 
     // Guests, and everything else that waits, are counted.
-    void add_thread(bool may_lead) {
-        if (threads_.fetch_add(1) > 0 || !may_lead) resign();
+    void add_thread() {
+        if (threads_.fetch_add(1) > 0) resign();
     }
     void remove_thread() { threads_.fetch_sub(1); }
     void add_loop() {

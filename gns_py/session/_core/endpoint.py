@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..._core.connection import BaseConnection
-from ..._core.mailbox import Backlog
+from ..._core.receiver import Backlog
 from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
 from ...end import ConnectionEnd
