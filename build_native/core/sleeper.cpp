@@ -76,6 +76,8 @@ bool packets_wait(int) { return false; }
 
 void Sleeper::open() {}
 
+Sleeper::Awake Sleeper::sleep(int) { return {stay_awake(), false}; } // never called: there is no descriptor
+
 void Sleeper::rouse() {
     if (until_us_.exchange(0) != 0) SteamNetworkingSocketsLib::WakePoll();
 }
