@@ -84,6 +84,7 @@ void Sleeper::rouse() {
 
 void Sleeper::wake() {
     woken_.store(true);
+    if (until_us_.load() == 0) return; // without the lock, which a thread that starts GNS holds
     if (const GnsAccess gns; gns) rouse();
 }
 
