@@ -76,12 +76,15 @@ bool packets_wait(int) { return false; }
 
 void Sleeper::open() {}
 
+Sleeper::Awake Sleeper::sleep(int) { return {stay_awake(), false}; } // never called: there is no descriptor
+
 void Sleeper::rouse() {
     if (until_us_.exchange(0) != 0) SteamNetworkingSocketsLib::WakePoll();
 }
 
 void Sleeper::wake() {
     woken_.store(true);
+    if (until_us_.load() == 0) return; // without the lock, which a thread that starts GNS holds
     if (const GnsAccess gns; gns) rouse();
 }
 

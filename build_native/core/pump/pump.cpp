@@ -77,7 +77,7 @@ void Pump::loop() {
         const bool stopping = stopping_.load(); // before the turn: what was queued before the stop is carried out in it
         const bool in_charge = stopping || !shift_.guest_in_charge();
         if (packets_ < 0)
-            turns_.take(sleeper_.announce(Sleeper::forever) ? Sockets::wait : Sockets::look);
+            turns_.take(may_sleep_inside() ? Sockets::wait : Sockets::look);
         else if (in_charge || wanted || now_us() >= turns_.due_us())
             turns_.take(in_charge ? Sockets::look : Sockets::skip);
         if (stopping && (!turns_.is_lingering() || now_us() >= stop_deadline_us_.load())) break;
@@ -86,6 +86,14 @@ void Pump::loop() {
     turns_.close();
     service_.shut_down();
     set_alive(false);
+}
+
+// Without a descriptor the pump sleeps inside of GNS, in its turn. Announces that, unless there is something to do at once.
+bool Pump::may_sleep_inside() {
+    if (!sleeper_.announce(Sleeper::forever)) return false;
+    if (turns_.due_us() > now_us()) return true;
+    sleeper_.stay_awake();
+    return false;
 }
 
 // Sleeps until there is something to do. Returns whether another thread has asked for a turn.

@@ -32,6 +32,7 @@ public:
 
 private:
     void loop();
+    bool may_sleep_inside();
     bool rest(bool in_charge);
     void stay_parked();
     void set_alive(bool alive);

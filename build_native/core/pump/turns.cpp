@@ -40,7 +40,7 @@ bool Turns::run(Sockets sockets) {
         pace_.note_turn(messages, now);
         looked_us_.store(now);
     }
-    pump_.wake_before(due_us());
+    if (sockets != Sockets::wait) pump_.wake_before(due_us()); // it waits only in the pump's own turns
     return true;
 }
 
