@@ -33,11 +33,15 @@ endfunction()
 # The buckets of the simulated rate limit (fake_rate_limit_...) start with INT_MAX bytes and are first checked when they are
 # empty: unmended, a limit begins after 2 GiB. Empty at the start, they are filled, up to the burst, for the first packet.
 #
-# GNS wakes the thread that polls whenever it wants to be served earlier than planned: unmended, through a pair of sockets,
-# three or four times a round trip, also when that thread itself is the one that plans. Now it asks a hook first
-# (core/gns/service_hook.hpp). The thread that serves sleeps outside of GNS, on GNS's descriptor for its sockets, and may do what is
-# due without a look at them. After a look at the sockets GNS looks again for more: unmended, once for nothing each time, since a
-# socket is read until it is empty.
+# GNS wakes the thread that polls whenever it wants to be served earlier than planned: unmended, through a pair of sockets, three
+# or four times a round trip, even if the polling thread itself makes the plan. Now it asks a hook first
+# (core/gns/service_hook.hpp).
+#
+# The thread that serves sleeps outside of GNS, on GNS's descriptor for its sockets (ServicePollDescriptor), and can do what is due
+# without a look at them (ServiceThinkers): unmended, both are out of reach.
+#
+# After a look at the sockets GNS looks again for more. Each socket is read until it is empty, so unmended, the second look finds
+# nothing and costs a system call. Now it looks again only if there were more sockets with packets than one look reports.
 set(socketthread "_tokens = (double)INT_MAX" "_tokens = 0.0")
 # Without a descriptor for epoll GNS does not start: unmended, its wake-up sockets stay open, and it takes the next start for
 # a bug.

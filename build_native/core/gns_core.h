@@ -4,7 +4,8 @@
    Therefore: fixed widths, explicit padding, opaque handles, no bool, no preprocessor but plain "#define NAME number".
 
    Threads    Every function may be called from any thread, unless it says otherwise; gns_start and gns_stop exclude
-              each other. One native thread, the pump, serves GNS. Nothing here ever calls back into the caller.
+              each other. GNS is served in turns, by one thread at a time: a caller that waits for a mailbox, or sends,
+              or otherwise the core's own thread, the pump. Nothing here ever calls back into the caller.
    Results    0 or more is success. A negative number is an error: GNS_ERROR_* below, or a negated EResult of GNS
               (-3 NoConnection, -8 InvalidParam, -11 InvalidState, -25 LimitExceeded, -41 Ignored, ...).
               Not repeated below: GNS_ERROR_NOT_RUNNING, and GNS_ERROR_FORKED in a forked child, from every function
@@ -18,10 +19,11 @@
 
    Lock order, outermost first; a thread takes only locks that are further down than all that it holds:
      1 life cycle   2 GNS calls (shared by direct calls of GNS, exclusive while GNS starts or stops)
-     3 GNS's own locks (its global one also guards admission)   4 connection end   5 mailbox
-     6 leaves: command queue, pump parking, handle tables, log queue, grants of credit
-   GNS calls the log sink and frees messages with its own locks held. The sink takes only the log queue's lock; freeing
-   takes none, but a message freed off the pump thread may take 2, shared, to wake the pump: GNS holds no lock then. */
+     3 a turn of serving; before it, leading, which a guest holds   4 GNS's own (its global one also guards admission)
+     5 connection end   6 mailbox   7 leaves: command queue, pump parking, handle tables, log queue, grants of credit
+   Sleepers have none. GNS calls the log sink and frees messages with its own locks held. The sink takes only the log
+   queue's; freeing takes none, but off the serving thread it may take 2, shared, to wake the pump: GNS holds none then.
+ */
 
 /* ---- numbers ---- */
 #define GNS_ERROR_NOT_RUNNING -1001 /* gns_start was not called, or gns_stop was */
@@ -47,7 +49,6 @@
 #define GNS_SCOPE_GLOBAL 1
 #define GNS_SCOPE_LISTEN_SOCKET 3
 #define GNS_SCOPE_CONNECTION 4
-
 #define GNS_TYPE_INT32 1
 #define GNS_TYPE_INT64 2
 #define GNS_TYPE_FLOAT 3
@@ -73,21 +74,17 @@
 #define GNS_END_RATE_LIMITED 2004                /* the listen socket's limits allow no more connections at present */
 #define GNS_END_SHUTDOWN 2999                    /* gns_stop while the connection was open (GNS's own number) */
 
-#define GNS_NO_LIMIT -1
-
 #define GNS_SEND_NO_NAGLE 1
 #define GNS_SEND_NO_DELAY 4
 #define GNS_SEND_RELIABLE 8
 #define GNS_SEND_FRAMED 65536  /* the payload of a DATA frame if it is reliable, of UNTRACKED if not */
 #define GNS_SEND_WAITED 131072 /* framed, and one of the messages that gns_framing_hold makes way for */
-
-/* Which framed messages are held back. */
-#define GNS_HOLD_NONE 0
+#define GNS_HOLD_NONE 0        /* this and the next two: which framed messages are held back */
 #define GNS_HOLD_DATA 1
 #define GNS_HOLD_ALL 2
 
+#define GNS_NO_LIMIT -1
 #define GNS_SEE_BATCH 2
-
 #define GNS_MAX_MESSAGE_SIZE 524288
 #define GNS_MAX_END_TEXT 127
 #define GNS_MAX_NAME 31
@@ -259,8 +256,8 @@ int32_t gns_mailbox_count_until_handled(uint64_t mailbox);
 int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t bytes);
 /* Frees a mailbox and its events; its connections go on, without events. Receives that wait return BAD_HANDLE. */
 int32_t gns_mailbox_destroy(uint64_t mailbox);
-/* Returns a descriptor (a SOCKET on Windows) that is readable while events wait, for event loops. It is made at the
-   first call and belongs to the mailbox: the caller never reads, writes or closes it. Errors: SYSTEM. */
+/* Returns a descriptor (a SOCKET on Windows) for an event loop. While it is readable, receive: events wait, or packets
+   that the loop is to serve. It is made once and is the mailbox's: never read, write or close it. Errors: SYSTEM. */
 int64_t gns_mailbox_fd(uint64_t mailbox);
 /* For event loops that cannot watch that descriptor: makes the mailbox send a byte to this socket when the first event
    arrives, and the next byte only after a receive has left nothing waiting. The socket is the caller's, to be closed
@@ -287,9 +284,8 @@ int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_optio
 int32_t gns_listen_address(uint64_t listen_socket, gns_address *address);
 /* All zero without limits. Never blocks. */
 int32_t gns_listen_counters(uint64_t listen_socket, gns_limit_counters *counters);
-/* Closes it: no new connection gets in, each of its connections is closed with reason, text and linger as by gns_close,
-   and the port is released: at once if nothing lingers, otherwise when that is delivered, at the latest after the
-   connections' timeout. Errors: BAD_REASON, BAD_TEXT. */
+/* Closes it and its connections, these as gns_close does with reason, text and linger. The port is released at once if
+   nothing lingers, otherwise when that is delivered or the connections time out. Errors: BAD_REASON, BAD_TEXT. */
 int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *text, int32_t size, int32_t linger);
 /* Begins to connect; its events go to the mailbox, beginning with status 0 -> 1. If a place or a descriptor is missing,
    closed connections that still wait for their peer's answer give way. Errors: LimitExceeded (8,191 connections, with
@@ -337,7 +333,6 @@ int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, in
 int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments);
 
 /* ---- sessions: messages in frames ----
-
    DATA and UNTRACKED of docs/session-protocol.md, on a connection that speaks it; all other frames are plain messages.
    Credit counts bytes and messages over the life of the session. */
 
@@ -372,9 +367,8 @@ int32_t gns_connection_status_get(uint64_t connection, gns_connection_status *st
 int32_t gns_connection_history_start(uint64_t connection, int64_t interval_us, int32_t capacity);
 /* Reads the last `capacity` notes, oldest first; returns how many. They outlive the end, until gns_close. */
 int32_t gns_connection_history(uint64_t connection, gns_sample *samples, int32_t capacity);
-/* Makes the peer's GNS answer, once the connection is connected: one GNS_EVENT_PONG reports the round trip, for all
-   calls until then. A lost packet is sent again, and the time starts over. No event after the end. Errors:
-   NoConnection. */
+/* Makes the peer's GNS answer, once connected: one GNS_EVENT_PONG reports the round trip, for all calls until
+   then. A lost packet is sent again, and the time starts over. No event after the end. Errors: NoConnection. */
 int32_t gns_connection_ping(uint64_t connection);
 /* Waits for that: 1 and the round trip, or 0 at the timeout. Errors: NoConnection (it has ended, or ends meanwhile). */
 int32_t gns_connection_wait_pong(uint64_t connection, int64_t timeout_us, int64_t *round_trip_us);

@@ -43,22 +43,22 @@ public:
     // Returns a descriptor for an event loop, which is then watched by one.
     int64_t descriptor();
     void notify(int64_t socket);
-    // Whether something other than a waiting thread hears of its events.
+    // Returns whether something other than a waiting thread is signalled for its events.
     bool has_waker();
-    // Whether a receive would return at once.
+    // Returns whether a receive would return at once.
     bool has_something();
 
-    // Counts its loop: returns whether it has one that was not counted, or one that was, and forgets that.
+    // Note that its loop is counted as a guest, or no longer. Return whether that is new.
     bool begin_loop();
     bool end_loop();
-    // Lets the loop's descriptor be readable while packets wait, too; -1: no longer.
+    // Makes the loop's descriptor readable while packets wait, too; -1: no longer.
     void watch_packets(int packets);
     bool has_loop();
     bool watches_packets();
 
-    // Its reader sleeps as a leader, and is woken there; nullptr: no longer.
+    // Notes that its reader sleeps as the leader, so that its events wake that sleeper; nullptr: no longer.
     void set_leader(Sleeper *leader);
-    // While this lives, its thread is about to read the mailbox, and need not be signalled.
+    // While this lives, its thread is about to read the mailbox, and needs no signal for it.
     class Own {
     public:
         explicit Own(const Mailbox &mailbox) { own_ = &mailbox; }

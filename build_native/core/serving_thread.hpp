@@ -1,11 +1,12 @@
-// Which thread serves GNS.
+// Marks the thread that serves GNS.
 #pragma once
 
 #include <utility>
 
 namespace gns_core {
 
-// While this lives, its thread serves GNS, and looks at everything that it leaves for another turn by itself.
+// While this lives, its thread serves GNS. It needs no wake-up for something that it leaves for a later turn, since it
+// looks for that at the end of its own.
 class ServingThread {
 public:
     ServingThread() : before_(std::exchange(serves_, true)) {}

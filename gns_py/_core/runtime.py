@@ -1,7 +1,7 @@
 """The process-wide life cycle of GNS and its process-wide options.
 
 GNS runs once in a process, under one identity. It starts at its first use, and stops when the interpreter exits or
-with stop(). A native thread, the pump, serves the network however long Python is busy; no Python code ever runs on it.
+with stop(). A native thread, the pump, keeps the network served however long Python is busy; no Python code runs on it.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class SendingConnection(BaseConnection):
             ValueError: The lane is not set up.
 
         Note:
-            Native function: ``SendMessages``, on the pump's thread.
+            Native function: ``SendMessages``, called by the thread that serves GNS.
         """
         flags = (_RELIABLE if reliable else 0) | (0 if nagle else _NO_NAGLE) | (_NO_DELAY if no_delay else 0)
         if type(data) is bytes and not lane and len(data) <= _MAX_SIZE:  # most messages
@@ -131,7 +131,7 @@ class SendingConnection(BaseConnection):
             ValueError: The lane is not set up, or the offsets do not rise within the buffer.
 
         Note:
-            Native function: ``SendMessages``, on the pump's thread.
+            Native function: ``SendMessages``, called by the thread that serves GNS.
         """
         check_lane(lane)
         flags = (_native.SEND_RELIABLE if reliable else 0) | (0 if nagle else _native.SEND_NO_NAGLE)

@@ -88,9 +88,9 @@ class MailboxReader(Uncopyable):
         check(lib.gns_mailbox_count_until_handled(self.handle))
 
     def descriptor(self) -> int:
-        """Return the descriptor (a socket on Windows) that is readable while events are pending.
+        """Return the descriptor (a socket on Windows) that is readable while there is something for a loop to receive.
 
-        The core owns it; do not close it.
+        That is events, or packets that the loop is to serve. The core owns the descriptor; do not close it.
         """
         return check(lib.gns_mailbox_fd(self.handle))
 

@@ -1,7 +1,7 @@
 """GameNetworkingSockets for asyncio: the names of ``gns_py.sync``, and every call that waits is a coroutine.
 
 Works on asyncio's own loops and on uvloop, in any number of loops and threads. Each running loop has one mailbox: it
-sleeps until the native thread has something for it, with no polling, timers or threads of Python's. Every wait can be
+sleeps until the core has something for it to do, with no polling, timers or threads of Python's. Every wait can be
 cancelled at any point: no message is lost. Connections belong to the loop that they were made in: waiting in another
 one raises RuntimeError. Other threads may call ``send()``, ``send_many()``, ``flush()``, ``broadcast()`` and
 ``close()``, and query state and statistics.

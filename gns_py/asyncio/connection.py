@@ -52,7 +52,7 @@ class Connection(SendingConnection):
             ConcurrencyError: Another task is receiving.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         inbox, receiver, endpoint = self._inbox, self._receiver, self._endpoint
         if not (inbox or receiver) and endpoint.events is None and endpoint.group is None and endpoint.end is None:

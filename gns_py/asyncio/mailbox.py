@@ -61,7 +61,7 @@ class LoopMailbox(Mailbox):
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
         self.kept = weakref.ref(kept)
-        """What it keeps alive: see keep(), and Waiters, which uses this for each message."""
+        """The things that it keeps alive: see keep(), and Waiters, which uses this for each message."""
         try:
             # In a context of its own: not in that of the code that happens to be the loop's first to use it.
             contextvars.Context().run(loop.add_reader, self._reader.descriptor(), self._on_readable, kept)

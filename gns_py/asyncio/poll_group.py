@@ -76,7 +76,7 @@ class PollGroup(BasePollGroup[Connection]):
             ConcurrencyError: Another task is polling.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         waiters = self._waiters_of(Home(asyncio.get_running_loop()))
         if waiters:

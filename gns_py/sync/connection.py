@@ -47,7 +47,7 @@ class Connection(SendingConnection):
             ConcurrencyError: Another thread is reading.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         deadline = NO_LIMIT if timeout is None else Deadline(timeout)
         endpoint = self._endpoint
@@ -148,7 +148,7 @@ class Connection(SendingConnection):
             InvalidStateError: A poll group reads the connection.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         endpoint = self._endpoint
         endpoint.check_own_reader()

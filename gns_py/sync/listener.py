@@ -44,7 +44,7 @@ class ListenSocket(BaseListenSocket[Connection]):
             ValueError: ``timeout`` is negative.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         return poll(self._listener.mailbox, timeout, lambda: self._listener.is_closed)
 

@@ -64,7 +64,7 @@ class PollGroup(BasePollGroup[Connection]):
             ValueError: ``timeout`` is negative.
 
         Note:
-            Native function: ``ReceiveMessagesOnPollGroup``, on the pump's thread.
+            Native function: ``ReceiveMessagesOnPollGroup``, called by the thread that serves GNS.
         """
         events = poll(self._mailbox, timeout, lambda: False)
         try:

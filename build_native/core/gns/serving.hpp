@@ -1,4 +1,4 @@
-// What serving GNS in turns needs from inside of it.
+// Reaches into GNS for everything that serving it in turns needs.
 #pragma once
 
 #include <cstdint>

@@ -37,7 +37,7 @@ public:
     std::mutex &mutex() { return mutex_; }
     void push_locked(Command command) { queue_.push_back(std::move(command)); }
     bool accepting_locked() const { return accepting_; }
-    // Wakes the pump for what was queued. After queueing, without the lock.
+    // Wakes the pump, to carry out what was queued. Called after queueing, without the lock.
     void wake();
 
     // Returns false, and drops the command, if GNS is not served.

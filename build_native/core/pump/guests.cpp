@@ -69,7 +69,7 @@ int32_t Guests::receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events,
 }
 
 int32_t Guests::wait(Connection &connection, int64_t timeout_us, const std::function<bool()> &ready) {
-    struct Change { // a place that a leader waits at, as a mailbox is
+    struct Change { // a place at which a leader waits, as a mailbox is one
         Connection &connection;
         const std::function<bool()> &ready;
         bool has_something() const {
@@ -85,7 +85,7 @@ int32_t Guests::wait(Connection &connection, int64_t timeout_us, const std::func
     const Waiting waiting(shift_);
     const int64_t until = timeout_us < 0 ? Sleeper::forever : now_us() + timeout_us;
     lead(change, until);
-    shift_.resign(); // it does not wait for messages: what comes next is the pump's
+    shift_.resign(); // this thread does not wait for messages, and may not be back for long
     std::unique_lock lock(connection.end_mutex);
     if (timeout_us < 0) {
         connection.changed.wait(lock, ready);
@@ -95,7 +95,7 @@ int32_t Guests::wait(Connection &connection, int64_t timeout_us, const std::func
     return connection.changed.wait_for(lock, left, ready) ? 1 : 0;
 }
 
-// Serves until the place has something, or the time is up, or it is better to leave it to the pump.
+// Serves until the place has something, the time is up, or it is better to leave that to the pump.
 template <class Place> void Guests::lead(Place &place, int64_t until_us) {
     const std::unique_lock alone(leading_, std::try_to_lock);
     const int packets = packets_.load();
@@ -138,7 +138,7 @@ void Guests::serve_loop(Mailbox &mailbox) {
     shift_.resign();
 }
 
-// After a turn: whether the guest should take the next one, too. Holding leading_.
+// Called after a turn, with leading_ held. Returns whether the guest should take the next one, too.
 bool Guests::is_worth_it(bool found) {
     in_vain_ = found ? 0 : in_vain_ + 1;
     if (in_vain_ < most_in_vain) return !pace_.is_high(turns_.looked_us());

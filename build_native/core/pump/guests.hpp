@@ -1,4 +1,4 @@
-// The threads that serve GNS while they wait for messages. See docs/internals/serving.md.
+// Lets threads and loops that wait for messages serve GNS meanwhile. See docs/internals/serving.md.
 #pragma once
 
 #include <atomic>
@@ -19,23 +19,23 @@ public:
     Guests(CommandQueue &commands, Turns &turns, Shift &shift, Pace &pace, Sleeper &leader)
         : commands_(commands), turns_(turns), shift_(shift), pace_(pace), leader_(leader) {}
 
-    // After GNS has started, and before it stops, when no thread or loop may serve it any longer.
+    // Called after GNS has started, and before it stops, when no thread or loop may serve it any longer.
     void open();
     void close();
 
-    // Receives from a mailbox, and serves GNS until there is something, if that is this thread's to do: see
-    // gns_mailbox_receive.
+    // See gns_mailbox_receive. Serves GNS until there is something to receive, if that falls to this thread.
     int32_t receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                     uint64_t capacity, gns_batch *batch);
-    // Waits until ready(), which is called under the connection's end_mutex, and serves GNS meanwhile if that is this
-    // thread's to do. Returns 1, or 0 at the timeout.
+    // Waits until ready(), which is called under the connection's end_mutex, and serves GNS meanwhile if that falls to
+    // this thread. Returns 1, or 0 at the timeout.
     int32_t wait(Connection &connection, int64_t timeout_us, const std::function<bool()> &ready);
     // Returns the descriptor of a mailbox for an event loop, which is a guest from then on.
     int64_t descriptor(Mailbox &mailbox);
-    // The loop has gone, or GNS is about to.
+    // Called when a mailbox's loop is gone, or GNS is about to stop.
     void forget_loop(Mailbox &mailbox);
 
-    // Sends what this thread has queued, after a message that should leave at once: itself, or by way of the pump.
+    // Makes what this thread has queued leave: in a turn of its own, if it is to leave at once and the thread may take
+    // one, or by waking the pump.
     void send_queued(bool at_once);
 
 private:
@@ -52,7 +52,7 @@ private:
     Shift &shift_;
     Pace &pace_;
     Sleeper &leader_;
-    std::mutex leading_;              // held by the guest that serves
+    std::mutex leading_;              // held by the guest that leads or serves; taken before a turn's lock
     int in_vain_ = 0;                 // turns in succession without an event; under leading_
     std::atomic<int> packets_{-1};    // the descriptor; -1: there is none, or no guest may use it
     std::atomic<bool> credit_{false}; // the next message may leave in the call that sends it

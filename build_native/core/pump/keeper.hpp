@@ -1,4 +1,4 @@
-// How the pump keeps an eye on packets while a guest is in charge of them.
+// Decides when the pump takes charge because a guest leaves packets lying.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@ public:
     // A guest may be away for this long.
     static constexpr int64_t patience_us = 2'000;
 
-    // What the pump is to do until it looks again.
+    // Tells the pump how to spend the time until it asks again.
     struct Plan {
-        bool takes_over;  // the guest has left packets lying: the pump is in charge
-        bool watches;     // sleep until packets arrive, too
-        int64_t until_us; // sleep until then at the latest
+        bool takes_over;  // the guest has left packets lying: take charge
+        bool watches;     // wake up when packets arrive, too
+        int64_t until_us; // wake up then at the latest
     };
-    // last_look_us: when any thread ended a turn that looked at the sockets. are_packets_waiting is called only if that
-    // matters.
+    // last_look_us: when the last turn that looked at the sockets ended, whichever thread took it. are_packets_waiting
+    // costs a system call, and is called only if its answer matters.
     template <class Packets> Plan plan(int64_t now_us, int64_t last_look_us, const Packets &are_packets_waiting) {
-        // It was there just now. While one message follows another, the pump need not look at the sockets.
+        // The guest was there just now: while it handles one message after another, the pump need not look itself.
         if (now_us < last_look_us + patience_us) {
             waiting_since_us_ = 0;
             return {false, false, last_look_us + patience_us};
@@ -35,7 +35,7 @@ public:
     }
 
 private:
-    int64_t waiting_since_us_ = 0; // packets, and no turn was taken; 0: none
+    int64_t waiting_since_us_ = 0; // packets have been waiting, without a turn; 0: there are none
 };
 
 } // namespace gns_core

@@ -1,4 +1,4 @@
-// The pace of messages, which decides who serves GNS, and how often.
+// The pace of messages, which decides which thread serves GNS, and how often.
 #pragma once
 
 #include <atomic>
@@ -13,18 +13,18 @@ public:
     // Notes a send. Any thread.
     void note_send() { unanswered_.store(0, std::memory_order_relaxed); }
 
-    // Whether many messages arrive at a time, or one after another that are not answered: then the pump had better
-    // receive while Python handles. Any thread; and the next one.
+    // Returns whether many messages arrive at a time, or one after another without an answer: then it is better that
+    // the pump receives while Python handles. Any thread.
     bool is_high(int64_t now_us) const { return now_us < high_until_us_.load(std::memory_order_relaxed); }
-    // Whether many arrive that are not answered, so that no one waits for them to be received: they may gather for a
-    // moment.
+    // Returns whether many arrive without an answer. No one waits for the next one then, so packets may gather for a
+    // moment. Any thread.
     bool is_one_sided(int64_t now_us) const { return now_us < one_sided_until_us_.load(std::memory_order_relaxed); }
 
 private:
     std::atomic<int> unanswered_{0};
     std::atomic<int64_t> high_until_us_{0};
     std::atomic<int64_t> one_sided_until_us_{0};
-    int64_t unanswered_since_us_ = 0; // this and the next: serving thread only
+    int64_t unanswered_since_us_ = 0; // this and the next: serving thread only; see note_turn
     int average_ = 0;                 // messages at a time, in 1/16
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds park_patience{5};
 constexpr int64_t idle_us = 1'000'000;
-constexpr int64_t gather_us = 250; // packets that no one waits for are taken together
+constexpr int64_t gather_us = 250; // packets that no one waits for gather for this long, and are taken together
 
 }
 

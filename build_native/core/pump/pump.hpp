@@ -1,4 +1,4 @@
-// The thread that serves GNS unless a guest does. See docs/internals/serving.md.
+// The thread that serves GNS when no guest does, and all timers. See docs/internals/serving.md.
 #pragma once
 
 #include <atomic>

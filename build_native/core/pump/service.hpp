@@ -1,5 +1,5 @@
-// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. Any thread may take a
-// turn; see turns.hpp for why there is one at a time. "Serving thread" means that one.
+// Serves GNS in turns: carries out queued commands in order, polls, and fills the mailboxes. The "serving thread" is
+// the one that takes a turn at present: there is one at a time, as turns.hpp sees to.
 #pragma once
 
 #include <vector>
@@ -21,11 +21,11 @@
 
 namespace gns_core {
 
-// What a turn does about GNS's sockets.
+// Tells a turn what to do about GNS's sockets.
 enum class Sockets {
     skip, // nothing: timers and commands only
-    look, // takes what waits there
-    wait, // sleeps until there is something, or until there is something else to do
+    look, // take the packets that wait there
+    wait, // sleep until packets arrive, or there is something else to do
 };
 
 class Service {

@@ -1,4 +1,5 @@
-// Who is in charge of GNS's sockets: the pump, or a guest that waits for messages. See docs/internals/serving.md.
+// Keeps track of which thread is in charge of GNS's sockets: the pump, or a guest that waits for messages. See
+// docs/internals/serving.md.
 #pragma once
 
 #include <atomic>
@@ -22,16 +23,16 @@ public:
     bool begin_as_loop() {
         return begin([this] { return loop_is_alone(); });
     }
-    // Puts the pump in charge, and wakes it, and the leader. Any thread.
+    // Puts the pump in charge, and wakes the leader and the pump. Any thread.
     void resign() {
         if (!guest_.exchange(false)) return;
         leader_.wake();
         pump_.wake();
     }
-    // The pump's own way to take charge: the guest has been away for too long.
+    // Puts the pump in charge, without waking anything: the pump calls it, for a guest that has been away for too long.
     void take_over() { guest_.store(false); }
 
-    // Guests, and everything else that waits, are counted.
+    // Count guests, and everything else that waits.
     void add_thread() {
         if (threads_.fetch_add(1) > 0) resign();
     }

@@ -1,4 +1,4 @@
-// Lets one thread at a time serve GNS.
+// Lets one thread at a time serve GNS: the parts of a turn have no locks of their own.
 #pragma once
 
 #include <atomic>
@@ -19,23 +19,23 @@ public:
     void open();
     void close();
 
-    // Takes a turn, after the one of another thread. Returns false if turns are closed.
+    // Takes a turn, if need be after that of another thread. Returns false if turns are closed.
     bool take(Sockets sockets);
     // Takes a turn unless another thread is taking one. Returns whether it did.
     bool try_take(Sockets sockets);
 
-    // When the next turn is due, packets and commands aside. Any thread, while GNS runs.
+    // Returns when the next turn is due, packets and commands aside. Any thread, while GNS runs.
     int64_t due_us() const;
-    // When the last turn that looked at the sockets ended.
+    // Returns when the last turn that looked at the sockets ended. Any thread.
     int64_t looked_us() const { return looked_us_.load(); }
 
-    // GNS's hook: see service_hook.hpp.
+    // Called by GNS's hook: see service_hook.hpp.
     bool on_wanted(int64_t at_us);
 
-    // Whether closed connections still deliver what was queued.
+    // Returns whether closed connections still deliver what was queued.
     bool is_lingering();
 
-    // Keeps all threads from taking turns, for a fork: see runtime.cpp.
+    // Returns the lock of a turn, for a fork, which keeps all threads from taking one: see runtime.cpp.
     std::mutex &mutex() { return mutex_; }
 
 private:
