@@ -46,7 +46,7 @@ class MessageReceived(Generic[C]):
         _set_message(self, message)
 
 
-# What a frozen dataclass's own __init__() ends in, without the names and calls on the way: there are many messages.
+# A frozen dataclass's own __init__() ends in these, by way of names and calls that cost too much for each message.
 _set_connection: Callable[[object, object], None] = vars(MessageReceived)["connection"].__set__
 _set_message: Callable[[object, object], None] = vars(MessageReceived)["message"].__set__
 

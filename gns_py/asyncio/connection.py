@@ -35,11 +35,9 @@ class Connection(SendingConnection):
         super().__init__(endpoint)
         mailbox = cast("LoopMailbox", endpoint.mailbox)
         self._inbox = endpoint.inbox
-        self._receiver = Waiters(mailbox.home, "connection", mailbox)
-        self._watchers = Waiters(mailbox.home, "connection", mailbox)
+        self._receiver = endpoint.readers = endpoint.own_readers = Waiters(mailbox.home, "connection", mailbox)
+        self._watchers = endpoint.watchers = Waiters(mailbox.home, "connection", mailbox)
         self._drains = 0
-        endpoint.readers = endpoint.own_readers = self._receiver
-        endpoint.watchers = self._watchers
 
     async def recv(self) -> bytes:
         """Wait for the next message and return its data.
@@ -56,7 +54,7 @@ class Connection(SendingConnection):
         """
         inbox, receiver, endpoint = self._inbox, self._receiver, self._endpoint
         if not (inbox or receiver) and endpoint.events is None and endpoint.group is None and endpoint.end is None:
-            await receiver.wait()  # what _next() does in most cases, in fewer steps
+            await receiver.wait()  # this is _next() in fewer steps, for most messages
             try:
                 data = inbox[0].data
                 endpoint.count_handled(1, len(data))
@@ -118,8 +116,7 @@ class Connection(SendingConnection):
                 raise
 
     async def _next(self) -> Message | MessageView:
-        inbox = self._inbox
-        endpoint = self._endpoint
+        inbox, endpoint = self._inbox, self._endpoint
         while True:
             if not inbox or self._receiver or endpoint.events is not None:
                 await self._wait_for_message()

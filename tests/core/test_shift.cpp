@@ -1,4 +1,4 @@
-// Who is in charge.
+// The pump and the guests take turns in charge.
 #include "check.hpp"
 #include "pump/shift.hpp"
 #include "sleeper.hpp"
