@@ -44,8 +44,8 @@ private:
 
     std::atomic<int64_t> until_us_{0}; // 0: awake
     std::atomic<bool> woken_{false};
-    int descriptor_ = -1;
-    int process_ = 0;
+    [[maybe_unused]] int descriptor_ = -1; // this and the next on Linux only
+    [[maybe_unused]] int process_ = 0;
 };
 
 // Returns whether packets are waiting at GNS's descriptor.
