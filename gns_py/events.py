@@ -46,7 +46,8 @@ class MessageReceived(Generic[C]):
         _set_message(self, message)
 
 
-# What a frozen dataclass's own __init__() ends in, without the names and calls on the way: there are many messages.
+# The last steps of a frozen dataclass's own __init__(), without the lookups and calls that lead to them: there are many
+# messages.
 _set_connection: Callable[[object, object], None] = vars(MessageReceived)["connection"].__set__
 _set_message: Callable[[object, object], None] = vars(MessageReceived)["message"].__set__
 

@@ -1,4 +1,4 @@
-"""What a mailbox dispatches events to: the ends of connections, and listen sockets."""
+"""The receivers of a mailbox's events: the ends of connections, and listen sockets."""
 
 from __future__ import annotations
 
