@@ -88,7 +88,8 @@ void Pump::loop() {
     set_alive(false);
 }
 
-// Without a descriptor the pump sleeps inside of GNS, in its turn. Announces that, unless there is something to do at once.
+// Without a descriptor the pump sleeps inside GNS, in its turn. Announces that, unless there is something to do at
+// once.
 bool Pump::may_sleep_inside() {
     if (!sleeper_.announce(Sleeper::forever)) return false;
     if (turns_.due_us() > now_us()) return true;
