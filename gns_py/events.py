@@ -46,7 +46,8 @@ class MessageReceived(Generic[C]):
         _set_message(self, message)
 
 
-# A frozen dataclass's own __init__() ends in these, by way of names and calls that cost too much for each message.
+# The last steps of a frozen dataclass's own __init__(), without the lookups and calls that lead to them: there are many
+# messages.
 _set_connection: Callable[[object, object], None] = vars(MessageReceived)["connection"].__set__
 _set_message: Callable[[object, object], None] = vars(MessageReceived)["message"].__set__
 

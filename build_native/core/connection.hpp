@@ -101,7 +101,7 @@ struct Connection {
     std::mutex end_mutex;
     std::condition_variable
         changed;               // it has ended, a pong has arrived, or, while a thread waits for that, less is queued
-    Sleeper *leader = nullptr; // of a thread that waits for the same, and serves GNS
+    Sleeper *leader = nullptr; // of the thread that waits for one of these and serves GNS meanwhile, if any
     std::shared_ptr<Mailbox> mailbox;
     int64_t pongs = 0;
     int64_t round_trip_us = 0; // the last one
@@ -117,7 +117,7 @@ struct Connection {
 
     DrainBound drain; // serving thread only
 
-    // Tells waiting threads of a change. Holding end_mutex.
+    // Wakes the threads that wait for a change. Called with end_mutex held.
     void notify_changed();
 };
 

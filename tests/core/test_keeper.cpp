@@ -1,4 +1,4 @@
-// How long the pump lets a guest stay away.
+// How long the pump lets a guest stay away (Keeper).
 #include "check.hpp"
 #include "pump/keeper.hpp"
 

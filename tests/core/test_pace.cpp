@@ -1,4 +1,4 @@
-// How messages arrive.
+// How messages arrive (Pace).
 #include "check.hpp"
 #include "pump/pace.hpp"
 

@@ -1,4 +1,4 @@
-// The pump and the guests take turns in charge.
+// Which thread is in charge (Shift).
 #include "check.hpp"
 #include "pump/shift.hpp"
 #include "sleeper.hpp"

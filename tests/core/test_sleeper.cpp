@@ -1,4 +1,4 @@
-// A thread that sleeps, and threads that wake it.
+// A thread that sleeps, and threads that wake it (Sleeper).
 #include <atomic>
 #include <thread>
 

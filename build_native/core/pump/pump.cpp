@@ -88,7 +88,7 @@ void Pump::loop() {
     set_alive(false);
 }
 
-// Without a descriptor the pump sleeps inside of GNS, in its turn. Announces that, unless there is something to do at
+// Without a descriptor the pump sleeps inside GNS, in its turn. Announces that, unless there is something to do at
 // once.
 bool Pump::may_sleep_inside() {
     if (!sleeper_.announce(Sleeper::forever)) return false;
