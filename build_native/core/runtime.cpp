@@ -75,6 +75,7 @@ void after_fork_in_child() {
     // A lock remembers which thread holds it, and that thread has another number here.
     new (&gns_life().calls) std::shared_mutex;
     new (&runtime().turns.mutex()) std::mutex;
+    runtime().guests.renew();
     runtime().pump.unpark();
     new (&runtime().life_cycle) std::mutex;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <new>
 
 #include "mailbox.hpp"
 #include "pump/commands.hpp"
@@ -22,6 +23,8 @@ public:
     // Called after GNS has started, and before it stops, when no thread or loop may serve it any longer.
     void open();
     void close();
+    // In a forked child, while GNS does not run: the parent's threads do not exist here, whatever they were about to do.
+    void renew() { new (&leading_) std::mutex; }
 
     // See gns_mailbox_receive. Serves GNS until there is something to receive, if that falls to this thread.
     int32_t receive(Mailbox &mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
