@@ -5,8 +5,8 @@
 
 namespace gns_core {
 
-// Takes the time at which GNS wants to be served, by its own clock, or 0: at once. Returns whether GNS need not wake its
-// poll. Called with GNS's locks held.
+// Takes the time at which GNS wants to be served, by its own clock, or 0: at once. Returns whether GNS need not wake
+// its poll. Called with GNS's locks held.
 using ServiceHook = bool (*)(long long at_us);
 extern std::atomic<ServiceHook> service_hook; // nullptr: none
 
