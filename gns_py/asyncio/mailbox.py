@@ -66,6 +66,7 @@ class LoopMailbox(Mailbox):
             # In a context of its own: not in that of the code that happens to be the loop's first to use it.
             contextvars.Context().run(loop.add_reader, self._reader.descriptor(), self._on_readable, kept)
         except NotImplementedError:  # Windows' Proactor loop
+            self.is_attached = True  # an eager task begins at once
             make_task = partial(loop.create_task, self._watch(loop, kept), name="gns_py mailbox")
             watcher = contextvars.Context().run(make_task)
             watcher.add_done_callback(self._on_watched)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -134,6 +135,13 @@ def test_the_runtime_stopped_ends_all_that_waits(run: Runner) -> None:
 
 def test_the_runtime_stopped_in_a_loop_without_add_reader() -> None:
     run_in(NoReaders(), stopped_while_all_wait)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs eager tasks")
+def test_a_loop_without_readers_whose_tasks_begin_at_once() -> None:
+    loop = NoReaders()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+    run_in(loop, stopped_while_all_wait)
 
 
 async def stopped_while_all_wait() -> None:
