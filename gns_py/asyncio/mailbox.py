@@ -57,6 +57,7 @@ class LoopMailbox(Mailbox):
         # Held only by what it waits for: a task keeps its loop, and _mailboxes keeps this mailbox.
         self._watcher: weakref.ref[asyncio.Task[None]] | None = None
         self._was_watched = False
+        self._has_failed = False
         self.is_attached = False  # the system may have no descriptor
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
@@ -148,6 +149,7 @@ class LoopMailbox(Mailbox):
                     acceptor.on_stopped()
         except Exception:
             _log.exception("events of %r could not be read; trying again", self)
+            self._has_failed = True
             self._pause()
         else:
             self.detach_if_idle()
@@ -180,8 +182,9 @@ class LoopMailbox(Mailbox):
                     await loop.sock_recv(ours, 1)
                     self._on_readable()
                     # The byte that announces more, or a stop of the runtime, is gone: so go on until nothing is left.
-                    while self.is_attached and self._reader.events:
-                        await asyncio.sleep(0)
+                    while self.is_attached and (self._reader.events or self._has_failed):
+                        await asyncio.sleep(_PAUSE if self._has_failed else 0)
+                        self._has_failed = False
                         self._on_readable()
             finally:  # before the core's socket is closed, the core must let it go
                 if self.is_attached:

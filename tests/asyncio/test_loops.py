@@ -268,8 +268,11 @@ def test_thousands_of_wake_ups_need_no_polling() -> None:
     run_in(Counting(), main, debug=False)
 
 
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, NoReaders])
 def test_events_that_could_not_be_read_are_read_later(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     receive, failures = LoopMailbox.receive_event, 1
 
@@ -288,5 +291,5 @@ def test_events_that_could_not_be_read_are_read_later(
             assert await b.recv() == b"x"
 
     with caplog.at_level(logging.ERROR, "gns_py"):
-        run_in(asyncio.new_event_loop(), main)
+        run_in(make_loop(), main)
     assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -23,7 +23,8 @@ public:
     // Called after GNS has started, and before it stops, when no thread or loop may serve it any longer.
     void open();
     void close();
-    // In a forked child, while GNS does not run: the parent's threads do not exist here, whatever they were about to do.
+    // In a forked child, while GNS does not run: the parent's threads do not exist here, whatever they were about to
+    // do.
     void renew() { new (&leading_) std::mutex; }
 
     // See gns_mailbox_receive. Serves GNS until there is something to receive, if that falls to this thread.
