@@ -240,6 +240,11 @@ gns_mend(steamnetworkingsockets_thinker.cpp
   "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
   "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")
 
+# A packet's lower bits tell which of GNS's own numbers is meant, by a difference in 32 or 16 bits: unmended, bytes that no honest
+# peer sends make it overflow, which C++ does not define.
+gns_mend(steamnetworkingsockets_internal.h
+  "T nDiff = nLowerBits - T( nReference );" "T nDiff = (T)( (uint64)nLowerBits - (uint64)nReference );")
+
 # The core decides which peers may connect (core/gns/admission_hook.hpp), once it is known that the address is not forged, and
 # before a connection is made and keys are exchanged: unmended, each request of a stranger costs all of that, and one of 8,191
 # places. A refused peer gets the kind of answer that one with the number of another connection gets.

@@ -12,9 +12,16 @@ constexpr int many = 2 * unit;   // on average
 constexpr int most_counted = 64; // at a time
 constexpr int weight = 8;        // of the past
 constexpr int longest_run = 16;  // of unanswered messages
-constexpr int64_t run_us = longest_run * 200;
+constexpr int64_t run_us = int64_t{longest_run} * 200;
 
 } // namespace
+
+void Pace::reset() {
+    unanswered_.store(0);
+    high_until_us_.store(0);
+    one_sided_until_us_.store(0);
+    average_ = 0;
+}
 
 void Pace::note_turn(int messages, int64_t now_us) {
     if (messages == 0) return;

@@ -8,6 +8,8 @@ namespace gns_core {
 
 class Pace {
 public:
+    // Forgets everything: GNS starts. Serving thread.
+    void reset();
     // Notes a turn that looked at the sockets. Serving thread.
     void note_turn(int messages, int64_t now_us);
     // Notes a send. Any thread.

@@ -11,6 +11,7 @@ void Turns::open() {
     std::lock_guard lock(mutex_);
     own_due_us_.store(Sleeper::forever);
     wanted_now_.store(false);
+    pace_.reset();
     open_ = true;
 }
 
