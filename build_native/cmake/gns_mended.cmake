@@ -240,7 +240,7 @@ gns_mend(steamnetworkingsockets_thinker.cpp
   "int nIterations = 0;" "int nIterations = 0;\n\tconst SteamNetworkingMicroseconds usecBegin = SteamNetworkingSockets_GetLocalTimestamp();"
   "GetNextThinkTime() >= usecNow" "GetNextThinkTime() >= usecBegin")
 
-# A packet's lower bits tell which of GNS's own numbers is meant, by a difference in 32 or 16 bits: unmended, bytes that no honest
+# The lower bits in a packet select one of GNS's own numbers, by a difference in 32 or 16 bits: unmended, bytes that no honest
 # peer sends make it overflow, which C++ does not define.
 gns_mend(steamnetworkingsockets_internal.h
   "T nDiff = nLowerBits - T( nReference );" "T nDiff = (T)( (uint64)nLowerBits - (uint64)nReference );")
