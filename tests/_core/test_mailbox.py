@@ -6,6 +6,7 @@ import copy
 import logging
 import pickle
 import threading
+from collections.abc import Callable
 
 import pytest
 from support import eventually, next_event, until_connected
@@ -14,6 +15,7 @@ from support.states import CLOSED_BY_PEER, CONNECTED
 import gns_py
 import gns_py.sync as gns
 from gns_py import ConcurrencyError, EndReason
+from gns_py._core.connection import BaseConnection
 from gns_py._core.endpoint import Endpoint
 from gns_py._core.listener import Listener
 from gns_py._core.mailbox import Mailbox
@@ -107,3 +109,32 @@ def test_a_callback_of_close_cannot_read(caplog: pytest.LogCaptureFixture) -> No
         client.close()
     assert len(errors) == 1
     assert caplog.records == []
+
+
+def test_an_exception_while_another_thread_is_served_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread asks the reader to dispatch; a signal handler raises when the reader does, with a message at hand."""
+    receive_if_idle = Mailbox.receive_if_idle
+    reader = threading.get_ident()
+
+    def interrupted(mailbox: Mailbox, until: Callable[[], object] | None = None) -> None:
+        if threading.get_ident() == reader:
+            raise KeyboardInterrupt
+        receive_if_idle(mailbox, until)
+
+    a, b = gns.socket_pair()
+    with a, b:
+        mailbox = BaseConnection.endpoint_of(b).mailbox
+
+        def ask_and_send() -> None:
+            eventually(lambda: mailbox.is_read)
+            mailbox.receive_if_idle()
+            a.send(b"x")
+
+        thread = threading.Thread(target=ask_and_send)
+        with monkeypatch.context() as patched:
+            patched.setattr(Mailbox, "receive_if_idle", interrupted)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                b.recv()
+            thread.join()
+        assert b.recv(timeout=10.0) == b"x"
