@@ -32,6 +32,13 @@ PEER = """
 """
 
 
+async def answer(connection: gns.Connection) -> None:
+    """Answer the peer's questions, so that the loop serves from then on."""
+    for _ in range(3):
+        assert await connection.recv() == b"question"
+        connection.send(b"answer")
+
+
 def test_a_blocked_loop_is_stood_in_for(run: Runner, peer: Callable[..., Peer]) -> None:
     """The application keeps the loop busy until a peer's messages are acknowledged and it got one of another thread."""
 
@@ -39,9 +46,7 @@ def test_a_blocked_loop_is_stood_in_for(run: Runner, peer: Callable[..., Peer]) 
         async with gns.listen("127.0.0.1", 0) as listener:
             program = peer(PEER, listener.address.port)
             async with await listener.accept() as connection:
-                for _ in range(3):
-                    assert await connection.recv() == b"question"
-                    connection.send(b"answer")
+                await answer(connection)
                 assert program.line(10.0 * PATIENCE) == "acknowledged"
                 thread = threading.Thread(target=connection.send, args=(b"from another thread",))
                 thread.start()
@@ -59,9 +64,7 @@ def test_a_message_from_the_loop_leaves_although_it_is_blocked(run: Runner, peer
         async with gns.listen("127.0.0.1", 0) as listener:
             program = peer(PEER, listener.address.port)
             async with await listener.accept() as connection:
-                for _ in range(3):
-                    assert await connection.recv() == b"question"
-                    connection.send(b"answer")
+                await answer(connection)
                 connection.send(b"from another thread")  # the loop's
                 assert program.line(10.0 * PATIENCE) == "acknowledged"
                 assert program.line(10.0 * PATIENCE) == "received"
