@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -170,19 +171,21 @@ def test_a_goodbye_that_counts_more_than_could_come(sessions: SessionApi, last: 
 def test_a_peer_that_vanishes_after_its_goodbye(sessions: SessionApi) -> None:
     """The application had read to the end, and knew of it; the answer is another matter."""
     told: list[bool] = []
+    closing = threading.Event()
 
     def handler(session: Session) -> None:
         assert read_to_the_end(session) == [b"x"]
         assert session.end is not None
         told.append(session.end.ok)
         session.send(b"more")
+        closing.set()
         session.close()
         told.append(session.wait_closed().ok)
 
     with sessions.serve(handler, "127.0.0.1", 0) as server, establish(server.address) as raw:
         raw.send(Data(1, b"x").encode())
         raw.send(Bye(4, 1000, "", {0: 1}, b"").encode(), nagle=False)
-        eventually(lambda: told)
+        assert closing.wait(5.0 * PATIENCE)
         raw.close(linger=False)
         eventually(lambda: len(told) == 2)
     assert told == [True, False]
