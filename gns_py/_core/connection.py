@@ -36,6 +36,11 @@ class BaseConnection(Uncopyable):
             state = "of the process that this one is a fork of"
         return f"<{type(self).__module__}.{type(self).__name__} {peer or 'in memory'} {state}>"
 
+    def go_on_with(self, endpoint: Endpoint) -> None:
+        """Have another connection from now on. Not part of the API."""
+        self._endpoint = endpoint
+        self._handle = endpoint.handle
+
     @staticmethod
     def endpoint_of(connection: BaseConnection) -> Endpoint:
         """Return the internal end of a connection. Not part of the API."""

@@ -16,12 +16,11 @@ from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
 from .._uncopyable import Uncopyable
 from ..errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
-from ..events import StatusChanged
 from ..message import Message, MessageView
 from ..stats import ConnectionInfo
 from . import greenlets
 from .log import dispatch_logs
-from .receiver import Acceptor, Backlog, Receiver
+from .receiver import Acceptor, Backlog, Notified, Receiver
 from .runtime import ensure_started
 from .waiting import wait
 
@@ -62,7 +61,7 @@ class Mailbox(Uncopyable):
         self._is_cooperative = greenlets.may_be()
         self.events: deque[Any] = deque()
         """Events that poll() has not returned yet."""
-        self.changes: deque[tuple[Receiver, StatusChanged[Any]]] = deque()
+        self.changes: deque[tuple[Notified, Any]] = deque()
         """Changes whose callbacks have not been called yet."""
 
     def __del__(self) -> None:
@@ -107,6 +106,11 @@ class Mailbox(Uncopyable):
         self._acceptors.pop(handle, None)
         with contextlib.suppress(GNSError):
             self.wake()
+
+    def announce(self, notified: Notified, change: object) -> None:
+        """Have a callback called by the thread that reads. Any thread."""
+        self.changes += ((notified, change),)
+        self.wake()
 
     def wake(self) -> None:
         """Make a waiting receive() return. Any thread."""

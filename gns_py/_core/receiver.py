@@ -20,6 +20,13 @@ FramedCallback = Callable[[Message, int, int, Backlog], None]
 """Takes a framed message, with its lane and number, which are at hand, and removes its record from the backlog."""
 
 
+class Notified(Protocol):
+    """Calls an application's callback, on the thread that reads the mailbox."""
+
+    def notify(self, change: Any) -> None:  # noqa: ANN401 - of each receiver's own kind
+        """Call the callback for a change."""
+
+
 class Receiver(Protocol):
     """The end of a connection, to which events are dispatched on the thread that reads the mailbox."""
 

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from .._core.mailbox import Mailbox
 from ..errors import ForkedError, NotRunningError
@@ -46,6 +47,13 @@ def loop_mailboxes() -> list[LoopMailbox]:
     return list(_mailboxes.values())
 
 
+class Stoppable(Protocol):
+    """Waits for something that does not come any longer once GNS was stopped."""
+
+    def on_stopped(self) -> None:
+        """Give up waiting."""
+
+
 class LoopMailbox(Mailbox):
     """Where the events of all connections and listen sockets of a loop wait. Only the loop reads it."""
 
@@ -61,6 +69,7 @@ class LoopMailbox(Mailbox):
         self.is_attached = False  # the system may have no descriptor
         # Only the loop holds it, so that it goes with the loop, whatever is in it.
         kept: set[object] = set()
+        self._awaiting: weakref.WeakSet[Stoppable] = weakref.WeakSet()
         self.kept = weakref.ref(kept)
         """The things that it keeps alive: see keep(), and Waiters, which uses this for each message."""
         try:
@@ -90,6 +99,14 @@ class LoopMailbox(Mailbox):
         if kept is not None:
             kept.discard(thing)
 
+    def stay_for(self, thing: Stoppable) -> None:
+        """Serve the loop even without connections: this one, a session, may get one."""
+        self._awaiting.add(thing)
+
+    def leave(self, thing: Stoppable) -> None:
+        """Undo stay_for()."""
+        self._awaiting.discard(thing)
+
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Dispatch pending events, unless called re-entrantly or from another thread: the loop will do it then."""
         if self.is_attached and (threading.get_ident() == self._thread or self.home.is_closed):
@@ -118,7 +135,7 @@ class LoopMailbox(Mailbox):
 
     def detach_if_idle(self) -> None:
         """Leave the loop if nothing is left to be read."""
-        if self.is_attached and self._dispatching and not (self._receivers or self._acceptors):
+        if self.is_attached and self._dispatching and not (self._receivers or self._acceptors or self._awaiting):
             self.detach()
 
     def detach(self) -> None:
@@ -142,11 +159,11 @@ class LoopMailbox(Mailbox):
                 return
             self.receive(0.0)
         except (NotRunningError, ForkedError):
-            acceptors = [get() for get in self._acceptors.values()]
+            stopped = [*(get() for get in self._acceptors.values()), *self._awaiting]
             self.detach()
-            for acceptor in acceptors:
-                if acceptor is not None:
-                    acceptor.on_stopped()
+            for each in stopped:
+                if each is not None:
+                    each.on_stopped()
         except Exception:
             _log.exception("events of %r could not be read; trying again", self)
             self._has_failed = True

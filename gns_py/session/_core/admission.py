@@ -76,6 +76,10 @@ class AdmissionCounters:
     """Let in, and rejected by the application, or for its version."""
     established: int = 0
     """Let in, accepted, and established."""
+    resumed: int = 0
+    """Let in for an older session, which went on."""
+    not_resumed: int = 0
+    """Let in for an older session that has ended, or that is another client's; those count in failed, too."""
 
 
 @dataclass

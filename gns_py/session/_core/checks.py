@@ -8,6 +8,7 @@ from ..protocol.frames import CODES, MAX_DATA, MAX_KEY, MAX_TEXT
 from .admission import AdmissionRules
 
 _TEXT = Text(MAX_TEXT)
+_MAX_SESSION_KEY = 255
 
 
 def check_goodbye(code: int, text: str, data: bytes) -> None:
@@ -52,6 +53,21 @@ def check_rules(rules: AdmissionRules | None) -> AdmissionRules:
     if rules is not None and not isinstance(rules, AdmissionRules):
         raise TypeError(f"rules must be AdmissionRules, not {type(rules).__name__}")
     return AdmissionRules() if rules is None else rules
+
+
+def check_session_key(key: str | None) -> None:
+    """Check the key under which a server has only one session.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is empty, or too long.
+    """
+    if key is None:
+        return
+    if not isinstance(key, str):
+        raise TypeError(f"key must be a str, not {type(key).__name__}")
+    if not 1 <= len(key.encode()) <= _MAX_SESSION_KEY:
+        raise ValueError(f"key has {len(key.encode())} bytes: it must have 1 to {_MAX_SESSION_KEY}")
 
 
 def check_key(key: bytes, *, reliable: bool, no_delay: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,24 +17,29 @@ from ..._core.receiver import Backlog
 from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
 from ...end import ConnectionEnd
+from ...errors import GNSError
 from ...message import Message
 from ..errors import SessionClosed, SessionFailed, session_closed_error, session_failed_error
-from ..protocol.engine import Engine, Phase
 from ..protocol.fields import MAX_LANE
 from ..protocol.frames import MAX_KEY, Keyed
 from ..protocol.inbox import AckDue
 from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text
+from ..protocol.resuming import Dropped, ResumableEngine, Resumed
+from ..protocol.state import Phase
 from ..protocol.transport import Transport
 from .checks import check_goodbye
+from .outages import NO_CALLBACKS, OutageCallbacks
 from .transport import ConnectionTransport
 
 _log = logging.getLogger("gns_py")
 T = TypeVar("T")
-EngineMaker = Callable[[Transport], Engine]
+EngineMaker = Callable[[Transport], ResumableEngine]
 
 
 class SessionEndpoint(ABC):
     """The internal end of a session, and the sink of its connection's events; a Session is the application's view.
+
+    It goes on with another connection in the class ResumableEndpoint.
 
     Sending and closing: any thread. Reading: one thread, or task, at a time. The application's object owns the
     endpoint; the endpoint refers to it weakly, so that dropping it is noticed at once.
@@ -45,15 +51,19 @@ class SessionEndpoint(ABC):
     def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
         self.connection = connection
         self.endpoint = BaseConnection.endpoint_of(connection)
+        self.mailbox = self.endpoint.mailbox
+        """Where the events of its connection wait: of each of them, one after another."""
         self.remote_address = connection.remote_address
         self.lock = threading.RLock()  # guards the engine; taken after the mailbox's turn, never before
-        self.engine = make_engine(ConnectionTransport(connection))
+        self.transport = ConnectionTransport(connection)
+        self.engine = make_engine(self.transport)
         self.inbox = self.engine.inbox
         self.outbox = self.engine.outbox
         self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.watcher: Callable[[SessionEndpoint], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
+        self.callbacks: OutageCallbacks = NO_CALLBACKS
         self._watched: Phase | None = None
         self._session: weakref.ref[Any] | None = None
         self._kept: object | None = None  # the application's object while it closes: see is_kept
@@ -74,7 +84,7 @@ class SessionEndpoint(ABC):
     @property
     def is_established(self) -> bool:
         """True while both ends know that they have the session, and neither has said goodbye."""
-        return self.engine.phase is Phase.ESTABLISHED
+        return self.engine.is_established
 
     def delivered_end(self) -> SessionEnd | None:
         """Return the end, once all messages before it have been taken."""
@@ -96,6 +106,7 @@ class SessionEndpoint(ABC):
         """Close the connection of a session that was dropped. Called at any moment, on any thread."""
         text = connection_end_text(0, "the session was dropped").encode()
         self.endpoint.abandon(CloseReason.ABORTED.native_code, text)
+        self.transport.release()
 
     # ---- the connection's sink ----
 
@@ -217,11 +228,29 @@ class SessionEndpoint(ABC):
     def on_change(self) -> None:
         """Announce a change, and tell the watcher. Raises nothing."""
         try:
+            self._announce_notices()
             self.announce_change()
         except Exception:
             _log.exception("a change of %r could not be announced", self)
         if self.has_ended:
             self._kept = None
+
+    def _announce_notices(self) -> None:
+        """Have the callbacks called by the reader of the mailbox."""
+        notices = self.engine.notices
+        while notices:
+            with contextlib.suppress(GNSError):  # stopped
+                self.mailbox.announce(self, notices.popleft())
+
+    def notify(self, notice: Dropped | Resumed) -> None:
+        """Call the application's callback. An exception in it ends the session, and is logged."""
+        session = self.session
+        if session is None:
+            return
+        try:
+            self.callbacks(session, notice)
+        except Exception as error:
+            self.run(self.fail_with, error, "a callback raised an exception")
 
     def notify_watcher(self) -> None:
         """Call the watcher if there is something for it."""
@@ -286,7 +315,7 @@ class SessionEndpoint(ABC):
         with self.lock:
             if not self.engine.may_send:
                 raise self.closed_error()
-            return self.outbox.is_empty
+            return self.outbox.is_empty and not self.engine.is_behind
 
     # ---- the end ----
 

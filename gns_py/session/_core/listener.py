@@ -14,15 +14,18 @@ from typing import Any, Generic, cast
 from ..._core.connection import BaseConnection
 from ..._core.listener import Listener
 from ..._core.request import ConnectionRequest
-from ..._generated.enums import EndReason
+from ..._generated.enums import EndReason, InfoFlags
 from ...errors import InvalidStateError, NotRunningError
 from ..protocol.config import SessionConfig
+from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.transport import Transport
 from .admission import AdmissionRules
 from .endpoint import EngineMaker, SessionEndpoint
+from .outages import OutageCallbacks
 from .registry import SessionRegistry
 from .request import S, SessionRequest, take_open
+from .resumable import ResumableEndpoint
 from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
@@ -31,12 +34,15 @@ _log = logging.getLogger("gns_py")
 class SessionListener(ABC, Generic[S]):
     """An open port for sessions; listen sockets and servers are the application's views of it."""
 
-    def __init__(self, listener: Listener[Any], config: SessionConfig, rules: AdmissionRules) -> None:
+    def __init__(
+        self, listener: Listener[Any], config: SessionConfig, rules: AdmissionRules, callbacks: OutageCallbacks
+    ) -> None:
         self.listener = listener
         self.registry: SessionRegistry[S] = SessionRegistry(rules)
         self.on_established: Callable[[S], None] | None = None
         """Called with each session that accept_all() has not accepted."""
         self._config = config
+        self._callbacks = callbacks
         self._requests: deque[SessionRequest[S]] = deque()
         # Sessions that accept_all() has accepted: not established yet; established, and not taken yet.
         self._accepted: weakref.WeakSet[S] = weakref.WeakSet()
@@ -49,14 +55,14 @@ class SessionListener(ABC, Generic[S]):
         """Make a session, in whose handshake the client speaks first."""
 
     @abstractmethod
-    def wake(self) -> None:
+    def notify_reader(self) -> None:
         """Wake the thread or task that waits for requests or sessions."""
 
     def on_handshake_done(self, session: S) -> None:
         """Hand out a session that is established."""
         self.hand_out(session)
 
-    def on_handshake_changed(self, endpoint: SessionEndpoint) -> None:
+    def on_handshake_changed(self, endpoint: ResumableEndpoint) -> None:
         """Note that a handshake goes on, perhaps with another time limit."""
 
     # ---- letting clients in ----
@@ -95,19 +101,52 @@ class SessionListener(ABC, Generic[S]):
             raise
         endpoint = BaseSession.session_endpoint_of(session)
         self.registry.add(endpoint, session)
+        endpoint.callbacks = self._callbacks
         endpoint.watcher = self._on_change
         self._on_change(endpoint)
 
-    def _on_change(self, endpoint: SessionEndpoint) -> None:
+    def _on_change(self, each: SessionEndpoint) -> None:
+        endpoint = cast("ResumableEndpoint", each)
         session = cast("S", endpoint.session)  # first: the registry may hold the only other reference
         step = self.registry.advance(endpoint)
         if step is ServerStep.DECISION:
             self._requests.append(SessionRequest(session, cast("ServerEngine", endpoint.engine)))
-            self.wake()
+            self.notify_reader()
+        elif step is ServerStep.RESUME:
+            self._on_resume(endpoint)
         elif step is ServerStep.NOTHING:
+            if (older := self.registry.take_key(endpoint)) is not None:
+                older.make_way("to make way for a new session")
             self.on_handshake_done(session)
         else:
             self.on_handshake_changed(endpoint)
+
+    # ---- sessions that go on ----
+
+    def _on_resume(self, handshake: ResumableEndpoint) -> None:
+        """Let a session go on, on the connection of this handshake, or refuse that."""
+        engine = cast("ServerEngine", handshake.engine)
+        resume = engine.resume
+        assert resume is not None  # see the step
+        endpoint = self.registry.find(resume.session_id)
+        refusal: tuple[CloseReason, str] | None
+        if endpoint is None:
+            refusal = self.registry.reason_of(resume.session_id), "there is no such session any longer"
+        elif not _may_be_same_peer(endpoint, handshake):
+            refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
+        else:
+            refusal = endpoint.claim(resume, handshake.connection)
+        if endpoint is None or refusal is not None:
+            assert refusal is not None
+            self.registry.counters.not_resumed += 1
+            handshake.run(handshake.act, engine.refuse_resume, *refusal)
+            return
+        handshake.run(handshake.act, engine.hand_over)
+        self.on_connection_claimed(endpoint, handshake.connection)
+
+    def on_connection_claimed(self, endpoint: ResumableEndpoint, connection: Any) -> None:  # noqa: ANN401
+        """Hand a connection to the session that has claimed it."""
+        endpoint.bring_newcomer(connection)
 
     # ---- handing out ----
 
@@ -134,7 +173,7 @@ class SessionListener(ABC, Generic[S]):
         if session in self._accepted:
             self._accepted.discard(session)
             self._ready.append(session)
-            self.wake()
+            self.notify_reader()
         elif self.on_established is not None:
             try:
                 self.on_established(session)
@@ -146,4 +185,15 @@ class SessionListener(ABC, Generic[S]):
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "") -> None:
         """Close the port and everything that is open there, without goodbyes."""
         self.registry.abort_handshakes()
+        for endpoint in self.registry.dropped:
+            endpoint.run(endpoint.act, cast("ServerEngine", endpoint.engine).give_up_waiting)
         self.listener.close(code, text)
+
+
+def _may_be_same_peer(old: SessionEndpoint, new: SessionEndpoint) -> bool:
+    """Return whether both connections can be the same peer's. If GNS has verified who had the old one, it must be."""
+    info = old.endpoint.last_info
+    if info is None or info.flags & InfoFlags.UNAUTHENTICATED:
+        return True
+    other = new.endpoint.info()
+    return not other.flags & InfoFlags.UNAUTHENTICATED and other.identity == info.identity

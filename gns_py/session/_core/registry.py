@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, Generic, cast
 
 from ..._core.connection import BaseConnection
 from ..._core.request import ConnectionRequest
 from ..._generated.enums import EndReason
 from ...address import Address
-from ..protocol.engine import Phase
-from ..protocol.reasons import connection_end_text
+from ..protocol.reasons import CloseReason, connection_end_text
 from ..protocol.server import ServerEngine, ServerStep
+from ..protocol.state import Phase
 from .admission import Admission, AdmissionCounters, AdmissionRules
-from .endpoint import SessionEndpoint
 from .request import S
+from .resumable import ResumableEndpoint
+
+# Reasons of ended sessions that are remembered, for their clients to learn.
+_MAX_ENDED = 1_024
 
 
 class SessionRegistry(Generic[S]):
@@ -26,10 +29,13 @@ class SessionRegistry(Generic[S]):
     def __init__(self, rules: AdmissionRules) -> None:
         self._admission = Admission(rules)
         self._lock = threading.Lock()
-        self._handshakes: dict[SessionEndpoint, S] = {}
+        self._handshakes: dict[ResumableEndpoint, S] = {}
         # Established ones. If an application drops a session, that is noticed, and ends it.
-        self._sessions: dict[weakref.ref[S], SessionEndpoint] = {}
+        self._sessions: dict[weakref.ref[S], ResumableEndpoint] = {}
         self._dropped: deque[weakref.ref[S]] = deque()
+        self._by_id: dict[bytes, ResumableEndpoint] = {}
+        self._by_key: dict[str, ResumableEndpoint] = {}
+        self._ended: OrderedDict[bytes, CloseReason] = OrderedDict()
 
     @property
     def counters(self) -> AdmissionCounters:
@@ -77,23 +83,56 @@ class SessionRegistry(Generic[S]):
         while self._dropped:
             session = self._dropped.popleft()
             if session in self._sessions:
-                self._admission.leave(self._sessions.pop(session).remote_address)
+                self._forget(self._sessions.pop(session), CloseReason.ABORTED)
 
-    def add(self, endpoint: SessionEndpoint, session: S) -> None:
+    def _forget(self, endpoint: ResumableEndpoint, reason: CloseReason) -> None:
+        engine = _engine_of(endpoint)
+        self._admission.leave(endpoint.admitted_address)
+        self._by_id.pop(engine.session_id, None)
+        if engine.key is not None and self._by_key.get(engine.key) is endpoint:
+            del self._by_key[engine.key]
+        if engine.resume_window > 0:
+            self._ended[engine.session_id] = reason
+            if len(self._ended) > _MAX_ENDED:
+                self._ended.popitem(last=False)
+
+    def find(self, session_id: bytes) -> ResumableEndpoint | None:
+        """Return the session with this id, if there is one that is established."""
+        with self._lock:
+            self._forget_dropped()
+            return self._by_id.get(session_id)
+
+    def reason_of(self, session_id: bytes) -> CloseReason:
+        """Return why a session with this id has ended, or SESSION_EXPIRED if that is not known."""
+        with self._lock:
+            return self._ended.get(session_id, CloseReason.SESSION_EXPIRED)
+
+    def take_key(self, endpoint: ResumableEndpoint) -> ResumableEndpoint | None:
+        """Note the session under its key, and return the older one that had this key."""
+        key = _engine_of(endpoint).key
+        if key is None:
+            return None
+        with self._lock:
+            older = self._by_key.get(key)
+            self._by_key[key] = endpoint
+            return older
+
+    def add(self, endpoint: ResumableEndpoint, session: S) -> None:
         """Add a handshake that has begun."""
         with self._lock:
             self._handshakes[endpoint] = session
 
-    def advance(self, endpoint: SessionEndpoint) -> ServerStep | None:
+    def advance(self, endpoint: ResumableEndpoint) -> ServerStep | None:
         """Record a change of a handshake or session.
 
         Returns:
-            DECISION once the application has to decide, NOTHING once the session is established, None otherwise.
+            DECISION once the application has to decide, RESUME if another session is wanted, NOTHING once the session
+            is established, None otherwise.
         """
         with self._lock:
             return self._advance(endpoint)
 
-    def _advance(self, endpoint: SessionEndpoint) -> ServerStep | None:
+    def _advance(self, endpoint: ResumableEndpoint) -> ServerStep | None:
         session = self._handshakes.get(endpoint)
         if session is None:
             self._leave_if_ended(endpoint)
@@ -103,31 +142,35 @@ class SessionRegistry(Generic[S]):
             if engine.is_undecided and not engine.is_asked:
                 engine.is_asked = True
                 return ServerStep.DECISION
-            return None
+            return ServerStep.RESUME if engine.step is ServerStep.RESUME else None
         del self._handshakes[endpoint]
         is_established = engine.step is ServerStep.NOTHING
-        self._admission.finish_handshake(endpoint.remote_address, established=is_established)
+        self._admission.finish_handshake(endpoint.admitted_address, established=is_established)
         if is_established:
             self._sessions[weakref.ref(session, self._dropped.append)] = endpoint
+            self._by_id[engine.session_id] = endpoint
             self._leave_if_ended(endpoint)
             return ServerStep.NOTHING
         if engine.step is ServerStep.REJECTED:
             self.counters.rejected += 1
         elif engine.step is ServerStep.GAVE_WAY:
             self.counters.gave_way += 1
+        elif engine.step is ServerStep.HANDED_OVER:
+            self.counters.resumed += 1
         elif engine.step is not ServerStep.REFUSED:  # that was counted when it was refused
             self.counters.failed += 1
         return None
 
-    def _leave_if_ended(self, endpoint: SessionEndpoint) -> None:
+    def _leave_if_ended(self, endpoint: ResumableEndpoint) -> None:
         session = endpoint.session
-        if session is None or endpoint.engine.phase is not Phase.ENDED:
+        end = endpoint.engine.end
+        if session is None or end is None:
             return
         if self._sessions.pop(weakref.ref(cast("S", session)), None) is not None:
-            self._admission.leave(endpoint.remote_address)
+            self._forget(endpoint, end.reason)
 
     @property
-    def handshakes(self) -> list[SessionEndpoint]:
+    def handshakes(self) -> list[ResumableEndpoint]:
         """The handshakes that are not over, or that are over without that having been noticed yet."""
         with self._lock:
             return list(self._handshakes)
@@ -138,8 +181,14 @@ class SessionRegistry(Generic[S]):
         with self._lock:
             self._forget_dropped()
             known = [*self._handshakes.items(), *((endpoint, get()) for get, endpoint in self._sessions.items())]
-        alive = (Phase.ESTABLISHED, Phase.CLOSING)
-        return [session for endpoint, session in known if session is not None and endpoint.engine.phase in alive]
+        dead = (Phase.SETTING_UP, Phase.ENDED)
+        return [session for endpoint, session in known if session is not None and endpoint.engine.phase not in dead]
+
+    @property
+    def dropped(self) -> list[ResumableEndpoint]:
+        """The sessions that have no connection, and may get another one."""
+        with self._lock:
+            return [endpoint for endpoint in self._sessions.values() if endpoint.engine.is_behind]
 
     def abort_handshakes(self) -> None:
         """End all handshakes."""
@@ -148,5 +197,5 @@ class SessionRegistry(Generic[S]):
             endpoint.run(endpoint.act, engine.abort_handshake, EndReason.APP_GENERIC, "the server is closing")
 
 
-def _engine_of(endpoint: SessionEndpoint) -> ServerEngine:
+def _engine_of(endpoint: ResumableEndpoint) -> ServerEngine:
     return cast("ServerEngine", endpoint.engine)

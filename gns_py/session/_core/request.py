@@ -16,7 +16,7 @@ from ...errors import InvalidStateError
 from ...identity import Identity
 from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine
-from .checks import check_data, check_goodbye
+from .checks import check_data, check_goodbye, check_session_key
 from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
@@ -65,11 +65,13 @@ class SessionRequest(Uncopyable, Generic[S]):
         """True while it waits for the decision."""
         return self._engine.is_undecided
 
-    def accept(self, data: bytes = b"") -> S:
+    def accept(self, data: bytes = b"", *, key: str | None = None) -> S:
         """Accept the session.
 
         Args:
             data: Up to 64 KiB, the ``peer_data`` of the client's session.
+            key: Ends an older session with this key, with SESSION_TAKEN_OVER, as soon as this one is established: the
+                name of a player who has one session at a time, for example. Up to 255 bytes.
 
         Returns:
             This end's session, which is established when the client has confirmed. Until then messages that are sent
@@ -77,10 +79,12 @@ class SessionRequest(Uncopyable, Generic[S]):
 
         Raises:
             InvalidStateError: It was decided before, or the client has given up, or it is too late.
-            TypeError: ``data`` is not bytes.
-            ValueError: ``data`` is too long.
+            TypeError: ``data`` is not bytes, or ``key`` not a str.
+            ValueError: ``data`` or ``key`` is too long.
         """
         check_data(data)
+        check_session_key(key)
+        self._engine.key = key
         self._session_endpoint.run(self._decide, self._engine.accept, data)
         return self._session
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ... import _native
 from ..._core.checks import check_lane
 from ..._core.connection import BaseConnection
 from ..._core.sending import SendingConnection, join_buffers, split_sizes
-from ..._generated.enums import EndReason
+from ..._generated.enums import ConfigValue, EndReason
+from ...config import Config
 from ...errors import MessageDropped, MessageTooLarge, SendQueueFull
 from ..protocol.frames import MAX_MESSAGE
 from ..protocol.reasons import SessionEnd
+from ..protocol.state import Phase
 from .checks import check_key
-from .endpoint import SessionEndpoint
+from .resumable import ResumableEndpoint
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 C = TypeVar("C", bound=SendingConnection)
-E = TypeVar("E", bound=SessionEndpoint)
+E = TypeVar("E", bound=ResumableEndpoint)
 _RELIABLE = _native.SEND_FRAMED | _native.SEND_RELIABLE
 
 
@@ -59,7 +63,11 @@ class BaseSession(BaseConnection, Generic[C, E]):
 
     @property
     def connection(self) -> C:
-        """The connection under the session; not for messages."""
+        """The connection under the session, the present one or the last; not for messages.
+
+        Options, lanes and figures of the session are those of this connection. Lanes and options that were set on the
+        session are set on the next one, too.
+        """
         return cast("C", self._internal.connection)
 
     @property
@@ -78,9 +86,35 @@ class BaseSession(BaseConnection, Generic[C, E]):
         return self._internal.delivered_end()
 
     @property
+    def phase(self) -> Phase:
+        """Where the session stands."""
+        return self._internal.engine.phase
+
+    @property
     def is_established(self) -> bool:
         """True while both ends know that they have the session, and neither has said goodbye."""
         return self._internal.is_established
+
+    @property
+    def is_connected(self) -> bool:
+        """True while it has a connection. Without one it may go on, within ``resume_window``."""
+        return self._internal.engine.is_connected
+
+    @property
+    def resume_window(self) -> float:
+        """Seconds for which it outlives a lost connection, as both ends have agreed; 0: not at all."""
+        return self._internal.engine.resume_window
+
+    @property
+    def drops(self) -> int:
+        """How often it has lost its connection."""
+        return self._internal.engine.drops
+
+    @property
+    def time_dropped(self) -> float:
+        """For how many seconds in all it had no connection; the present outage counts so far."""
+        with self._internal.lock:
+            return self._internal.engine.time_dropped(time.monotonic())
 
     @property
     def dropped(self) -> tuple[int, int]:
@@ -219,6 +253,35 @@ class BaseSession(BaseConnection, Generic[C, E]):
             error.sent = len(numbers)
             raise
         return numbers
+
+    def configure_lanes(self, priorities: Sequence[int], weights: Sequence[int] | None = None) -> None:
+        """Set up this end's outgoing lanes, on this connection and those that follow. See Connection."""
+        super().configure_lanes(priorities, weights)
+        shares = [1] * len(priorities) if weights is None else list(weights)
+        self._internal.lanes = list(priorities), shares
+
+    def set_config(self, config: Config) -> None:
+        """Set options of this connection and of those that follow. See Connection."""
+        super().set_config(config)
+        self._internal.options |= config
+
+    def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
+        """Restore the inherited value of these options, on this connection and those that follow. See Connection."""
+        super().reset_config(option, *options)
+        names = {each.name.lower(): None for each in (option, *options)}
+        self._internal.options = replace(self._internal.options, **names)
+
+    def reconnect(self) -> None:
+        """Give up the connection for another one, at once, without losing a message. Only the client. Any thread.
+
+        For a phone that has changed networks, for example, and knows it before a timeout does. If an attempt is under
+        way, a pause before it is cut short.
+
+        Raises:
+            InvalidStateError: This is a server's session, or it has no ``resume_window``.
+            SessionClosed: The session has ended.
+        """
+        self._internal.reconnect()
 
     def abort(self, code: int = EndReason.APP_GENERIC, text: str = "") -> None:
         """End the session at once: nothing that is on its way arrives, and nothing is waited for. Any thread.

@@ -1,6 +1,8 @@
-"""The transport of a session: the connection under an engine."""
+"""The transport of a session: its connections, one after another, and its stream, which outlives them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from ... import _native
 from ..._core.connection import BaseConnection
@@ -12,25 +14,30 @@ _WAITED = _native.SEND_RELIABLE | _native.SEND_FRAMED | _native.SEND_WAITED
 
 
 class ConnectionTransport:
-    """Transport over a connection. Frames sent after the connection has ended are discarded."""
+    """Transport over connections. Frames sent after a connection has ended are discarded, except DATA that is kept."""
 
     def __init__(self, connection: SendingConnection) -> None:
-        self._connection = connection
-        self._connection_endpoint = BaseConnection.endpoint_of(connection)
-        self._handle = connection.handle
+        self._stream = 0
         self._sent: dict[int, int] = {}
+        self.switch(connection)
+
+    def switch(self, connection: SendingConnection) -> None:
+        """Use this connection from now on; the engine has to know."""
+        self._connection = connection
+        self._endpoint = BaseConnection.endpoint_of(connection)
+        self._handle = connection.handle
 
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         """See Transport. DATA and UNTRACKED go to Sink.on_data() from now on."""
-        _native.framing_begin(self._handle, max_message, credit_bytes, credit_messages)
+        self._stream = _native.stream_open(self._handle, max_message, credit_bytes, credit_messages)
 
     def grant(self, handled: int) -> tuple[int, int]:
         """See Transport."""
-        return _native.framing_grant(self._handle, handled)
+        return _native.stream_grant(self._stream, handled)
 
     def silence(self) -> float:
         """See Transport."""
-        heard_us = _native.framing_heard(self._handle)
+        heard_us = _native.stream_heard(self._stream)
         return 0.0 if heard_us < 0 else (_native.time_us() - heard_us) / 1e6
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
@@ -48,42 +55,74 @@ class ConnectionTransport:
             return None
         if number < 0:
             try:
-                self._connection_endpoint.raise_error(number, size=len(payload), lane=lane)
+                self._endpoint.raise_error(number, size=len(payload), lane=lane)
             except ConnectionClosed:
-                return self._sent.get(lane, 0)
+                return None
         return number
 
     def sent(self) -> dict[int, int]:
         """See Transport."""
-        numbers = _native.framing_sent(self._handle, self._connection_endpoint.lanes)
+        numbers = _native.stream_sent(self._stream, self._endpoint.lanes)
         if numbers is not None:
             self._sent = {lane: number for lane, number in enumerate(numbers) if number}
         return self._sent.copy()
 
     def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         """See Transport."""
-        _native.framing_allow(self._handle, max_message, credit_bytes, credit_messages)
+        _native.stream_allow(self._stream, max_message, credit_bytes, credit_messages)
 
     def set_hold(self, hold: Hold) -> None:
         """See Transport."""
-        _native.framing_hold(self._handle, hold)
+        _native.stream_hold(self._stream, hold)
+
+    # ---- from one connection to the next ----
+
+    def keep(self, max_bytes: int, max_messages: int) -> None:
+        """See Transport."""
+        _native.stream_keep(self._stream, max_bytes, max_messages)
+
+    def release_acked(self, handled: Mapping[int, int]) -> None:
+        """See Transport."""
+        _native.stream_acked(self._stream, handled)
+
+    def count_kept(self) -> int:
+        """See Transport."""
+        return _native.stream_kept(self._stream)[1]
+
+    def detach(self) -> None:
+        """See Transport."""
+        _native.stream_detach(self._stream)
+
+    def resume(self, handled: Mapping[int, int]) -> None:
+        """See Transport."""
+        _native.stream_resume(self._stream, self._handle, handled)
+
+    def replay(self) -> bool:
+        """See Transport."""
+        return _native.stream_replay(self._stream) == 0
+
+    def release(self) -> None:
+        """See Transport."""
+        _native.stream_close(self._stream)
+
+    # ---- the connection ----
 
     def request_room_event(self) -> None:
         """See Transport. There is room when half of the send queue is free."""
         try:
-            queue = self._connection_endpoint.send_queue()
-            self._connection_endpoint.notify_drained(queue.max_bytes // 2, queue.max_segments // 2)
+            queue = self._endpoint.send_queue()
+            self._endpoint.notify_drained(queue.max_bytes // 2, queue.max_segments // 2)
         except ConnectionClosed:
             return
 
     def outstanding(self) -> tuple[int, int]:
         """See Transport."""
         try:
-            queue = self._connection_endpoint.send_queue()
+            queue = self._endpoint.send_queue()
         except ConnectionClosed:
             return 0, 0
         return queue.bytes, queue.messages
 
     def close(self, code: int, text: str, linger: bool) -> None:
         """See Transport."""
-        self._connection_endpoint.close(code, text, linger=linger)
+        self._endpoint.close(code, text, linger=linger)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
@@ -11,10 +12,12 @@ from ...asyncio.awaitable import AwaitableContext
 from ...config import Config
 from ...errors import ConnectFailed
 from .._core.checks import check_data, check_session_config
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from ..errors import session_failed_error
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
 from ..protocol.reasons import end_of_connection
+from .dialer import LoopDialer
 from .endpoint import LoopEndpoint
 from .session import Session
 
@@ -32,6 +35,8 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         config: Options of the connection.
         session_config: Settings of the session.
         on_status_changed: See gns_py.asyncio.connect().
+        on_dropped: Called with the session, and why, when it has lost its connection and tries to get another one.
+        on_resumed: Called with the session, and the number of messages that are sent again, when it has one.
 
     Raises:
         SessionRejected: The server rejected it, with code, text and data.
@@ -56,11 +61,15 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         config: Config | None = None,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
+        on_dropped: OnDropped | None = None,
+        on_resumed: OnResumed | None = None,
     ) -> None:
         check_data(data)
         self._data = data
         self._config = check_session_config(session_config)
+        self._callbacks = OutageCallbacks(on_dropped, on_resumed)
         self._timeout = timeout
+        self._make_dialer = partial(LoopDialer, host, port, config, on_status_changed)
         self._connect = connect_transport(
             host, port, timeout=timeout, config=config, on_status_changed=on_status_changed
         )
@@ -74,9 +83,12 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         left = deadline.remaining()
         now = time.monotonic()
         ends_at = None if left is None else now + left
-        session = Session(
-            LoopEndpoint(connection, lambda transport: ClientEngine(transport, self._config, self._data, ends_at, now))
+        endpoint = LoopEndpoint(
+            connection, lambda transport: ClientEngine(transport, self._config, self._data, ends_at, now)
         )
+        endpoint.callbacks = self._callbacks
+        endpoint.dialer = self._make_dialer()
+        session = Session(endpoint)
         try:
             await session.wait_established()
         except BaseException:

@@ -15,11 +15,13 @@ from ...asyncio.mailbox import LoopMailbox
 from ...asyncio.waiters import Waiters
 from ...message import Message
 from .._core.checks import check_goodbye
-from .._core.endpoint import EngineMaker, SessionEndpoint
+from .._core.endpoint import EngineMaker
+from .._core.newcomer import Newcomer
+from .._core.resumable import ResumableEndpoint
 from ..protocol.reasons import CloseReason
 
 
-class LoopEndpoint(SessionEndpoint):
+class LoopEndpoint(ResumableEndpoint):
     """The internal end of a session of an event loop."""
 
     readers: Waiters
@@ -46,6 +48,22 @@ class LoopEndpoint(SessionEndpoint):
     def keep_alive(self) -> None:
         """See SessionEndpoint."""
         self._mailbox.keep(self)
+
+    def bring(self, newcomer: Newcomer) -> None:
+        """See ResumableEndpoint: all connections of a loop are in the same mailbox."""
+        newcomer.ask_for_mark()
+
+    def stay_reachable(self, is_waiting: bool) -> None:
+        """See ResumableEndpoint."""
+        if is_waiting:
+            self._mailbox.stay_for(self)
+        else:
+            self._mailbox.leave(self)
+
+    def abandon(self) -> None:
+        """See SessionEndpoint."""
+        super().abandon()
+        self._mailbox.leave(self)
 
     def begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
         """See SessionEndpoint."""

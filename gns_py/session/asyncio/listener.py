@@ -14,6 +14,7 @@ from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
 from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
 from .loop_listener import LoopListener, Request
 from .session import Session
@@ -86,7 +87,9 @@ class OpenSessionListener:
         limits: ConnectionLimits | None,
         session_config: SessionConfig | None,
         on_status_changed: StatusCallback | None,
+        callbacks: OutageCallbacks,
     ) -> None:
+        self._callbacks = callbacks
         self._rules = check_rules(rules)
         self._config = check_session_config(session_config)
         # Sessions own their connections: one that is dropped must not be kept by the listener.
@@ -94,7 +97,7 @@ class OpenSessionListener:
 
     async def __call__(self) -> LoopListener:
         """Open the port in the running loop, and return its listener."""
-        return LoopListener(*await self._open(), self._config, self._rules)
+        return LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
 
 
 class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a function
@@ -108,6 +111,8 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         limits: See gns_py.asyncio.listen().
         session_config: Settings of the sessions.
         on_status_changed: See gns_py.asyncio.listen().
+        on_dropped: Called with a session, and why, when it has lost its connection and may get another one.
+        on_resumed: Called with a session, and the number of messages that are sent again, when it has one.
 
     Raises:
         ListenError: See gns_py.asyncio.listen().
@@ -129,8 +134,19 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
+        on_dropped: OnDropped | None = None,
+        on_resumed: OnResumed | None = None,
     ) -> None:
-        self._open_listener = OpenSessionListener(host, port, rules, config, limits, session_config, on_status_changed)
+        self._open_listener = OpenSessionListener(
+            host,
+            port,
+            rules,
+            config,
+            limits,
+            session_config,
+            on_status_changed,
+            OutageCallbacks(on_dropped, on_resumed),
+        )
 
     async def _open(self) -> ListenSocket:
         return ListenSocket(await self._open_listener())

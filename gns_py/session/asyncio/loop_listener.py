@@ -16,6 +16,7 @@ from ...errors import ConcurrencyError, NotRunningError
 from .._core.admission import AdmissionRules
 from .._core.endpoint import EngineMaker
 from .._core.listener import SessionListener
+from .._core.outages import OutageCallbacks
 from .._core.request import SessionRequest
 from ..protocol.config import SessionConfig
 from .endpoint import LoopEndpoint
@@ -33,8 +34,9 @@ class LoopListener(SessionListener[Session]):
         requests: LoopRequests,
         config: SessionConfig,
         rules: AdmissionRules,
+        callbacks: OutageCallbacks,
     ) -> None:
-        super().__init__(listener, config, rules)
+        super().__init__(listener, config, rules, callbacks)
         mailbox = listener.mailbox
         assert isinstance(mailbox, LoopMailbox)
         self.reader = Waiters(mailbox.home, "listen socket", mailbox)
@@ -45,7 +47,7 @@ class LoopListener(SessionListener[Session]):
         """See SessionListener."""
         return Session(LoopEndpoint(connection, make_engine))
 
-    def wake(self) -> None:
+    def notify_reader(self) -> None:
         """See SessionListener."""
         self.reader.wake()
 

@@ -16,6 +16,7 @@ from ...asyncio.handlers import TaskServer
 from ...config import Config
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from .._core.request import decide, reject_failed
 from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
@@ -124,6 +125,8 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         limits: See listen().
         session_config: See listen().
         on_status_changed: See listen().
+        on_dropped: See listen().
+        on_resumed: See listen().
 
     Raises:
         ListenError: See listen().
@@ -147,13 +150,24 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
+        on_dropped: OnDropped | None = None,
+        on_resumed: OnResumed | None = None,
     ) -> None:
         check_handler(handler)
         if on_request is not None and not callable(on_request):
             raise TypeError(f"on_request must be callable, not {type(on_request).__name__}")
         self._handler = handler
         self._on_request = on_request
-        self._open_listener = OpenSessionListener(host, port, rules, config, limits, session_config, on_status_changed)
+        self._open_listener = OpenSessionListener(
+            host,
+            port,
+            rules,
+            config,
+            limits,
+            session_config,
+            on_status_changed,
+            OutageCallbacks(on_dropped, on_resumed),
+        )
 
     async def _open(self) -> Server:
         return Server(self._handler, self._on_request, await self._open_listener())

@@ -16,8 +16,8 @@ from ...errors import ConcurrencyError, ConnectionClosed
 from ...message import Message, MessageView, with_view
 from .._core.session import BaseSession
 from ..errors import SessionClosedOK, session_closed_error
-from ..protocol.engine import Phase
 from ..protocol.reasons import SessionEnd
+from ..protocol.state import Phase
 from .endpoint import LoopEndpoint
 
 
@@ -132,7 +132,7 @@ class Session(BaseSession[Connection, LoopEndpoint]):
     async def drain(self) -> None:
         """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for.
 
-        Any number of tasks can wait.
+        While the session has no connection, this waits. Any number of tasks can wait.
 
         Raises:
             SessionClosed: The session has ended.
@@ -147,16 +147,16 @@ class Session(BaseSession[Connection, LoopEndpoint]):
             await session.watchers.wait()
 
     async def ping(self) -> float:
-        """Wait for an answer of the peer's GNS, not of its program. See Connection.ping().
+        """Wait for an answer of the peer's GNS, not of its program, through outages. See Connection.ping().
 
         Raises:
             SessionClosed: The session has ended.
         """
         self._internal.watchers.check_loop()
-        try:
-            return await self.connection.ping()
-        except ConnectionClosed:
-            raise self._internal.closed_error() from None
+        while True:
+            with contextlib.suppress(ConnectionClosed):
+                return await self.connection.ping()
+            await self.wait_resumed()
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> Awaitable[bytes]:
         """Say goodbye, after everything that was sent. Any thread.
@@ -203,6 +203,18 @@ class Session(BaseSession[Connection, LoopEndpoint]):
             await self._internal.watchers.wait()
         if not self._internal.engine.was_established:
             raise self._internal.failed_error()
+
+    async def wait_resumed(self) -> None:
+        """Wait until the session has a connection, if it has lost it.
+
+        Raises:
+            SessionClosed: The session has ended.
+        """
+        self._internal.watchers.check_loop()
+        while not self._internal.has_connection:
+            if self._internal.has_ended:
+                raise self._internal.closed_error()
+            await self._internal.watchers.wait()
 
     async def __aenter__(self) -> Session:
         return self

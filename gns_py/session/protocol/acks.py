@@ -21,14 +21,18 @@ class Acknowledger:
         """The number of messages for which the peer has had credit."""
         return self._granted[1]
 
-    def take_due(self, *, asked: bool = False) -> Ack | None:
-        """Return the ACK that is due, or, if the peer has asked, one that says something new. It has to be sent."""
+    def report(self) -> Ack:
+        """Return everything that this end has handled and grants, for a new connection. It has to be sent."""
         inbox = self._inbox
         due, handled = inbox.acks_due, inbox.handled.copy()
-        if due != inbox.acks_sent:
-            self._granted = self._transport.grant(due)
-        elif not asked or handled == self._acked:
-            return None
+        self._granted = self._transport.grant(due)
         self._acked = handled
         inbox.acks_sent = due
         return Ack(handled, *self._granted)
+
+    def take_due(self, *, asked: bool = False) -> Ack | None:
+        """Return the ACK that is due, or, if the peer has asked, one that says something new. It has to be sent."""
+        inbox = self._inbox
+        if inbox.acks_due != inbox.acks_sent or (asked and inbox.handled != self._acked):
+            return self.report()
+        return None

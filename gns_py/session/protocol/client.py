@@ -6,15 +6,35 @@ from math import inf
 
 from ...end import ClosedBy
 from .config import SessionConfig
-from .engine import Engine, Phase
 from .fields import FrameError
-from .frames import FIRST_EPOCH, VERSION, Confirm, Frame, GoAway, Hello, Ready, Reject, ResumeFailed, Welcome, decode
-from .reasons import CloseReason, SessionEnd, reason_of, truncate_text
+from .frames import (
+    FIRST_EPOCH,
+    VERSION,
+    Ack,
+    Capabilities,
+    Confirm,
+    Frame,
+    GoAway,
+    Hello,
+    Ready,
+    Reject,
+    Resume,
+    Resumed,
+    ResumeFailed,
+    Welcome,
+    decode,
+)
+from .reasons import CloseReason, SessionEnd, connection_end_text, reason_of, truncate_text
+from .resuming import ResumableEngine
+from .state import Phase
 from .transport import Transport
 from .violation import Violation
 
+# Seconds from a new connection to the server's answer; then another one is tried.
+_ANSWER_TIMEOUT = 5.0
 
-class ClientEngine(Engine):
+
+class ClientEngine(ResumableEngine):
     """The end that has connected."""
 
     is_client = True
@@ -25,15 +45,17 @@ class ClientEngine(Engine):
         super().__init__(transport, config, now)
         self._setup_deadline = inf if deadline is None else deadline
         self._welcome: Welcome | None = None
+        self._epoch = FIRST_EPOCH
+        self._token = b""
         self.queue_frame(
             Hello(
                 min_version=VERSION,
                 max_version=VERSION,
-                capabilities=0,
+                capabilities=Capabilities.RESUME if config.resume_window_ms else 0,
                 max_message=config.max_message,
                 credit_bytes=config.credit_bytes,
                 credit_messages=config.credit_messages,
-                resume_window_ms=0,
+                resume_window_ms=config.resume_window_ms,
                 ping_timeout_ms=config.ping_timeout_ms,
                 data=data,
             )
@@ -55,6 +77,8 @@ class ClientEngine(Engine):
             raise Violation("the server does not speak the session protocol", CloseReason.PROTOCOL_ERROR)
 
     def _on_setup_frame(self, frame: Frame) -> bool:
+        if self.phase is Phase.RESUMING:
+            return self._on_resuming_frame(frame)
         if self.phase is not Phase.SETTING_UP:
             return False
         if isinstance(frame, Reject) and self._welcome is None:
@@ -71,17 +95,82 @@ class ClientEngine(Engine):
         return True
 
     def _on_welcome(self, welcome: Welcome) -> None:
-        if welcome.version != VERSION or welcome.capabilities or welcome.token or welcome.epoch != FIRST_EPOCH:
+        can_resume = bool(welcome.capabilities)
+        if (
+            welcome.version != VERSION
+            or welcome.epoch != FIRST_EPOCH
+            or (can_resume, can_resume) != (welcome.token != b"", welcome.resume_window_ms > 0)
+            or welcome.resume_window_ms > self.config.resume_window_ms
+        ):
             raise Violation("the server has accepted what was not offered")
         self._welcome = welcome
+        self._token = welcome.token
+        self._keep_for_resuming(welcome.resume_window_ms)
         self.outbox.limit(welcome.max_message)
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
         self.queue_frame(Confirm(welcome.epoch))
 
     def _accepts_data(self) -> bool:
-        return self._welcome is not None
+        return self._welcome is not None and self.phase is not Phase.RESUMING
+
+    # ---- resuming ----
+
+    def reconnect(self, now: float) -> bool:
+        """Give up the connection for another one, and return whether the session can go on there."""
+        if not self.can_resume:
+            return False
+        self._now = now
+        if self.phase is not Phase.DROPPED:
+            reason = CloseReason.CONNECTION_LOST
+            text = "given up for another connection"
+            self._drop(SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, text, is_confirmed=False))
+        return True
+
+    def attempt_failed(self, end: SessionEnd, now: float) -> None:
+        """Take the failure of an attempt to get a new connection. The session ends if another one would fail, too."""
+        if self.phase is Phase.DROPPED and not end.can_retry:
+            self._now = now
+            self._on_connection_end(end)
+
+    def _begin_resuming(self, report: Ack) -> None:
+        self._setup_deadline = self._now + _ANSWER_TIMEOUT
+        self.queue_frame(
+            Resume(
+                min_version=VERSION,
+                max_version=VERSION,
+                capabilities=Capabilities.RESUME,
+                session_id=self.session_id,
+                epoch=self._epoch,
+                token=self._token,
+                handled=report.handled,
+                credit_bytes=report.credit_bytes,
+                credit_messages=report.credit_messages,
+            )
+        )
+
+    def _on_resuming_frame(self, frame: Frame) -> bool:
+        if isinstance(frame, Resumed):
+            if frame.epoch <= self._epoch or not frame.token:
+                raise Violation("the server has resumed another epoch")
+            self._take_report(Ack(frame.handled, frame.credit_bytes, frame.credit_messages))
+            self._epoch, self._token = frame.epoch, frame.token
+            self.queue_frame(Confirm(frame.epoch))
+            self._go_on()
+        elif isinstance(frame, ResumeFailed):
+            reason = reason_of(frame.reason)
+            end = SessionEnd(ClosedBy.PEER, reason, reason.native_code, frame.text, is_confirmed=False)
+            self._abort_with(
+                end, reason.native_code, connection_end_text(0, "the session was not resumed"), linger=False
+            )
+        else:
+            raise Violation(f"{type(frame).__name__} arrived instead of an answer to Resume")
+        return True
 
     def _on_setup_timeout(self) -> None:
+        if self.phase is Phase.RESUMING:
+            reason, text = CloseReason.CONNECTION_LOST, "no answer to RESUME"
+            self._give_up_connection(SessionEnd(ClosedBy.PROBLEM, reason, reason.native_code, text, is_confirmed=False))
+            return
         text = "no answer to HELLO" if self._welcome is None else "no answer to CONFIRM"
         self._abort(ClosedBy.PROBLEM, CloseReason.ABORTED, None, f"the server was too slow: {text}")
 

@@ -9,10 +9,9 @@ Two rules:
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from dataclasses import replace
-from enum import Enum
 from math import inf
 
 from ..._generated.enums import EndReason
@@ -23,48 +22,27 @@ from .acks import Acknowledger
 from .closing import ClosingStatus, ClosingTimer
 from .config import SessionConfig
 from .fields import FrameError
-from .frames import Ack, Bye, ByeAck, Data, Frame, GoAway, Keyed, Ping, Pong, Untracked, decode
-from .goodbye import GoodbyeExchange
+from .frames import Ack, Bye, ByeAck, Data, Frame, Keyed, Ping, Pong, Untracked, decode
 from .inbox import Inbox
 from .keep_alive import KeepAlive
 from .outbox import Outbox
 from .reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection, truncate_text
+from .state import Phase, SessionState
 from .transport import Transport
 from .violation import FrameBudget, Violation, check_keyed, check_lane
 
 
-class Phase(Enum):
-    """Where a session stands."""
-
-    SETTING_UP = "being set up"
-    ESTABLISHED = "established"
-    CLOSING = "closing"
-    ENDED = "ended"
-
-
-class Engine(ABC):
+class Engine(SessionState):
     """The base of both ends. Times are seconds of any clock that never goes back."""
 
-    is_client: bool
-
     def __init__(self, transport: Transport, config: SessionConfig, now: float) -> None:
+        super().__init__(Inbox(config.unreliable_queue, config.unreliable_queue_bytes))
         self.transport = transport
         self.config = config
-        self.phase = Phase.SETTING_UP
-        self.end: SessionEnd | None = None
-        """Why the session ended; None while it lives."""
-        self.rejected = False
-        """True if the server has said that it does not want the session."""
-        self.was_established = False
-        """True if both ends had the session, however it has ended since."""
-        self.going_away: GoAway | None = None
-        """The server's announcement that it will shut down."""
         self.inspects_data = True
         """True while messages must go through receive_data(): until established, and from the first goodbye on."""
-        self.inbox = Inbox(config.unreliable_queue, config.unreliable_queue_bytes)
         self.outbox = Outbox(transport, config)
         self.keep_alive = KeepAlive(now)
-        self.goodbyes = GoodbyeExchange(is_client=self.is_client)
         self._acks = Acknowledger(self.inbox, transport, config.credit_bytes, config.credit_messages)
         self._closing = ClosingTimer(config.close_timeout)
         self._frame_budget = FrameBudget(now)
@@ -78,7 +56,7 @@ class Engine(ABC):
 
     def receive(self, message: Message, now: float) -> None:
         """Take a frame that the transport has left to the engine."""
-        if self.phase is Phase.ENDED:
+        if self.phase in (Phase.DROPPED, Phase.ENDED):  # it is of the connection that is given up
             return
         self._now = now
         self.keep_alive.note_sign(now)
@@ -116,8 +94,11 @@ class Engine(ABC):
         if self.phase is Phase.ENDED:
             return
         self._now = now
+        self._on_connection_end(end_of_connection(end, is_client=self.is_client))
+
+    def _on_connection_end(self, end: SessionEnd) -> None:
         undelivered = 0 if self.goodbyes.is_confirmed else self.outbox.unacked
-        self._finish(replace(end_of_connection(end, is_client=self.is_client), undelivered=undelivered))
+        self._finish(replace(end, undelivered=undelivered))
 
     def fail(self, text: str, now: float) -> None:
         """End the session because this end cannot handle something. Raises nothing."""
@@ -144,14 +125,16 @@ class Engine(ABC):
         elif self._is_closing_over():
             self._give_up_closing()
         elif is_pinging and keep_alive.is_lost(now):
-            text = "the peer's program does not answer"
-            self._abort(ClosedBy.PROBLEM, CloseReason.CLIENT_UNRESPONSIVE, None, text)
+            self._on_silence("the peer's program does not answer")
         else:
             if is_pinging and keep_alive.is_ping_due(now):
                 self.queue_frame(keep_alive.ping())
             if now >= self._closing.answer_at:
                 self._say_goodbye(Bye(CloseReason.ABORTED, EndReason.APP_GENERIC, "", {}, b""))
             self._progress()
+
+    def _on_silence(self, text: str) -> None:
+        self._abort(ClosedBy.PROBLEM, CloseReason.CLIENT_UNRESPONSIVE, None, text)
 
     @property
     def next_tick(self) -> float:
@@ -178,7 +161,8 @@ class Engine(ABC):
     def acknowledge(self, now: float) -> None:
         """Send the ACK that is due after the application has taken a message (``Inbox.is_ack_due``)."""
         self._now = now
-        self._acknowledge()
+        if self.is_connected:
+            self._acknowledge()
         self._progress()
 
     def close(self, reason: CloseReason, code: int, text: str, data: bytes, now: float) -> None:
@@ -206,42 +190,6 @@ class Engine(ABC):
         self._now = now
         self._is_read = False
         self._abort(ClosedBy.LOCAL, CloseReason.ABORTED, code, text)
-
-    # ---- what the application may know ----
-
-    @property
-    @abstractmethod
-    def session_id(self) -> bytes:
-        """16 bytes, chosen by the server."""
-
-    @property
-    @abstractmethod
-    def peer_data(self) -> bytes:
-        """The data that the other application gave in the handshake."""
-
-    @property
-    def may_send(self) -> bool:
-        """True while messages may be sent, or wait until they may."""
-        return self.goodbyes.ours is None and self.phase is not Phase.ENDED
-
-    @property
-    def delivered_end(self) -> SessionEnd | None:
-        """The end, once the application has taken all messages before it."""
-        if self.end is not None:
-            return self.end
-        goodbye = self.goodbyes.theirs
-        if goodbye is None or len(self.inbox) or self.inbox.handled != goodbye.last:
-            return None
-        return self.goodbyes.agreed_end
-
-    @property
-    def expected_end(self) -> SessionEnd | None:
-        """The end as far as it is known, whatever the application still has to take before it."""
-        return self.goodbyes.expected_end if self.end is None else self.end
-
-    def has_delivered(self, end: SessionEnd) -> bool:
-        """Return whether the application has seen this end, which may since have turned out to be another."""
-        return end in (self.expected_end, self.goodbyes.agreed_end)
 
     # ---- what differs between the ends ----
 
@@ -291,13 +239,13 @@ class Engine(ABC):
             raise Violation(f"{name} arrived unreliably, or on lane {message.lane}")
         if self._on_setup_frame(frame):
             return
-        if self.phase is Phase.SETTING_UP:
+        if not self.is_connected:
             raise Violation(f"{name} arrived before the session was established")
         if isinstance(frame, Ack):
             self._on_ack(frame)
         elif isinstance(frame, Pong):
             self.keep_alive.take_pong(frame)
-        elif self.goodbyes.theirs is not None:
+        elif self.goodbyes.has_arrived:
             raise Violation(f"{name} arrived after the goodbye")
         elif isinstance(frame, Ping):
             self._frame_budget.spend(self._now)
@@ -335,7 +283,8 @@ class Engine(ABC):
 
     def _progress(self) -> None:
         """Do all that can be done now."""
-        if self.phase is Phase.ENDED:
+        if not self.is_connected:
+            self._flush()
             return
         if not self._is_read:
             # The application has stopped reading: what arrives counts as handled, so that the peer gets to its end.
@@ -343,7 +292,7 @@ class Engine(ABC):
             self._acknowledge()
         self._flush()
         goodbyes = self.goodbyes
-        if goodbyes.ours is None or self._control or not self.outbox.is_empty:
+        if goodbyes.ours is None or self._control or not self._catch_up() or not self.outbox.is_empty:
             return
         if not goodbyes.is_said:
             self.queue_frame(goodbyes.say(self.transport.sent()))
@@ -357,7 +306,13 @@ class Engine(ABC):
         if goodbyes.is_confirmed and not self._control and end is not None:
             self._abort_with(end, end.code, truncate_text(end.text), linger=True)
 
+    def _catch_up(self) -> bool:
+        """Send what must go before the outbox, and return whether all of that is on its way."""
+        return self.is_connected
+
     def _flush(self) -> None:
+        if self.phase in (Phase.DROPPED, Phase.ENDED):
+            return
         try:
             while self._control:
                 self.transport.send(self._control[0], 0, True, False)
@@ -365,7 +320,7 @@ class Engine(ABC):
         except SendQueueFull:
             self.transport.request_room_event()
             return
-        if self.phase is not Phase.SETTING_UP:
+        if self._catch_up():
             try:
                 self.outbox.flush()
             except MessageTooLarge as error:  # send_buffer_size was lowered after the message was taken
@@ -387,8 +342,9 @@ class Engine(ABC):
     # ---- closing ----
 
     def _say_goodbye(self, goodbye: Bye) -> None:
-        self.phase = Phase.CLOSING
         self.goodbyes.ours = goodbye
+        if self.is_connected:
+            self.phase = Phase.CLOSING
         self.inspects_data = True
         self.outbox.close()
         self._closing.start(self._now, self.outbox.backlog_bytes, self._measure_progress())
@@ -404,7 +360,8 @@ class Engine(ABC):
 
     def _is_closing_over(self) -> bool:
         status = self._closing.check(self._now, self._measure_progress)
-        if status is ClosingStatus.STALLED and not self.goodbyes.is_said and not self.keep_alive.is_waiting:
+        is_asking = self.keep_alive.is_waiting or not self.is_connected
+        if status is ClosingStatus.STALLED and not self.goodbyes.is_said and not is_asking:
             # Messages wait for credit: the answer reports how far the peer has read.
             self.queue_frame(self.keep_alive.ping())
         return status is ClosingStatus.OVER
@@ -420,7 +377,9 @@ class Engine(ABC):
         self._abort(ClosedBy.LOCAL, CloseReason.ABORTED, end.code, text, linger=True)
 
     def _count_undelivered(self) -> int:
-        return 0 if self.goodbyes.is_confirmed else self.outbox.count_undelivered()
+        if self.goodbyes.is_confirmed:
+            return 0
+        return self.outbox.count_undelivered() if self.is_connected else self.outbox.unacked
 
     # ---- the end ----
 
@@ -444,5 +403,6 @@ class Engine(ABC):
         self.end = end
         self._control.clear()
         self.outbox.clear()
+        self.transport.release()
         if not self._is_read:
             self.inbox.clear()

@@ -22,27 +22,34 @@ class GoodbyeExchange:
         self.ours: Bye | None = None
         """This end's goodbye, without its ``last``, which is known when it is said."""
         self.theirs: Bye | ByeAck | None = None
+        self.has_arrived = False
+        """True once the peer's goodbye has arrived on the present connection."""
         self.is_said = False
         """True once this end's goodbye is on its way."""
-        self._was_first = False  # it was a BYE, not the answer to one
+        self._was_first: bool | None = None  # it was a BYE, not the answer to one; None: not said yet
         self.has_confirmed = False
         """True once this end has told the peer that everything up to its goodbye has arrived."""
         self.is_confirmed = False
         """True once the peer has confirmed this end's goodbye in the same way."""
 
+    def begin_again(self) -> None:
+        """Say on a new connection what was said before: the peer may not have it."""
+        self.has_arrived = self.is_said = self.has_confirmed = False
+
     def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
         """Return this end's goodbye as a frame, which has to be sent."""
         assert self.ours is not None
         self.is_said = True
-        self._was_first = self.theirs is None
+        if self._was_first is None:
+            self._was_first = self.theirs is None
         return replace(self.ours, last=last) if self._was_first else ByeAck(last, self.ours.data)
 
     def may_be_theirs(self, frame: Frame) -> bool:
         """Return whether this frame can be the peer's goodbye."""
-        return isinstance(frame, Bye) or (isinstance(frame, ByeAck) and self._was_first)
+        return isinstance(frame, Bye) or (isinstance(frame, ByeAck) and self._was_first is True)
 
     def take(self, goodbye: Bye | ByeAck, received: Mapping[int, int], granted: int) -> None:
-        """Take the peer's goodbye.
+        """Take the peer's goodbye. On a new connection it may say it again.
 
         Args:
             goodbye: The frame.
@@ -52,6 +59,11 @@ class GoodbyeExchange:
         Raises:
             Violation: The goodbye contradicts these numbers.
         """
+        self.has_arrived = True
+        if self.theirs is not None:
+            if goodbye != self.theirs:
+                raise Violation("the goodbye is not the one that was said before")
+            return
         for lane, number in received.items():
             if number > goodbye.last.get(lane, 0):
                 raise Violation(

@@ -20,6 +20,11 @@ class KeepAlive:
         self._heard_at = now
         self._number = 0
 
+    def restart(self, now: float) -> None:
+        """Begin anew, on a new connection."""
+        self.is_waiting = False
+        self._heard_at = now
+
     def note_sign(self, at: float) -> None:
         """Note when the peer was last heard."""
         self._heard_at = max(self._heard_at, at)

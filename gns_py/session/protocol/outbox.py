@@ -25,6 +25,7 @@ class Outbox:
         self._max_message = 0
         self._is_open = False
         self._is_closed = False
+        self._is_suspended = False
         self._credit_bytes = 0
         self._credit_messages = 0
         self._waiting: deque[tuple[bytes, int, bool, int]] = deque()  # payload, lane, nagle, number
@@ -47,6 +48,20 @@ class Outbox:
         """Begin to send, within the peer's first credit. Before this everything waits."""
         self._is_open = True
         self._allow(credit_bytes, credit_messages)
+
+    def suspend(self) -> None:
+        """Send nothing until resume(): the connection is lost. Unreliable messages without a key are dropped."""
+        self._is_open = False
+        self._is_suspended = True
+        self._is_full_below = False
+        for name in [name for name in self._unreliable if isinstance(name, int)]:
+            self._unreliable_bytes -= len(self._unreliable.pop(name)[0])
+            self.dropped += 1
+
+    def resume(self) -> None:
+        """Send again: a new connection has everything that was sent on the one before."""
+        self._is_open = True
+        self._is_suspended = False
 
     def close(self) -> None:
         """Send only what waits from now on."""
@@ -118,6 +133,9 @@ class Outbox:
         Raises:
             MessageTooLarge: The message never fits into the connection's send buffer.
         """
+        if self._is_suspended and key is None:
+            self.dropped += 1
+            return 0
         message = (Untracked(payload) if key is None else Keyed(key, payload)).encode()
         if self._is_open and not self._unreliable:
             try:
@@ -159,6 +177,8 @@ class Outbox:
             raise Violation("the credit fell")
         has_advanced = self._acked != ack.handled
         self._acked = dict(ack.handled)
+        if has_advanced:
+            self._transport.release_acked(ack.handled)
         self._allow(ack.credit_bytes, ack.credit_messages)
         return has_advanced
 

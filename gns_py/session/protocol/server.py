@@ -10,9 +10,25 @@ from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from ...errors import InvalidStateError
 from .config import SessionConfig
-from .engine import Engine, Phase
-from .frames import FIRST_EPOCH, VERSION, Confirm, Frame, Hello, Ready, Reject, Resume, ResumeFailed, Welcome
+from .frames import (
+    FIRST_EPOCH,
+    VERSION,
+    Ack,
+    Capabilities,
+    Confirm,
+    Frame,
+    Hello,
+    Ready,
+    Reject,
+    Resume,
+    Resumed,
+    ResumeFailed,
+    Welcome,
+)
 from .reasons import CloseReason, SessionEnd, reason_of, truncate_text
+from .resuming import ResumableEngine
+from .state import Phase
+from .tokens import Tokens
 from .transport import Transport
 from .violation import Violation
 
@@ -21,16 +37,18 @@ class ServerStep(Enum):
     """The event that a server waits for, or how its handshake ended."""
 
     HELLO = auto()
+    RESUME = auto()
     DECISION = auto()
     CONFIRM = auto()
     NOTHING = auto()
     REJECTED = auto()
     GAVE_WAY = auto()
     REFUSED = auto()
+    HANDED_OVER = auto()
 
 
-class ServerEngine(Engine):
-    """The end that listens.
+class ServerEngine(ResumableEngine):
+    """The end that listens. It begins with a handshake, for a session of its own or for one that is to be resumed.
 
     Args:
         transport: Carries the frames.
@@ -53,9 +71,15 @@ class ServerEngine(Engine):
         self._setup_deadline = now + config.hello_timeout
         self.step = ServerStep.HELLO
         self.hello: Hello | None = None
+        self._window_ms = 0
+        self.key: str | None = None
+        """Another session with this key ends this one."""
         self.is_asked = False
         """True once the application has the request."""
+        self.resume: Resume | None = None
+        """The client's wish to resume another session on this connection."""
         self._session_id = secrets.token_bytes(16)
+        self._tokens = Tokens()
 
     @property
     def session_id(self) -> bytes:
@@ -99,20 +123,23 @@ class ServerEngine(Engine):
         if not self.is_undecided or hello is None:
             raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
         config = self.config
+        window_ms = min(config.resume_window_ms, hello.resume_window_ms)
+        can_resume = hello.capabilities & Capabilities.RESUME and window_ms > 0
         welcome = Welcome(
             version=VERSION,
-            capabilities=0,
+            capabilities=Capabilities.RESUME if can_resume else 0,
             session_id=self._session_id,
             epoch=FIRST_EPOCH,
-            token=b"",
+            token=self._tokens.newest if can_resume else b"",
             max_message=config.max_message,
             credit_bytes=config.credit_bytes,
             credit_messages=config.credit_messages,
-            resume_window_ms=0,
+            resume_window_ms=window_ms if can_resume else 0,
             ping_timeout_ms=config.agreed_ping_timeout_ms(hello.ping_timeout_ms),
             data=data,
         )
         self.queue_frame(welcome)
+        self._window_ms = welcome.resume_window_ms
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
         self._wait_for(ServerStep.CONFIRM, now + config.hello_timeout)
         self.flush(now)
@@ -142,12 +169,15 @@ class ServerEngine(Engine):
             raise Violation("this is a server of gns_py sessions: say HELLO first", CloseReason.PROTOCOL_ERROR)
 
     def _on_setup_frame(self, frame: Frame) -> bool:
+        if self.phase is Phase.RESUMING:
+            return self._on_resuming_frame(frame)
         if self.phase is not Phase.SETTING_UP:
             return False
         if self.step is ServerStep.HELLO and isinstance(frame, Hello):
             self._on_hello(frame)
-        elif self.step is ServerStep.HELLO and isinstance(frame, Resume):
-            self.queue_frame(ResumeFailed(CloseReason.SESSION_EXPIRED, "this server does not resume sessions"))
+        elif self.step is ServerStep.HELLO and isinstance(frame, Resume) and self.resume is None:
+            self.resume = frame
+            self.step = ServerStep.RESUME
         elif (
             self.step is ServerStep.CONFIRM
             and isinstance(frame, Confirm)
@@ -176,12 +206,83 @@ class ServerEngine(Engine):
             return
         self.queue_frame(Ready(FIRST_EPOCH))
         self.step = ServerStep.NOTHING
+        self._keep_for_resuming(self._window_ms)
         self._establish(hello.credit_bytes, hello.credit_messages)
 
     def _accepts_data(self) -> bool:
         return self.phase is not Phase.SETTING_UP
 
+    # ---- resuming ----
+
+    def hand_over(self, now: float) -> None:
+        """End this handshake: another session has its connection from now on."""
+        self._now = now
+        self.step = ServerStep.HANDED_OVER
+        reason = CloseReason.SESSION_TAKEN_OVER
+        self._finish(SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, "resumed", is_confirmed=False))
+
+    def refuse_resume(self, reason: CloseReason, text: str, now: float) -> None:
+        """Say that no session is resumed on this connection. The client may say HELLO instead, once."""
+        if self.step is ServerStep.RESUME and self.phase is Phase.SETTING_UP:
+            self.step = ServerStep.HELLO
+            self.queue_frame(ResumeFailed(reason, text))
+            self.flush(now)
+
+    def claim(self, resume: Resume, now: float) -> tuple[CloseReason, str] | None:
+        """Give up the present connection, if there is one, for that of a client which wants to resume this session.
+
+        Returns:
+            None if the client may: connected() has to follow once its connection is there. Otherwise why not.
+        """
+        if not self.can_resume:
+            return CloseReason.SESSION_EXPIRED, "this session cannot be resumed"
+        if not resume.min_version <= VERSION <= resume.max_version:
+            return CloseReason.VERSION_MISMATCH, f"this server speaks version {VERSION} of the session protocol"
+        if not self._tokens.accept(resume.epoch, resume.token):
+            return CloseReason.AUTHENTICATION_FAILED, "the token is not the session's"
+        self._now = now
+        if self.phase is not Phase.DROPPED:
+            reason, text = CloseReason.SESSION_TAKEN_OVER, "the client has another connection"
+            self._drop(SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, text, is_confirmed=False))
+        try:
+            self._take_report(Ack(resume.handled, resume.credit_bytes, resume.credit_messages))
+        except Violation as violation:
+            self._on_violation(violation)
+            return violation.reason, violation.text
+        return None
+
+    def make_way(self, text: str, now: float) -> None:
+        """End the session at once, for a newer one with the same key."""
+        if self.phase is not Phase.ENDED:
+            self._now = now
+            self._abort(ClosedBy.LOCAL, CloseReason.SESSION_TAKEN_OVER, None, text)
+
+    def give_up_waiting(self, now: float) -> None:
+        """End the session if it waits for another connection: none can come any longer."""
+        if self.is_behind and self.phase is not Phase.ENDED:
+            self._now = now
+            self._abort(ClosedBy.LOCAL, CloseReason.SERVER_SHUTTING_DOWN, None, "the server was closed")
+
+    def _begin_resuming(self, report: Ack) -> None:
+        self._setup_deadline = self._now + self.config.hello_timeout
+        self._tokens.renew()
+        tokens = self._tokens
+        self.queue_frame(
+            Resumed(tokens.epoch, tokens.newest, report.handled, report.credit_bytes, report.credit_messages)
+        )
+
+    def _on_resuming_frame(self, frame: Frame) -> bool:
+        if not isinstance(frame, Confirm) or frame.epoch != self._tokens.epoch:
+            raise Violation(f"{type(frame).__name__} arrived instead of the epoch's Confirm")
+        self._tokens.confirm()
+        self._go_on()
+        return True
+
     def _on_setup_timeout(self) -> None:
+        if self.phase is Phase.RESUMING:
+            reason, text = CloseReason.CONNECTION_LOST, "the client has not confirmed the new epoch"
+            self._give_up_connection(SessionEnd(ClosedBy.PROBLEM, reason, reason.native_code, text, is_confirmed=False))
+            return
         if self.step is ServerStep.DECISION:
             text = "the server did not decide in time"
             self._reject(Reject(CloseReason.REJECTED, EndReason.APP_GENERIC, text, b""))

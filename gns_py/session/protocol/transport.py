@@ -1,7 +1,8 @@
-"""The carrier of a session's frames: the connection under an engine, as the engine sees it."""
+"""The carrier of a session's frames: the connections under an engine, as the engine sees them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Protocol
 
@@ -15,9 +16,10 @@ class Hold(IntEnum):
 
 
 class Transport(Protocol):
-    """A connection, as far as an engine and its queues need it.
+    """The session's connection, as far as an engine and its queues need it: one after another.
 
-    The transport numbers DATA, keeps to the peer's credit, and unpacks DATA and UNTRACKED that arrive.
+    The transport numbers DATA, keeps to the peer's credit, and unpacks DATA and UNTRACKED that arrive. It keeps DATA
+    for the next connection.
     """
 
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
@@ -32,7 +34,7 @@ class Transport(Protocol):
         """
 
     def send_data(self, payload: bytes, lane: int, nagle: bool) -> int | None:
-        """Send DATA and return its sequence number, or None without credit.
+        """Send DATA and return its sequence number, or None without credit, or without a connection.
 
         Raises:
             SendQueueFull: The connection has no room.
@@ -56,6 +58,30 @@ class Transport(Protocol):
 
     def silence(self) -> float:
         """Return the seconds since the last message arrived."""
+
+    def keep(self, max_bytes: int, max_messages: int) -> None:
+        """Keep all DATA from now on until release_acked(). Beyond these bounds send_data() sends none."""
+
+    def release_acked(self, handled: Mapping[int, int]) -> None:
+        """Release the DATA that the peer has handled, up to these numbers of lanes."""
+
+    def count_kept(self) -> int:
+        """Return how many DATA are kept."""
+
+    def detach(self) -> None:
+        """Give up the connection: neither frames nor DATA are sent. It is not closed."""
+
+    def resume(self, handled: Mapping[int, int]) -> None:
+        """Go on, on the new connection: the peer sends everything again that is not handled, and may begin at once.
+
+        DATA and UNTRACKED wait until replay() has sent everything.
+        """
+
+    def replay(self) -> bool:
+        """Send the DATA that are kept again, as far as there is room; return True once that is done."""
+
+    def release(self) -> None:
+        """Forget the session, which has ended."""
 
     def request_room_event(self) -> None:
         """Ask for a call of ``Engine.flush()`` as soon as there is room for what ``send()`` has refused."""

@@ -10,10 +10,12 @@ from ...config import Config
 from ...errors import ConnectFailed
 from ...sync import connect as connect_transport
 from .._core.checks import check_data, check_session_config
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from ..errors import session_failed_error
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
 from ..protocol.reasons import end_of_connection
+from .dialer import ThreadDialer
 from .endpoint import ThreadEndpoint
 from .session import Session
 
@@ -27,6 +29,8 @@ def connect(
     config: Config | None = None,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
+    on_dropped: OnDropped | None = None,
+    on_resumed: OnResumed | None = None,
 ) -> Session:
     """Ask a server for a session and return it, which is also a context manager.
 
@@ -40,6 +44,10 @@ def connect(
         config: Options of the connection.
         session_config: Settings of the session.
         on_status_changed: See gns_py.sync.connect().
+        on_dropped: Called with the session, and why, when it has lost its connection and tries to get another one. It
+            runs in the thread that reads the session, or in one of gns_py's own.
+        on_resumed: Called with the session, and the number of messages that are sent again, when it has one. See
+            on_dropped.
 
     Raises:
         SessionRejected: The server rejected it, with code, text and data.
@@ -55,6 +63,7 @@ def connect(
     """
     check_data(data)
     settings = check_session_config(session_config)
+    callbacks = OutageCallbacks(on_dropped, on_resumed)
     deadline = Deadline(timeout)
     try:
         connection = connect_transport(host, port, timeout=timeout, config=config, on_status_changed=on_status_changed)
@@ -63,9 +72,10 @@ def connect(
     left = deadline.remaining()
     now = time.monotonic()
     ends_at = None if left is None else now + left
-    session = Session(
-        ThreadEndpoint(connection, lambda transport: ClientEngine(transport, settings, data, ends_at, now))
-    )
+    endpoint = ThreadEndpoint(connection, lambda transport: ClientEngine(transport, settings, data, ends_at, now))
+    endpoint.callbacks = callbacks
+    endpoint.dialer = ThreadDialer(host, port, config, on_status_changed)
+    session = Session(endpoint)
     try:
         session.wait_established()
     except BaseException:

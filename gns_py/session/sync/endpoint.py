@@ -7,20 +7,23 @@ import threading
 import time
 from collections.abc import Callable
 from math import inf
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ..._core.deadline import Deadline
+from ..._core.mailbox import Mailbox
 from ..._core.sending import SendingConnection
 from ..._core.waiting import SIGNAL_SLICE
 from ...errors import ConcurrencyError, GNSError, NotRunningError
 from ...message import Message
-from .._core.endpoint import EngineMaker, SessionEndpoint
+from .._core.endpoint import EngineMaker
+from .._core.newcomer import Newcomer
+from .._core.resumable import ResumableEndpoint
 from ..errors import session_closed_error
+from ..protocol.state import Phase
 from .shield import shield
 from .ticker import ticker
 
 T = TypeVar("T")
-Look = Callable[[Deadline, Callable[[], object]], None]
 
 # How often a thread that waits while another one reads checks its condition again; changes wake it at once.
 _LOOK = 0.1
@@ -28,19 +31,33 @@ _LOOK = 0.1
 _LONG = 1.0
 
 
-class ThreadEndpoint(SessionEndpoint):
+class Lookable(Protocol):
+    """A listener, whose mailbox has the events of handshakes."""
+
+    mailbox: Mailbox
+
+    def look(self, deadline: Deadline, is_enough: Callable[[], object]) -> None:
+        """Wait for something to arrive there, and deal with it. See ThreadListener."""
+
+    def wake(self) -> None:
+        """Have the thread that looks return."""
+
+
+class ThreadEndpoint(ResumableEndpoint):
     """The internal end of a session of threads. One thread reads at a time; others can wait meanwhile."""
 
     readers: int
 
-    def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
+    def __init__(
+        self, connection: SendingConnection, make_engine: EngineMaker, listener: Lookable | None = None
+    ) -> None:
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self.lock)
         self.readers = 0  # threads that wait for the condition
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
-        self.look_at_listener: Look | None = None
-        """Reads the listener's mailbox, while that one has the session's events."""
+        self._listener = listener
+        self._looks_at: Lookable | None = listener  # while that one has the session's events
 
     def belong_to(self, session: object) -> None:
         """See SessionEndpoint."""
@@ -108,7 +125,7 @@ class ThreadEndpoint(SessionEndpoint):
         try:
             if self.inputs:  # the thread that was to carry them out was interrupted
                 self.work()
-            mailbox, left = self.endpoint.mailbox, self._until_tick(deadline)
+            mailbox, left = self.mailbox, self._until_tick(deadline)
             if (left is None or left > SIGNAL_SLICE) and mailbox.receive_event(wait=True):
                 return True
             return mailbox.receive(self._until_tick(deadline))
@@ -125,9 +142,9 @@ class ThreadEndpoint(SessionEndpoint):
         Returns:
             True if something was read.
         """
-        if (look := self.look_at_listener) is not None:
+        if (listener := self._looks_at) is not None:
             try:
-                look(deadline, ready)
+                listener.look(deadline, ready)
             except NotRunningError:
                 if self.engine.end is None:
                     raise
@@ -159,13 +176,38 @@ class ThreadEndpoint(SessionEndpoint):
         self.tick()
         return True
 
+    # ---- from one connection to the next ----
+
+    def read_alone(self, mailbox: Mailbox) -> None:
+        """Have a mailbox of the session's own from now on: it is established."""
+        self.mailbox = mailbox
+        self._looks_at = None
+
+    def bring(self, newcomer: Newcomer) -> None:
+        """See ResumableEndpoint."""
+        newcomer.endpoint.move_to(self.mailbox, None)
+        self._looks_at = None
+        newcomer.ask_for_mark()
+
+    def stay_reachable(self, is_waiting: bool) -> None:
+        """See ResumableEndpoint: a server's session gets its next connection from the listener."""
+        if self._listener is not None and self.mailbox is not self._listener.mailbox:
+            self._looks_at = self._listener if is_waiting and not self.has_newcomer else None
+
     def keep_going(self) -> bool:
         """Do, on the ticker's thread, what no reader does at present; return whether more will be due."""
-        if self.look_at_listener is None:  # else the listen socket does it
-            mailbox = self.endpoint.mailbox
-            if not mailbox.is_read:
-                mailbox.receive_if_idle()
+        listener = self._looks_at
+        if listener is not None and self.engine.phase is not Phase.DROPPED:
+            return not self.has_ended  # the listen socket does it
+        with contextlib.suppress(GNSError):  # stopped
+            if listener is not None:
+                listener.look(Deadline(0.0), lambda: True)
+            if not self.mailbox.is_read:
+                self.mailbox.receive_if_idle()
             if self.tick_if_due():
-                with contextlib.suppress(GNSError):  # stopped
-                    mailbox.wake()
+                self.mailbox.wake()
+                if listener is not None:
+                    listener.wake()
+            if self.engine.phase is Phase.DROPPED:
+                self.on_change()  # there may be a thread now
         return not self.has_ended

@@ -14,6 +14,7 @@ from ...sync.listener import open_listener
 from .._core.admission import AdmissionRules
 from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
 from .session import Session
 from .thread_listener import Request, ThreadListener
@@ -85,13 +86,14 @@ def open_session_listener(
     limits: ConnectionLimits | None,
     session_config: SessionConfig | None,
     on_status_changed: StatusCallback | None,
+    callbacks: OutageCallbacks,
 ) -> ThreadListener:
     """Open a port. See listen()."""
     settings = check_session_config(session_config)
     checked = check_rules(rules)
     # Sessions own their connections: one that is dropped must not be kept by the listener.
     listener = open_listener(host, port, config, limits, on_status_changed, owns_connections=False)
-    return ThreadListener(listener, settings, checked)
+    return ThreadListener(listener, settings, checked, callbacks)
 
 
 def listen(
@@ -103,6 +105,8 @@ def listen(
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
+    on_dropped: OnDropped | None = None,
+    on_resumed: OnResumed | None = None,
 ) -> ListenSocket:
     """Open a port for sessions and return its ListenSocket, which is also a context manager.
 
@@ -114,6 +118,10 @@ def listen(
         limits: See gns_py.sync.listen().
         session_config: Settings of the sessions.
         on_status_changed: See gns_py.sync.listen().
+        on_dropped: Called with a session, and why, when it has lost its connection and may get another one. It runs in
+            the thread that reads the session, or in one of gns_py's own.
+        on_resumed: Called with a session, and the number of messages that are sent again, when it has one. See
+            on_dropped.
 
     Raises:
         ListenError: See gns_py.sync.listen().
@@ -124,4 +132,7 @@ def listen(
     Note:
         Native function: ``CreateListenSocketIP``.
     """
-    return ListenSocket(open_session_listener(host, port, rules, config, limits, session_config, on_status_changed))
+    callbacks = OutageCallbacks(on_dropped, on_resumed)
+    return ListenSocket(
+        open_session_listener(host, port, rules, config, limits, session_config, on_status_changed, callbacks)
+    )

@@ -14,6 +14,7 @@ from ...errors import NotRunningError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from ...sync.handlers import ThreadServer
 from .._core.admission import AdmissionRules
+from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from .._core.request import decide, reject_failed
 from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
@@ -117,6 +118,8 @@ def serve(
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
+    on_dropped: OnDropped | None = None,
+    on_resumed: OnResumed | None = None,
 ) -> Server:
     """Start a server and return it: it accepts in the background and runs ``handler(session)`` in a thread for each.
 
@@ -135,6 +138,8 @@ def serve(
         limits: See listen().
         session_config: See listen().
         on_status_changed: See listen().
+        on_dropped: See listen().
+        on_resumed: See listen().
 
     Raises:
         ListenError: See listen().
@@ -147,5 +152,6 @@ def serve(
     """
     check_plain("handler", handler)
     check_plain("on_request", on_request)
-    listener = open_session_listener(host, port, rules, config, limits, session_config, on_status_changed)
+    callbacks = OutageCallbacks(on_dropped, on_resumed)
+    listener = open_session_listener(host, port, rules, config, limits, session_config, on_status_changed, callbacks)
     return Server(handler, on_request, listener)

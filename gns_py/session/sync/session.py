@@ -15,8 +15,8 @@ from ...message import Message, MessageView, with_view
 from ...sync import Connection
 from .._core.session import BaseSession
 from ..errors import SessionClosed, SessionClosedOK
-from ..protocol.engine import Phase
 from ..protocol.reasons import SessionEnd
+from ..protocol.state import Phase
 from .endpoint import ThreadEndpoint
 
 
@@ -129,6 +129,8 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
     def drain(self, timeout: float | None = None) -> None:
         """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for. Any thread.
 
+        While the session has no connection, this waits.
+
         Args:
             timeout: Seconds; None waits without a limit.
 
@@ -148,7 +150,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             session.wait(deadline, session.is_drained)
 
     def ping(self, timeout: float | None = None) -> float:
-        """Wait for an answer of the peer's GNS, not of its program. See Connection.ping().
+        """Wait for an answer of the peer's GNS, not of its program, through outages. See Connection.ping().
 
         Args:
             timeout: Seconds; None waits without a limit.
@@ -157,11 +159,11 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             TimeoutError: No answer arrived in time.
             SessionClosed: The session has ended.
         """
-        try:
-            return self.connection.ping(timeout)
-        except ConnectionClosed:
-            self._internal.read(Deadline(0.0))
-            raise self._internal.closed_error() from None
+        deadline = Deadline(timeout)
+        while True:
+            with contextlib.suppress(ConnectionClosed):
+                return self.connection.ping(deadline.remaining())
+            self.wait_resumed(deadline.remaining())
 
     def close(self, code: int = EndReason.APP_GENERIC, text: str = "", data: bytes = b"") -> bytes:
         """Say goodbye, after everything that was sent, and return the data of the peer's own goodbye. Any thread.
@@ -219,6 +221,25 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             self._internal.wait(deadline, lambda: engine.phase is not Phase.SETTING_UP)
         if not engine.was_established:
             raise self._internal.failed_error()
+
+    def wait_resumed(self, timeout: float | None = None) -> None:
+        """Wait until the session has a connection, if it has lost it. Any thread.
+
+        Args:
+            timeout: Seconds; None waits without a limit.
+
+        Raises:
+            SessionClosed: The session has ended.
+            TimeoutError: It has no connection in time.
+        """
+        engine = self._internal.engine
+        deadline = Deadline(timeout)
+        while not self._internal.has_connection:
+            if self._internal.has_ended:
+                raise self._internal.closed_error()
+            if deadline.is_over():
+                raise TimeoutError(f"the session was not resumed within {timeout} s")
+            self._internal.wait(deadline, lambda: engine.is_connected or engine.end is not None)
 
     def __enter__(self) -> Session:
         return self

@@ -18,9 +18,11 @@ from ..._core.request import ConnectionRequest
 from ...errors import ConcurrencyError, ConnectionClosed, NotRunningError
 from ...sync import Connection
 from .._core.admission import AdmissionRules
-from .._core.endpoint import EngineMaker, SessionEndpoint
+from .._core.endpoint import EngineMaker
 from .._core.listener import SessionListener
+from .._core.outages import OutageCallbacks
 from .._core.request import SessionRequest
+from .._core.resumable import ResumableEndpoint
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
 from .endpoint import ThreadEndpoint
@@ -38,8 +40,16 @@ _PAUSE = 0.05
 class ThreadListener(SessionListener[Session]):
     """An open port for sessions. One thread at a time looks for arrivals; others can wait meanwhile."""
 
-    def __init__(self, listener: Listener[Connection], config: SessionConfig, rules: AdmissionRules) -> None:
-        super().__init__(listener, config, rules)
+    def __init__(
+        self,
+        listener: Listener[Connection],
+        config: SessionConfig,
+        rules: AdmissionRules,
+        callbacks: OutageCallbacks,
+    ) -> None:
+        super().__init__(listener, config, rules, callbacks)
+        self.mailbox = listener.mailbox
+        self._claimed: deque[tuple[ThreadEndpoint, Connection]] = deque()
         self._established: deque[Session] = deque()
         # Turns, as a mailbox has them: of the thread that wants requests, and of the one that looks.
         self._reading: list[None] = [None]
@@ -49,18 +59,26 @@ class ThreadListener(SessionListener[Session]):
 
     def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
         """See SessionListener."""
-        endpoint = ThreadEndpoint(connection, make_engine)
-        endpoint.look_at_listener = self.look
-        return Session(endpoint)
+        return Session(ThreadEndpoint(connection, make_engine, self))
+
+    def notify_reader(self) -> None:
+        """See SessionListener: the thread that looks returns by itself."""
 
     def wake(self) -> None:
-        """See SessionListener: the thread that looks returns by itself."""
+        """See Lookable."""
+        self.mailbox.wake()
+        with self._condition:
+            self._condition.notify_all()
 
     def on_handshake_done(self, session: Session) -> None:
         """See SessionListener."""
         self._established.append(session)
 
-    def on_handshake_changed(self, endpoint: SessionEndpoint) -> None:
+    def on_connection_claimed(self, endpoint: ResumableEndpoint, connection: Connection) -> None:
+        """See SessionListener: it cannot leave the mailbox while its events are dispatched."""
+        self._claimed.append((cast("ThreadEndpoint", endpoint), connection))
+
+    def on_handshake_changed(self, endpoint: ResumableEndpoint) -> None:
         """See SessionListener."""
         self._due = min(self._due, endpoint.engine.next_tick)
 
@@ -110,7 +128,7 @@ class ThreadListener(SessionListener[Session]):
                 self._condition.notify_all()
 
     def _process_events(self, deadline: Deadline) -> None:
-        mailbox = self.listener.mailbox
+        mailbox = self.mailbox
         remaining = deadline.remaining()
         if self._due < math.inf:
             left = max(0.0, self._due - time.monotonic())
@@ -132,6 +150,10 @@ class ThreadListener(SessionListener[Session]):
             for endpoint in self.registry.handshakes:
                 cast("ThreadEndpoint", endpoint).tick_if_due()
                 self.on_handshake_changed(endpoint)
+        while self._claimed:
+            endpoint, connection = self._claimed[0]  # one step
+            del self._claimed[0]
+            shield.run(endpoint.bring_newcomer, connection)
         while self._established:
             session = self._established[0]  # one step
             del self._established[0]
@@ -147,9 +169,10 @@ class ThreadListener(SessionListener[Session]):
         """Hand out a session that is established, to be read on its own. Raises nothing."""
         endpoint = BaseSession.session_endpoint_of(session)
         try:
+            mailbox = Mailbox()
             with contextlib.suppress(ConnectionClosed, NotRunningError):  # it has ended
-                BaseConnection.endpoint_of(session).move_to(Mailbox(), None)
-            endpoint.look_at_listener = None
+                BaseConnection.endpoint_of(session).move_to(mailbox, None)
+            endpoint.read_alone(mailbox)
         except Exception as error:
             endpoint.fail_with(error)
         else:

@@ -1,0 +1,207 @@
+"""The internal end of a session that goes from one connection to the next. Nothing in here waits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import abstractmethod
+from typing import cast
+
+from ..._core.connection import BaseConnection
+from ..._core.sending import SendingConnection
+from ..._generated.enums import EndReason
+from ...config import Config
+from ...end import ClosedBy, ConnectionEnd
+from ...errors import GNSError, InvalidStateError
+from ..protocol.client import ClientEngine
+from ..protocol.frames import Resume
+from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection
+from ..protocol.server import ServerEngine
+from ..protocol.state import Phase
+from .dialer import Dialer
+from .endpoint import EngineMaker, SessionEndpoint
+from .newcomer import Newcomer
+
+_log = logging.getLogger("gns_py")
+
+
+class ResumableEndpoint(SessionEndpoint):
+    """The internal end of a session, on one connection after another."""
+
+    def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
+        super().__init__(connection, make_engine)
+        self.dialer: Dialer | None = None
+        """Makes new connections, at a client."""
+        self.lanes: tuple[list[int], list[int]] | None = None
+        """The priorities and weights of the lanes, for the next connection."""
+        self.options = Config()
+        """The options that were set on the session, for the next connection."""
+        self.admitted_address = self.remote_address
+        """The address from which the session was let in: it counts for that one."""
+        self._newcomer: Newcomer | None = None
+
+    @property
+    def has_newcomer(self) -> bool:
+        """True while a new connection is there, and the session waits for the mark in its mailbox."""
+        return self._newcomer is not None
+
+    @property
+    def has_connection(self) -> bool:
+        """True unless the connection is lost, whether or not the session has heard of that."""
+        return self.engine.is_connected and self.endpoint.current_end() is None
+
+    # ---- what the APIs add ----
+
+    @abstractmethod
+    def bring(self, newcomer: Newcomer) -> None:
+        """Move a new connection to the session's mailbox, and ask there for its mark.
+
+        Called on the thread that reads the connection's mailbox.
+        """
+
+    def stay_reachable(self, is_waiting: bool) -> None:
+        """Keep what new connections need while the session waits for one (``is_waiting``), and let it go afterwards."""
+
+    # ---- without a connection ----
+
+    def on_change(self) -> None:
+        """See SessionEndpoint. A client that has no connection gets another one."""
+        phase = self.engine.phase
+        self.stay_reachable(phase is Phase.DROPPED)
+        if self.dialer is not None:
+            if phase is Phase.DROPPED and self._newcomer is None:
+                self._dial(self.dialer)
+            elif self.engine.is_connected:
+                self.dialer.rest()
+        if phase is Phase.ENDED:
+            self._give_up_newcomer()
+        super().on_change()
+
+    def _dial(self, dialer: Dialer) -> None:
+        try:
+            dialer.dial(self)
+        except Exception as error:
+            self.fail_with(error, "another connection cannot be made")
+
+    def reconnect(self) -> None:
+        """Give up the connection for another one. See Session.reconnect()."""
+        if self.dialer is None:
+            raise InvalidStateError("only the client of a session connects again")
+        if self.has_ended:
+            raise self.closed_error()
+        if not self.run(self._reconnect):
+            raise InvalidStateError("the session cannot be resumed: it has no resume_window")
+        self.dialer.hurry()
+
+    def _reconnect(self) -> bool:
+        with self.lock:
+            goes_on = cast("ClientEngine", self.engine).reconnect(time.monotonic())
+        self.on_change()
+        return goes_on
+
+    def attempt_failed(self, end: SessionEnd) -> None:
+        """Note that no connection could be made."""
+        self.run(self.act, cast("ClientEngine", self.engine).attempt_failed, end)
+
+    def make_way(self, text: str) -> None:
+        """End the session for a newer one with the same key; with a goodbye, if it has a connection. Raises nothing."""
+        if self.engine.is_connected:
+            try:
+                self.begin_close(EndReason.APP_GENERIC, text, b"", reason=CloseReason.SESSION_TAKEN_OVER)
+            except Exception:
+                _log.exception("%r ended without a goodbye", self)
+        else:
+            self.run(self.act, cast("ServerEngine", self.engine).make_way, text)
+
+    def on_stopped(self) -> None:
+        """End the session, which waits for another connection: GNS was stopped."""
+        end = ConnectionEnd(ClosedBy.LOCAL, EndReason.SHUTDOWN, "the runtime was stopped")
+        self.run(self.act, self.engine.connection_ended, end)
+
+    # ---- a new connection ----
+
+    def claim(self, resume: Resume, connection: SendingConnection) -> tuple[CloseReason, str] | None:
+        """Let a client have the session on another connection, or return why not. See ServerEngine.claim()."""
+        with self.lock:
+            refusal = cast("ServerEngine", self.engine).claim(resume, time.monotonic())
+            if refusal is None:
+                self._give_up_newcomer()
+                self._newcomer = Newcomer(self, connection)
+        self.on_change()
+        return refusal
+
+    def welcome(self, connection: SendingConnection) -> None:
+        """Go on with a connection that a dialer has made. Called on the thread that reads its mailbox."""
+        with self.lock:
+            if self.engine.phase is Phase.DROPPED and self.session is not None:
+                self._give_up_newcomer()
+                self._newcomer = Newcomer(self, connection)
+        self.bring_newcomer(connection)
+
+    def bring_newcomer(self, connection: SendingConnection) -> None:
+        """Begin to go on with this connection, unless another one has come since. Raises nothing."""
+        newcomer = self._newcomer
+        if newcomer is None or newcomer.connection is not connection:
+            _close(connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+            return
+        try:
+            newcomer.endpoint.attach(newcomer)
+            self.bring(newcomer)
+        except GNSError:  # it has ended, or GNS was stopped: its end is in the mailbox
+            return
+        except Exception as error:
+            self.fail_with(error, "the session cannot go on with another connection")
+
+    def adopt(self, newcomer: Newcomer) -> None:
+        """See Adopter. On the thread that reads the mailbox."""
+        self.run(self._adopt, newcomer)
+
+    def _adopt(self, newcomer: Newcomer) -> None:
+        with self.lock:
+            if newcomer is not self._newcomer or self.engine.phase is not Phase.DROPPED:
+                _close(newcomer.connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+                return
+            self._newcomer = None
+            try:
+                self._switch(newcomer)
+                self.engine.connected(time.monotonic())
+            except Exception as error:
+                self._fail(error)
+        self.on_change()
+
+    def _switch(self, newcomer: Newcomer) -> None:
+        self.endpoint.sink = None
+        if self.engine.is_client:
+            _close(self.connection, CloseReason.CONNECTION_LOST, "given up for another connection")
+        else:
+            _close(self.connection, CloseReason.SESSION_TAKEN_OVER, "the client has another connection")
+        self.connection, self.endpoint = newcomer.connection, newcomer.endpoint
+        self.remote_address = self.connection.remote_address
+        self.transport.switch(self.connection)
+        session = self.session
+        if session is not None:
+            cast("BaseConnection", session).go_on_with(self.endpoint)
+        if self.lanes is not None:
+            self.connection.configure_lanes(*self.lanes)
+        self.connection.set_config(self.options)
+        newcomer.endpoint.attach(self)
+
+    def lose(self, newcomer: Newcomer, end: ConnectionEnd) -> None:
+        """See Adopter."""
+        with self.lock:
+            if newcomer is not self._newcomer:
+                return
+            self._newcomer = None
+        if self.engine.is_client:
+            self.attempt_failed(end_of_connection(end, is_client=True))
+        self.on_change()
+
+    def _give_up_newcomer(self) -> None:
+        newcomer, self._newcomer = self._newcomer, None
+        if newcomer is not None:
+            newcomer.endpoint.sink = None
+            _close(newcomer.connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+
+
+def _close(connection: SendingConnection, reason: CloseReason, text: str) -> None:
+    BaseConnection.endpoint_of(connection).close(reason.native_code, connection_end_text(0, text), linger=False)

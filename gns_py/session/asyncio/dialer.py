@@ -1,0 +1,76 @@
+"""Makes new connections for a client of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from typing import TYPE_CHECKING
+
+from ..._core.checks import StatusCallback
+from ...asyncio import Connection, connect
+from ...asyncio.waiters import forget
+from ...config import Config
+from ...errors import ConnectFailed, GNSError
+from .._core.dialer import ATTEMPT_TIMEOUT, Dialer
+from ..protocol.reasons import end_of_connection
+
+if TYPE_CHECKING:
+    from .._core.resumable import ResumableEndpoint
+
+
+class LoopDialer(Dialer):
+    """Makes each connection in a task of its own, in the loop in which this was made."""
+
+    def __init__(self, host: str, port: int, config: Config | None, on_status_changed: StatusCallback | None) -> None:
+        super().__init__()
+        self._host = host
+        self._port = port
+        self._config = config
+        self._on_status_changed = on_status_changed
+        self._loop = asyncio.get_running_loop()
+        self._hurry = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
+        """See Dialer."""
+        self._hurry.clear()
+        self._task = self._loop.create_task(self._attempt(weakref.ref(endpoint), pause), name="gns_py reconnect")
+        forget(self._task)
+
+    def hurry(self) -> None:
+        """See Dialer."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._hurry.set)
+
+    async def _attempt(self, reference: weakref.ref[ResumableEndpoint], pause: float) -> None:
+        connection: Connection | None = None
+        end = None
+        try:
+            if pause > 0:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), pause)
+            if reference() is not None:
+                connection = await connect(
+                    self._host,
+                    self._port,
+                    timeout=ATTEMPT_TIMEOUT,
+                    config=self._config,
+                    on_status_changed=self._on_status_changed,
+                )
+        except ConnectFailed as error:
+            end = end_of_connection(error.end, is_client=True)
+        except (OSError, GNSError):
+            pass  # no way to the server, or no room, at present
+        finally:
+            self.is_dialing = False
+        endpoint = reference()
+        if endpoint is None:
+            if connection is not None:
+                connection.close()
+        elif connection is not None:
+            endpoint.welcome(connection)
+        elif end is not None:
+            endpoint.attempt_failed(end)
+        else:
+            endpoint.on_change()

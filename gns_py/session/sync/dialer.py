@@ -1,0 +1,84 @@
+"""Makes new connections for a client of threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from ..._core.checks import StatusCallback
+from ...config import Config
+from ...errors import ConnectFailed, GNSError
+from ...sync import Connection, connect
+from .._core.dialer import ATTEMPT_TIMEOUT, Dialer
+from ..protocol.reasons import end_of_connection
+
+if TYPE_CHECKING:
+    from .._core.resumable import ResumableEndpoint
+
+_log = logging.getLogger("gns_py")
+
+
+class ThreadDialer(Dialer):
+    """Makes each connection in a thread of its own."""
+
+    def __init__(self, host: str, port: int, config: Config | None, on_status_changed: StatusCallback | None) -> None:
+        super().__init__()
+        self._host = host
+        self._port = port
+        self._config = config
+        self._on_status_changed = on_status_changed
+        self._hurry = threading.Event()
+        self._lacks_thread = False
+
+    def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
+        """See Dialer. Without a thread, the ticker has it tried again."""
+        self._hurry.clear()
+        thread = threading.Thread(
+            target=self._attempt, args=(weakref.ref(endpoint), pause), name="gns_py reconnect", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            self.is_dialing = False
+            if not self._lacks_thread:
+                _log.exception("no thread is left to connect again; it is tried again")
+            self._lacks_thread = True
+        else:
+            self._lacks_thread = False
+
+    def hurry(self) -> None:
+        """See Dialer."""
+        self._hurry.set()
+
+    def _attempt(self, reference: weakref.ref[ResumableEndpoint], pause: float) -> None:
+        connection: Connection | None = None
+        end = None
+        try:
+            if pause > 0:
+                self._hurry.wait(pause)
+            if reference() is not None:
+                connection = connect(
+                    self._host,
+                    self._port,
+                    timeout=ATTEMPT_TIMEOUT,
+                    config=self._config,
+                    on_status_changed=self._on_status_changed,
+                )
+        except ConnectFailed as error:
+            end = end_of_connection(error.end, is_client=True)
+        except (OSError, GNSError):
+            pass  # no way to the server, or no room, at present
+        finally:
+            self.is_dialing = False
+        endpoint = reference()
+        if endpoint is None:
+            if connection is not None:
+                connection.close()
+        elif connection is not None:
+            endpoint.welcome(connection)
+        elif end is not None:
+            endpoint.attempt_failed(end)
+        else:
+            endpoint.on_change()
