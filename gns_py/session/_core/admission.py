@@ -112,13 +112,18 @@ class Admission:
     _busy: dict[str, _Caller] = field(default_factory=dict)
     _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
 
-    def request(self, address: Address | None, now: float) -> Refusal | None:
-        """Let a client in, count it as pending, and return None; or return why it is refused."""
+    def request(self, address: Address | None, now: float, *, may_return: bool) -> Refusal | None:
+        """Let a client in, count it as pending, and return None; or return why it is refused.
+
+        Args:
+            address: The client's.
+            now: The time.
+            may_return: Whether there are sessions that a client can resume: that needs no place, and is not known yet.
+        """
         rules, counters = self.rules, self.counters
         counters.requested += 1
-        if self.is_draining:
-            counters.draining += 1
-            return Refusal(CloseReason.SERVER_SHUTTING_DOWN, "the server is closing")
+        if self.is_draining and not may_return:
+            return self._refuse_to_drain()
         if address is not None and not _is_allowed(_plain(address), rules):
             counters.denied += 1
             return Refusal(CloseReason.REJECTED, "this address is not allowed here")
@@ -130,7 +135,7 @@ class Admission:
         if _reaches(rules.max_pending_per_address, caller.pending):
             counters.too_many_pending += 1
             return Refusal(CloseReason.RATE_LIMITED, "too many of this address are just connecting")
-        full = self._why_full(caller)
+        full = None if may_return else self._why_full(caller)
         if full is not None:
             return Refusal(CloseReason.RATE_LIMITED, full)
         if rules.rate_per_address is not None:
@@ -142,6 +147,17 @@ class Admission:
         caller.pending += 1
         self._sort(host, caller)
         return None
+
+    def refuse_new(self, address: Address | None) -> Refusal | None:
+        """Return why a pending client cannot have a new session, or None."""
+        if self.is_draining:
+            return self._refuse_to_drain()
+        full = self._why_full(self._busy[_host(address)])
+        return None if full is None else Refusal(CloseReason.RATE_LIMITED, full)
+
+    def _refuse_to_drain(self) -> Refusal:
+        self.counters.draining += 1
+        return Refusal(CloseReason.SERVER_SHUTTING_DOWN, "the server is closing")
 
     def take_place(self, address: Address | None) -> str | None:
         """Count a handshake that is about to be completed as a session, or return why there is no place for it."""

@@ -110,8 +110,7 @@ class SessionListener(ABC, Generic[S]):
         session = cast("S", endpoint.session)  # first: the registry may hold the only other reference
         step = self.registry.advance(endpoint)
         if step is ServerStep.DECISION:
-            self._requests.append(SessionRequest(session, cast("ServerEngine", endpoint.engine)))
-            self.notify_reader()
+            self._on_hello(endpoint, session)
         elif step is ServerStep.RESUME:
             self._on_resume(endpoint)
         elif step is ServerStep.NOTHING:
@@ -120,6 +119,15 @@ class SessionListener(ABC, Generic[S]):
             self.on_handshake_done(session)
         else:
             self.on_handshake_changed(endpoint)
+
+    def _on_hello(self, endpoint: ResumableEndpoint, session: S) -> None:
+        engine = cast("ServerEngine", endpoint.engine)
+        refusal = self.registry.refuse_new(endpoint)
+        if refusal is not None:
+            endpoint.run(endpoint.act, engine.refuse, refusal.reason, refusal.text)
+            return
+        self._requests.append(SessionRequest(session, engine))
+        self.notify_reader()
 
     # ---- sessions that go on ----
 

@@ -15,7 +15,7 @@ from ...address import Address
 from ..protocol.reasons import CloseReason, connection_end_text
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.state import Phase
-from .admission import Admission, AdmissionCounters, AdmissionRules
+from .admission import Admission, AdmissionCounters, AdmissionRules, Refusal
 from .request import S
 from .resumable import ResumableEndpoint
 
@@ -35,6 +35,7 @@ class SessionRegistry(Generic[S]):
         self._dropped: deque[weakref.ref[S]] = deque()
         self._by_id: dict[bytes, ResumableEndpoint] = {}
         self._by_key: dict[str, ResumableEndpoint] = {}
+        self._resumable = 0
         self._ended: OrderedDict[bytes, CloseReason] = OrderedDict()
 
     @property
@@ -53,7 +54,7 @@ class SessionRegistry(Generic[S]):
         address = request.connection.remote_address
         with self._lock:
             self._forget_dropped()
-            refusal = self._admission.request(address, time.monotonic())
+            refusal = self._admission.request(address, time.monotonic(), may_return=self._resumable > 0)
         if refusal is None:
             return True
         BaseConnection.endpoint_of(request.connection).close(
@@ -72,6 +73,12 @@ class SessionRegistry(Generic[S]):
         """Record that a client was let in, but that its handshake did not begin."""
         with self._lock:
             self._admission.finish_handshake(address, established=False)
+
+    def refuse_new(self, endpoint: ResumableEndpoint) -> Refusal | None:
+        """Return why a client that wants a new session cannot have one, or None."""
+        with self._lock:
+            self._forget_dropped()
+            return self._admission.refuse_new(endpoint.admitted_address)
 
     def take_place(self, address: Address | None) -> str | None:
         """See Admission.take_place()."""
@@ -92,6 +99,7 @@ class SessionRegistry(Generic[S]):
         if engine.key is not None and self._by_key.get(engine.key) is endpoint:
             del self._by_key[engine.key]
         if engine.resume_window > 0:
+            self._resumable -= 1
             self._ended[engine.session_id] = reason
             if len(self._ended) > _MAX_ENDED:
                 self._ended.popitem(last=False)
@@ -149,6 +157,7 @@ class SessionRegistry(Generic[S]):
         if is_established:
             self._sessions[weakref.ref(session, self._dropped.append)] = endpoint
             self._by_id[engine.session_id] = endpoint
+            self._resumable += engine.resume_window > 0
             self._leave_if_ended(endpoint)
             return ServerStep.NOTHING
         if engine.step is ServerStep.REJECTED:

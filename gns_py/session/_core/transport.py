@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from ... import _native
@@ -79,11 +80,12 @@ class ConnectionTransport:
 
     def keep(self, max_bytes: int, max_messages: int) -> None:
         """See Transport."""
-        _native.stream_keep(self._stream, max_bytes, max_messages)
+        with contextlib.suppress(_native.ConnectionGoneError):  # its end is in the mailbox; so in the next ones
+            _native.stream_keep(self._stream, max_bytes, max_messages)
 
     def release_acked(self, handled: Mapping[int, int]) -> None:
         """See Transport."""
-        _native.stream_acked(self._stream, handled)
+        _native.stream_acked(self._stream, _by_lane(handled))
 
     def count_kept(self) -> int:
         """See Transport."""
@@ -95,11 +97,15 @@ class ConnectionTransport:
 
     def resume(self, handled: Mapping[int, int]) -> None:
         """See Transport."""
-        _native.stream_resume(self._stream, self._handle, handled)
+        with contextlib.suppress(_native.ConnectionGoneError):
+            _native.stream_resume(self._stream, self._handle, _by_lane(handled))
 
     def replay(self) -> bool:
         """See Transport."""
-        return _native.stream_replay(self._stream) == 0
+        try:
+            return _native.stream_replay(self._stream) == 0
+        except _native.ConnectionGoneError:
+            return False
 
     def release(self) -> None:
         """See Transport."""
@@ -126,3 +132,7 @@ class ConnectionTransport:
     def close(self, code: int, text: str, linger: bool) -> None:
         """See Transport."""
         self._endpoint.close(code, text, linger=linger)
+
+
+def _by_lane(numbers: Mapping[int, int]) -> list[int]:
+    return [numbers.get(lane, 0) for lane in range(max(numbers, default=-1) + 1)]

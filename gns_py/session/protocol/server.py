@@ -144,6 +144,13 @@ class ServerEngine(ResumableEngine):
         self._wait_for(ServerStep.CONFIRM, now + config.hello_timeout)
         self.flush(now)
 
+    def refuse(self, reason: CloseReason, text: str, now: float) -> None:
+        """End a handshake because there is no place for another session, whatever the application would say."""
+        if self.phase is Phase.SETTING_UP:
+            self._now = now
+            self.step = ServerStep.REFUSED
+            self._abort(ClosedBy.LOCAL, reason, None, text, linger=True)
+
     def reject(self, reason: CloseReason, code: int, text: str, data: bytes, now: float) -> None:
         """Reject the session, for the application.
 
@@ -201,8 +208,7 @@ class ServerEngine(ResumableEngine):
     def _on_confirm(self, hello: Hello) -> None:
         refusal = self._take_place()
         if refusal is not None:
-            self.step = ServerStep.REFUSED
-            self._abort(ClosedBy.LOCAL, CloseReason.RATE_LIMITED, None, refusal, linger=True)
+            self.refuse(CloseReason.RATE_LIMITED, refusal, self._now)
             return
         self.queue_frame(Ready(FIRST_EPOCH))
         self.step = ServerStep.NOTHING
