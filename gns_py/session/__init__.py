@@ -17,11 +17,13 @@ from .errors import (
 )
 from .protocol.config import SessionConfig
 from .protocol.reasons import CloseReason, SessionEnd
+from .protocol.state import Phase
 
 __all__ = [
     "AdmissionCounters",
     "AdmissionRules",
     "CloseReason",
+    "Phase",
     "SessionClosed",
     "SessionClosedError",
     "SessionClosedOK",

@@ -1,0 +1,280 @@
+"""Sessions outlive their connections: over a network that is cut, mended and changed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import pytest
+from support import PATIENCE, eventually
+from support.relay import Relay
+from support.sessions import SessionApi
+
+from gns_py import Config
+from gns_py.session import CloseReason, Phase
+from gns_py.session.sync import Session, SessionClosed, SessionConfig, SessionFailed
+
+# Connections that notice within half a second that they are cut.
+QUICK = Config(timeout_connected=500, timeout_initial=2_000, send_rate_min=10_000_000, send_rate_max=10_000_000)
+TIMEOUT = 10.0 * PATIENCE
+
+
+class Network(NamedTuple):
+    """Both ends of a session, and the network between them."""
+
+    client: Session
+    server: Session
+    relay: Relay
+    listener: Any
+
+
+NetworkMaker = Callable[..., Network]
+
+
+@pytest.fixture
+def make_network(sessions: SessionApi) -> Iterator[NetworkMaker]:
+    """Yield a function (settings of both ends, server=..., callbacks=...) that makes a session through a relay."""
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+
+        def make(
+            session_config: SessionConfig | None = None,
+            *,
+            server: SessionConfig | None = None,
+            callbacks: dict[str, Any] | None = None,
+            **listening: Any,
+        ) -> Network:
+            listener = stack.enter_context(
+                sessions.listen("127.0.0.1", 0, config=QUICK, session_config=server or session_config, **listening)
+            )
+            relay = stack.enter_context(Relay(listener.address))
+            accepting = pool.submit(listener.accept, timeout=TIMEOUT)
+            client = sessions.connect(
+                "127.0.0.1", relay.port, config=QUICK, session_config=session_config, **(callbacks or {})
+            )
+            network = Network(client, accepting.result(), relay, listener)
+            for end in (network.client, network.server):
+                stack.callback(end.abort)
+            return network
+
+        yield make
+
+
+def both_dropped(network: Network) -> None:
+    for end in (network.client, network.server):
+        eventually(lambda: end.phase is Phase.DROPPED, TIMEOUT)  # noqa: B023 - called in this round
+
+
+def test_a_session_says_where_it_stands(make_network: NetworkMaker) -> None:
+    told: list[tuple[str, object]] = []
+    callbacks = {
+        "on_dropped": lambda session, why: told.append(("dropped", why.reason)),  # noqa: ARG005
+        "on_resumed": lambda session, replayed: told.append(("resumed", replayed)),  # noqa: ARG005
+    }
+    network = make_network(callbacks=callbacks)
+    client, server, relay, _ = network
+    assert (client.phase, client.is_connected, client.drops, client.time_dropped) == (Phase.ESTABLISHED, True, 0, 0.0)
+    assert client.resume_window == server.resume_window == 30.0
+    relay.is_cut = True
+    both_dropped(network)
+    assert client.is_established
+    assert not client.is_connected
+    assert client.end is None
+    client.send(b"to be sent later")
+    with pytest.raises(TimeoutError):
+        client.wait_resumed(timeout=0.1)
+    relay.is_cut = False
+    client.wait_resumed(timeout=TIMEOUT)
+    server.wait_resumed(timeout=TIMEOUT)
+    assert server.recv(timeout=TIMEOUT) == b"to be sent later"
+    for end in (client, server):
+        assert (end.phase, end.is_connected, end.drops) == (Phase.ESTABLISHED, True, 1)
+        assert end.time_dropped > 0
+    eventually(lambda: told == [("dropped", CloseReason.CONNECTION_LOST), ("resumed", 0)], TIMEOUT)
+
+
+def test_no_message_is_lost_or_doubled(make_network: NetworkMaker) -> None:
+    """Both ends send on three lanes all the time, while the network is cut three times."""
+    network = make_network()
+    count = 3_000
+    for end in (network.client, network.server):
+        end.configure_lanes([0, 0, 1])
+    received: dict[str, list[tuple[int, int]]] = {"client": [], "server": []}
+    progress = threading.Semaphore(0)
+
+    def send(end: Session) -> None:
+        for number in range(count):
+            end.send(number.to_bytes(4, "big"), lane=number % 3)
+            if number % 100 == 99:
+                progress.acquire(timeout=TIMEOUT)
+
+    def receive(name: str, end: Session) -> None:
+        while len(received[name]) < count:
+            message = end.recv_message(timeout=3 * TIMEOUT)
+            received[name].append((message.lane, int.from_bytes(message.data, "big")))
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(send, end) for end in (network.client, network.server)]
+        work += [pool.submit(receive, name, getattr(network, name)) for name in received]
+        for _ in range(3):
+            progress.release(12)
+            network.relay.is_cut = True
+            eventually(lambda: network.client.phase is Phase.DROPPED, TIMEOUT)
+            progress.release(4)
+            network.relay.is_cut = False
+            network.client.wait_resumed(timeout=TIMEOUT)
+        progress.release(100)
+        for each in work:
+            each.result(3 * TIMEOUT)
+    for arrived in received.values():
+        for lane in range(3):
+            assert [number for on, number in arrived if on == lane] == list(range(lane, count, 3))
+    assert network.client.drops == 3
+
+
+def test_the_client_has_another_address(make_network: NetworkMaker) -> None:
+    network = make_network()
+    before = network.server.remote_address
+    network.relay.change_addresses()
+    network.client.send(b"from elsewhere")
+    assert network.server.recv(timeout=TIMEOUT) == b"from elsewhere"
+    if network.server.drops:
+        assert network.server.remote_address != before
+
+
+def test_reconnecting_before_the_server_has_noticed(make_network: NetworkMaker) -> None:
+    dropped: list[Any] = []
+    network = make_network(on_dropped=lambda session, why: dropped.append(why))  # noqa: ARG005
+    network.server.send(b"unread")
+    network.client.send(b"before")
+    network.client.reconnect()
+    network.client.send(b"after")
+    network.client.wait_resumed(timeout=TIMEOUT)
+    assert [network.server.recv(timeout=TIMEOUT) for _ in range(2)] == [b"before", b"after"]
+    assert network.client.recv(timeout=TIMEOUT) == b"unread"
+    assert [why.reason for why in dropped] == [CloseReason.SESSION_TAKEN_OVER]
+    assert network.client.drops == network.server.drops == 1
+
+
+def test_reconnecting_again_and_again(make_network: NetworkMaker) -> None:
+    network = make_network()
+    for number in range(20):
+        network.client.send(number.to_bytes(1, "big"))
+        network.client.reconnect()
+    network.client.wait_resumed(timeout=TIMEOUT)
+    assert [network.server.recv(timeout=TIMEOUT)[0] for _ in range(20)] == list(range(20))
+
+
+def test_the_window_ends(make_network: NetworkMaker) -> None:
+    network = make_network(SessionConfig(resume_window=0.5))
+    network.relay.is_cut = True
+    for end in (network.client, network.server):
+        with pytest.raises(SessionClosed) as caught:
+            end.recv(timeout=TIMEOUT)
+        assert caught.value.end.reason is CloseReason.SESSION_EXPIRED
+        assert "CONNECTION_LOST" in caught.value.end.text
+        with pytest.raises(SessionClosed):
+            end.send(b"too late")
+        with pytest.raises(SessionClosed):
+            end.wait_resumed(timeout=0.0)
+
+
+@pytest.mark.parametrize("windows", [(None, 30.0), (30.0, None), (0.0, 0.0)])
+def test_without_a_window_the_session_ends(make_network: NetworkMaker, windows: tuple[float | None, ...]) -> None:
+    client, server = (SessionConfig(resume_window=window) for window in windows)
+    network = make_network(client, server=server)
+    network.relay.is_cut = True
+    for end in (network.client, network.server):
+        assert end.resume_window == 0.0
+        assert end.wait_closed(timeout=TIMEOUT).reason is CloseReason.CONNECTION_LOST
+
+
+def test_a_goodbye_while_the_network_is_cut(make_network: NetworkMaker) -> None:
+    network = make_network(SessionConfig(close_timeout=10.0))
+    network.relay.is_cut = True
+    both_dropped(network)
+    network.client.send(b"the last words")
+    with ThreadPoolExecutor(2) as pool:
+        closing = pool.submit(network.client.close, 1234, "bye", b"data")
+        network.relay.is_cut = False
+        assert network.server.recv(timeout=TIMEOUT) == b"the last words"
+        with pytest.raises(SessionClosed):
+            network.server.recv(timeout=TIMEOUT)
+        assert network.server.close(data=b"answer") == b"data"
+        assert closing.result(TIMEOUT) == b"answer"
+    for end in (network.client, network.server):
+        ended = end.wait_closed(timeout=TIMEOUT)
+        assert (ended.ok, ended.code, ended.text) == (True, 1234, "bye")
+
+
+def test_closing_in_vain_while_the_network_is_cut(make_network: NetworkMaker) -> None:
+    network = make_network(SessionConfig(close_timeout=0.5, resume_window=20.0))
+    network.relay.is_cut = True
+    both_dropped(network)
+    network.client.send(b"never")
+    assert network.client.close() == b""
+    end = network.client.wait_closed(timeout=TIMEOUT)
+    assert (end.reason, end.undelivered, end.ok) == (CloseReason.ABORTED, 1, False)
+    network.relay.is_cut = False
+    assert network.server.phase is Phase.DROPPED
+
+
+def test_unreliable_messages_while_the_network_is_cut(make_network: NetworkMaker) -> None:
+    network = make_network()
+    network.relay.is_cut = True
+    both_dropped(network)
+    network.client.send(b"dropped", reliable=False)
+    for number in (b"1", b"2", b"3"):
+        network.client.send(number, reliable=False, key=b"position")
+    network.client.send(b"reliable")
+    network.relay.is_cut = False
+    assert {network.server.recv(timeout=TIMEOUT) for _ in range(2)} == {b"reliable", b"3"}
+    assert network.client.dropped[0] == 1
+
+
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_key_has_one_session(sessions: SessionApi, is_dropped: bool) -> None:
+    ended: list[Any] = []
+
+    def handler(session: Session) -> None:
+        with contextlib.suppress(SessionClosed):
+            session.recv()
+        ended.append(session.wait_closed().reason)
+
+    with (
+        sessions.serve(
+            handler, "127.0.0.1", 0, on_request=lambda request: request.accept(key="player:42"), config=QUICK
+        ) as server,
+        Relay(server.address) as relay,
+    ):
+        first = sessions.connect("127.0.0.1", relay.port, config=QUICK)
+        if is_dropped:
+            relay.is_cut = True
+            eventually(lambda: first.phase is Phase.DROPPED and not server.sessions[0].is_connected, TIMEOUT)
+        second = sessions.connect("127.0.0.1", server.address.port, config=QUICK)
+        eventually(lambda: ended == [CloseReason.SESSION_TAKEN_OVER], TIMEOUT)
+        relay.is_cut = False
+        assert first.wait_closed(timeout=TIMEOUT).reason is CloseReason.SESSION_TAKEN_OVER
+        assert second.is_connected
+        second.close()
+
+
+def test_a_full_server_takes_its_clients_back(sessions: SessionApi, make_network: NetworkMaker) -> None:
+    from gns_py.session import AdmissionRules
+
+    network = make_network(rules=AdmissionRules(max_sessions=1))
+    network.client.reconnect()
+    network.client.wait_resumed(timeout=TIMEOUT)
+    with ThreadPoolExecutor(1) as pool:
+        accepting = pool.submit(network.listener.accept, timeout=1.0)
+        with pytest.raises(SessionFailed) as caught:
+            sessions.connect("127.0.0.1", network.listener.address.port, config=QUICK)
+        assert caught.value.end.reason is CloseReason.RATE_LIMITED
+        with pytest.raises(TimeoutError):
+            accepting.result()
+    network.client.send(b"still here")
+    assert network.server.recv(timeout=TIMEOUT) == b"still here"
+    assert network.listener.counters.resumed == 1
