@@ -18,19 +18,25 @@ class ConnectionTransport:
         self._connection = connection
         self._connection_endpoint = BaseConnection.endpoint_of(connection)
         self._handle = connection.handle
+        self._stream = 0
         self._sent: dict[int, int] = {}
+
+    def __del__(self) -> None:
+        """Forget the stream."""
+        if self._stream:
+            _native.stream_close(self._stream)
 
     def begin(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         """See Transport. DATA and UNTRACKED go to Sink.on_data() from now on."""
-        _native.framing_begin(self._handle, max_message, credit_bytes, credit_messages)
+        self._stream = _native.stream_open(self._handle, max_message, credit_bytes, credit_messages)
 
     def grant(self, handled: int) -> tuple[int, int]:
         """See Transport."""
-        return _native.framing_grant(self._handle, handled)
+        return _native.stream_grant(self._stream, handled)
 
     def silence(self) -> float:
         """See Transport."""
-        heard_us = _native.framing_heard(self._handle)
+        heard_us = _native.stream_heard(self._stream)
         return 0.0 if heard_us < 0 else (_native.time_us() - heard_us) / 1e6
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
@@ -55,18 +61,18 @@ class ConnectionTransport:
 
     def sent(self) -> dict[int, int]:
         """See Transport."""
-        numbers = _native.framing_sent(self._handle, self._connection_endpoint.lanes)
+        numbers = _native.stream_sent(self._stream, self._connection_endpoint.lanes)
         if numbers is not None:
             self._sent = {lane: number for lane, number in enumerate(numbers) if number}
         return self._sent.copy()
 
     def allow(self, max_message: int, credit_bytes: int, credit_messages: int) -> None:
         """See Transport."""
-        _native.framing_allow(self._handle, max_message, credit_bytes, credit_messages)
+        _native.stream_allow(self._stream, max_message, credit_bytes, credit_messages)
 
     def set_hold(self, hold: Hold) -> None:
         """See Transport."""
-        _native.framing_hold(self._handle, hold)
+        _native.stream_hold(self._stream, hold)
 
     def request_room_event(self) -> None:
         """See Transport. There is room when half of the send queue is free."""
