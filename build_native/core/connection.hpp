@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "core_api.hpp"
-#include "framing.hpp"
 #include "gns/gns_native.hpp"
 #include "handle_table.hpp"
 
@@ -20,6 +19,7 @@ class Admission;
 class Mailbox;
 class History;
 class Sleeper;
+struct Stream;
 
 // The data that a connection has queued or unacked. It outlives its connection, because GNS frees messages whenever it
 // likes, on any thread; therefore everything is atomic.
@@ -92,8 +92,8 @@ struct Connection {
     std::vector<int64_t> last_number{0}; // per lane; under the command queue's lock
 
     // Sessions.
-    FramedSends framed_sends; // under the command queue's lock
-    FramedReceives framed_receives;
+    std::shared_ptr<Stream> stream;              // under the command queue's lock
+    std::atomic<Stream *> unpacking_to{nullptr}; // the same one, for the serving thread, before which it does not go
 
     std::atomic<int32_t> drain_waiters{0}; // threads in gns_connection_wait_drained
 

@@ -16,10 +16,12 @@ void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox) {
     mailbox->signal();
 }
 
-std::shared_ptr<Mailbox> push(Connection &connection, Event event) {
+std::shared_ptr<Mailbox> push(Connection &connection, Event event, bool *pushed) {
     std::lock_guard lock(connection.end_mutex);
-    if (connection.ended || !connection.mailbox->push(std::move(event))) return nullptr;
-    return connection.mailbox;
+    if (connection.ended) return nullptr;
+    const bool was_empty = connection.mailbox->push(std::move(event));
+    if (pushed) *pushed = true;
+    return was_empty ? connection.mailbox : nullptr;
 }
 
 bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info) {

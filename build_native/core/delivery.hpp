@@ -16,7 +16,7 @@ void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox);
 
 // Puts an event into the connection's mailbox unless the connection has ended. Returns the
 // mailbox if its reader must be signalled.
-std::shared_ptr<Mailbox> push(Connection &connection, Event event);
+std::shared_ptr<Mailbox> push(Connection &connection, Event event, bool *pushed = nullptr);
 
 // Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new
 // state. Returns whether this call ended it.

@@ -1,14 +1,15 @@
 #include "framing.hpp"
 
-#include <cstring>
+#include <utility>
 
 namespace gns_core {
 
 namespace {
 
 constexpr uint8_t type_data = 0x10, type_untracked = 0x11;
-// An ack is due each time that a quarter of the first credit has been handled since the last one.
+// An ack is due each time that a quarter of the first credit, or this much, has been handled since the last one.
 constexpr int64_t due_part = 4;
+constexpr Credit most_undue{1 << 20, 4096};
 
 // Seven bits a byte, the least significant first; the high bit says that another byte follows.
 uint32_t write_varint(uint64_t number, uint8_t *out) {
@@ -32,9 +33,9 @@ uint32_t read_varint(const uint8_t *in, uint32_t size, int64_t *number) {
     return 0;
 }
 
-int64_t &of_lane(std::vector<int64_t> &numbers, uint16_t lane) {
-    if (lane >= numbers.size()) numbers.resize(size_t{lane} + 1);
-    return numbers[lane];
+template <class Lane> Lane &of_lane(std::vector<Lane> &lanes, uint16_t lane) {
+    if (lane >= lanes.size()) lanes.resize(size_t{lane} + 1);
+    return lanes[lane];
 }
 
 } // namespace
@@ -45,26 +46,48 @@ void FramedSends::allow(uint32_t max_message, Credit credit) {
     credit_ = credit;
 }
 
-int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
-    if (!allowed_) return GNS_ERROR_HELD;
-    if (!waited && (held_ == GNS_HOLD_ALL || (reliable && held_ == GNS_HOLD_DATA))) return GNS_ERROR_HELD;
-    if (size > max_message_) return GNS_ERROR_TOO_LARGE;
-    return reliable && (sent_.bytes >= credit_.bytes || sent_.messages >= credit_.messages) ? GNS_ERROR_HELD : 0;
+bool FramedSends::keep(Credit bounds) {
+    if (sent_.messages > 0 && !keeps_) return false;
+    keeps_ = true;
+    bounds_ = bounds;
+    return true;
 }
 
-uint32_t FramedSends::write_prefix(char *end, uint32_t size, bool reliable, uint16_t lane, int64_t *number) {
+int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
+    if (!allowed_ || replaying_) return GNS_ERROR_HELD;
+    if (!waited && (held_ == GNS_HOLD_ALL || (reliable && held_ == GNS_HOLD_DATA))) return GNS_ERROR_HELD;
+    if (size > max_message_) return GNS_ERROR_TOO_LARGE;
+    if (!reliable) return 0;
+    const bool spent = sent_.bytes >= credit_.bytes || sent_.messages >= credit_.messages;
+    return spent || kept_.bytes() >= bounds_.bytes || kept_.messages() >= bounds_.messages ? GNS_ERROR_HELD : 0;
+}
+
+int64_t FramedSends::frame(Payload *payload, bool reliable, uint16_t lane) {
     uint8_t prefix[max_frame_prefix];
-    uint32_t length = 1;
-    prefix[0] = type_untracked;
-    if (reliable) {
-        prefix[0] = type_data;
-        *number = ++of_lane(numbers_, lane);
-        length += write_varint(static_cast<uint64_t>(*number), prefix + 1);
-        sent_.bytes += size;
-        ++sent_.messages;
+    if (!reliable) {
+        prefix[0] = type_untracked;
+        set_prefix(payload, prefix, 1);
+        return 0;
     }
-    std::memcpy(end - length, prefix, length);
-    return length;
+    int64_t &last = of_lane(numbers_, lane);
+    if (keeps_) kept_.prepare(lane);
+    const int64_t number = ++last;
+    sent_.bytes += payload->size;
+    ++sent_.messages;
+    prefix[0] = type_data;
+    set_prefix(payload, prefix, 1 + write_varint(static_cast<uint64_t>(number), prefix + 1));
+    if (keeps_) kept_.push(lane, number, share(payload));
+    return number;
+}
+
+void FramedSends::begin_replay() noexcept {
+    kept_.rewind();
+    replaying_ = true;
+}
+
+Released FramedSends::close() noexcept {
+    allowed_ = false;
+    return kept_.release_all();
 }
 
 void FramedReceives::begin(uint32_t max_message, Credit first) {
@@ -73,7 +96,6 @@ void FramedReceives::begin(uint32_t max_message, Credit first) {
     credit_bytes_.store(first.bytes, std::memory_order_relaxed);
     credit_messages_.store(first.messages, std::memory_order_relaxed);
     heard_us_.store(SteamNetworkingUtils()->GetLocalTimestamp(), std::memory_order_relaxed);
-    on_.store(true, std::memory_order_release);
 }
 
 Credit FramedReceives::grant(int64_t handled) {
@@ -87,14 +109,18 @@ Credit FramedReceives::grant(int64_t handled) {
     return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
 }
 
-bool FramedReceives::note_due() {
-    if ((came_.bytes - due_.bytes) * due_part < first_.bytes &&
-        (came_.messages - due_.messages) * due_part < first_.messages)
-        return false;
-    due_ = came_;
-    std::lock_guard lock(mutex_);
-    ungranted_.push_back(came_);
+bool FramedReceives::resume(const int64_t *handled, size_t lanes) noexcept {
+    for (size_t i = 0; i < lanes; ++i)
+        if (handled[i] < 0 || handled[i] > (i < lanes_.size() ? lanes_[i].last : 0)) return false;
+    for (size_t i = 0; i < lanes_.size(); ++i) lanes_[i].came = i < lanes ? handled[i] : 0;
+    heard_us_.store(SteamNetworkingUtils()->GetLocalTimestamp(), std::memory_order_relaxed);
     return true;
+}
+
+bool FramedReceives::is_due(const Credit &came) const {
+    const Credit undue{came.bytes - due_.bytes, came.messages - due_.messages};
+    return undue.bytes >= most_undue.bytes || undue.messages >= most_undue.messages ||
+           undue.bytes * due_part >= first_.bytes || undue.messages * due_part >= first_.messages;
 }
 
 std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingMessage_t &message) {
@@ -106,7 +132,7 @@ std::optional<FramedReceives::Taken> FramedReceives::take(const SteamNetworkingM
     case type_untracked:
         if (static_cast<uint32_t>(message.m_cbSize) - 1 > max_message_) return std::nullopt;
         // Never reliable, although GNS sends long ones reliably, whatever they are sent as.
-        return Taken{message.m_nMessageNumber, 1, false, false};
+        return Taken{message.m_nMessageNumber, 1, false, false, false};
     default: return std::nullopt;
     }
 }
@@ -117,17 +143,38 @@ std::optional<FramedReceives::Taken> FramedReceives::take_data(const SteamNetwor
     const auto size = static_cast<uint32_t>(message.m_cbSize);
     const uint32_t length = read_varint(static_cast<const uint8_t *>(message.m_pData) + 1, size - 1, &number);
     if (length == 0) return std::nullopt;
-    const uint32_t payload = size - 1 - length;
-    int64_t &last = of_lane(numbers_, message.m_idxLane);
-    if (number != last + 1 || payload > max_message_) return std::nullopt;
+    const uint32_t prefix = 1 + length, payload = size - prefix;
+    Lane &lane = of_lane(lanes_, message.m_idxLane);
+    if (number != lane.came + 1 || payload > max_message_) return std::nullopt;
+    if (number <= lane.last) {
+        lane.came = number;
+        return Taken{number, prefix, true, false, true};
+    }
     // The last message may exceed the credit; and since lanes overtake each other, it need not be the last to arrive.
     if (came_.bytes + payload >= credit_bytes_.load(std::memory_order_relaxed) + max_message_ ||
         came_.messages >= credit_messages_.load(std::memory_order_relaxed))
         return std::nullopt;
-    last = number;
-    came_.bytes += payload;
-    ++came_.messages;
-    return Taken{number, 1 + length, true, note_due()};
+    const Credit came{came_.bytes + payload, came_.messages + 1};
+    const bool due = is_due(came);
+    if (due) {
+        std::lock_guard lock(mutex_);
+        ungranted_.push_back(came);
+        due_before_ = std::exchange(due_, came);
+    }
+    came_ = came;
+    lane.came = lane.last = number;
+    return Taken{number, prefix, true, due, false};
+}
+
+void FramedReceives::take_back(const Taken &taken, uint16_t lane, uint32_t size) noexcept {
+    if (!taken.reliable || taken.duplicate) return;
+    lanes_[lane].came = lanes_[lane].last = taken.number - 1;
+    came_.bytes -= size - taken.prefix;
+    --came_.messages;
+    if (!taken.ack_due) return;
+    due_ = due_before_;
+    std::lock_guard lock(mutex_);
+    if (!ungranted_.empty()) ungranted_.pop_back();
 }
 
 } // namespace gns_core

@@ -65,24 +65,22 @@
 #define GNS_EVENT_DRAINED 3     /* what gns_connection_notify_drained asked for */
 #define GNS_EVENT_SEND_FAILED 4 /* GNS refused message `number` after gns_send had taken it; code: the result */
 #define GNS_EVENT_PONG 5        /* what gns_connection_ping asked for; number: the round trip, microseconds */
-#define GNS_EVENT_DATA 6        /* after gns_framing_begin: a DATA or UNTRACKED frame's payload; number: DATA's own */
-#define GNS_EVENT_ACK_DUE_DATA 7 /* the same, and once it is handled, gns_framing_grant is due */
+#define GNS_EVENT_DATA 6        /* after gns_stream_open: a DATA or UNTRACKED frame's payload; number: DATA's own */
+#define GNS_EVENT_ACK_DUE_DATA 7 /* the same, and once it is handled, gns_stream_grant is due */
 
 #define GNS_END_GOING_AWAY 1001                  /* the listen socket of this connection was closed */
 #define GNS_END_INTERNAL_ERROR 2001              /* the program that owned this connection failed */
 #define GNS_END_MESSAGE_QUEUE_LIMIT_REACHED 2003 /* the reader was too slow for the limits of its queue */
 #define GNS_END_RATE_LIMITED 2004                /* the listen socket's limits allow no more connections at present */
 #define GNS_END_SHUTDOWN 2999                    /* gns_stop while the connection was open (GNS's own number) */
-
 #define GNS_SEND_NO_NAGLE 1
 #define GNS_SEND_NO_DELAY 4
 #define GNS_SEND_RELIABLE 8
 #define GNS_SEND_FRAMED 65536  /* the payload of a DATA frame if it is reliable, of UNTRACKED if not */
-#define GNS_SEND_WAITED 131072 /* framed, and one of the messages that gns_framing_hold makes way for */
+#define GNS_SEND_WAITED 131072 /* framed, and one of the messages that gns_stream_hold makes way for */
 #define GNS_HOLD_NONE 0        /* this and the next two: which framed messages are held back */
 #define GNS_HOLD_DATA 1
 #define GNS_HOLD_ALL 2
-
 #define GNS_NO_LIMIT -1
 #define GNS_SEE_BATCH 2
 #define GNS_MAX_MESSAGE_SIZE 524288
@@ -132,50 +130,37 @@ typedef struct {
     int32_t kind;                 /* GNS_EVENT_* */
     int32_t old_state, new_state; /* status */
     int32_t code;                 /* status: end reason or 0; send failed: the result */
-    uint16_t lane;
-    uint16_t flags; /* message: GNS_SEND_RELIABLE or 0; data: GNS_SEND_RELIABLE for DATA */
+    uint16_t lane, flags;         /* flags: message: GNS_SEND_RELIABLE or 0; data: GNS_SEND_RELIABLE for DATA */
 } gns_event;
 
 typedef struct {
-    int32_t events;   /* how many were written */
-    int32_t more;     /* 1: more are waiting */
-    uint64_t payload; /* bytes written, or, with GNS_ERROR_BUFFER_TOO_SMALL, bytes that the next event needs */
-    int32_t logs;     /* 1: log records are waiting */
-    int32_t reserved;
+    int32_t events, more;   /* how many were written; more: 1 if others are waiting */
+    uint64_t payload;       /* bytes written, or, with GNS_ERROR_BUFFER_TOO_SMALL, bytes that the next event needs */
+    int32_t logs, reserved; /* logs: 1 if log records are waiting */
 } gns_batch;
 
 typedef struct {
     uint64_t listen_socket; /* 0: this side called connect, or made the pair */
     int64_t user_data;      /* -1 until set */
     int32_t state;
-    int32_t end_reason; /* 0 until it ends */
-    int32_t flags;      /* k_nSteamNetworkConnectionInfoFlags_* */
-    int32_t reserved;
+    int32_t end_reason;      /* 0 until it ends */
+    int32_t flags, reserved; /* flags: k_nSteamNetworkConnectionInfoFlags_* */
     gns_address remote_address;
-    char identity[128]; /* the peer's, as it claims */
-    char end_text[128];
-    char description[128];
+    char identity[128], end_text[128], description[128]; /* identity: the peer's, as it claims */
 } gns_connection_info;
 
 typedef struct {
-    int32_t state;
-    int32_t ping_ms;     /* -1: unknown */
-    float quality_local; /* 0..1, -1: unknown */
-    float quality_remote;
-    float out_packets_per_second, out_bytes_per_second;
-    float in_packets_per_second, in_bytes_per_second;
-    int32_t send_rate;             /* bytes/s that the connection may send at present */
-    int32_t pending_unreliable;    /* bytes */
-    int32_t pending_reliable;      /* bytes, not sent yet */
-    int32_t sent_unacked_reliable; /* bytes, sent, not acked yet */
-    int64_t queue_time_us;         /* how long a message sent now would wait; INT64_MAX while not connected */
-    int32_t max_jitter_us;         /* since the last call; -1: unknown */
-    int32_t reserved;
+    int32_t state, ping_ms;              /* ping_ms: -1: unknown */
+    float quality_local, quality_remote; /* 0..1, -1: unknown */
+    float out_packets_per_second, out_bytes_per_second, in_packets_per_second, in_bytes_per_second;
+    int32_t send_rate; /* bytes/s that the connection may send at present */
+    int32_t pending_unreliable, pending_reliable, sent_unacked_reliable; /* bytes; pending: not sent yet */
+    int64_t queue_time_us;           /* how long a message sent now would wait; INT64_MAX while not connected */
+    int32_t max_jitter_us, reserved; /* max_jitter_us: since the last call; -1: unknown */
 } gns_connection_status;
 
 typedef struct {
-    int32_t pending_unreliable, pending_reliable, sent_unacked_reliable;
-    int32_t reserved;
+    int32_t pending_unreliable, pending_reliable, sent_unacked_reliable, reserved;
     int64_t queue_time_us;
 } gns_lane_status;
 
@@ -200,16 +185,14 @@ typedef struct {
 
 typedef struct {
     const char *struct_name;
-    const char *field; /* "": the struct itself, size and alignment */
-    uint32_t size;
-    uint32_t offset; /* alignment where field is "" */
+    const char *field;     /* "": the struct itself, size and alignment */
+    uint32_t size, offset; /* offset: the alignment where field is "" */
 } gns_layout_entry;
 
 typedef struct {
-    const char *version; /* gns_py's */
-    const char *gns_version, *protobuf_version;
-    const char *crypto; /* name and version of the crypto library */
-    const char *mode;   /* vendored or system */
+    const char *version, *gns_version, *protobuf_version; /* version: gns_py's */
+    const char *crypto;                                   /* name and version of the crypto library */
+    const char *mode;                                     /* vendored or system */
     const char *build_type, *compiler;
     const char *platform; /* system and processor that it was built for */
 } gns_build_info;
@@ -249,10 +232,9 @@ int32_t gns_identity(char *out);
 /* ---- mailboxes: where events wait ---- */
 /* Errors: NO_MEMORY. */
 int32_t gns_mailbox_create(uint64_t *mailbox);
-/* Makes messages that gns_mailbox_receive returns count against their connections' limits until gns_connection_handled
-   is called: for a reader that sorts what arrives into queues of its own. */
+/* For a reader that sorts what it receives into queues of its own: makes messages count against their connections'
+   limits until gns_connection_handled says that they have left those queues. */
 int32_t gns_mailbox_count_until_handled(uint64_t mailbox);
-/* Stops counting messages that have left the queues of such a reader. */
 int32_t gns_connection_handled(uint64_t connection, int64_t messages, int64_t bytes);
 /* Frees a mailbox and its events; its connections go on, without events. Receives that wait return BAD_HANDLE. */
 int32_t gns_mailbox_destroy(uint64_t mailbox);
@@ -265,10 +247,10 @@ int64_t gns_mailbox_fd(uint64_t mailbox);
 int32_t gns_mailbox_notify(uint64_t mailbox, int64_t socket);
 /* Makes one receive that waits, or the next, return at once, with no events if there are none. */
 int32_t gns_mailbox_wake(uint64_t mailbox);
-/* Waits up to timeout_us (0: not at all) for events, then moves up to max_events of them out, oldest first, as many as
-   fit: records into events, payloads one after another into payload, each at a multiple of 8. Returns the number of
-   events, 0 at the timeout. Errors: BUFFER_TOO_SMALL (nothing is moved, batch->payload is the size that the first one
-   needs); NOT_RUNNING only once nothing is waiting. Several threads may receive; each event reaches one of them. */
+/* Waits up to timeout_us (0: not at all) for events, then moves up to max_events out, oldest first, as many as fit:
+   records into events, payloads one after another into payload, each at a multiple of 8. Returns how many, 0 at the
+   timeout. Errors: BUFFER_TOO_SMALL (nothing is moved, batch->payload is the size that the first one needs);
+   NOT_RUNNING only once nothing is waiting. Several threads may receive; each event reaches one of them. */
 int32_t gns_mailbox_receive(uint64_t mailbox, int64_t timeout_us, gns_event *events, int32_t max_events, void *payload,
                             uint64_t capacity, gns_batch *batch);
 /* The same, for a caller that looks at `batch` only if it has to: returns 1 for one event and 0 for none, if neither
@@ -315,8 +297,7 @@ int64_t gns_send(uint64_t connection, const void *data, uint32_t size, int32_t f
    on; if fewer than count, *error says why the next one was not: see gns_send. first_number: the first one's. */
 int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *sizes, int32_t count, int32_t flags,
                       uint16_t lane, int64_t *first_number, int32_t *error);
-/* Sends one message to `count` connections; the bytes are copied once. results[i]: the number, or the error, for which
-   see gns_send, BAD_HANDLE included. Returns how many took it. */
+/* Sends one message to `count` connections, copied once; returns how many took it. results[i]: see gns_send. */
 int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *data, uint32_t size, int32_t flags,
                       uint16_t lane, int64_t *results);
 /* Sends what waits for Nagle's timer. */
@@ -332,26 +313,45 @@ int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, in
 /* Waits for that: 1, or 0 at the timeout. Errors: NoConnection (it has ended or ends). Any number of threads. */
 int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments);
 
-/* ---- sessions: messages in frames ----
-   DATA and UNTRACKED of docs/session-protocol.md, on a connection that speaks it; all other frames are plain messages.
-   Credit counts bytes and messages over the life of the session. */
+/* ---- sessions: streams of messages in frames ----
+   DATA and UNTRACKED of docs/session-protocol.md; all other frames are plain messages. A stream numbers them, on each
+   of the connections that its session has in turn. Credit counts bytes and messages over the life of the session. */
 
-/* From here on frames of these types that respect the limits arrive as GNS_EVENT_DATA; everything that is not one, or
-   must not arrive now, as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait in the mailbox.
-   DATA does not count for a mailbox after gns_mailbox_count_until_handled. May be called once. Errors: InvalidState. */
-int32_t gns_framing_begin(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
+/* From here on the connection's frames of these types that respect the limits arrive as GNS_EVENT_DATA; all others, and
+   what must not arrive now, as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait there. DATA
+   does not count for a mailbox after gns_mailbox_count_until_handled. Errors: InvalidState (there is a stream). */
+int32_t gns_stream_open(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages,
+                        uint64_t *stream);
+/* Forgets it. If a connection has it, that one's framed messages are HELD, and soon arrive as plain ones. */
+int32_t gns_stream_close(uint64_t stream);
 /* Says that every GNS_EVENT_ACK_DUE_DATA up to the handled-th, and all before it, has been handled; they arrive each
-   time that a quarter of the first credit has. Reports how much may arrive now. Repeating a number changes nothing. */
-int32_t gns_framing_grant(uint64_t connection, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
+   time that a quarter of the first credit has, or 1 MiB, or 4,096 messages. Reports how much may arrive now. */
+int32_t gns_stream_grant(uint64_t stream, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
 /* Returns when the last message arrived, of whatever kind. */
-int64_t gns_framing_heard(uint64_t connection);
+int64_t gns_stream_heard(uint64_t stream);
 /* Sets how much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD.
    gns_send returns DATA's own number, and has two more errors: HELD, TOO_LARGE. */
-int32_t gns_framing_allow(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
+int32_t gns_stream_allow(uint64_t stream, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
 /* Makes such framed messages (GNS_HOLD_*) HELD, except those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
-int32_t gns_framing_hold(uint64_t connection, int32_t held);
+int32_t gns_stream_hold(uint64_t stream, int32_t held);
 /* Reads the number of the last DATA that was sent on each lane; 0: none. */
-int32_t gns_framing_sent(uint64_t connection, int64_t *numbers, int32_t lanes);
+int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes);
+/* Keeps DATA, to be sent again, until the peer has handled it. DATA is HELD while as many payload bytes or messages are
+   kept; the last one may exceed max_bytes. Errors: InvalidState (DATA was sent before), BAD_VALUE (less than 1). */
+int32_t gns_stream_keep(uint64_t stream, int64_t max_bytes, int64_t max_messages);
+/* Says that the peer has handled DATA up to numbers[lane], which are no longer kept. Any numbers are fine. */
+int32_t gns_stream_acked(uint64_t stream, const int64_t *numbers, int32_t lanes);
+int32_t gns_stream_kept(uint64_t stream, int64_t *bytes, int64_t *messages);
+/* Parts it from its connection, if it has one: framed messages are HELD, and arrive as plain ones. No DATA gets into a
+   mailbox afterwards; what waits there must be read before gns_close, which drops it. */
+int32_t gns_stream_detach(uint64_t stream);
+/* Goes on with another connection. DATA of each lane must come again from handled[lane] + 1 on, or from 1; what had
+   arrived before is dropped. All framed messages are HELD until there is nothing left to replay. Errors: InvalidState
+   (the connection has a stream), BAD_VALUE (that much has not arrived). */
+int32_t gns_stream_resume(uint64_t stream, uint64_t connection, const int64_t *handled, int32_t lanes);
+/* Sends what is kept again, with the old numbers, in the old order, while there is room. left: what did not go yet.
+   Errors: NoConnection (it has ended, or there is none), BAD_VALUE (it has too few lanes), TOO_LARGE. */
+int32_t gns_stream_replay(uint64_t stream, int64_t *left);
 
 /* ---- about a connection ---- */
 /* The state now; after the end, until gns_close, the last state. Never blocks. */

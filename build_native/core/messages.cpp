@@ -1,44 +1,18 @@
 #include "messages.hpp"
 
 #include <atomic>
-#include <cstdlib>
-#include <cstring>
 #include <new>
 #include <utility>
 
 #include "runtime.hpp"
+#include "stream.hpp"
 
 namespace gns_core {
-
-namespace {
-constexpr size_t address_size = sizeof(void *);
-}
-
-// Room for a frame's prefix comes before the bytes, if there is any; directly before the first byte of the message,
-// wherever that is, stands this payload's address.
-struct Payload {
-    std::atomic<int32_t> references;
-    uint32_t size; // as sent, prefix included
-    uint32_t room;
-    char *bytes() { return reinterpret_cast<char *>(this + 1) + address_size + room; }
-};
 
 namespace {
 
 // GNS adds a header to a reliable message, and counts it against send_buffer_size after the check.
 constexpr int64_t framing = 16;
-
-void write_address(const Payload *payload, char *begin) {
-    std::memcpy(begin - address_size, static_cast<const void *>(&payload), address_size);
-}
-
-Payload *read_address(const void *begin) {
-    Payload *payload;
-    std::memcpy(static_cast<void *>(&payload), static_cast<const char *>(begin) - address_size, address_size);
-    return payload;
-}
-
-uint32_t room_for(int32_t flags) { return flags & GNS_SEND_FRAMED ? max_frame_prefix : 0; }
 
 // Returns how many of GNS's segments a message may take, in 1/64: one, and twice what its bytes need, since the end of
 // each packet may cut a segment in two.
@@ -46,7 +20,7 @@ int64_t cost_of(uint32_t size, int32_t segment_size) { return 64 + 128 * static_
 
 // GNS has no more use for a message: it was sent, or acked if it is reliable, or given up.
 void on_freed(SteamNetworkingMessage_t *message) {
-    const PayloadPtr payload(read_address(message->m_pData));
+    const PayloadPtr payload(payload_at(message->m_pData));
     if (auto *const account = reinterpret_cast<SendAccount *>(message->m_nUserData)) {
         account->bytes.fetch_sub(payload->size + framing, std::memory_order_relaxed);
         account->cost.fetch_sub(message->m_nChannel, std::memory_order_relaxed);
@@ -56,47 +30,13 @@ void on_freed(SteamNetworkingMessage_t *message) {
     }
 }
 
-// Writes the frame's type and number before a message. Returns the number, or 0 if it has none.
-int64_t frame_locked(FramedSends &sends, SteamNetworkingMessage_t &message) {
-    const auto size = static_cast<uint32_t>(message.m_cbSize);
-    Payload *const payload = read_address(message.m_pData);
-    int64_t number = 0;
-    const bool reliable = message.m_nFlags & GNS_SEND_RELIABLE;
-    const uint32_t prefix = sends.write_prefix(payload->bytes(), size, reliable, message.m_idxLane, &number);
-    char *const begin = payload->bytes() - prefix;
-    write_address(payload, begin);
-    payload->size = size + prefix;
-    message.m_pData = begin;
-    message.m_cbSize = static_cast<int>(size + prefix);
-    return number;
-}
-
 } // namespace
-
-void ReleasePayload::operator()(Payload *payload) const noexcept {
-    if (payload->references.fetch_sub(1, std::memory_order_acq_rel) == 1) std::free(payload);
-}
-
-PayloadPtr make_payload(const void *data, uint32_t size, int32_t flags) {
-    const uint32_t room = room_for(flags);
-    void *const memory = std::malloc(sizeof(Payload) + address_size + room + size);
-    if (!memory) throw std::bad_alloc();
-    PayloadPtr payload(new (memory) Payload{{1}, size, room});
-    write_address(payload.get(), payload->bytes());
-    if (size > 0) std::memcpy(payload->bytes(), data, size);
-    return payload;
-}
-
-PayloadPtr share(const PayloadPtr &payload) noexcept {
-    payload->references.fetch_add(1, std::memory_order_relaxed);
-    return PayloadPtr(payload.get());
-}
 
 MessagePtr make_message(PayloadPtr payload, int32_t flags, uint16_t lane) {
     MessagePtr message(SteamNetworkingUtils()->AllocateMessage(0));
     if (!message) throw std::bad_alloc();
     message->m_cbSize = static_cast<int>(payload->size);
-    message->m_pData = payload.release()->bytes(); // on_freed releases it
+    message->m_pData = payload.release()->begin(); // on_freed releases it
     message->m_pfnFreeData = on_freed;
     message->m_nUserData = 0;
     message->m_nFlags = flags & gns_send_flags;
@@ -127,23 +67,14 @@ int64_t check_room(const Connection &connection, int64_t size, int64_t cost) {
     return full || fragmented ? -k_EResultLimitExceeded : 0;
 }
 
-int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
-                     int32_t flags) {
+namespace {
+
+// Puts a message that may be sent on the connection's account and into the queue, where there is room for it. Returns
+// its number.
+int64_t enqueue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
+                       int64_t cost) noexcept {
     Connection &target = *connection;
     SendAccount &account = *target.account;
-    if (!queue.accepting_locked()) return GNS_ERROR_NOT_RUNNING;
-    if (const int64_t error = check_state(target, message->m_nFlags)) return error;
-    if (message->m_idxLane >= target.last_number.size()) return -k_EResultInvalidParam;
-    const bool framed = flags & GNS_SEND_FRAMED;
-    const int64_t size = message->m_cbSize;
-    if (framed) {
-        const bool reliable = flags & GNS_SEND_RELIABLE, waited = flags & GNS_SEND_WAITED;
-        if (const int64_t error = target.framed_sends.check(static_cast<uint32_t>(size), reliable, waited))
-            return error;
-    }
-    const int64_t cost = cost_of(static_cast<uint32_t>(size), target.segment_size.load(std::memory_order_relaxed));
-    if (const int64_t error = check_room(target, size, cost)) return error;
-    const int64_t frame_number = framed ? frame_locked(target.framed_sends, *message) : 0;
     account.bytes.fetch_add(message->m_cbSize + framing, std::memory_order_relaxed);
     account.cost.fetch_add(cost, std::memory_order_relaxed);
     account.messages.fetch_add(1, std::memory_order_relaxed);
@@ -155,9 +86,64 @@ int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &con
     command.number = ++target.last_number[message->m_idxLane];
     target.flushed = false;
     command.message = std::move(message);
-    const int64_t number = frame_number ? frame_number : command.number;
+    const int64_t number = command.number;
     queue.push_locked(std::move(command));
     return number;
+}
+
+int64_t cost_on(const Connection &connection, int64_t size) {
+    return cost_of(static_cast<uint32_t>(size), connection.segment_size.load(std::memory_order_relaxed));
+}
+
+} // namespace
+
+int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
+                     int32_t flags) {
+    Connection &target = *connection;
+    if (!queue.accepting_locked()) return GNS_ERROR_NOT_RUNNING;
+    if (const int64_t error = check_state(target, message->m_nFlags)) return error;
+    const uint16_t lane = message->m_idxLane;
+    if (lane >= target.last_number.size()) return -k_EResultInvalidParam;
+    const bool framed = flags & GNS_SEND_FRAMED, reliable = flags & GNS_SEND_RELIABLE;
+    const int64_t size = message->m_cbSize;
+    if (framed) {
+        if (!target.stream) return GNS_ERROR_HELD;
+        const bool waited = flags & GNS_SEND_WAITED;
+        if (const int64_t error = target.stream->sends.check(static_cast<uint32_t>(size), reliable, waited))
+            return error;
+    }
+    const int64_t cost = cost_on(target, size);
+    if (const int64_t error = check_room(target, size, cost)) return error;
+    queue.prepare_locked(); // from here on nothing fails but frame(), which then has changed nothing
+    if (!framed) return enqueue_locked(queue, connection, std::move(message), cost);
+    Payload *const payload = payload_at(message->m_pData);
+    const int64_t frame_number = target.stream->sends.frame(payload, reliable, lane);
+    message->m_pData = payload->begin();
+    message->m_cbSize = static_cast<int>(payload->size);
+    const int64_t number = enqueue_locked(queue, connection, std::move(message), cost);
+    return reliable ? frame_number : number;
+}
+
+int64_t replay_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, FramedSends &sends,
+                      int64_t most) {
+    constexpr int32_t flags = GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE;
+    const Connection &target = *connection;
+    Kept &kept = sends.kept();
+    if (!queue.accepting_locked()) return GNS_ERROR_NOT_RUNNING;
+    if (const int64_t error = check_state(target, flags)) return error;
+    if (kept.lanes_left() > target.last_number.size()) return GNS_ERROR_BAD_VALUE;
+    int64_t queued = 0;
+    for (; queued < most && kept.left() > 0; ++queued) {
+        const auto [payload, lane] = kept.next();
+        if (const int64_t error = check_size(target, payload->size, flags)) return error;
+        const int64_t cost = cost_on(target, payload->size);
+        if (check_room(target, payload->size, cost)) break;
+        queue.prepare_locked();
+        enqueue_locked(queue, connection, make_message(share(payload), flags, lane), cost);
+        kept.advance(lane);
+    }
+    if (kept.left() == 0) sends.end_replay();
+    return queued;
 }
 
 } // namespace gns_core

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "connection.hpp"
+#include "framing.hpp"
+#include "payload.hpp"
 #include "pump/commands.hpp"
 
 namespace gns_core {
@@ -12,16 +14,9 @@ namespace gns_core {
 constexpr int32_t gns_send_flags = GNS_SEND_NO_NAGLE | GNS_SEND_NO_DELAY | GNS_SEND_RELIABLE;
 constexpr int32_t send_flags = gns_send_flags | GNS_SEND_FRAMED | GNS_SEND_WAITED;
 
-// The bytes of a message, shared by all connections that it goes to.
-struct Payload;
-struct ReleasePayload {
-    void operator()(Payload *payload) const noexcept;
-};
-using PayloadPtr = std::unique_ptr<Payload, ReleasePayload>; // one reference
+// How much room a payload needs before its bytes.
+constexpr uint32_t room_for(int32_t flags) { return flags & GNS_SEND_FRAMED ? max_frame_prefix : 0; }
 
-// flags: GNS_SEND_FRAMED asks for room before the bytes.
-PayloadPtr make_payload(const void *data, uint32_t size, int32_t flags);
-PayloadPtr share(const PayloadPtr &payload) noexcept;
 // Makes a message that is not on any account yet.
 MessagePtr make_message(PayloadPtr payload, int32_t flags, uint16_t lane);
 
@@ -34,5 +29,9 @@ int64_t check_room(const Connection &connection, int64_t size, int64_t cost);
 // was not queued. Under the queue's lock.
 int64_t queue_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, MessagePtr message,
                      int32_t flags);
+// Queues up to `most` of the messages that a stream is to send again, as many as there is room for. Returns how many,
+// or why it cannot go on. Under the queue's lock.
+int64_t replay_locked(CommandQueue &queue, const std::shared_ptr<Connection> &connection, FramedSends &sends,
+                      int64_t most);
 
 } // namespace gns_core

@@ -149,6 +149,11 @@ int32_t Runtime::stop(int64_t linger_us) {
         GameNetworkingSockets_Kill();
     }
     log_queue().finish();
+    for (const auto &stream : streams.all()) {
+        streams.remove(stream->handle);
+        close(commands, *stream);
+        detach(commands, *stream);
+    }
     for (const auto &socket : listen_sockets.all()) listen_sockets.remove(socket->handle);
     for (const auto &mailbox : mailboxes.all()) mailbox->shut(false);
     return 0;

@@ -15,6 +15,7 @@
 #include "pump/shift.hpp"
 #include "pump/turns.hpp"
 #include "sleeper.hpp"
+#include "stream.hpp"
 
 namespace gns_core {
 
@@ -24,6 +25,7 @@ struct Runtime {
     HandleTable<Mailbox> mailboxes{1};
     ListenSockets listen_sockets{2};
     Connections connections{3};
+    Streams streams{4};
     QueueLimits limits; // serving thread only
     Sleeper pump_sleeper, leader_sleeper;
     CommandQueue commands{pump_sleeper};

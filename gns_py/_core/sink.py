@@ -27,7 +27,7 @@ class Sink(Protocol):
         """Take DATA."""
 
     def on_ack_due_data(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
-        """Take DATA after which _native.framing_grant() is due."""
+        """Take DATA after which _native.stream_grant() is due."""
 
     def on_untracked(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:
         """Take UNTRACKED."""

@@ -10,7 +10,7 @@ These functions do neither:
 
 - send, send_many, broadcast, state and wait_* return the core's error codes, which are negative, because they are on
   the hot path;
-- handled and framing_* ignore errors, because nothing about a connection's data matters once it has ended;
+- handled and most of stream_* ignore errors, because nothing about a connection's data matters once it has ended;
 - close and listen_close ignore errors, because a dead handle needs no closing.
 """
 
@@ -42,7 +42,6 @@ from .codes import (
     TOO_LARGE,
 )
 from .failures import ConnectionGoneError, exception_for
-from .framing import framing_allow, framing_begin, framing_grant, framing_heard, framing_hold, framing_sent
 from .log import receive_logs, set_log_level
 from .mailbox import SIGNAL_SLICE_US, MailboxReader, Record, handled
 from .options import get_option, has_option, reset_option, set_options
@@ -75,4 +74,19 @@ from .status import (
     state,
     wait_ended,
     wait_pong,
+)
+from .streams import (
+    stream_acked,
+    stream_allow,
+    stream_close,
+    stream_detach,
+    stream_grant,
+    stream_heard,
+    stream_hold,
+    stream_keep,
+    stream_kept,
+    stream_open,
+    stream_replay,
+    stream_resume,
+    stream_sent,
 )

@@ -10,9 +10,14 @@ from gns_py.session.protocol.fields import FrameError
 from gns_py.session.protocol.frames import Data, Frame, Untracked, decode
 from gns_py.session.protocol.transport import Hold
 
+# Handled bytes and messages, after which an ack is due at the latest.
+_MOST_UNDUE = 1 << 20, 4096
+
 
 class Framing:
-    """Does what the core does for an engine (see its class Framing): numbers DATA, keeps to the credit, unpacks frames.
+    """Does what the core does for an engine: numbers DATA, keeps to the credit, unpacks frames.
+
+    The core's classes are FramedSends and FramedReceives.
 
     Sending and closing are left to subclasses.
     """
@@ -95,8 +100,8 @@ class Framing:
             self.received[message.lane] = frame.sequence
             self.arrived = self.arrived[0] + len(frame.payload), self.arrived[1] + 1
             is_due = any(
-                arrived >= due + window / 4
-                for arrived, due, window in zip(self.arrived, self.due, self.window, strict=True)
+                arrived >= due + min(window / 4, most)
+                for arrived, due, window, most in zip(self.arrived, self.due, self.window, _MOST_UNDUE, strict=True)
             )
             if is_due:
                 self.due = self.arrived

@@ -37,7 +37,7 @@ int64_t gns_send(uint64_t connection, const void *data, uint32_t size, int32_t f
         if (const int64_t error = check_size(*found, size, flags)) return refuse(error);
         if (const int64_t error = check_room(*found, size, 0)) return refuse(error); // before anything is copied
         CommandQueue &commands = runtime().commands;
-        MessagePtr message = make_message(make_payload(data, size, flags), flags, lane);
+        MessagePtr message = make_message(make_payload(data, size, room_for(flags)), flags, lane);
         int64_t number;
         {
             std::lock_guard lock(commands.mutex());
@@ -65,7 +65,7 @@ int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *siz
                 *error = static_cast<int32_t>(bad);
                 break;
             }
-            messages.push_back(make_message(make_payload(next, sizes[i], flags), flags, lane));
+            messages.push_back(make_message(make_payload(next, sizes[i], room_for(flags)), flags, lane));
         }
         CommandQueue &commands = runtime().commands;
         int32_t taken = 0;
@@ -98,7 +98,7 @@ int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *da
         for (size_t i = 0; i < targets.size(); ++i) {
             targets[i] = runtime().connections.find(connections[i]);
             results[i] = targets[i] ? check_size(*targets[i], size, flags) : GNS_ERROR_BAD_HANDLE;
-            if (results[i] == 0) messages[i] = make_message(share(payload), flags, lane);
+            if (results[i] == 0) messages[i] = make_message(share(payload.get()), flags, lane);
         }
         CommandQueue &commands = runtime().commands;
         int32_t taken = 0;

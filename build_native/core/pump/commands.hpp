@@ -35,6 +35,10 @@ public:
 
     // The lock, for callers that must decide and queue in one step.
     std::mutex &mutex() { return mutex_; }
+    // Makes room for one more, so that the next push_locked() needs no memory.
+    void prepare_locked() {
+        if (queue_.size() == queue_.capacity()) queue_.reserve(queue_.size() < 8 ? 16 : 2 * queue_.size());
+    }
     void push_locked(Command command) { queue_.push_back(std::move(command)); }
     bool accepting_locked() const { return accepting_; }
     // Wakes the pump, to carry out what was queued. Called after queueing, without the lock.

@@ -1,8 +1,10 @@
 #include "pump/receiving.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "delivery.hpp"
+#include "stream.hpp"
 
 namespace gns_core {
 
@@ -11,6 +13,31 @@ namespace {
 constexpr int batch_size = 256;
 constexpr int64_t max_waiting_unreliable = 4096;
 constexpr const char *overflow_text = "the reader was too slow: its receive queue is full";
+
+// A message that a stream has taken. Unless it gets into a mailbox, it has not arrived: the peer sends it again when
+// the session is resumed.
+class Arrival {
+public:
+    Arrival(FramedReceives &receives, const SteamNetworkingMessage_t &message)
+        : receives_(receives),
+          lane_(message.m_idxLane),
+          size_(static_cast<uint32_t>(message.m_cbSize)),
+          taken_(receives.take(message)) {}
+    ~Arrival() {
+        if (taken_ && !pushed) receives_.take_back(*taken_, lane_, size_);
+    }
+    Arrival(const Arrival &) = delete;
+    Arrival &operator=(const Arrival &) = delete;
+    const std::optional<FramedReceives::Taken> &taken() const { return taken_; }
+
+    bool pushed = false;
+
+private:
+    FramedReceives &receives_;
+    const uint16_t lane_;
+    const uint32_t size_;
+    const std::optional<FramedReceives::Taken> taken_;
+};
 
 }
 
@@ -43,20 +70,22 @@ void Receiving::deliver(const std::shared_ptr<Connection> &connection, MessagePt
     event.kind = GNS_EVENT_MESSAGE;
     event.number = message->m_nMessageNumber;
     event.flags = static_cast<uint16_t>(message->m_nFlags & k_nSteamNetworkingSend_Reliable);
-    if (connection->framed_receives.on()) {
-        if (const auto taken = connection->framed_receives.take(*message)) {
-            event.kind = taken->ack_due ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA;
-            event.number = taken->number;
-            event.prefix = taken->prefix;
-            event.flags = taken->reliable ? GNS_SEND_RELIABLE : 0;
-        }
+    Stream *const stream = connection->unpacking_to.load(std::memory_order_acquire);
+    std::optional<Arrival> arrival;
+    if (stream && arrival.emplace(stream->receives, *message).taken()) {
+        const FramedReceives::Taken &taken = *arrival->taken();
+        if (taken.duplicate) return;
+        event.kind = taken.ack_due ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA;
+        event.number = taken.number;
+        event.prefix = taken.prefix;
+        event.flags = taken.reliable ? GNS_SEND_RELIABLE : 0;
     }
     const int64_t size = message->m_cbSize - event.prefix;
     const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
     // In sessions unreliable messages are dropped, as the network may drop them, so that a peer which floods its reader
     // does not delay the reader's other connections.
     const bool reliable = event.flags & GNS_SEND_RELIABLE || event.kind == GNS_EVENT_ACK_DUE_DATA;
-    if (!reliable && connection->framed_receives.on() && waiting >= max_waiting_unreliable) return;
+    if (!reliable && stream && waiting >= max_waiting_unreliable) return;
     if (waiting >= connection->recv_messages_limit.load(std::memory_order_relaxed) ||
         (waiting > 0 && connection->recv_bytes.load(std::memory_order_relaxed) + size >
                             connection->recv_bytes_limit.load(std::memory_order_relaxed))) {
@@ -67,7 +96,9 @@ void Receiving::deliver(const std::shared_ptr<Connection> &connection, MessagePt
     event.message = std::move(message);
     connection->recv_messages.fetch_add(1, std::memory_order_relaxed);
     connection->recv_bytes.fetch_add(size, std::memory_order_relaxed);
-    signals_.add(push(*connection, std::move(event)));
+    bool pushed = false;
+    signals_.add(push(*connection, std::move(event), &pushed));
+    if (arrival) arrival->pushed = pushed;
 }
 
 } // namespace gns_core

@@ -22,9 +22,11 @@ std::string data_frame(uint64_t number, const std::string &payload) { return '\x
 // The client may send; the server removes frames.
 struct Framed : Link {
     explicit Framed(int64_t bytes = plenty, int64_t messages = plenty) : Link(fast(), fast()) {
-        OK(gns_framing_begin(inbound, max_message, bytes, messages));
-        OK(gns_framing_allow(outbound, max_message, bytes, messages));
+        OK(gns_stream_open(inbound, max_message, bytes, messages, &in));
+        OK(gns_stream_open(outbound, max_message, plenty, plenty, &out));
+        OK(gns_stream_allow(out, max_message, bytes, messages));
     }
+    uint64_t in, out;
     // Returns what has arrived, up to the number-th message.
     std::vector<Event> take(size_t number) {
         std::vector<Event> events;
@@ -36,7 +38,7 @@ struct Framed : Link {
 
 } // namespace
 
-TEST(framing, data_is_numbered_and_comes_without_its_frame) {
+TEST(streams, data_is_numbered_and_comes_without_its_frame) {
     Framed link;
     OK(gns_configure_lanes(link.outbound, 3, nullptr, nullptr));
     for (int64_t number = 1; number <= 200; ++number)
@@ -58,13 +60,15 @@ TEST(framing, data_is_numbered_and_comes_without_its_frame) {
     }
     CHECK(has_come);
     int64_t sent[4] = {-1, -1, -1, -1};
-    OK(gns_framing_sent(link.outbound, sent, 4));
+    OK(gns_stream_sent(link.out, sent, 4));
     for (int lane = 0; lane < 4; ++lane) CHECK_EQUAL(sent[lane], lane < 3 ? 200 : 0);
 }
 
-TEST(framing, is_what_the_specification_says) {
+TEST(streams, is_what_the_specification_says) {
     Link link(fast(), fast()); // its server removes nothing
-    OK(gns_framing_allow(link.outbound, max_message, plenty, plenty));
+    uint64_t out;
+    OK(gns_stream_open(link.outbound, max_message, plenty, plenty, &out));
+    OK(gns_stream_allow(out, max_message, plenty, plenty));
     for (uint64_t number = 1; number <= 300; ++number) {
         OK(send(link.outbound, "payload", data));
         CHECK_EQUAL(link.server.message().data, data_frame(number, "payload"));
@@ -83,7 +87,7 @@ TEST(framing, is_what_the_specification_says) {
         CHECK_EQUAL(link.server.message().data, data_frame(number, many[0]));
 }
 
-TEST(framing, what_must_not_come_is_passed_on_as_it_is) {
+TEST(streams, what_must_not_come_is_passed_on_as_it_is) {
     Framed link;
     OK(send(link.outbound, data_frame(1, "one")));
     CHECK(link.take(1)[0].is_data());
@@ -115,23 +119,26 @@ TEST(framing, what_must_not_come_is_passed_on_as_it_is) {
     CHECK(link.take(1)[0].is_data());
 }
 
-TEST(framing, nothing_goes_without_credit) {
+TEST(streams, nothing_goes_without_credit) {
     Link link(fast(), fast());
     CHECK_EQUAL(send(link.outbound, "x", data), GNS_ERROR_HELD);
     CHECK_EQUAL(send(link.outbound, "x", untracked), GNS_ERROR_HELD);
-    OK(gns_framing_allow(link.outbound, 100, 250, 4));
+    uint64_t out;
+    OK(gns_stream_open(link.outbound, 1, 1, 1, &out));
+    CHECK_EQUAL(send(link.outbound, "x", data), GNS_ERROR_HELD);
+    OK(gns_stream_allow(out, 100, 250, 4));
     CHECK_EQUAL(send(link.outbound, std::string(101, 'x'), data), GNS_ERROR_TOO_LARGE);
     CHECK_EQUAL(send(link.outbound, std::string(101, 'x'), untracked), GNS_ERROR_TOO_LARGE);
     for (int64_t number = 1; number <= 3; ++number)
         CHECK_EQUAL(send(link.outbound, std::string(100, 'x'), data), number);
     CHECK_EQUAL(send(link.outbound, "", data), GNS_ERROR_HELD); // 300 bytes
-    OK(gns_framing_allow(link.outbound, 100, 350, 4));
+    OK(gns_stream_allow(out, 100, 350, 4));
     CHECK_EQUAL(send(link.outbound, "", data), 4);
     CHECK_EQUAL(send(link.outbound, "", data), GNS_ERROR_HELD); // four messages
     OK(send(link.outbound, "", untracked));
     const char bytes[3] = {'a', 'b', 'c'};
     const uint32_t sizes[3] = {1, 1, 1};
-    OK(gns_framing_allow(link.outbound, 100, plenty, 6));
+    OK(gns_stream_allow(out, 100, plenty, 6));
     int64_t first;
     int32_t error;
     CHECK_EQUAL(gns_send_many(link.outbound, bytes, sizes, 3, data, 0, &first, &error), 2);
@@ -139,50 +146,50 @@ TEST(framing, nothing_goes_without_credit) {
     CHECK_EQUAL(error, GNS_ERROR_HELD);
 }
 
-TEST(framing, what_is_held_waits_for_those_before) {
+TEST(streams, what_is_held_waits_for_those_before) {
     Framed link;
-    OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
+    OK(gns_stream_hold(link.out, GNS_HOLD_DATA));
     CHECK_EQUAL(send(link.outbound, "x", data), GNS_ERROR_HELD);
     OK(send(link.outbound, "x", untracked));
     CHECK_EQUAL(send(link.outbound, "x", data | GNS_SEND_WAITED), 1);
-    OK(gns_framing_hold(link.outbound, GNS_HOLD_ALL));
+    OK(gns_stream_hold(link.out, GNS_HOLD_ALL));
     CHECK_EQUAL(send(link.outbound, "x", untracked), GNS_ERROR_HELD);
     CHECK_EQUAL(send(link.outbound, "x", data | GNS_SEND_WAITED), 2);
-    OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
+    OK(gns_stream_hold(link.out, GNS_HOLD_NONE));
     CHECK_EQUAL(send(link.outbound, "x", data), 3);
-    CHECK_EQUAL(gns_framing_hold(link.outbound, 3), GNS_ERROR_BAD_VALUE);
-    CHECK_EQUAL(gns_framing_hold(link.outbound, -1), GNS_ERROR_BAD_VALUE);
+    CHECK_EQUAL(gns_stream_hold(link.out, 3), GNS_ERROR_BAD_VALUE);
+    CHECK_EQUAL(gns_stream_hold(link.out, -1), GNS_ERROR_BAD_VALUE);
 }
 
-TEST(framing, credit_is_granted_for_what_was_handled) {
+TEST(streams, credit_is_granted_for_what_was_handled) {
     Framed link(10'000, 8);
-    OK(gns_framing_allow(link.outbound, max_message, plenty, plenty)); // a peer that respects nothing
+    OK(gns_stream_allow(link.out, max_message, plenty, plenty)); // a peer that respects nothing
     for (int number = 1; number <= 9; ++number) OK(send(link.outbound, std::string(10, 'x'), data));
     std::vector<Event> events = link.take(9);
     for (size_t i = 0; i < 8; ++i) CHECK_EQUAL(events[i].kind, i % 2 ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA);
     CHECK(events[8].is_message()); // the ninth has no credit
     int64_t bytes, messages;
     for (int64_t quarter = 1; quarter <= 4; ++quarter) {
-        for (int again = 0; again < 2; ++again) OK(gns_framing_grant(link.inbound, quarter, &bytes, &messages));
+        for (int again = 0; again < 2; ++again) OK(gns_stream_grant(link.in, quarter, &bytes, &messages));
         CHECK_EQUAL(bytes, 10'000 + 20 * quarter);
         CHECK_EQUAL(messages, 8 + 2 * quarter);
     }
-    OK(gns_framing_grant(link.inbound, 1'000'000, &bytes, &messages)); // nothing was due
+    OK(gns_stream_grant(link.in, 1'000'000, &bytes, &messages)); // nothing was due
     CHECK_EQUAL(messages, 16);
     OK(send(link.outbound, data_frame(9, "x")));
     CHECK(link.take(1)[0].is_data());
 }
 
-TEST(framing, bytes_are_bounded_too) {
+TEST(streams, bytes_are_bounded_too) {
     Framed link(4000, plenty);
-    OK(gns_framing_allow(link.outbound, max_message, plenty, plenty));
+    OK(gns_stream_allow(link.out, max_message, plenty, plenty));
     // Lanes overtake each other: one message more than the credit may arrive.
     for (int number = 1; number <= 6; ++number) OK(send(link.outbound, std::string(max_message, 'x'), data));
     const std::vector<Event> events = link.take(6);
     for (size_t i = 0; i < 6; ++i) CHECK_EQUAL(events[i].kind, i < 4 ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_MESSAGE);
 }
 
-TEST(framing, data_does_not_count_for_a_mailbox_that_holds) {
+TEST(streams, data_does_not_count_for_a_mailbox_that_holds) {
     Framed link;
     OK(gns_mailbox_count_until_handled(link.server.handle));
     const gns_option bound{GNS_CONFIG_RECV_QUEUE_MESSAGES, GNS_TYPE_INT32, 10, 0, nullptr};
@@ -193,25 +200,55 @@ TEST(framing, data_does_not_count_for_a_mailbox_that_holds) {
     }
 }
 
-TEST(framing, tells_when_the_last_message_came) {
+TEST(streams, tells_when_the_last_message_came) {
     Framed link;
-    const int64_t begin = gns_framing_heard(link.inbound);
+    const int64_t begin = gns_stream_heard(link.in);
     CHECK(begin > 0);
     for (const std::string &each : {data_frame(1, "x"), std::string("\x11"), std::string("else")}) {
         const int64_t before = gns_time_us();
         OK(send(link.outbound, each));
         link.take(1);
-        CHECK(gns_framing_heard(link.inbound) >= before);
+        CHECK(gns_stream_heard(link.in) >= before);
     }
 }
 
-TEST(framing, begins_once) {
+TEST(streams, a_connection_has_one) {
     Framed link;
-    CHECK(gns_framing_begin(link.inbound, 1, 1, 1) < 0);
-    CHECK_EQUAL(gns_framing_begin(12345, 1, 1, 1), GNS_ERROR_BAD_HANDLE);
+    uint64_t other = 7;
+    CHECK_EQUAL(gns_stream_open(link.inbound, 1, 1, 1, &other), -k_EResultInvalidState);
+    CHECK_EQUAL(other, 0u);
+    CHECK_EQUAL(gns_stream_open(12345, 1, 1, 1, &other), GNS_ERROR_BAD_HANDLE);
+    OK(gns_stream_close(link.in));
+    OK(gns_stream_open(link.inbound, max_message, plenty, plenty, &other));
+    OK(send(link.outbound, "x", data));
+    CHECK(link.take(1)[0].is_data());
 }
 
-TEST(framing, several_threads_send_while_others_are_held) {
+TEST(streams, after_its_close_frames_are_plain_messages) {
+    Framed link;
+    OK(gns_stream_close(link.in));
+    OK(gns_configure_lanes(link.inbound, 1, nullptr, nullptr)); // behind the close
+    OK(send(link.outbound, "one", data));
+    CHECK_EQUAL(link.server.message().data, data_frame(1, "one"));
+    OK(gns_stream_close(link.out));
+    CHECK_EQUAL(send(link.outbound, "x", data), GNS_ERROR_HELD);
+    CHECK_EQUAL(send(link.outbound, "x", untracked), GNS_ERROR_HELD);
+    CHECK_EQUAL(gns_stream_close(link.out), GNS_ERROR_BAD_HANDLE);
+    CHECK_EQUAL(gns_stream_hold(link.out, GNS_HOLD_ALL), GNS_ERROR_BAD_HANDLE);
+    OK(close(link.outbound));
+    CHECK(send(link.outbound, "x", data) != GNS_ERROR_HELD);
+}
+
+TEST(streams, an_ack_is_due_after_a_megabyte_however_large_the_credit_is) {
+    Framed link;
+    for (int number = 1; number <= 1049; ++number) {
+        if (number % 200 == 0) OK(gns_connection_wait_drained(link.outbound, patience_us, 0, 0));
+        OK(send(link.outbound, std::string(max_message, 'x'), data));
+        CHECK_EQUAL(link.take(1)[0].kind, number == 1049 ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA); // 1,048,576 bytes
+    }
+}
+
+TEST(streams, several_threads_send_while_others_are_held) {
     Framed link;
     constexpr int threads = 4, each = 2000 / instrumented;
     std::vector<std::thread> senders;
@@ -222,11 +259,11 @@ TEST(framing, several_threads_send_while_others_are_held) {
         });
     std::thread holder([&] {
         for (int i = 0; i < 500; ++i) {
-            OK(gns_framing_hold(link.outbound, GNS_HOLD_DATA));
+            OK(gns_stream_hold(link.out, GNS_HOLD_DATA));
             int64_t sent[1];
-            OK(gns_framing_sent(link.outbound, sent, 1));
+            OK(gns_stream_sent(link.out, sent, 1));
             CHECK_EQUAL(send(link.outbound, "waited", data | GNS_SEND_WAITED), sent[0] + 1); // nothing between them
-            OK(gns_framing_hold(link.outbound, GNS_HOLD_NONE));
+            OK(gns_stream_hold(link.out, GNS_HOLD_NONE));
         }
     });
     int64_t number = 0;
@@ -235,7 +272,7 @@ TEST(framing, several_threads_send_while_others_are_held) {
     holder.join();
 }
 
-TEST(framing, any_bytes_are_survived) {
+TEST(streams, any_bytes_are_survived) {
     Framed link;
     std::mt19937 random(20261122);
     uint64_t number = 1;
@@ -244,7 +281,7 @@ TEST(framing, any_bytes_are_survived) {
         for (char &byte : bytes) byte = static_cast<char>(random() % 2 ? random() : random() % 3);
         bytes[0] = "\x10\x11\x12"[random() % 3];
         if (random() % 4 == 0) bytes = data_frame(number, bytes);
-        OK(send(link.outbound, bytes));
+        OK(send(link.outbound, bytes, GNS_SEND_RELIABLE | GNS_SEND_NO_NAGLE));
         const Event event = link.take(1)[0];
         const std::string right = data_frame(number, "");
         if (bytes.compare(0, right.size(), right) == 0) {
