@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._core.checks import StatusCallback
 from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
 from .._core.mailbox import Mailbox
@@ -47,12 +49,28 @@ def connect(
     Note:
         Native function: ``ConnectByIPAddress``.
     """
+    connection = connect_in(Mailbox(), host, port, timeout, config, on_status_changed, wait=wait)
+    assert connection is not None  # it was not cancelled
+    return connection
+
+
+def connect_in(
+    mailbox: Mailbox,
+    host: str,
+    port: int,
+    timeout: float | None,
+    config: Config | None,
+    on_status_changed: StatusCallback | None,
+    *,
+    wait: bool = True,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Connection | None:
+    """Do what connect() does, in this mailbox; return None if ``is_cancelled`` says so, for which a wake() is enough."""
     options = connect_options(port, timeout, config, on_status_changed)
     addresses = reachable(resolve(host, port))
     attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)
-    mailbox = Mailbox()
     try:
-        while (connection := attempts.winner()) is None:
+        while (connection := attempts.winner()) is None and not is_cancelled():
             attempts.begin_next(lambda address: Connection(begin(mailbox, address, options, on_status_changed)))
             if not wait and (connection := attempts.first()) is not None:
                 break

@@ -50,5 +50,9 @@ class Dialer(ABC):
         """
 
     @abstractmethod
+    def cancel(self) -> None:
+        """Give up the attempt that is under way, if any. Any thread, any moment."""
+
+    @abstractmethod
     def hurry(self) -> None:
         """End a pause at once. Any thread."""

@@ -75,7 +75,15 @@ class ResumableEndpoint(SessionEndpoint):
                 self.dialer.rest()
         if phase is Phase.ENDED:
             self._give_up_newcomer()
+            if self.dialer is not None:
+                self.dialer.cancel()
         super().on_change()
+
+    def abandon(self) -> None:
+        """See SessionEndpoint."""
+        super().abandon()
+        if self.dialer is not None:
+            self.dialer.cancel()
 
     def _dial(self, dialer: Dialer) -> None:
         try:

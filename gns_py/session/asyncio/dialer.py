@@ -38,6 +38,12 @@ class LoopDialer(Dialer):
         self._task = self._loop.create_task(self._attempt(weakref.ref(endpoint), pause), name="gns_py reconnect")
         forget(self._task)
 
+    def cancel(self) -> None:
+        """See Dialer."""
+        if self._task is not None and not self._task.done():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
     def hurry(self) -> None:
         """See Dialer."""
         with contextlib.suppress(RuntimeError):  # the loop is closed

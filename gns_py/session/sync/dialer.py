@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
+from ..._core.mailbox import Mailbox
 from ...config import Config
 from ...errors import ConnectFailed, GNSError
-from ...sync import Connection, connect
+from ...sync import Connection
+from ...sync.client import connect_in
 from .._core.dialer import ATTEMPT_TIMEOUT, Dialer
 from ..protocol.reasons import end_of_connection
 
@@ -31,6 +34,8 @@ class ThreadDialer(Dialer):
         self._on_status_changed = on_status_changed
         self._hurry = threading.Event()
         self._lacks_thread = False
+        self._is_cancelled = False
+        self._mailbox: Mailbox | None = None
 
     def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
         """See Dialer. Without a thread, the ticker has it tried again."""
@@ -48,6 +53,14 @@ class ThreadDialer(Dialer):
         else:
             self._lacks_thread = False
 
+    def cancel(self) -> None:
+        """See Dialer."""
+        self._is_cancelled = True
+        self._hurry.set()
+        if (mailbox := self._mailbox) is not None:
+            with contextlib.suppress(GNSError):  # stopped
+                mailbox.wake()
+
     def hurry(self) -> None:
         """See Dialer."""
         self._hurry.set()
@@ -58,19 +71,23 @@ class ThreadDialer(Dialer):
         try:
             if pause > 0:
                 self._hurry.wait(pause)
-            if reference() is not None:
-                connection = connect(
+            if reference() is not None and not self._is_cancelled:
+                mailbox = self._mailbox = Mailbox()
+                connection = connect_in(
+                    mailbox,
                     self._host,
                     self._port,
-                    timeout=ATTEMPT_TIMEOUT,
-                    config=self._config,
-                    on_status_changed=self._on_status_changed,
+                    ATTEMPT_TIMEOUT,
+                    self._config,
+                    self._on_status_changed,
+                    is_cancelled=lambda: self._is_cancelled,
                 )
         except ConnectFailed as error:
             end = end_of_connection(error.end, is_client=True)
         except (OSError, GNSError):
             pass  # no way to the server, or no room, at present
         finally:
+            self._mailbox = None
             self.is_dialing = False
         endpoint = reference()
         if endpoint is None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from math import inf
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ..._core.deadline import Deadline
 from ..._core.mailbox import Mailbox
@@ -24,6 +24,7 @@ from .shield import shield
 from .ticker import ticker
 
 T = TypeVar("T")
+Look = Callable[[Deadline, Callable[[], object]], None]
 
 # How often a thread that waits while another one reads checks its condition again; changes wake it at once.
 _LOOK = 0.1
@@ -31,33 +32,18 @@ _LOOK = 0.1
 _LONG = 1.0
 
 
-class Lookable(Protocol):
-    """A listener, whose mailbox has the events of handshakes."""
-
-    mailbox: Mailbox
-
-    def look(self, deadline: Deadline, is_enough: Callable[[], object]) -> None:
-        """Wait for something to arrive there, and deal with it. See ThreadListener."""
-
-    def wake(self) -> None:
-        """Have the thread that looks return."""
-
-
 class ThreadEndpoint(ResumableEndpoint):
     """The internal end of a session of threads. One thread reads at a time; others can wait meanwhile."""
 
     readers: int
 
-    def __init__(
-        self, connection: SendingConnection, make_engine: EngineMaker, listener: Lookable | None = None
-    ) -> None:
+    def __init__(self, connection: SendingConnection, make_engine: EngineMaker, look: Look | None = None) -> None:
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self.lock)
         self.readers = 0  # threads that wait for the condition
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
-        self._listener = listener
-        self._looks_at: Lookable | None = listener  # while that one has the session's events
+        self._look_at_listener = look  # while that one's mailbox has the session's events
 
     def belong_to(self, session: object) -> None:
         """See SessionEndpoint."""
@@ -142,9 +128,9 @@ class ThreadEndpoint(ResumableEndpoint):
         Returns:
             True if something was read.
         """
-        if (listener := self._looks_at) is not None:
+        if (look := self._look_at_listener) is not None:
             try:
-                listener.look(deadline, ready)
+                look(deadline, ready)
             except NotRunningError:
                 if self.engine.end is None:
                     raise
@@ -181,33 +167,21 @@ class ThreadEndpoint(ResumableEndpoint):
     def read_alone(self, mailbox: Mailbox) -> None:
         """Have a mailbox of the session's own from now on: it is established."""
         self.mailbox = mailbox
-        self._looks_at = None
+        self._look_at_listener = None
 
     def bring(self, newcomer: Newcomer) -> None:
         """See ResumableEndpoint."""
         newcomer.endpoint.move_to(self.mailbox, None)
-        self._looks_at = None
         newcomer.ask_for_mark()
-
-    def stay_reachable(self, is_waiting: bool) -> None:
-        """See ResumableEndpoint: a server's session gets its next connection from the listener."""
-        if self._listener is not None and self.mailbox is not self._listener.mailbox:
-            self._looks_at = self._listener if is_waiting and not self.has_newcomer else None
 
     def keep_going(self) -> bool:
         """Do, on the ticker's thread, what no reader does at present; return whether more will be due."""
-        listener = self._looks_at
-        if listener is not None and self.engine.phase is not Phase.DROPPED:
-            return not self.has_ended  # the listen socket does it
-        with contextlib.suppress(GNSError):  # stopped
-            if listener is not None:
-                listener.look(Deadline(0.0), lambda: True)
-            if not self.mailbox.is_read:
-                self.mailbox.receive_if_idle()
-            if self.tick_if_due():
-                self.mailbox.wake()
-                if listener is not None:
-                    listener.wake()
+        if self._look_at_listener is None:  # else the listen socket does it
+            with contextlib.suppress(GNSError):  # stopped
+                if not self.mailbox.is_read:
+                    self.mailbox.receive_if_idle()
+                if self.tick_if_due():
+                    self.mailbox.wake()
             if self.engine.phase is Phase.DROPPED:
-                self.on_change()  # there may be a thread now
+                self.on_change()  # there may be a thread for another attempt now
         return not self.has_ended

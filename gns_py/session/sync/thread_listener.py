@@ -28,6 +28,7 @@ from ..protocol.config import SessionConfig
 from .endpoint import ThreadEndpoint
 from .session import Session
 from .shield import shield
+from .ticker import ticker
 
 Request: TypeAlias = SessionRequest[Session]
 
@@ -59,16 +60,10 @@ class ThreadListener(SessionListener[Session]):
 
     def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
         """See SessionListener."""
-        return Session(ThreadEndpoint(connection, make_engine, self))
+        return Session(ThreadEndpoint(connection, make_engine, self.look))
 
     def notify_reader(self) -> None:
         """See SessionListener: the thread that looks returns by itself."""
-
-    def wake(self) -> None:
-        """See Lookable."""
-        self.mailbox.wake()
-        with self._condition:
-            self._condition.notify_all()
 
     def on_handshake_done(self, session: Session) -> None:
         """See SessionListener."""
@@ -176,4 +171,21 @@ class ThreadListener(SessionListener[Session]):
         except Exception as error:
             endpoint.fail_with(error)
         else:
+            if endpoint.engine.resume_window > 0:
+                ticker.add(self)
             self.hand_out(session)
+
+    # ---- on the ticker's thread ----
+
+    @property
+    def has_ended(self) -> bool:
+        """See Ticking."""
+        return self.listener.is_closed
+
+    def keep_going(self) -> bool:
+        """See Ticking: let clients resume their sessions, if no thread looks for new ones at present."""
+        try:
+            self.look(Deadline(0.0), lambda: True)
+        except NotRunningError:
+            return False
+        return not self.has_ended

@@ -14,7 +14,7 @@ _PERIOD = 0.1
 
 
 class Ticking(Protocol):
-    """The internal end of a session."""
+    """The internal end of a session, or a listener."""
 
     @property
     def has_ended(self) -> bool:

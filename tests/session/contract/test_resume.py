@@ -155,7 +155,8 @@ def test_reconnecting_before_the_server_has_noticed(make_network: NetworkMaker) 
     network.client.wait_resumed(timeout=TIMEOUT)
     assert [network.server.recv(timeout=TIMEOUT) for _ in range(2)] == [b"before", b"after"]
     assert network.client.recv(timeout=TIMEOUT) == b"unread"
-    assert [why.reason for why in dropped] == [CloseReason.SESSION_TAKEN_OVER]
+    (why,) = dropped  # the server may hear of the end of the old connection first
+    assert why.reason in (CloseReason.SESSION_TAKEN_OVER, CloseReason.CONNECTION_LOST)
     assert network.client.drops == network.server.drops == 1
 
 
