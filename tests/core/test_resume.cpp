@@ -280,7 +280,8 @@ TEST(resume, nothing_arrives_after_a_detach) {
     Switch link;
     std::atomic<bool> done{false};
     std::thread sender([&] {
-        for (; !done.load(); std::this_thread::yield()) send(link.outbound, "x", untracked);
+        for (; !done.load(); std::this_thread::sleep_for(std::chrono::microseconds(100)))
+            send(link.outbound, "x", untracked);
     });
     for (int i = 0; i < 10; ++i) {
         link.server.until([](const Event &event) { return event.is_data(); });
