@@ -83,7 +83,7 @@ def test_both_directions_go_on_with_another_connection(two_pairs: tuple[Ends, En
         assert sorted(each.result() for each in sending) == [4, 5, 6]
     assert [second.there.receive(_native.EVENT_DATA)[0][1] for _ in range(3)] == [4, 5, 6]
     assert _native.send(second.there.handle, b"new", 3, DATA, 0) == 4
-    record, payload = second.here.receive(_native.EVENT_DATA)  # nothing of what comes again
+    record, payload = second.here.receive(_native.EVENT_DATA)  # no duplicates before it
     assert (record[1], payload) == (4, b"new")
 
 
@@ -103,7 +103,7 @@ def test_errors_of_a_resume_are_raised(two_pairs: tuple[Ends, Ends]) -> None:
 
 
 def send_until_taken(connection: int, held: threading.Event) -> int:
-    """Send DATA as soon as it is not held any more. Return its number."""
+    """Send DATA as soon as it is no longer held. Return its number."""
     while (number := _native.send(connection, b"during", 6, DATA, 0)) == _native.HELD:
         held.set()
         time.sleep(0.001)
