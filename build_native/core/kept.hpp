@@ -1,5 +1,5 @@
-// What a stream has sent and its peer has not handled yet: to be sent again on another connection. Everything under the
-// command queue's lock. Payloads are chained through themselves, so that keeping one needs no memory.
+// Messages that a stream has sent and that its peer has not handled yet: to be sent again on another connection. All of
+// it is under the command queue's lock. Payloads are chained through themselves, so that keeping one needs no memory.
 #pragma once
 
 #include <cstddef>

@@ -13,7 +13,7 @@ void attach_locked(const std::shared_ptr<Stream> &stream, const std::shared_ptr<
     connection->unpacking_to.store(stream.get(), std::memory_order_release);
 }
 
-// What detach_locked() removes, to be released outside of the lock.
+// References that detach_locked() removes, to be released outside of the lock.
 struct Parted {
     std::shared_ptr<Connection> connection;
     std::shared_ptr<Stream> stream;

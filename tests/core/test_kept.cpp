@@ -1,4 +1,4 @@
-// What a stream keeps (Kept), and what its numbers allow (FramedSends), without connections.
+// Messages that a stream keeps (Kept), and the numbers that it gives (FramedSends), without connections.
 #include "core.hpp"
 #include "framing.hpp"
 
@@ -84,7 +84,7 @@ TEST(kept, comes_again_in_the_order_of_the_sends) {
     CHECK_EQUAL(sends.kept().lanes_left(), 1u);
     CHECK_EQUAL(sends.replay(), "0g ");
     CHECK_EQUAL(sends.kept().messages(), 1);
-    sends.begin_replay(); // once more
+    sends.begin_replay(); // from the first one on
     CHECK_EQUAL(sends.replay(), "0g ");
     sends.end_replay();
     CHECK_EQUAL(sends.send("h", 2), 4);

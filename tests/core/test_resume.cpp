@@ -225,7 +225,7 @@ TEST(resume, says_what_is_wrong) {
     link.take_data(4, 1);
     OK(gns_stream_close(link.out));
     CHECK_EQUAL(gns_stream_resume(link.out, link.next_outbound, nullptr, 0), GNS_ERROR_BAD_HANDLE);
-    OK(resumed(link.outbound, {0, 3})); // a closed stream is none
+    OK(resumed(link.outbound, {0, 3})); // a closed stream does not count
     CHECK_EQUAL(gns_stream_keep(link.in, 0, 1), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(gns_stream_keep(link.in, 1, 0), GNS_ERROR_BAD_VALUE);
 }
@@ -280,7 +280,8 @@ TEST(resume, nothing_arrives_after_a_detach) {
     Switch link;
     std::atomic<bool> done{false};
     std::thread sender([&] {
-        for (; !done.load(); std::this_thread::yield()) send(link.outbound, "x", untracked);
+        for (; !done.load(); std::this_thread::sleep_for(std::chrono::microseconds(100)))
+            send(link.outbound, "x", untracked);
     });
     for (int i = 0; i < 10; ++i) {
         link.server.until([](const Event &event) { return event.is_data(); });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -37,9 +38,9 @@ class Ends(NamedTuple):
     there: End
 
 
-@pytest.fixture
-def ends() -> Iterator[Ends]:
-    """Yield a pair in memory."""
+@contextmanager
+def make_ends() -> Iterator[Ends]:
+    """Make a pair in memory, for as long as the context lasts."""
     gns_py.start()
     mailboxes = (_native.MailboxReader(), _native.MailboxReader())
     handles = _native.socket_pair(mailboxes[0].handle, mailboxes[1].handle, False, "str:a", "str:b")
@@ -47,3 +48,10 @@ def ends() -> Iterator[Ends]:
     for mailbox, handle in zip(mailboxes, handles, strict=True):
         _native.close(handle, 1000, b"", False)
         mailbox.destroy()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    """Yield a pair in memory."""
+    with make_ends() as pair:
+        yield pair

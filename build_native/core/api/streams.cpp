@@ -19,7 +19,7 @@ template <class Body> auto with_stream(uint64_t handle, const Body &body) noexce
     });
 }
 
-// The same with the command queue's lock held: body(what it sends).
+// Does this with the command queue's lock held: body(the sends of the stream).
 template <class Body> int32_t with_sends(uint64_t handle, const Body &body) noexcept {
     return with_stream(handle, [&](const std::shared_ptr<Stream> &found) -> int32_t {
         std::lock_guard lock(runtime().commands.mutex());

@@ -28,7 +28,7 @@ public:
     }
     Arrival(const Arrival &) = delete;
     Arrival &operator=(const Arrival &) = delete;
-    const std::optional<FramedReceives::Taken> &taken() const { return taken_; }
+    const FramedReceives::Taken *taken() const { return taken_ ? &*taken_ : nullptr; }
 
     bool pushed = false;
 
@@ -72,13 +72,14 @@ void Receiving::deliver(const std::shared_ptr<Connection> &connection, MessagePt
     event.flags = static_cast<uint16_t>(message->m_nFlags & k_nSteamNetworkingSend_Reliable);
     Stream *const stream = connection->unpacking_to.load(std::memory_order_acquire);
     std::optional<Arrival> arrival;
-    if (stream && arrival.emplace(stream->receives, *message).taken()) {
-        const FramedReceives::Taken &taken = *arrival->taken();
-        if (taken.duplicate) return;
-        event.kind = taken.ack_due ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA;
-        event.number = taken.number;
-        event.prefix = taken.prefix;
-        event.flags = taken.reliable ? GNS_SEND_RELIABLE : 0;
+    if (stream) {
+        if (const FramedReceives::Taken *const taken = arrival.emplace(stream->receives, *message).taken()) {
+            if (taken->duplicate) return;
+            event.kind = taken->ack_due ? GNS_EVENT_ACK_DUE_DATA : GNS_EVENT_DATA;
+            event.number = taken->number;
+            event.prefix = taken->prefix;
+            event.flags = taken->reliable ? GNS_SEND_RELIABLE : 0;
+        }
     }
     const int64_t size = message->m_cbSize - event.prefix;
     const int64_t waiting = connection->recv_messages.load(std::memory_order_relaxed);
