@@ -53,7 +53,7 @@ class Framing:
         self.again: deque[tuple[int, int, bytes]] | None = None
         """What is left of a replay; None: there is no replay."""
         self.replayed: dict[int, int] = {}
-        """The number of the last message that has arrived on each lane of this connection, if it began with a replay."""
+        """While the peer replays: the number of the last message that has arrived on each lane of this connection."""
 
     def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
         raise NotImplementedError

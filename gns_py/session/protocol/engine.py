@@ -334,7 +334,7 @@ class Engine(SessionState):
 
     def _acknowledge(self, *, asked: bool = False) -> None:
         """Queue an ACK if one is due, or, if the peer has asked, if it has something new to say."""
-        if self.goodbyes.has_confirmed:  # by an ACK that no other may follow
+        if self.goodbyes.last_ack is not None:  # no other may follow it
             return
         if (ack := self._acks.take_due(asked=asked)) is not None:
             self.queue_frame(ack)

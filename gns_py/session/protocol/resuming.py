@@ -132,7 +132,7 @@ class ResumableEngine(Engine):
         self.inspects_data = True
         self.keep_alive.restart(now)
         self.goodbyes.begin_again()
-        report = self._acks.report()
+        report = self.goodbyes.last_ack or self._acks.report()
         self.transport.resume(report.handled)
         self._begin_resuming(report)
         self._flush()

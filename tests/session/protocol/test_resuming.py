@@ -1,0 +1,175 @@
+"""Sessions that go from one connection to the next: both ends over a network, and one end against any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+from support.framing import Line, take
+from support.network import CLIENT, SERVER, Link, Network
+
+from gns_py import ClosedBy, ConnectionEnd, EndReason
+from gns_py.errors import SendQueueFull
+from gns_py.message import Message
+from gns_py.session import CloseReason
+from gns_py.session.protocol.client import ClientEngine
+from gns_py.session.protocol.config import SessionConfig
+from gns_py.session.protocol.frames import (
+    Ack,
+    Bye,
+    ByeAck,
+    Confirm,
+    Data,
+    Frame,
+    Hello,
+    Keyed,
+    Ping,
+    Pong,
+    Ready,
+    Resume,
+    ResumeFailed,
+    Welcome,
+    decode,
+)
+from gns_py.session.protocol.frames import Resumed as ResumedFrame
+from gns_py.session.protocol.reasons import SessionEnd
+from gns_py.session.protocol.resuming import Dropped, ResumableEngine, Resumed
+from gns_py.session.protocol.server import ServerEngine
+from gns_py.session.protocol.state import Phase
+
+F = TypeVar("F", bound=Frame)
+CONFIG = SessionConfig(
+    max_message=1_000, credit_bytes=8_000, credit_messages=16, send_queue_messages=8, resume_window=20.0
+)
+BOTH = pytest.mark.parametrize("who", [CLIENT, SERVER])
+CUT = ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut")
+CLOSED = CloseReason.CLOSED_BY_CLIENT, CloseReason.CLOSED_BY_SERVER
+
+
+def network(**settings: object) -> Network:
+    return Network(replace(CONFIG, **settings))  # type: ignore[arg-type]
+
+
+def lose(net: Network, *who: int) -> None:
+    """Cut the connection; these ends notice, or both."""
+    net.newest.is_cut = True
+    for each in who or (CLIENT, SERVER):
+        if net.newest.can_hear_the_end(each):
+            net.hear_the_end(net.newest, each)
+        handle(net, each)
+
+
+def handle(net: Network, who: int) -> None:
+    while net.mailboxes[who]:
+        net.handle(who)
+
+
+def arrive(net: Network, sender: int, count: int = 1, lane: int = 0) -> None:
+    """Let frames of the newest connection arrive that this end has sent."""
+    for _ in range(count):
+        net.arrive(net.newest, sender, (lane, True))
+        handle(net, 1 - sender)
+
+
+def connect(net: Network) -> Link:
+    """Let the client send RESUME on a new connection."""
+    link = net.connect()
+    handle(net, CLIENT)
+    return link
+
+
+def resume(net: Network) -> None:
+    connect(net)
+    net.settle()
+
+
+def send(engine: ResumableEngine, *payloads: bytes, lane: int = 0) -> None:
+    for payload in payloads:
+        engine.outbox.put(payload, lane, True)
+
+
+def drain(engine: ResumableEngine) -> list[bytes]:
+    taken = []
+    while (message := take(engine, 0.0)) is not None:
+        taken.append(message.data)
+    return taken
+
+
+def close(net: Network, *who: int) -> None:
+    for each in who:
+        net.engines[each].close(CLOSED[each], 1_000, f"{each}", b"data of %d" % each, net.now)
+
+
+def reasons(net: Network) -> list[CloseReason | None]:
+    return [engine.end and engine.end.reason for engine in net.engines]
+
+
+def assert_both_are_ok(net: Network) -> None:
+    for engine in net.engines:
+        assert engine.end is not None
+        assert engine.end.ok, engine.end
+
+
+# ---- goodbyes ----
+
+
+@pytest.mark.parametrize("frames", range(8))
+@pytest.mark.parametrize("order", [(CLIENT, SERVER), (SERVER, CLIENT)])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_goodbye_cut_after_any_frame_goes_on(frames: int, order: tuple[int, int], at_once: bool) -> None:
+    net = network()
+    for engine in net.engines:
+        send(engine, b"1", b"2")
+        send(engine, b"3", lane=1)
+    close(net, order[0])
+    if not at_once:
+        net.settle()
+    close(net, order[1])
+    for _ in range(frames):
+        if some := net.under_way():
+            net.arrive(*some[0])
+            handle(net, 1 - some[0][1])
+    lose(net)
+    if net.client.phase is Phase.DROPPED:
+        resume(net)
+    ends = [engine.end for engine in net.engines]
+    if ends[CLIENT] is None or ends[SERVER] is None:  # one has ended, and could not say so
+        net.wait(20.0)
+        assert {*reasons(net)} <= {CLOSED[order[0]], CLOSED[order[1]], CloseReason.ABORTED, CloseReason.SESSION_EXPIRED}
+    elif CloseReason.SESSION_EXPIRED not in reasons(net):
+        assert_both_are_ok(net)
+
+
+def test_the_last_ack_of_an_end_whose_application_has_not_read_is_said_again() -> None:
+    net = network()
+    send(net.server, b"1", b"2", b"3")
+    close(net, SERVER)
+    net.settle()
+    while net.client.goodbyes.ours is None:  # it is answered for
+        net.wait(1.0)
+    arrive(net, CLIENT, 2)  # BYE_ACK and the last ACK; the server's is lost
+    lose(net)
+    if net.server.end is None:
+        resume(net)
+    assert CloseReason.LOST_MESSAGES not in reasons(net)
+    assert drain(net.client) == [b"1", b"2", b"3"]
+
+
+def test_what_the_last_ack_has_said_is_said_again() -> None:
+    net = network()
+    send(net.server, b"1", b"2", b"3")
+    close(net, SERVER)
+    net.settle()
+    close(net, CLIENT)
+    while not isinstance(decode(net.newest.queues[CLIENT][0, True][0].data), Ack):
+        arrive(net, CLIENT)
+    arrive(net, CLIENT)  # the client's last ACK; the server's is lost
+    assert net.server.goodbyes.is_confirmed
+    for _ in range(2):
+        lose(net)
+        if net.server.end is None:
+            connect(net)
+            arrive(net, CLIENT)
+    net.settle()
+    assert CloseReason.LOST_MESSAGES not in reasons(net)
