@@ -164,6 +164,7 @@ class ResumableEngine(Engine):
         self._dropped_at = inf
         self.keep_alive.restart(self._now)
         self.outbox.resume()
+        self._acknowledge()  # what was handled since the report
         self.notices.append(Resumed(self.transport.count_kept()))
 
     def _catch_up(self) -> bool:

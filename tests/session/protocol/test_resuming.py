@@ -144,6 +144,22 @@ def test_an_ack_in_the_middle_of_a_replay_makes_no_gap_in_it(who: int) -> None:
     assert_both_are_ok(net)
 
 
+@BOTH
+def test_an_ack_that_was_due_while_resuming_is_sent(who: int) -> None:
+    net = network()
+    sender, reader = net.engines[who], net.engines[1 - who]
+    send(sender, *[b"x"] * CONFIG.credit_messages, b"waits")
+    net.settle()
+    lose(net)
+    connect(net)
+    if who == CLIENT:
+        arrive(net, CLIENT)
+    assert reader.phase is Phase.RESUMING  # it has said that nothing is handled
+    assert len(drain(reader)) == CONFIG.credit_messages
+    net.settle()
+    assert drain(reader) == [b"waits"]
+
+
 # ---- goodbyes ----
 
 
