@@ -377,9 +377,7 @@ class Engine(SessionState):
         self._abort(ClosedBy.LOCAL, CloseReason.ABORTED, end.code, text, linger=True)
 
     def _count_undelivered(self) -> int:
-        if self.goodbyes.is_confirmed:
-            return 0
-        return self.outbox.count_undelivered() if self.is_connected else self.outbox.unacked
+        return 0 if self.goodbyes.is_confirmed else self.outbox.count_undelivered()
 
     # ---- the end ----
 

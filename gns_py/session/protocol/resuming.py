@@ -167,6 +167,11 @@ class ResumableEngine(Engine):
         self._acknowledge()  # what was handled since the report
         self.notices.append(Resumed(self.transport.count_kept()))
 
+    def _count_undelivered(self) -> int:
+        if self.is_behind and not self.goodbyes.is_confirmed:
+            return self.outbox.unacked
+        return super()._count_undelivered()
+
     def _catch_up(self) -> bool:
         if not self.is_connected:
             return False

@@ -160,6 +160,26 @@ def test_an_ack_that_was_due_while_resuming_is_sent(who: int) -> None:
     assert drain(reader) == [b"waits"]
 
 
+@BOTH
+def test_what_is_still_to_be_sent_again_counts_as_undelivered(who: int) -> None:
+    net = network()
+    sender = net.engines[who]
+    for _ in range(14):
+        send(sender, b"x")
+        net.settle()
+    send(sender, b"x")
+    lose(net)
+    connect(net)
+    while not sender.is_connected:
+        net.arrive(*net.under_way()[0])
+        for each in (CLIENT, SERVER):
+            handle(net, each)
+    assert sender.is_behind
+    sender.abort(2_000, "", net.now)
+    assert sender.end is not None
+    assert sender.end.undelivered == 15
+
+
 # ---- goodbyes ----
 
 
