@@ -129,6 +129,7 @@ class ResumableEngine(Engine):
         self.phase = Phase.RESUMING
         self.inspects_data = True
         self.keep_alive.restart(now)
+        self.inbox.begin_again()
         self.goodbyes.begin_again()
         report = self.goodbyes.last_ack or self._acks.report()
         self.transport.resume(report.handled)
