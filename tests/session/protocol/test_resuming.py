@@ -180,6 +180,27 @@ def test_what_is_still_to_be_sent_again_counts_as_undelivered(who: int) -> None:
     assert sender.end.undelivered == 15
 
 
+@pytest.mark.parametrize(
+    ("reason", "goes_on"),
+    [
+        (CloseReason.RATE_LIMITED, True),
+        (CloseReason.CONNECTION_LOST, True),
+        (CloseReason.ABORTED, False),
+        (CloseReason.SESSION_TAKEN_OVER, False),
+    ],
+)
+def test_an_attempt_that_fails_for_a_while_is_not_the_end(reason: CloseReason, goes_on: bool) -> None:
+    net = network()
+    lose(net)
+    connect(net)
+    assert net.client.phase is Phase.RESUMING
+    net.client.connection_ended(ConnectionEnd(ClosedBy.PEER, reason.native_code, "0000 no"), net.now)
+    assert net.client.phase is (Phase.DROPPED if goes_on else Phase.ENDED)
+    if goes_on:
+        resume(net)
+        assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+
+
 # ---- goodbyes ----
 
 
