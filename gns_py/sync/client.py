@@ -65,7 +65,7 @@ def connect_in(
     wait: bool = True,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Connection | None:
-    """Do what connect() does, in this mailbox; return None if ``is_cancelled`` says so, for which a wake() is enough."""
+    """Do what connect() does, in this mailbox; return None if it is cancelled, which a wake() makes it notice."""
     options = connect_options(port, timeout, config, on_status_changed)
     addresses = reachable(resolve(host, port))
     attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)

@@ -132,6 +132,12 @@ class ClientEngine(ResumableEngine):
             self._now = now
             self._on_connection_end(end)
 
+    def _on_connection_end(self, end: SessionEnd) -> None:
+        if self.phase is Phase.RESUMING and end.can_retry:  # the server was full, say: the session may still be there
+            self._drop(end)
+        else:
+            super()._on_connection_end(end)
+
     def _begin_resuming(self, report: Ack) -> None:
         self._setup_deadline = self._now + _ANSWER_TIMEOUT
         self.queue_frame(

@@ -334,7 +334,7 @@ class Engine(SessionState):
 
     def _acknowledge(self, *, asked: bool = False) -> None:
         """Queue an ACK if one is due, or, if the peer has asked, if it has something new to say."""
-        if self.goodbyes.has_confirmed:  # by an ACK that no other may follow
+        if self.goodbyes.last_ack is not None:  # no other may follow it
             return
         if (ack := self._acks.take_due(asked=asked)) is not None:
             self.queue_frame(ack)
@@ -377,9 +377,7 @@ class Engine(SessionState):
         self._abort(ClosedBy.LOCAL, CloseReason.ABORTED, end.code, text, linger=True)
 
     def _count_undelivered(self) -> int:
-        if self.goodbyes.is_confirmed:
-            return 0
-        return self.outbox.count_undelivered() if self.is_connected else self.outbox.unacked
+        return 0 if self.goodbyes.is_confirmed else self.outbox.count_undelivered()
 
     # ---- the end ----
 

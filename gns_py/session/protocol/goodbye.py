@@ -28,7 +28,9 @@ class GoodbyeExchange:
         """True once this end's goodbye is on its way."""
         self._was_first: bool | None = None  # it was a BYE, not the answer to one; None: not said yet
         self.has_confirmed = False
-        """True once this end has told the peer that everything up to its goodbye has arrived."""
+        """True once this end has said on the present connection that everything up to the peer's goodbye has arrived."""
+        self.last_ack: Ack | None = None
+        """The ACK that has said so on any connection. No other report follows it."""
         self.is_confirmed = False
         """True once the peer has confirmed this end's goodbye in the same way."""
 
@@ -76,11 +78,13 @@ class GoodbyeExchange:
     def confirm(self, received: Mapping[int, int]) -> Ack:
         """Return the ACK that confirms the peer's goodbye, which has to be sent."""
         self.has_confirmed = True
-        return Ack(dict(received), LAST_CREDIT, LAST_CREDIT)
+        self.last_ack = Ack(dict(received), LAST_CREDIT, LAST_CREDIT)
+        return self.last_ack
 
     def may_confirm(self, ack: Ack) -> bool:
         """Return whether this ACK, if it counts all messages, confirms this end's goodbye."""
-        return ack.credit_bytes == ack.credit_messages == LAST_CREDIT and self.is_said and self.theirs is not None
+        was_said = self._was_first is not None  # on any connection: the peer may have it from an earlier one
+        return ack.credit_bytes == ack.credit_messages == LAST_CREDIT and was_said and self.theirs is not None
 
     @property
     def agreed_end(self) -> SessionEnd | None:

@@ -38,6 +38,7 @@ class Inbox:
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0
         self._unreliable_count = 0
+        self._earlier: set[bytes | int] = set()  # unreliable messages that have arrived on an earlier connection
         self._turns = 0  # of unreliable messages, in ``data``: at least one per message
         self._is_discarding = False
         self._handled: dict[int, int] = {}
@@ -47,6 +48,11 @@ class Inbox:
         """How many of those have been sent. One ACK can cover several."""
         self.dropped = 0
         """The number of unreliable messages dropped for newer ones; those replaced under their key do not count."""
+
+    def begin_again(self) -> None:
+        """Note that messages arrive on a new connection from now on: GNS numbers them from 1 again."""
+        with self._lock:
+            self._earlier = set(self._unreliable)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -74,8 +80,9 @@ class Inbox:
         with self._lock:
             old = None if key is None else self._unreliable.get(key)
             if old is not None and key is not None:
-                if old.lane == message.lane and old.number > message.number:
+                if old.lane == message.lane and old.number > message.number and key not in self._earlier:
                     return  # the network has changed their order
+                self._earlier.discard(key)
                 self._unreliable_bytes += len(message.data) - len(old.data)
                 self._unreliable[key] = message
             else:
@@ -93,6 +100,7 @@ class Inbox:
 
     def _pop_unreliable(self) -> Message:
         key, message = self._unreliable.popitem(last=False)
+        self._earlier.discard(key)
         self._unreliable_bytes -= len(message.data) + (len(key) if isinstance(key, bytes) else 0)
         return message
 

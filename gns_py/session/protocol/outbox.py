@@ -26,6 +26,8 @@ class Outbox:
         self._is_open = False
         self._is_closed = False
         self._is_suspended = False
+        self.is_replaying = False
+        """True while something that was sent on an earlier connection has to be sent again."""
         self._credit_bytes = 0
         self._credit_messages = 0
         self._waiting: deque[tuple[bytes, int, bool, int]] = deque()  # payload, lane, nagle, number
@@ -54,14 +56,27 @@ class Outbox:
         self._is_open = False
         self._is_suspended = True
         self._is_full_below = False
+        self._end_replay()
         for name in [name for name in self._unreliable if isinstance(name, int)]:
             self._unreliable_bytes -= len(self._unreliable.pop(name)[0])
             self.dropped += 1
 
     def resume(self) -> None:
-        """Send again: a new connection has everything that was sent on the one before."""
+        """Send on a new connection, after replay()."""
         self._is_open = True
         self._is_suspended = False
+        self.is_replaying = True
+
+    def replay(self) -> bool:
+        """Send again what was not handled, as far as there is room; return True once that is done."""
+        if self.is_replaying and self._transport.replay():
+            self._end_replay()
+        return not self.is_replaying
+
+    def _end_replay(self) -> None:
+        if self.is_replaying:
+            self.is_replaying = False
+            self._transport.release_acked(self._acked)
 
     def close(self) -> None:
         """Send only what waits from now on."""
@@ -177,7 +192,7 @@ class Outbox:
             raise Violation("the credit fell")
         has_advanced = self._acked != ack.handled
         self._acked = dict(ack.handled)
-        if has_advanced:
+        if has_advanced and not self.is_replaying:  # the replay must not have a gap, whatever is handled meanwhile
             self._transport.release_acked(ack.handled)
         self._allow(ack.credit_bytes, ack.credit_messages)
         return has_advanced

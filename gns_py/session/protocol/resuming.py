@@ -48,7 +48,6 @@ class ResumableEngine(Engine):
         self._dropped_at = inf  # inf: it is connected
         self._time_dropped = 0.0  # of earlier outages
         self._expires_at = inf
-        self._is_replaying = False
 
     def time_dropped(self, now: float) -> float:
         """Return the seconds without a connection since the session was established."""
@@ -57,7 +56,7 @@ class ResumableEngine(Engine):
     @property
     def is_behind(self) -> bool:
         """True while something that was sent on an earlier connection has to be sent again."""
-        return self.phase in (Phase.DROPPED, Phase.RESUMING) or self._is_replaying
+        return self.phase in (Phase.DROPPED, Phase.RESUMING) or self.outbox.is_replaying
 
     @property
     def can_resume(self) -> bool:
@@ -97,7 +96,6 @@ class ResumableEngine(Engine):
         self.inspects_data = self.goodbyes.theirs is not None or self.goodbyes.ours is not None
         self._control.clear()
         self._setup_deadline = inf
-        self._is_replaying = False
         self.transport.detach()
         if self._dropped_at != inf:  # an attempt has failed
             return
@@ -131,8 +129,9 @@ class ResumableEngine(Engine):
         self.phase = Phase.RESUMING
         self.inspects_data = True
         self.keep_alive.restart(now)
+        self.inbox.begin_again()
         self.goodbyes.begin_again()
-        report = self._acks.report()
+        report = self.goodbyes.last_ack or self._acks.report()
         self.transport.resume(report.handled)
         self._begin_resuming(report)
         self._flush()
@@ -166,14 +165,17 @@ class ResumableEngine(Engine):
         self._dropped_at = inf
         self.keep_alive.restart(self._now)
         self.outbox.resume()
-        self._is_replaying = True
+        self._acknowledge()  # what was handled since the report
         self.notices.append(Resumed(self.transport.count_kept()))
+
+    def _count_undelivered(self) -> int:
+        if self.is_behind and not self.goodbyes.is_confirmed:
+            return self.outbox.unacked
+        return super()._count_undelivered()
 
     def _catch_up(self) -> bool:
         if not self.is_connected:
             return False
-        if self._is_replaying:
-            self._is_replaying = not self.transport.replay()
-            if self._is_replaying:
-                self.transport.request_room_event()
-        return not self._is_replaying
+        if not self.outbox.replay():
+            self.transport.request_room_event()
+        return not self.outbox.is_replaying

@@ -60,6 +60,9 @@ class ThreadEndpoint(ResumableEndpoint):
         self._due = self.engine.next_tick
         if self.readers:
             self.wake_readers()
+        if self.has_ended:  # no event says so if it had no connection
+            with contextlib.suppress(GNSError):
+                self.mailbox.wake()
         self.notify_watcher()
 
     def keep_alive(self) -> None:

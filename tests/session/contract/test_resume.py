@@ -63,7 +63,18 @@ def make_network(sessions: SessionApi) -> Iterator[NetworkMaker]:
         yield make
 
 
-def both_dropped(network: Network) -> None:
+def cut(network: Network) -> None:
+    """Have both ends lose their connection at once, and let no new one be made."""
+    network.relay.is_cut_to_server = True
+    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+    wait_dropped(network)
+
+
+def mend(network: Network) -> None:
+    network.relay.is_cut_to_server = False
+
+
+def wait_dropped(network: Network) -> None:
     for end in (network.client, network.server):
         eventually(lambda: end.phase is Phase.DROPPED, TIMEOUT)  # noqa: B023 - called in this round
 
@@ -79,7 +90,7 @@ def test_a_session_says_where_it_stands(make_network: NetworkMaker) -> None:
     assert (client.phase, client.is_connected, client.drops, client.time_dropped) == (Phase.ESTABLISHED, True, 0, 0.0)
     assert client.resume_window == server.resume_window == 30.0
     relay.is_cut = True
-    both_dropped(network)
+    wait_dropped(network)
     assert client.is_established
     assert not client.is_connected
     assert client.end is None
@@ -121,10 +132,9 @@ def test_no_message_is_lost_or_doubled(make_network: NetworkMaker) -> None:
         work += [pool.submit(receive, name, getattr(network, name)) for name in received]
         for _ in range(3):
             progress.release(12)
-            network.relay.is_cut = True
-            eventually(lambda: network.client.phase is Phase.DROPPED, TIMEOUT)
+            cut(network)
             progress.release(4)
-            network.relay.is_cut = False
+            mend(network)
             network.client.wait_resumed(timeout=TIMEOUT)
         progress.release(100)
         for each in work:
@@ -171,7 +181,7 @@ def test_reconnecting_again_and_again(make_network: NetworkMaker) -> None:
 
 def test_the_window_ends(make_network: NetworkMaker) -> None:
     network = make_network(SessionConfig(resume_window=0.5))
-    network.relay.is_cut = True
+    cut(network)
     for end in (network.client, network.server):
         with pytest.raises(SessionClosed) as caught:
             end.recv(timeout=TIMEOUT)
@@ -187,7 +197,7 @@ def test_the_window_ends(make_network: NetworkMaker) -> None:
 def test_without_a_window_the_session_ends(make_network: NetworkMaker, windows: tuple[float | None, ...]) -> None:
     client, server = (SessionConfig(resume_window=window) for window in windows)
     network = make_network(client, server=server)
-    network.relay.is_cut = True
+    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
     for end in (network.client, network.server):
         assert end.resume_window == 0.0
         assert end.wait_closed(timeout=TIMEOUT).reason is CloseReason.CONNECTION_LOST
@@ -195,12 +205,11 @@ def test_without_a_window_the_session_ends(make_network: NetworkMaker, windows: 
 
 def test_a_goodbye_while_the_network_is_cut(make_network: NetworkMaker) -> None:
     network = make_network(SessionConfig(close_timeout=10.0))
-    network.relay.is_cut = True
-    both_dropped(network)
+    cut(network)
     network.client.send(b"the last words")
     with ThreadPoolExecutor(2) as pool:
         closing = pool.submit(network.client.close, 1234, "bye", b"data")
-        network.relay.is_cut = False
+        mend(network)
         assert network.server.recv(timeout=TIMEOUT) == b"the last words"
         with pytest.raises(SessionClosed):
             network.server.recv(timeout=TIMEOUT)
@@ -213,25 +222,23 @@ def test_a_goodbye_while_the_network_is_cut(make_network: NetworkMaker) -> None:
 
 def test_closing_in_vain_while_the_network_is_cut(make_network: NetworkMaker) -> None:
     network = make_network(SessionConfig(close_timeout=0.5, resume_window=20.0))
-    network.relay.is_cut = True
-    both_dropped(network)
+    cut(network)
     network.client.send(b"never")
     assert network.client.close() == b""
     end = network.client.wait_closed(timeout=TIMEOUT)
     assert (end.reason, end.undelivered, end.ok) == (CloseReason.ABORTED, 1, False)
-    network.relay.is_cut = False
+    mend(network)
     assert network.server.phase is Phase.DROPPED
 
 
 def test_unreliable_messages_while_the_network_is_cut(make_network: NetworkMaker) -> None:
     network = make_network()
-    network.relay.is_cut = True
-    both_dropped(network)
+    cut(network)
     network.client.send(b"dropped", reliable=False)
     for number in (b"1", b"2", b"3"):
         network.client.send(number, reliable=False, key=b"position")
     network.client.send(b"reliable")
-    network.relay.is_cut = False
+    mend(network)
     assert {network.server.recv(timeout=TIMEOUT) for _ in range(2)} == {b"reliable", b"3"}
     assert network.client.dropped[0] == 1
 
@@ -253,11 +260,10 @@ def test_a_key_has_one_session(sessions: SessionApi, is_dropped: bool) -> None:
     ):
         first = sessions.connect("127.0.0.1", relay.port, config=QUICK)
         if is_dropped:
-            relay.is_cut = True
-            eventually(lambda: first.phase is Phase.DROPPED and not server.sessions[0].is_connected, TIMEOUT)
+            cut(Network(first, server.sessions[0], relay, server))
         second = sessions.connect("127.0.0.1", server.address.port, config=QUICK)
         eventually(lambda: ended == [CloseReason.SESSION_TAKEN_OVER], TIMEOUT)
-        relay.is_cut = False
+        relay.is_cut_to_server = False
         assert first.wait_closed(timeout=TIMEOUT).reason is CloseReason.SESSION_TAKEN_OVER
         assert second.is_connected
         second.close()

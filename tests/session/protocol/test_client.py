@@ -12,7 +12,6 @@ from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.engine import Phase
 from gns_py.session.protocol.frames import (
     Bye,
     Confirm,
@@ -25,6 +24,7 @@ from gns_py.session.protocol.frames import (
     ResumeFailed,
     Welcome,
 )
+from gns_py.session.protocol.state import Phase
 
 WELCOME = Welcome(1, 0, b"sixteen bytes id", 1, b"", 1_000, 2_000, 8, 0, 1_500, b"welcome")
 

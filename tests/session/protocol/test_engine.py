@@ -7,36 +7,20 @@ from math import inf
 import pytest
 from support.framing import Line, take
 
-from gns_py import ClosedBy, ConnectionEnd, MessageTooLarge, SendQueueFull
+from gns_py import ClosedBy, ConnectionEnd, MessageTooLarge
 from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.engine import Engine, Phase
+from gns_py.session.protocol.engine import Engine
 from gns_py.session.protocol.frames import Ack, Bye, ByeAck, Data, Frame, Hello, Ping, Pong, Ready, Welcome
+from gns_py.session.protocol.state import Phase
 
 NOW = 1.0
 
 
-class Crowded(Line):
-    """A transport that can be full."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_full = False
-        self.room_requests = 0
-
-    def send(self, message: bytes, lane: int, reliable: bool, nagle: bool) -> int:
-        if self.is_full:
-            raise SendQueueFull
-        return super().send(message, lane, reliable, nagle)
-
-    def request_room_event(self) -> None:
-        self.room_requests += 1
-
-
-def established(**settings: float) -> tuple[ClientEngine, Crowded]:
-    line = Crowded()
+def established(**settings: float) -> tuple[ClientEngine, Line]:
+    line = Line()
     engine = ClientEngine(line, SessionConfig(**settings), b"", None, 0.0)  # type: ignore[arg-type]
     receive(engine, Welcome(1, 0, bytes(16), 1, b"", 1_000, 2_000, 8, 0, 3_000, b""))
     receive(engine, Ready(1))
@@ -118,7 +102,7 @@ def test_a_ping_before_the_answer_to_the_previous_one_is_a_violation() -> None:
     engine, line = established()
     receive(engine, Ping(1))
     assert line.frames == [Pong(1)]
-    line.is_full = True
+    line.room = 0
     receive(engine, Ping(2))
     assert line.room_requests == 1
     receive(engine, Ping(3))
@@ -128,19 +112,19 @@ def test_a_ping_before_the_answer_to_the_previous_one_is_a_violation() -> None:
 
 def test_what_the_transport_refuses_is_sent_when_there_is_room() -> None:
     engine, line = established()
-    line.is_full = True
+    line.room = 0
     receive(engine, Ping(1))
     engine.outbox.put(b"message", 0, True)
     engine.ask_for_room()
     assert line.room_requests == 2
-    line.is_full = False
+    line.room = 10
     engine.flush(NOW)
     assert line.frames == [Pong(1), Data(1, b"message")]
 
 
 def test_a_message_that_no_longer_fits_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, line = established()
-    line.is_full = True
+    line.room = 0
     engine.outbox.put(b"message", 0, True)
 
     def refuse(*_: object) -> None:
@@ -208,7 +192,7 @@ def test_a_goodbye_that_cannot_be_said_is_a_fault(monkeypatch: pytest.MonkeyPatc
 
 
 def test_closing_before_the_session_is_established_gives_it_up() -> None:
-    line = Crowded()
+    line = Line()
     engine = ClientEngine(line, SessionConfig(), b"", None, 0.0)
     engine.close(CloseReason.CLOSED_BY_CLIENT, 1_234, "never mind", b"", NOW)
     assert engine.end is not None

@@ -1,4 +1,4 @@
-"""Two engines, whose frames the test carries: in any order that lanes allow, cut off at any moment."""
+"""Two engines without resuming, whose frames the test carries: in any order that lanes allow, cut off at any moment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.engine import Engine, Phase
+from gns_py.session.protocol.engine import Engine
 from gns_py.session.protocol.server import ServerEngine
+from gns_py.session.protocol.state import Phase
 from gns_py.session.protocol.transport import Hold
 
 CONFIG = SessionConfig(
@@ -28,6 +29,7 @@ CONFIG = SessionConfig(
     send_queue_bytes=4_000,
     send_queue_messages=16,
     unreliable_queue=4,
+    resume_window=0,
     ping_timeout=3.0,
     close_timeout=5.0,
 )

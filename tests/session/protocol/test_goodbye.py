@@ -81,3 +81,18 @@ def test_only_an_ack_with_the_last_credit_after_both_goodbyes_confirms() -> None
     assert not goodbyes.may_confirm(Ack({}, LAST_CREDIT, 1))
     assert goodbyes.confirm({0: 1}) == Ack({0: 1}, LAST_CREDIT, LAST_CREDIT)
     assert goodbyes.has_confirmed
+
+
+def test_on_a_new_connection_the_same_is_said_again_and_the_peers_last_ack_counts_at_once() -> None:
+    goodbyes = exchange()
+    said = goodbyes.say({0: 3})
+    goodbyes.take(THEIRS, {0: 2}, 2)
+    goodbyes.confirm({0: 2})
+    goodbyes.begin_again()
+    assert not (goodbyes.is_said or goodbyes.has_arrived or goodbyes.has_confirmed)
+    assert goodbyes.last_ack == Ack({0: 2}, LAST_CREDIT, LAST_CREDIT)
+    assert goodbyes.may_confirm(Ack({0: 3}, LAST_CREDIT, LAST_CREDIT))
+    assert goodbyes.say({0: 3}) == said
+    goodbyes.take(THEIRS, {0: 2}, 2)
+    with pytest.raises(Violation, match="not the one that was said before"):
+        goodbyes.take(ByeAck({}, b""), {}, 2)

@@ -60,6 +60,18 @@ def test_a_newer_message_replaces_the_older_one_of_its_key() -> None:
     assert drain(inbox) == [b"a2", b"b1"]
 
 
+def test_numbers_of_an_earlier_connection_do_not_make_a_newer_message_an_older_one() -> None:
+    inbox = Inbox(4, 1000)
+    inbox.add_unreliable(message(b"before", 100), b"a")
+    inbox.begin_again()
+    inbox.add_unreliable(message(b"newest", 2), b"a")
+    inbox.add_unreliable(message(b"late", 1), b"a")
+    assert drain(inbox) == [b"newest"]
+    inbox.add_unreliable(message(b"next", 4), b"a")
+    inbox.add_unreliable(message(b"late", 3), b"a")
+    assert drain(inbox) == [b"next"]
+
+
 def test_taken_messages_can_be_put_back() -> None:
     inbox = Inbox(4, 1000)
     inbox.add(message(b"1", 1, reliable=True), is_ack_due=True)

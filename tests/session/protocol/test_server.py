@@ -9,7 +9,6 @@ from gns_py import ClosedBy, InvalidStateError
 from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.engine import Phase
 from gns_py.session.protocol.frames import (
     Confirm,
     Frame,
@@ -23,6 +22,7 @@ from gns_py.session.protocol.frames import (
     Welcome,
 )
 from gns_py.session.protocol.server import ServerEngine, ServerStep
+from gns_py.session.protocol.state import Phase
 
 CONFIG = SessionConfig(hello_timeout=5.0, decision_timeout=20.0)
 HELLO = Hello(1, 1, 0, 1_000, 2_000, 8, 0, 3_000, b"hello")
@@ -90,11 +90,35 @@ def test_a_version_that_the_server_does_not_speak() -> None:
     assert engine.step is ServerStep.REJECTED
 
 
-def test_without_resumption_a_client_may_go_on_with_hello() -> None:
+def test_a_client_that_cannot_resume_may_go_on_with_hello() -> None:
     engine, line = server(RESUME)
-    assert isinstance(line.frames[-1], ResumeFailed)
+    assert engine.step is ServerStep.RESUME
+    assert engine.resume == RESUME
+    engine.refuse_resume(CloseReason.SESSION_EXPIRED, "unknown", 1.0)
+    assert line.frames == [ResumeFailed(CloseReason.SESSION_EXPIRED, "unknown")]
     receive(engine, HELLO)
     assert engine.is_undecided
+    engine.refuse_resume(CloseReason.SESSION_EXPIRED, "too late", 1.0)
+    assert len(line.frames) == 1
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_second_resume_on_a_connection_is_a_violation(is_refused: bool) -> None:
+    engine, _ = server(RESUME)
+    if is_refused:
+        engine.refuse_resume(CloseReason.SESSION_EXPIRED, "unknown", 1.0)
+    receive(engine, RESUME)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.INVALID_INBOUND_MESSAGE
+
+
+def test_a_handshake_hands_its_connection_over_without_closing_it() -> None:
+    engine, line = server(RESUME)
+    engine.hand_over(1.0)
+    assert engine.step is ServerStep.HANDED_OVER
+    assert engine.end is not None
+    assert line.closed is None
+    assert line.is_released
 
 
 def test_a_session_for_which_there_is_no_place() -> None:
