@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .resumable import ResumableEndpoint
+from ..._core.connection import BaseConnection
+from ..._core.sending import SendingConnection
+from ..._generated.enums import EndReason
+from ...end import ClosedBy
+from ..protocol.reasons import CloseReason, SessionEnd
 
+_log = logging.getLogger("gns_py")
 # Seconds: the bound of the second pause, which doubles with each attempt, and the longest one. The first attempt is
 # made at once.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 ATTEMPT_TIMEOUT = 5.0
 """Seconds that an attempt may take."""
+
+
+class Caller(Protocol):
+    """The internal end of a session that has lost its connection."""
+
+    def welcome(self, connection: SendingConnection) -> None:
+        """Go on with this connection."""
+
+    def attempt_failed(self, end: SessionEnd) -> None:
+        """Note that no connection could be made."""
+
+    def on_change(self) -> None:
+        """Dial again if there is still no connection."""
 
 
 class Dialer(ABC):
@@ -29,7 +48,7 @@ class Dialer(ABC):
         """Begin anew with the next attempt: the session has a connection."""
         self._attempts = 0
 
-    def dial(self, endpoint: ResumableEndpoint) -> None:
+    def dial(self, caller: Caller) -> None:
         """Begin an attempt, unless one is under way: after a random pause, so that many clients do not come at once."""
         if self.is_dialing:
             return
@@ -37,17 +56,43 @@ class Dialer(ABC):
         self._attempts += 1
         self.is_dialing = True
         try:
-            self.begin(endpoint, random.uniform(0.0, longest))
+            self.begin(caller, random.uniform(0.0, longest))
         except BaseException:
             self.is_dialing = False
             raise
 
     @abstractmethod
-    def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
-        """Begin an attempt: pause, connect, and hand the connection to ResumableEndpoint.welcome().
+    def begin(self, caller: Caller, pause: float) -> None:
+        """Begin an attempt: pause, connect, and call finish(). Must not keep the caller."""
 
-        Sets ``is_dialing`` to False in the end. Must not keep the endpoint.
+    def give_up(self, error: Exception) -> SessionEnd:
+        """Log an error after which further attempts make no sense, and return the session's end."""
+        _log.error("another connection cannot be made", exc_info=error)
+        text = "another connection cannot be made"
+        return SessionEnd(ClosedBy.LOCAL, CloseReason.ABORTED, EndReason.INTERNAL_ERROR, text, is_confirmed=False)
+
+    def finish(
+        self, reference: weakref.ref[Caller], connection: SendingConnection | None, end: SessionEnd | None
+    ) -> None:
+        """Report what has become of an attempt.
+
+        Args:
+            reference: The caller, if it still exists.
+            connection: What was made, on the thread that reads its mailbox; None if the attempt has failed.
+            end: Why it has failed; None if that is for want of a way to the server, or of resources here.
         """
+        self.is_dialing = False
+        caller = reference()
+        if connection is not None:
+            if caller is not None:
+                caller.welcome(connection)
+            else:
+                BaseConnection.endpoint_of(connection).close(EndReason.APP_GENERIC, "not needed", linger=False)
+        elif caller is not None:
+            if end is not None:
+                caller.attempt_failed(end)
+            else:
+                caller.on_change()
 
     @abstractmethod
     def cancel(self) -> None:

@@ -178,20 +178,21 @@ class ResumableEndpoint(SessionEndpoint):
         self.on_change()
 
     def _switch(self, newcomer: Newcomer) -> None:
+        connection = newcomer.connection
+        if self.lanes is not None:
+            connection.configure_lanes(*self.lanes)  # first: other threads may send as soon as they see it
+        connection.set_config(self.options)
         self.endpoint.sink = None
         if self.engine.is_client:
             _close(self.connection, CloseReason.CONNECTION_LOST, "given up for another connection")
         else:
             _close(self.connection, CloseReason.SESSION_TAKEN_OVER, "the client has another connection")
-        self.connection, self.endpoint = newcomer.connection, newcomer.endpoint
-        self.remote_address = self.connection.remote_address
-        self.transport.switch(self.connection)
+        self.connection, self.endpoint = connection, newcomer.endpoint
+        self.remote_address = connection.remote_address
+        self.transport.switch(connection)
         session = self.session
         if session is not None:
             cast("BaseConnection", session).go_on_with(self.endpoint)
-        if self.lanes is not None:
-            self.connection.configure_lanes(*self.lanes)
-        self.connection.set_config(self.options)
         newcomer.endpoint.attach(self)
 
     def lose(self, newcomer: Newcomer, end: ConnectionEnd) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ...asyncio import Connection, connect
 from ...asyncio.waiters import forget
 from ...config import Config
 from ...errors import ConnectFailed, GNSError
-from .._core.dialer import ATTEMPT_TIMEOUT, Dialer
+from .._core.dialer import ATTEMPT_TIMEOUT, Caller, Dialer
 from ..protocol.reasons import end_of_connection
-
-if TYPE_CHECKING:
-    from .._core.resumable import ResumableEndpoint
 
 
 class LoopDialer(Dialer):
@@ -32,10 +28,10 @@ class LoopDialer(Dialer):
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
+    def begin(self, caller: Caller, pause: float) -> None:
         """See Dialer."""
         self._hurry.clear()
-        self._task = self._loop.create_task(self._attempt(weakref.ref(endpoint), pause), name="gns_py reconnect")
+        self._task = self._loop.create_task(self._attempt(weakref.ref(caller), pause), name="gns_py reconnect")
         forget(self._task)
 
     def cancel(self) -> None:
@@ -49,7 +45,7 @@ class LoopDialer(Dialer):
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._hurry.set)
 
-    async def _attempt(self, reference: weakref.ref[ResumableEndpoint], pause: float) -> None:
+    async def _attempt(self, reference: weakref.ref[Caller], pause: float) -> None:
         connection: Connection | None = None
         end = None
         try:
@@ -68,15 +64,9 @@ class LoopDialer(Dialer):
             end = end_of_connection(error.end, is_client=True)
         except (OSError, GNSError):
             pass  # no way to the server, or no room, at present
-        finally:
+        except Exception as error:
+            end = self.give_up(error)
+        except BaseException:
             self.is_dialing = False
-        endpoint = reference()
-        if endpoint is None:
-            if connection is not None:
-                connection.close()
-        elif connection is not None:
-            endpoint.welcome(connection)
-        elif end is not None:
-            endpoint.attempt_failed(end)
-        else:
-            endpoint.on_change()
+            raise
+        self.finish(reference, connection, end)

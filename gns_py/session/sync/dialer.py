@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.mailbox import Mailbox
@@ -14,11 +13,8 @@ from ...config import Config
 from ...errors import ConnectFailed, GNSError
 from ...sync import Connection
 from ...sync.client import connect_in
-from .._core.dialer import ATTEMPT_TIMEOUT, Dialer
+from .._core.dialer import ATTEMPT_TIMEOUT, Caller, Dialer
 from ..protocol.reasons import end_of_connection
-
-if TYPE_CHECKING:
-    from .._core.resumable import ResumableEndpoint
 
 _log = logging.getLogger("gns_py")
 
@@ -37,11 +33,11 @@ class ThreadDialer(Dialer):
         self._is_cancelled = False
         self._mailbox: Mailbox | None = None
 
-    def begin(self, endpoint: ResumableEndpoint, pause: float) -> None:
+    def begin(self, caller: Caller, pause: float) -> None:
         """See Dialer. Without a thread, the ticker has it tried again."""
         self._hurry.clear()
         thread = threading.Thread(
-            target=self._attempt, args=(weakref.ref(endpoint), pause), name="gns_py reconnect", daemon=True
+            target=self._attempt, args=(weakref.ref(caller), pause), name="gns_py reconnect", daemon=True
         )
         try:
             thread.start()
@@ -65,7 +61,7 @@ class ThreadDialer(Dialer):
         """See Dialer."""
         self._hurry.set()
 
-    def _attempt(self, reference: weakref.ref[ResumableEndpoint], pause: float) -> None:
+    def _attempt(self, reference: weakref.ref[Caller], pause: float) -> None:
         connection: Connection | None = None
         end = None
         try:
@@ -86,16 +82,8 @@ class ThreadDialer(Dialer):
             end = end_of_connection(error.end, is_client=True)
         except (OSError, GNSError):
             pass  # no way to the server, or no room, at present
+        except Exception as error:
+            end = self.give_up(error)
         finally:
             self._mailbox = None
-            self.is_dialing = False
-        endpoint = reference()
-        if endpoint is None:
-            if connection is not None:
-                connection.close()
-        elif connection is not None:
-            endpoint.welcome(connection)
-        elif end is not None:
-            endpoint.attempt_failed(end)
-        else:
-            endpoint.on_change()
+        self.finish(reference, connection, end)

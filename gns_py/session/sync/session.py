@@ -129,8 +129,6 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
     def drain(self, timeout: float | None = None) -> None:
         """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for. Any thread.
 
-        While the session has no connection, this waits.
-
         Args:
             timeout: Seconds; None waits without a limit.
 
@@ -153,7 +151,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
         """Wait for an answer of the peer's GNS, not of its program, through outages. See Connection.ping().
 
         Args:
-            timeout: Seconds; None waits without a limit.
+            timeout: See drain().
 
         Raises:
             TimeoutError: No answer arrived in time.
@@ -195,8 +193,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
         Raises:
             TimeoutError: The session did not end in time.
         """
-        engine = self._internal.engine
-        deadline = Deadline(timeout)
+        engine, deadline = self._internal.engine, Deadline(timeout)
         while (end := engine.end) is None:
             if deadline.is_over():
                 raise TimeoutError(f"the session did not end within {timeout} s")
@@ -213,8 +210,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             SessionFailed: The session was not established.
             TimeoutError: It was not established in time.
         """
-        engine = self._internal.engine
-        deadline = Deadline(timeout)
+        engine, deadline = self._internal.engine, Deadline(timeout)
         while engine.phase is Phase.SETTING_UP:
             if deadline.is_over():
                 raise TimeoutError(f"the session was not established within {timeout} s")
@@ -232,14 +228,13 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             SessionClosed: The session has ended.
             TimeoutError: It has no connection in time.
         """
-        engine = self._internal.engine
-        deadline = Deadline(timeout)
-        while not self._internal.has_connection:
-            if self._internal.has_ended:
-                raise self._internal.closed_error()
+        session, deadline = self._internal, Deadline(timeout)
+        while not session.has_connection:
+            if session.has_ended:
+                raise session.closed_error()
             if deadline.is_over():
                 raise TimeoutError(f"the session was not resumed within {timeout} s")
-            self._internal.wait(deadline, lambda: engine.is_connected or engine.end is not None)
+            session.wait(deadline, lambda: session.has_connection or session.has_ended)
 
     def __enter__(self) -> Session:
         return self
