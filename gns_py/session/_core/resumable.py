@@ -12,7 +12,7 @@ from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
 from ...config import Config
 from ...end import ClosedBy, ConnectionEnd
-from ...errors import GNSError, InvalidStateError
+from ...errors import ConnectionClosed, GNSError, InvalidStateError
 from ..protocol.client import ClientEngine
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection
@@ -173,6 +173,8 @@ class ResumableEndpoint(SessionEndpoint):
             try:
                 self._switch(newcomer)
                 self.engine.connected(time.monotonic())
+            except ConnectionClosed:
+                pass  # it has ended meanwhile: the session still waits for one
             except Exception as error:
                 self._fail(error)
         self.on_change()
