@@ -6,36 +6,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from support.framing import Line, take
+from support.framing import take
 from support.network import CLIENT, SERVER, Link, Network
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
-from gns_py.errors import SendQueueFull
-from gns_py.message import Message
 from gns_py.session import CloseReason
-from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
 from gns_py.session.protocol.frames import (
-    Ack,
-    Bye,
-    ByeAck,
-    Confirm,
-    Data,
     Frame,
-    Hello,
-    Keyed,
-    Ping,
-    Pong,
-    Ready,
-    Resume,
-    ResumeFailed,
-    Welcome,
-    decode,
 )
-from gns_py.session.protocol.frames import Resumed as ResumedFrame
-from gns_py.session.protocol.reasons import SessionEnd
-from gns_py.session.protocol.resuming import Dropped, ResumableEngine, Resumed
-from gns_py.session.protocol.server import ServerEngine
+from gns_py.session.protocol.resuming import ResumableEngine
 from gns_py.session.protocol.state import Phase
 
 F = TypeVar("F", bound=Frame)
@@ -87,6 +67,7 @@ def resume(net: Network) -> None:
 def send(engine: ResumableEngine, *payloads: bytes, lane: int = 0) -> None:
     for payload in payloads:
         engine.outbox.put(payload, lane, True)
+        engine.ask_for_room()
 
 
 def drain(engine: ResumableEngine) -> list[bytes]:

@@ -5,22 +5,31 @@ The machine of test_engine_pairs.py has the set-up and the life on one connectio
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Step
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from support.framing import take
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from support.framing import Framing, take
 from support.network import CLIENT, Network
 
 from gns_py import ClosedBy
 from gns_py.errors import SendQueueFull
 from gns_py.session import CloseReason
+from gns_py.session.protocol.acks import Acknowledger
 from gns_py.session.protocol.config import SessionConfig
+from gns_py.session.protocol.frames import Ack
+from gns_py.session.protocol.goodbye import GoodbyeExchange
+from gns_py.session.protocol.outbox import Outbox
 from gns_py.session.protocol.reasons import SessionEnd
-from gns_py.session.protocol.resuming import Dropped, Resumed
+from gns_py.session.protocol.resuming import Dropped, ResumableEngine, Resumed
 from gns_py.session.protocol.state import Phase
+from gns_py.session.protocol.tokens import Tokens
 from gns_py.session.protocol.transport import Hold
 
 CONFIG = SessionConfig(
@@ -35,7 +44,7 @@ CONFIG = SessionConfig(
     resume_window=20.0,
 )
 LANES = 3
-MOST_KEPT = 6
+ROOM, MOST_KEPT = 4, 7
 WHO = st.integers(0, 1)
 FAULTS = (
     CloseReason.INVALID_INBOUND_MESSAGE,
@@ -53,7 +62,7 @@ class Sessions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = Network(CONFIG, MOST_KEPT)
+        self.net = Network(CONFIG, ROOM, MOST_KEPT)
         self.sent: tuple[dict[int, list[bytes]], ...] = ({}, {})
         self.taken: tuple[dict[int, list[bytes]], ...] = ({}, {})
         self.ends: list[SessionEnd | None] = [None, None]
@@ -65,7 +74,7 @@ class Sessions(RuleBasedStateMachine):
     # ---- the network ----
 
     @precondition(lambda self: self.net.under_way())
-    @rule(choose=st.data(), count=st.integers(1, 8))
+    @rule(choose=st.data(), count=st.sampled_from([1, 3, 30]))
     def deliver(self, choose: st.DataObject, count: int) -> None:
         for _ in range(count):
             some = [each for each in self.net.under_way() if self.is_possible(each[0], each[1])]
@@ -153,7 +162,7 @@ class Sessions(RuleBasedStateMachine):
 
     # ---- the applications ----
 
-    @rule(who=WHO, lane=st.integers(0, LANES - 1), size=st.sampled_from([0, 100, 1_000]), count=st.integers(1, 4))
+    @rule(who=WHO, lane=st.integers(0, LANES - 1), size=st.sampled_from([0, 0, 100, 1_000]), count=st.sampled_from([1, 3, 12]))
     def send(self, who: int, lane: int, size: int, count: int) -> None:
         engine, wire = self.net.engines[who], self.net.wires[who]
         for _ in range(count):
@@ -350,11 +359,135 @@ class Sessions(RuleBasedStateMachine):
         self.an_ok_end_keeps_its_promise()
 
 
-QUICK = settings(
-    max_examples=400,
-    stateful_step_count=80,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-Sessions.TestCase.settings = QUICK
+def model(examples: int, *steps: Step) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=60,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=steps or tuple(Step),
+    )
+
+
+Sessions.TestCase.settings = model(400)
 TestSessions = Sessions.TestCase
+
+
+# ---- planted faults ----
+
+
+def replay_one_too_late(patch: pytest.MonkeyPatch) -> None:
+    resume = Framing.resume
+
+    def wrong(self: Framing, handled: dict[int, int]) -> None:
+        resume(self, handled)
+        assert self.again is not None
+        self.again = deque(list(self.again)[1:])
+
+    patch.setattr(Framing, "resume", wrong)
+
+
+def count_duplicates_as_new(patch: pytest.MonkeyPatch) -> None:
+    resume = Framing.resume
+
+    def wrong(self: Framing, handled: dict[int, int]) -> None:
+        resume(self, handled)
+        self.received = dict(handled)
+        self.replayed = {}
+
+    patch.setattr(Framing, "resume", wrong)
+
+
+def report_what_has_arrived_as_handled(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Acknowledger) -> Ack:
+        inbox = self._inbox
+        self._granted = self._transport.grant(inbox.acks_due)
+        inbox.acks_sent, self._acked = inbox.acks_due, inbox.received.copy()
+        inbox.clear()
+        return Ack(self._acked, *self._granted)
+
+    patch.setattr(Acknowledger, "report", wrong)
+
+
+def say_no_goodbye_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(GoodbyeExchange, "begin_again", lambda _: None)
+
+
+def forget_the_last_ack(patch: pytest.MonkeyPatch) -> None:
+    confirm = GoodbyeExchange.confirm
+
+    def wrong(self: GoodbyeExchange, received: dict[int, int]) -> Ack:
+        ack = confirm(self, received)
+        self.last_ack = None
+        return ack
+
+    patch.setattr(GoodbyeExchange, "confirm", wrong)
+
+
+def accept_only_the_newest_token(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Tokens, epoch: int, token: bytes) -> bool:
+        return (epoch, token) == (self.epoch, self.newest)
+
+    patch.setattr(Tokens, "accept", wrong)
+
+
+def keep_the_old_epoch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tokens, "renew", lambda _: None)
+
+
+def drop_what_waits_with_the_connection(patch: pytest.MonkeyPatch) -> None:
+    suspend = Outbox.suspend
+
+    def wrong(self: Outbox) -> None:
+        suspend(self)
+        self.clear()
+
+    patch.setattr(Outbox, "suspend", wrong)
+
+
+def release_in_the_middle_of_a_replay(patch: pytest.MonkeyPatch) -> None:
+    acked = Outbox.acked
+
+    def wrong(self: Outbox, ack: Ack) -> bool:
+        self._transport.release_acked(ack.handled)
+        return acked(self, ack)
+
+    patch.setattr(Outbox, "acked", wrong)
+
+
+def send_new_messages_before_the_replay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Framing, "is_held", property(lambda self: not self.is_attached))
+
+
+def send_no_ack_after_resuming(patch: pytest.MonkeyPatch) -> None:
+    go_on = ResumableEngine._go_on
+
+    def wrong(self: ResumableEngine) -> None:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(self, "_acknowledge", lambda **_: None)
+            go_on(self)
+
+    patch.setattr(ResumableEngine, "_go_on", wrong)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        replay_one_too_late,
+        count_duplicates_as_new,
+        report_what_has_arrived_as_handled,
+        say_no_goodbye_again,
+        forget_the_last_ack,
+        accept_only_the_newest_token,
+        keep_the_old_epoch,
+        drop_what_waits_with_the_connection,
+        release_in_the_middle_of_a_replay,
+        send_new_messages_before_the_replay,
+        send_no_ack_after_resuming,
+    ],
+)
+def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]) -> None:
+    plant(monkeypatch)
+    rules = settings(model(3_000, Step.generate), derandomize=True, report_multiple_bugs=False)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Sessions, settings=rules)
