@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 import pytest
-from support.framing import take
+from support.framing import Line, take
 from support.network import CLIENT, SERVER, Link, Network
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
+from gns_py.message import Message
 from gns_py.session import CloseReason
+from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.frames import (
-    Frame,
-)
-from gns_py.session.protocol.resuming import ResumableEngine
+from gns_py.session.protocol.frames import Confirm, Frame, Hello, Ping, Pong, Resume, Welcome, decode
+from gns_py.session.protocol.frames import Resumed as ResumedFrame
+from gns_py.session.protocol.reasons import SessionEnd
+from gns_py.session.protocol.resuming import Dropped, ResumableEngine, Resumed
+from gns_py.session.protocol.server import ServerEngine
 from gns_py.session.protocol.state import Phase
 
-F = TypeVar("F", bound=Frame)
 CONFIG = SessionConfig(
     max_message=1_000, credit_bytes=8_000, credit_messages=16, send_queue_messages=8, resume_window=20.0
 )
 BOTH = pytest.mark.parametrize("who", [CLIENT, SERVER])
 CUT = ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut")
+WELCOME = Welcome(1, 1, bytes(16), 1, b"token", 1_000, 8_000, 16, 20_000, 0, b"")
 CLOSED = CloseReason.CLOSED_BY_CLIENT, CloseReason.CLOSED_BY_SERVER
 
 
@@ -50,6 +52,10 @@ def arrive(net: Network, sender: int, count: int = 1, lane: int = 0) -> None:
     for _ in range(count):
         net.arrive(net.newest, sender, (lane, True))
         handle(net, 1 - sender)
+
+
+def receive(engine: ResumableEngine, frame: Frame) -> None:
+    engine.receive(Message(frame.encode(), 1, 0, True, 0), 0.0)
 
 
 def connect(net: Network) -> Link:
@@ -90,6 +96,287 @@ def assert_both_are_ok(net: Network) -> None:
     for engine in net.engines:
         assert engine.end is not None
         assert engine.end.ok, engine.end
+
+
+# ---- the capability ----
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "agreed"), [(30.0, 10.0, 10.0), (5.0, 30.0, 5.0), (0, 30.0, 0), (30.0, None, 0)]
+)
+def test_the_shorter_window_applies_and_without_one_there_is_no_resuming(
+    client: float, server: float | None, agreed: float
+) -> None:
+    lines = Line(), Line()
+    ends = (
+        ServerEngine(lines[1], SessionConfig(resume_window=server), 0.0),
+        ClientEngine(lines[0], SessionConfig(resume_window=client), b"", None, 0.0),
+    )
+    receive(ends[0], lines[0].frames[-1])
+    ends[0].accept(b"", 0.0)
+    receive(ends[1], lines[1].frames[-1])
+    receive(ends[0], lines[0].frames[-1])
+    receive(ends[1], lines[1].frames[-1])
+    for engine, line in zip(ends, reversed(lines), strict=True):
+        assert engine.phase is Phase.ESTABLISHED
+        assert engine.resume_window == agreed
+        assert engine.can_resume is (agreed > 0)
+        assert (line.may_keep is None) is (agreed == 0)
+        engine.connection_ended(CUT, 1.0)
+        assert engine.phase is (Phase.DROPPED if agreed else Phase.ENDED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": b""},
+        {"resume_window_ms": 0},
+        {"capabilities": 0},
+        {"resume_window_ms": 20_001},
+        {"epoch": 2},
+        {"capabilities": 0, "token": b"", "resume_window_ms": 1},
+    ],
+)
+def test_a_welcome_that_contradicts_itself_or_the_offer_is_refused(changes: dict[str, object]) -> None:
+    engine = ClientEngine(Line(), CONFIG, b"", None, 0.0)
+    receive(engine, replace(WELCOME, **changes))  # type: ignore[arg-type]
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.INVALID_INBOUND_MESSAGE
+
+
+# ---- dropped ----
+
+
+@BOTH
+def test_a_session_goes_on_with_all_messages_of_all_lanes(who: int) -> None:
+    net = network()
+    sender, reader = net.engines[who], net.engines[1 - who]
+    send(sender, b"1", b"2")
+    send(sender, b"a", lane=1)
+    net.settle()
+    assert take(reader, 0.0) is not None
+    send(sender, b"3")
+    send(sender, b"b", lane=1)  # lost with the connection
+    lose(net)
+    send(sender, b"4")  # waits
+    reader.outbox.put_unreliable(b"dropped", 0, True, None)
+    reader.outbox.put_unreliable(b"old", 0, True, b"key")
+    reader.outbox.put_unreliable(b"latest", 0, True, b"key")
+    net.now = 5.0
+    resume(net)
+    assert sorted(drain(reader)) == [b"2", b"3", b"4", b"a", b"b"]
+    assert drain(sender) == [b"latest"]
+    assert [type(each) for each in sender.notices] == [Dropped, Resumed]
+    assert sender.notices[1] == Resumed(4)
+    assert (sender.drops, sender.time_dropped(9.0)) == (1, 5.0)
+
+
+@BOTH
+def test_without_a_connection_a_session_expires_and_attempts_do_not_prolong_it(who: int) -> None:
+    net = network()
+    engine = net.engines[who]
+    lose(net)
+    assert engine.next_tick == 20.0
+    net.wait(19.0)
+    connect(net)
+    arrive(net, CLIENT)
+    lose(net)
+    assert engine.phase is Phase.DROPPED
+    net.wait(1.0)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.SESSION_EXPIRED
+    assert engine.end.text == "not resumed within 20 s (CONNECTION_LOST: cut)"
+
+
+@BOTH
+def test_silence_drops_the_connection_and_not_the_session(who: int) -> None:
+    net = network(ping_timeout=3.0)
+    engine = net.engines[who]
+    for _ in range(2):
+        net.now += 2.0
+        net.wires[who].now = net.now
+        engine.tick(net.now)
+    assert engine.phase is Phase.DROPPED
+    (notice,) = engine.notices
+    assert isinstance(notice, Dropped)
+    assert notice.why.reason is CloseReason.CLIENT_UNRESPONSIVE
+    net.settle()
+    assert net.engines[1 - who].phase is Phase.DROPPED
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+
+
+def test_frames_of_the_old_connection_are_ignored_while_dropped() -> None:
+    net = network()
+    lose(net, CLIENT)
+    net.client.receive(Message(b"\xff", 1, 0, True, 0), net.now)
+    assert net.client.phase is Phase.DROPPED
+
+
+def test_a_failed_attempt_ends_the_session_only_if_another_one_would_fail_too() -> None:
+    net = network()
+    lose(net)
+    for reason in (CloseReason.RATE_LIMITED, CloseReason.IO_EXCEPTION, CloseReason.VERSION_MISMATCH):
+        assert net.client.phase is Phase.DROPPED
+        net.client.attempt_failed(SessionEnd(ClosedBy.PEER, reason, 0, "", is_confirmed=False), net.now)
+    assert reasons(net)[CLIENT] is CloseReason.VERSION_MISMATCH
+
+
+@BOTH
+def test_closing_goes_on_without_a_connection(who: int) -> None:
+    net = network()
+    send(net.engines[who], b"x")
+    lose(net)
+    close(net, who)
+    assert net.engines[who].phase is Phase.DROPPED
+    net.now = 4.0
+    resume(net)
+    net.settle()
+    close(net, 1 - who)
+    net.settle()
+    assert_both_are_ok(net)
+    net = network()
+    lose(net)
+    close(net, who)
+    net.wait(5.0)
+    assert reasons(net)[who] is CloseReason.ABORTED
+
+
+# ---- RESUME and its answers ----
+
+
+@pytest.mark.parametrize("lost", ["RESUMED", "CONFIRM"])
+def test_an_answer_that_is_lost_locks_nobody_out(lost: str) -> None:
+    net = network()
+    for number in range(3):
+        lose(net)
+        connect(net)
+        arrive(net, CLIENT)
+        if lost == "CONFIRM":
+            arrive(net, SERVER)
+        assert net.server._tokens.epoch == number + 2
+    lose(net)
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+    assert net.epochs() == (5, 5)
+
+
+def test_no_answer_in_time_is_a_failed_attempt_at_both_ends() -> None:
+    net = network()
+    lose(net)
+    connect(net)
+    net.wait(5.0)
+    assert net.client.phase is Phase.DROPPED
+    connect(net)
+    arrive(net, CLIENT)
+    assert net.server.phase is Phase.RESUMING
+    net.newest.is_cut = True
+    net.wait(5.0)
+    assert net.server.phase is Phase.DROPPED
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+
+
+def test_a_client_may_resume_before_the_server_has_noticed_and_in_the_middle_of_an_attempt() -> None:
+    net = network()
+    send(net.server, b"x")
+    assert net.client.reconnect(net.now)
+    connect(net)
+    arrive(net, CLIENT)
+    (notice,) = net.server.notices
+    assert isinstance(notice, Dropped)
+    assert notice.why.reason is CloseReason.SESSION_TAKEN_OVER
+    assert net.server.phase is Phase.RESUMING
+    assert net.client.reconnect(net.now)
+    resume(net)
+    assert drain(net.client) == [b"x"]
+    assert net.server.drops == net.client.drops == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "lives"),
+    [
+        ({"min_version": 2, "max_version": 3}, CloseReason.VERSION_MISMATCH, True),
+        ({"epoch": 2}, CloseReason.AUTHENTICATION_FAILED, True),
+        ({"token": b"wrong"}, CloseReason.AUTHENTICATION_FAILED, True),
+        ({"handled": {0: 3}}, CloseReason.LOST_MESSAGES, False),
+        ({"handled": {0: 1}}, CloseReason.LOST_MESSAGES, False),
+        ({"handled": {0: 2, 1: 1}}, CloseReason.LOST_MESSAGES, False),
+        ({"credit_bytes": 1}, CloseReason.LOST_MESSAGES, False),
+        ({"credit_messages": 1}, CloseReason.LOST_MESSAGES, False),
+    ],
+)
+def test_a_resume_with_a_fault_is_refused(changes: dict[str, object], reason: CloseReason, lives: bool) -> None:
+    net = network()
+    send(net.server, b"1", b"2")
+    net.settle()
+    drain(net.client)
+    lose(net)
+    connect(net)
+    arrive(net, CLIENT)
+    lose(net)  # the server knows that two are handled
+    link = connect(net)
+    queue = link.queues[CLIENT][0, True]
+    message = queue.pop()
+    frame = decode(message.data)
+    assert isinstance(frame, Resume)
+    queue.append(message._replace(data=replace(frame, **changes).encode()))  # type: ignore[arg-type]
+    net.settle()
+    assert reasons(net)[CLIENT] is reason
+    assert reasons(net)[SERVER] is (None if lives else reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"epoch": 1}, CloseReason.INVALID_INBOUND_MESSAGE),
+        ({"token": b""}, CloseReason.INVALID_INBOUND_MESSAGE),
+        ({"handled": {0: 9}}, CloseReason.LOST_MESSAGES),
+        ({"handled": {1: 1}}, CloseReason.LOST_MESSAGES),
+        ({"credit_messages": 1}, CloseReason.LOST_MESSAGES),
+    ],
+)
+def test_a_resumed_with_a_fault_ends_the_session_at_both_ends(changes: dict[str, object], reason: CloseReason) -> None:
+    net = network()
+    lose(net)
+    connect(net)
+    arrive(net, CLIENT)
+    queue = net.newest.queues[SERVER][0, True]
+    message = queue.pop()
+    frame = decode(message.data)
+    assert isinstance(frame, ResumedFrame)
+    queue.append(message._replace(data=replace(frame, **changes).encode()))  # type: ignore[arg-type]
+    net.settle()
+    assert reasons(net) == [reason, reason]
+
+
+@pytest.mark.parametrize("frame", [Ping(1), Confirm(1), Hello(1, 1, 0, 1, 1, 1, 0, 0, b"")])
+def test_a_server_takes_nothing_but_the_confirm_of_the_epoch(frame: Frame) -> None:
+    net = network()
+    lose(net)
+    connect(net)
+    arrive(net, CLIENT)
+    receive(net.server, frame)
+    assert reasons(net)[SERVER] is CloseReason.INVALID_INBOUND_MESSAGE
+
+
+def test_an_ended_session_is_not_resumed() -> None:
+    net = network()
+    lose(net)
+    net.server.give_up_waiting(net.now)
+    resume(net)
+    assert reasons(net) == [CloseReason.SESSION_EXPIRED, CloseReason.SERVER_SHUTTING_DOWN]
+
+
+def test_pings_of_the_old_connection_are_void() -> None:
+    net = network(ping_timeout=3.0)
+    net.client.queue_frame(net.client.keep_alive.ping())
+    net.client.flush(net.now)
+    lose(net)
+    resume(net)
+    assert not net.client.keep_alive.is_waiting
+    receive(net.client, Pong(1))
+    assert reasons(net)[CLIENT] is CloseReason.INVALID_INBOUND_MESSAGE
 
 
 # ---- replays ----
