@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import cast
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
 from gns_py.errors import SendQueueFull
@@ -23,7 +22,7 @@ Key = tuple[int, bool]  # a lane, reliable or not
 
 
 class Link:
-    """One connection. What an end sends waits here, in a queue for each lane, reliable and unreliable."""
+    """One connection. Messages wait here, in a queue for each lane, reliable and unreliable."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -33,7 +32,7 @@ class Link:
         """How each end has closed it, as the other one will see it."""
         self.lingers = [False, False]
         self.has_ended = [False, False]
-        """What each end knows."""
+        """True for each end that knows it."""
         self.is_cut = False
 
     def under_way(self, sender: int) -> list[Key]:
@@ -260,4 +259,4 @@ class Network:
 
     def epochs(self) -> tuple[int, int]:
         """Return the epochs that both ends know."""
-        return self.client._epoch, cast("int", self.server._tokens.epoch)
+        return self.client._epoch, self.server._tokens.epoch  # noqa: SLF001

@@ -28,7 +28,7 @@ class GoodbyeExchange:
         """True once this end's goodbye is on its way."""
         self._was_first: bool | None = None  # it was a BYE, not the answer to one; None: not said yet
         self.has_confirmed = False
-        """True once this end has said on the present connection that everything up to the peer's goodbye has arrived."""
+        """True once this end has said on the present connection that all up to the peer's goodbye has arrived."""
         self.last_ack: Ack | None = None
         """The ACK that has said so on any connection. No other report follows it."""
         self.is_confirmed = False

@@ -3,7 +3,12 @@
 It was written from docs/session-protocol.md alone and shares no code with the package. It has no timers.
 """
 
+from typing import Any
+
 from session.protocol.independent_decoder import decode
+
+Lanes = dict[int, int]
+Sent = tuple[int, int, bytes]  # lane, number, payload
 
 MAX = 2**64 - 1
 
@@ -20,7 +25,7 @@ def block(content: bytes) -> bytes:
     return number(len(content)) + content
 
 
-def lanes(numbers: dict[int, int]) -> bytes:
+def lanes(numbers: Lanes) -> bytes:
     listed = sorted((lane, last) for lane, last in numbers.items() if last)
     return number(len(listed)) + b"".join(number(lane) + number(last) for lane, last in listed)
 
@@ -28,35 +33,40 @@ def lanes(numbers: dict[int, int]) -> bytes:
 class Client:
     """One session, over any number of connections."""
 
-    def __init__(self, settings, window_ms):
-        self.out = []  # lane, frame
+    def __init__(self, settings: dict[str, Any], window_ms: int) -> None:
+        self.out: list[tuple[int, bytes]] = []  # lane, frame
         self.first = settings["credit_bytes"], settings["credit_messages"]
-        self.credit = self.first
-        self.sent, self.handled, self.received, self.next = {}, {}, {}, {}
-        self.kept, self.waiting = [], []  # lane, number, payload
+        self.credit: tuple[int, int] = self.first
+        self.sent: Lanes = {}
+        self.handled: Lanes = {}
+        self.received: Lanes = {}
+        self.next: Lanes = {}  # the last one on this connection
+        self.kept: list[Sent] = []
         self.taken = self.due = 0, 0
-        self.acked = {}
-        self.connected = False
-        self.goodbye = self.theirs = self.said = self.last_ack = None
-        self.session = None
+        self.connected = self.is_due = self.has_said = self.has_confirmed = False
+        self.goodbye: tuple[int, str, bytes] | None = None
+        self.theirs: dict[str, int] | None = None
+        self.said: bytes | None = None
+        self.last_ack: bytes | None = None
+        self.session = b"", 0, b""
         limits = [settings["max_message"], *self.first, window_ms, settings["ping_timeout_ms"]]
         hello = b"\x01GNSS" + number(1) + number(1) + number(1) + b"".join(map(number, limits))
         self.out.append((0, hello + block(bytes.fromhex(settings["data"]))))
 
     # ---- the application ----
 
-    def send(self, lane, payload):
+    def send(self, lane: int, payload: bytes) -> None:
         self.sent[lane] = self.sent.get(lane, 0) + 1
         message = lane, self.sent[lane], payload
         self.kept.append(message)
         if self.connected:
             self.data(message)
 
-    def data(self, message):
+    def data(self, message: Sent) -> None:
         lane, sequence, payload = message
         self.out.append((lane, b"\x10" + number(sequence) + payload))
 
-    def handle(self, lane, payload):
+    def handle(self, lane: int, payload: bytes) -> None:
         self.handled[lane] = self.handled.get(lane, 0) + 1
         self.taken = self.taken[0] + len(payload), self.taken[1] + 1
         steps = min(self.first[0] / 4, 2**20), min(self.first[1] / 4, 4096)
@@ -68,54 +78,50 @@ class Client:
             else:
                 self.is_due = True
 
-    is_due = False
-
-    def ack(self):
+    def ack(self) -> None:
         self.is_due = False
         if self.last_ack is None:
             self.out.append((0, b"\x09" + self.report()))
 
-    def report(self):
+    def report(self) -> bytes:
         if self.last_ack is not None:
             return self.last_ack
         return lanes(self.handled) + number(self.credit[0]) + number(self.credit[1])
 
-    def close(self, code, text, data):
+    def close(self, code: int, text: str, data: bytes) -> None:
         self.goodbye = code, text, data
         self.progress()
 
     # ---- connections ----
 
-    def drop(self):
+    def drop(self) -> None:
         self.connected = False
 
-    def connect(self):
+    def connect(self) -> None:
         session_id, epoch, token = self.session
         resume = b"\x06GNSS" + number(1) + number(1) + number(1) + session_id + number(epoch) + block(token)
         self.out.append((0, resume + self.report()))
         self.next = dict(self.handled)
         self.is_due = self.has_said = self.has_confirmed = False
 
-    has_said = has_confirmed = False
-
     # ---- frames ----
 
-    def receive(self, lane, message):
+    def receive(self, lane: int, message: bytes) -> None:
         name, fields = decode(message)
         getattr(self, "on_" + name.lower())(lane, fields)
         self.progress()
 
-    def on_welcome(self, lane, fields):
+    def on_welcome(self, _: int, fields: dict[str, Any]) -> None:
         self.session = bytes.fromhex(fields["session_id"]), fields["epoch"], bytes.fromhex(fields["token"])
         self.out.append((0, b"\x03" + number(fields["epoch"])))
 
-    def on_ready(self, lane, fields):
+    def on_ready(self, _: int, __: dict[str, Any]) -> None:
         self.connected = True
 
-    def on_resumed(self, lane, fields):
+    def on_resumed(self, _: int, fields: dict[str, Any]) -> None:
         assert fields["epoch"] > self.session[1]
         self.session = self.session[0], fields["epoch"], bytes.fromhex(fields["token"])
-        self.on_ack(lane, fields)
+        self.on_ack(0, fields)
         self.out.append((0, b"\x03" + number(fields["epoch"])))
         self.connected = True
         if self.is_due:
@@ -123,23 +129,23 @@ class Client:
         for message in self.kept:
             self.data(message)
 
-    def on_ack(self, lane, fields):
+    def on_ack(self, _: int, fields: dict[str, Any]) -> None:
         handled = fields["handled"]
         self.kept = [each for each in self.kept if each[1] > handled.get(str(each[0]), 0)]
 
-    def on_data(self, lane, fields):
+    def on_data(self, lane: int, fields: dict[str, Any]) -> None:
         expected = self.next.get(lane, 0) + 1
         assert fields["sequence"] == expected, "LOST_MESSAGES"
         self.next[lane] = expected
         self.received[lane] = max(self.received.get(lane, 0), expected)
 
-    def on_bye(self, lane, fields):
+    def on_bye(self, _: int, fields: dict[str, Any]) -> None:
         assert self.theirs in (None, fields["last"])
         self.theirs = fields["last"]
 
     on_bye_ack = on_bye
 
-    def progress(self):
+    def progress(self) -> None:
         if not self.connected or self.goodbye is None:
             return
         if not self.has_said:
@@ -158,7 +164,7 @@ class Client:
             self.has_confirmed = True
 
 
-def play(exchange):
+def play(exchange: dict[str, Any]) -> None:
     """Play the client of an exchange, and compare its frames with those of the exchange."""
     client = Client(exchange["client"], exchange["window_ms"])
     for step in exchange["steps"]:

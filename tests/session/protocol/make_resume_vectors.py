@@ -18,9 +18,7 @@ from gns_py.session import CloseReason
 from gns_py.session.protocol.config import SessionConfig
 
 PATH = Path(__file__).parents[2] / "vectors" / "resume-1.json"
-CONFIG = SessionConfig(
-    max_message=1_000, credit_bytes=4_000, credit_messages=8, resume_window=20.0, ping_timeout=15.0
-)
+CONFIG = SessionConfig(max_message=1_000, credit_bytes=4_000, credit_messages=8, resume_window=20.0, ping_timeout=15.0)
 NAMES = "client", "server"
 
 

@@ -95,7 +95,7 @@ class Sessions(RuleBasedStateMachine):
         return int(one[1])
 
     def is_possible(self, link: Any, sender: int) -> bool:
-        """Return whether this may arrive. What is left of an older attempt does not, after a newer one has begun."""
+        """Return whether this may arrive. The rest of an older attempt does not, after a newer one has begun."""
         newer = self.net.links[link.number + 1 :]
         return sender != CLIENT or not any(each.counts[CLIENT] for each in newer)
 
@@ -256,9 +256,9 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def an_ok_end_keeps_its_promise(self) -> None:
-        """All that this end has sent has arrived at the peer, where it is taken or can be; and the other way round.
+        """Everything from this end has arrived at the peer, where it is taken or can be; and the other way round.
 
-        What a peer has not taken can still be read there, unless its application had closed. Both have said goodbye.
+        Messages that a peer has not taken can still be read there, unless its application had closed.
         """
         for who, engine in enumerate(self.net.engines):
             if engine.end is not None and engine.end.ok:

@@ -1,4 +1,4 @@
-"""What can be known about a session in each of its phases."""
+"""The state of a session in each of its phases."""
 
 from __future__ import annotations
 
