@@ -51,7 +51,7 @@ class Framing:
         """Lane, number and payload of what was sent and not handled."""
         self.may_keep: tuple[int, int] | None = None
         self.again: deque[tuple[int, int, bytes]] | None = None
-        """What is left of a replay; None: there is no replay."""
+        """The rest of a replay; None: there is no replay."""
         self.replayed: dict[int, int] = {}
         """While the peer replays: the number of the last message that has arrived on each lane of this connection."""
 

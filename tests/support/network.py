@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import cast
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
 from gns_py.errors import SendQueueFull
@@ -18,13 +17,12 @@ from gns_py.session.protocol.server import ServerEngine, ServerStep
 from gns_py.session.protocol.state import Phase
 from support.framing import Arrival, Framing, hand_over
 
-ROOM = 10  # messages under way, since GNS's own queue is bounded
 CLIENT, SERVER = 0, 1
 Key = tuple[int, bool]  # a lane, reliable or not
 
 
 class Link:
-    """One connection. What an end sends waits here, in a queue for each lane, reliable and unreliable."""
+    """One connection. Messages wait here, in a queue for each lane, reliable and unreliable."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -34,7 +32,7 @@ class Link:
         """How each end has closed it, as the other one will see it."""
         self.lingers = [False, False]
         self.has_ended = [False, False]
-        """What each end knows."""
+        """True for each end that knows it."""
         self.is_cut = False
 
     def under_way(self, sender: int) -> list[Key]:
@@ -63,8 +61,10 @@ class Link:
 class Wire(Framing):
     """The transport of one end: one link after another."""
 
-    def __init__(self, link: Link, who: int, most_kept: int | None = None) -> None:
+    def __init__(self, link: Link, who: int, room: int = 10, most_kept: int | None = None) -> None:
         super().__init__()
+        self.room = room
+        """How many messages may be under way, since GNS's own queue is bounded."""
         self.link = link
         self.who = who
         self.wants_room = False
@@ -81,7 +81,7 @@ class Wire(Framing):
         link, who = self.link, self.who
         if link.has_ended[who]:
             return 0
-        if sum(map(len, link.queues[who].values())) >= ROOM:
+        if sum(map(len, link.queues[who].values())) >= self.room:
             raise SendQueueFull
         link.counts[who] += 1
         number = link.counts[who]
@@ -113,11 +113,11 @@ class Network:
     Messages go through the mailbox of each end: unpacked at arrival, handled later.
     """
 
-    def __init__(self, config: SessionConfig, most_kept: int | None = None) -> None:
+    def __init__(self, config: SessionConfig, room: int = 10, most_kept: int | None = None) -> None:
         self.now = 0.0
         self.config = config
         self.links = [Link(0)]
-        self.wires = Wire(self.links[0], CLIENT, most_kept), Wire(self.links[0], SERVER, most_kept)
+        self.wires = Wire(self.links[0], CLIENT, room, most_kept), Wire(self.links[0], SERVER, room, most_kept)
         self.server = ServerEngine(self.wires[SERVER], config, self.now)
         self.client = ClientEngine(self.wires[CLIENT], config, b"data", 10.0, self.now)
         self.engines: tuple[ResumableEngine, ResumableEngine] = self.client, self.server
@@ -259,4 +259,4 @@ class Network:
 
     def epochs(self) -> tuple[int, int]:
         """Return the epochs that both ends know."""
-        return self.client._epoch, cast("int", self.server._tokens.epoch)
+        return self.client._epoch, self.server._tokens.epoch  # noqa: SLF001

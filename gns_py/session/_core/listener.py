@@ -143,7 +143,7 @@ class SessionListener(ABC, Generic[S]):
         elif not _may_be_same_peer(endpoint, handshake):
             refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
         else:
-            refusal = endpoint.claim(resume, handshake.connection)
+            refusal = endpoint.claim(resume, handshake)
         if endpoint is None or refusal is not None:
             assert refusal is not None
             self.registry.counters.not_resumed += 1

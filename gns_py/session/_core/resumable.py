@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from abc import abstractmethod
@@ -22,6 +23,7 @@ from .dialer import Dialer
 from .endpoint import EngineMaker, SessionEndpoint
 from .newcomer import Newcomer
 
+_serials = itertools.count()
 _log = logging.getLogger("gns_py")
 
 
@@ -38,6 +40,8 @@ class ResumableEndpoint(SessionEndpoint):
         """The options that were set on the session, for the next connection."""
         self.admitted_address = self.remote_address
         """The address from which the session was let in: it counts for that one."""
+        self.serial = next(_serials)
+        """Grows from one connection of a process to the next."""
         self._newcomer: Newcomer | None = None
 
     @property
@@ -128,13 +132,16 @@ class ResumableEndpoint(SessionEndpoint):
 
     # ---- a new connection ----
 
-    def claim(self, resume: Resume, connection: SendingConnection) -> tuple[CloseReason, str] | None:
+    def claim(self, resume: Resume, handshake: ResumableEndpoint) -> tuple[CloseReason, str] | None:
         """Let a client have the session on another connection, or return why not. See ServerEngine.claim()."""
         with self.lock:
+            if handshake.serial < self.serial:  # an attempt that the client has given up since, and that was late
+                return CloseReason.SESSION_TAKEN_OVER, "the session has a newer connection"
             refusal = cast("ServerEngine", self.engine).claim(resume, time.monotonic())
             if refusal is None:
+                self.serial = handshake.serial
                 self._give_up_newcomer()
-                self._newcomer = Newcomer(self, connection)
+                self._newcomer = Newcomer(self, handshake.connection)
         self.on_change()
         return refusal
 

@@ -21,7 +21,7 @@ class KeepAlive:
         self._number = 0
 
     def restart(self, now: float) -> None:
-        """Begin anew, on a new connection."""
+        """Begin again, on a new connection."""
         self.is_waiting = False
         self._heard_at = now
 

@@ -1,4 +1,4 @@
-"""What lets a session outlive its connection, at both ends."""
+"""Sessions that outlive their connections, at both ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ResumableEngine(Engine):
         self.resume_window = 0.0
         """Seconds for which the session outlives its connection, as both ends have agreed; 0: not at all."""
         self.notices: deque[Dropped | Resumed] = deque()
-        """What has happened to the connection, for the application to know."""
+        """The losses of connections and their ends, for the application to know."""
         self.drops = 0
         """How often the connection was lost."""
         self._why: SessionEnd | None = None

@@ -240,7 +240,7 @@ class ServerEngine(ResumableEngine):
         Returns:
             None if the client may: connected() has to follow once its connection is there. Otherwise why not.
         """
-        if not self.can_resume:
+        if not self.can_resume or now >= self._expires_at:
             return CloseReason.SESSION_EXPIRED, "this session cannot be resumed"
         if not resume.min_version <= VERSION <= resume.max_version:
             return CloseReason.VERSION_MISMATCH, f"this server speaks version {VERSION} of the session protocol"

@@ -1,4 +1,4 @@
-"""What can be known about a session, at either end."""
+"""The state of a session, at either end."""
 
 from __future__ import annotations
 

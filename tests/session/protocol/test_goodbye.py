@@ -89,7 +89,7 @@ def test_on_a_new_connection_the_same_is_said_again_and_the_peers_last_ack_count
     goodbyes.take(THEIRS, {0: 2}, 2)
     goodbyes.confirm({0: 2})
     goodbyes.begin_again()
-    assert not (goodbyes.is_said or goodbyes.has_arrived or goodbyes.has_confirmed)
+    assert [goodbyes.is_said, goodbyes.has_arrived, goodbyes.has_confirmed] == [False] * 3
     assert goodbyes.last_ack == Ack({0: 2}, LAST_CREDIT, LAST_CREDIT)
     assert goodbyes.may_confirm(Ack({0: 3}, LAST_CREDIT, LAST_CREDIT))
     assert goodbyes.say({0: 3}) == said

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
 
 import pytest
 from support.framing import Line, take
 from support.network import CLIENT, SERVER, Link, Network
 
 from gns_py import ClosedBy, ConnectionEnd, EndReason
-from gns_py.errors import SendQueueFull
 from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
-from gns_py.session.protocol.frames import (
-    Ack,
-    Bye,
-    ByeAck,
-    Confirm,
-    Data,
-    Frame,
-    Hello,
-    Keyed,
-    Ping,
-    Pong,
-    Ready,
-    Resume,
-    ResumeFailed,
-    Welcome,
-    decode,
-)
-from gns_py.session.protocol.frames import Resumed as ResumedFrame
+from gns_py.session.protocol.frames import Frame, Welcome
 from gns_py.session.protocol.reasons import SessionEnd
 from gns_py.session.protocol.resuming import Dropped, ResumableEngine, Resumed
 from gns_py.session.protocol.server import ServerEngine
 from gns_py.session.protocol.state import Phase
 
-F = TypeVar("F", bound=Frame)
 CONFIG = SessionConfig(
     max_message=1_000, credit_bytes=8_000, credit_messages=16, send_queue_messages=8, resume_window=20.0
 )
 BOTH = pytest.mark.parametrize("who", [CLIENT, SERVER])
 CUT = ConnectionEnd(ClosedBy.PROBLEM, EndReason.MISC_TIMEOUT, "cut")
+WELCOME = Welcome(1, 1, bytes(16), 1, b"token", 1_000, 8_000, 16, 20_000, 0, b"")
 CLOSED = CloseReason.CLOSED_BY_CLIENT, CloseReason.CLOSED_BY_SERVER
 
 
@@ -72,6 +53,10 @@ def arrive(net: Network, sender: int, count: int = 1, lane: int = 0) -> None:
         handle(net, 1 - sender)
 
 
+def receive(engine: ResumableEngine, frame: Frame) -> None:
+    engine.receive(Message(frame.encode(), 1, 0, True, 0), 0.0)
+
+
 def connect(net: Network) -> Link:
     """Let the client send RESUME on a new connection."""
     link = net.connect()
@@ -87,6 +72,7 @@ def resume(net: Network) -> None:
 def send(engine: ResumableEngine, *payloads: bytes, lane: int = 0) -> None:
     for payload in payloads:
         engine.outbox.put(payload, lane, True)
+        engine.ask_for_room()
 
 
 def drain(engine: ResumableEngine) -> list[bytes]:
@@ -102,13 +88,157 @@ def close(net: Network, *who: int) -> None:
 
 
 def reasons(net: Network) -> list[CloseReason | None]:
-    return [engine.end and engine.end.reason for engine in net.engines]
+    return [None if engine.end is None else engine.end.reason for engine in net.engines]
 
 
 def assert_both_are_ok(net: Network) -> None:
     for engine in net.engines:
         assert engine.end is not None
         assert engine.end.ok, engine.end
+
+
+# ---- the capability ----
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "agreed"), [(30.0, 10.0, 10.0), (5.0, 30.0, 5.0), (0, 30.0, 0), (30.0, None, 0)]
+)
+def test_the_shorter_window_applies_and_without_one_there_is_no_resuming(
+    client: float, server: float | None, agreed: float
+) -> None:
+    lines = Line(), Line()
+    ends = (
+        ServerEngine(lines[1], SessionConfig(resume_window=server), 0.0),
+        ClientEngine(lines[0], SessionConfig(resume_window=client), b"", None, 0.0),
+    )
+    receive(ends[0], lines[0].frames[-1])
+    ends[0].accept(b"", 0.0)
+    receive(ends[1], lines[1].frames[-1])
+    receive(ends[0], lines[0].frames[-1])
+    receive(ends[1], lines[1].frames[-1])
+    for engine, line in zip(ends, reversed(lines), strict=True):
+        assert engine.phase is Phase.ESTABLISHED
+        assert engine.resume_window == agreed
+        assert engine.can_resume is (agreed > 0)
+        assert (line.may_keep is None) is (agreed == 0)
+        engine.connection_ended(CUT, 1.0)
+        assert engine.phase is (Phase.DROPPED if agreed else Phase.ENDED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": b""},
+        {"resume_window_ms": 0},
+        {"capabilities": 0},
+        {"resume_window_ms": 20_001},
+        {"epoch": 2},
+        {"capabilities": 0, "token": b"", "resume_window_ms": 1},
+    ],
+)
+def test_a_welcome_that_contradicts_itself_or_the_offer_is_refused(changes: dict[str, object]) -> None:
+    engine = ClientEngine(Line(), CONFIG, b"", None, 0.0)
+    receive(engine, replace(WELCOME, **changes))  # type: ignore[arg-type]
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.INVALID_INBOUND_MESSAGE
+
+
+# ---- dropped ----
+
+
+@BOTH
+def test_a_session_goes_on_with_all_messages_of_all_lanes(who: int) -> None:
+    net = network()
+    sender, reader = net.engines[who], net.engines[1 - who]
+    send(sender, b"1", b"2")
+    send(sender, b"a", lane=1)
+    net.settle()
+    assert take(reader, 0.0) is not None
+    send(sender, b"3")
+    send(sender, b"b", lane=1)  # lost with the connection
+    lose(net)
+    send(sender, b"4")  # waits
+    reader.outbox.put_unreliable(b"dropped", 0, True, None)
+    reader.outbox.put_unreliable(b"old", 0, True, b"key")
+    reader.outbox.put_unreliable(b"latest", 0, True, b"key")
+    net.now = 5.0
+    resume(net)
+    assert sorted(drain(reader)) == [b"2", b"3", b"4", b"a", b"b"]
+    assert drain(sender) == [b"latest"]
+    assert [type(each) for each in sender.notices] == [Dropped, Resumed]
+    assert sender.notices[1] == Resumed(4)
+    assert (sender.drops, sender.time_dropped(9.0)) == (1, 5.0)
+
+
+@BOTH
+def test_without_a_connection_a_session_expires_and_attempts_do_not_prolong_it(who: int) -> None:
+    net = network()
+    engine = net.engines[who]
+    lose(net)
+    assert engine.next_tick == 20.0
+    net.wait(19.0)
+    connect(net)
+    arrive(net, CLIENT)
+    lose(net)
+    assert engine.phase is Phase.DROPPED
+    net.wait(1.0)
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.SESSION_EXPIRED
+    assert engine.end.text == "not resumed within 20 s (CONNECTION_LOST: cut)"
+
+
+@BOTH
+def test_silence_drops_the_connection_and_not_the_session(who: int) -> None:
+    net = network(ping_timeout=3.0)
+    engine = net.engines[who]
+    for _ in range(2):
+        net.now += 2.0
+        net.wires[who].now = net.now
+        engine.tick(net.now)
+    assert engine.phase is Phase.DROPPED
+    (notice,) = engine.notices
+    assert isinstance(notice, Dropped)
+    assert notice.why.reason is CloseReason.CLIENT_UNRESPONSIVE
+    net.settle()
+    assert net.engines[1 - who].phase is Phase.DROPPED
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+
+
+def test_frames_of_the_old_connection_are_ignored_while_dropped() -> None:
+    net = network()
+    lose(net, CLIENT)
+    net.client.receive(Message(b"\xff", 1, 0, True, 0), net.now)
+    assert net.client.phase is Phase.DROPPED
+
+
+def test_a_failed_attempt_ends_the_session_only_if_another_one_would_fail_too() -> None:
+    net = network()
+    lose(net)
+    for reason in (CloseReason.RATE_LIMITED, CloseReason.IO_EXCEPTION, CloseReason.VERSION_MISMATCH):
+        assert net.client.phase is Phase.DROPPED
+        net.client.attempt_failed(SessionEnd(ClosedBy.PEER, reason, 0, "", is_confirmed=False), net.now)
+    assert reasons(net)[CLIENT] is CloseReason.VERSION_MISMATCH
+
+
+@BOTH
+def test_closing_goes_on_without_a_connection(who: int) -> None:
+    net = network()
+    send(net.engines[who], b"x")
+    lose(net)
+    close(net, who)
+    assert net.engines[who].phase is Phase.DROPPED
+    net.now = 4.0
+    resume(net)
+    net.settle()
+    close(net, 1 - who)
+    net.settle()
+    assert_both_are_ok(net)
+    net = network()
+    lose(net)
+    close(net, who)
+    net.wait(5.0)
+    assert reasons(net)[who] is CloseReason.ABORTED
 
 
 # ---- replays ----

@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Step
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.framing import take
@@ -35,7 +36,7 @@ CONFIG = SessionConfig(
     resume_window=20.0,
 )
 LANES = 3
-MOST_KEPT = 6
+ROOM, MOST_KEPT = 4, 7
 WHO = st.integers(0, 1)
 FAULTS = (
     CloseReason.INVALID_INBOUND_MESSAGE,
@@ -53,7 +54,7 @@ class Sessions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = Network(CONFIG, MOST_KEPT)
+        self.net = Network(CONFIG, ROOM, MOST_KEPT)
         self.sent: tuple[dict[int, list[bytes]], ...] = ({}, {})
         self.taken: tuple[dict[int, list[bytes]], ...] = ({}, {})
         self.ends: list[SessionEnd | None] = [None, None]
@@ -65,7 +66,7 @@ class Sessions(RuleBasedStateMachine):
     # ---- the network ----
 
     @precondition(lambda self: self.net.under_way())
-    @rule(choose=st.data(), count=st.integers(1, 8))
+    @rule(choose=st.data(), count=st.sampled_from([1, 3, 30]))
     def deliver(self, choose: st.DataObject, count: int) -> None:
         for _ in range(count):
             some = [each for each in self.net.under_way() if self.is_possible(each[0], each[1])]
@@ -86,7 +87,7 @@ class Sessions(RuleBasedStateMachine):
         return int(one[1])
 
     def is_possible(self, link: Any, sender: int) -> bool:
-        """Return whether this may arrive. What is left of an older attempt does not, after a newer one has begun."""
+        """Return whether this may arrive. The rest of an older attempt does not, after a newer one has begun."""
         newer = self.net.links[link.number + 1 :]
         return sender != CLIENT or not any(each.counts[CLIENT] for each in newer)
 
@@ -116,8 +117,8 @@ class Sessions(RuleBasedStateMachine):
         if some:
             self.net.hear_the_end(*choose.draw(st.sampled_from(some)))
 
-    @rule(server_notices=st.booleans(), frames=st.integers(0, 12))
-    def outage(self, server_notices: bool, frames: int) -> None:
+    @rule(server_notices=st.booleans(), frames=st.integers(0, 12), reader=st.sampled_from([None, 0, 1]))
+    def outage(self, server_notices: bool, frames: int, reader: int | None = None) -> None:
         """Cut the connection, and let the client have another one, on which some frames arrive."""
         self.cut()
         for who in (0, 1) if server_notices else (0,):
@@ -130,6 +131,8 @@ class Sessions(RuleBasedStateMachine):
             for _ in range(frames):
                 if some := [each for each in self.net.under_way() if each[0] is self.net.newest]:
                     self.handle_all(1 - self.arrive_one(some[0]))
+        if reader is not None:
+            self.take(reader, 10)
 
     @precondition(lambda self: self.net.client.phase is Phase.DROPPED)
     @rule()
@@ -153,7 +156,12 @@ class Sessions(RuleBasedStateMachine):
 
     # ---- the applications ----
 
-    @rule(who=WHO, lane=st.integers(0, LANES - 1), size=st.sampled_from([0, 100, 1_000]), count=st.integers(1, 4))
+    @rule(
+        who=WHO,
+        lane=st.integers(0, LANES - 1),
+        size=st.sampled_from([0, 0, 100, 1_000]),
+        count=st.sampled_from([1, 3, 12]),
+    )
     def send(self, who: int, lane: int, size: int, count: int) -> None:
         engine, wire = self.net.engines[who], self.net.wires[who]
         for _ in range(count):
@@ -184,6 +192,12 @@ class Sessions(RuleBasedStateMachine):
                 self.keyed[who] += 1
             engine.outbox.put_unreliable(b"%d" % self.keyed[who], 0, True, key)
             engine.ask_for_room()
+
+    @rule(who=WHO)
+    def fill(self, who: int) -> None:
+        """Let an application send more than its peer takes, and all of it arrive that can."""
+        self.send(who, 0, 0, 12)
+        self.net.settle()
 
     @rule(who=WHO, count=st.integers(1, 10))
     def take(self, who: int, count: int) -> None:
@@ -234,9 +248,9 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def an_ok_end_keeps_its_promise(self) -> None:
-        """All that this end has sent has arrived at the peer, where it is taken or can be; and the other way round.
+        """Everything from this end has arrived at the peer, where it is taken or can be; and the other way round.
 
-        What a peer has not taken can still be read there, unless its application had closed. Both have said goodbye.
+        Messages that a peer has not taken can still be read there, unless its application had closed.
         """
         for who, engine in enumerate(self.net.engines):
             if engine.end is not None and engine.end.ok:
@@ -350,11 +364,15 @@ class Sessions(RuleBasedStateMachine):
         self.an_ok_end_keeps_its_promise()
 
 
-QUICK = settings(
-    max_examples=400,
-    stateful_step_count=80,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-Sessions.TestCase.settings = QUICK
+def model(examples: int, *steps: Step) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=60,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=steps or tuple(Step),
+    )
+
+
+Sessions.TestCase.settings = model(400)
 TestSessions = Sessions.TestCase
