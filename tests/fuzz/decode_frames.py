@@ -27,10 +27,11 @@ with atheris.instrument_imports(include=["gns_py.session", "independent_decoder"
 
     from gns_py.session.protocol.client import ClientEngine
     from gns_py.session.protocol.config import SessionConfig
-    from gns_py.session.protocol.engine import Engine, Phase
+    from gns_py.session.protocol.engine import Engine
     from gns_py.session.protocol.frames import Bye, Confirm, Data, Frame, Hello, Ready, Welcome
     from gns_py.session.protocol.reasons import CloseReason
     from gns_py.session.protocol.server import ServerEngine
+    from gns_py.session.protocol.state import Phase
 
 # Small, so that limits are reached.
 CONFIG = SessionConfig(max_message=100, credit_bytes=200, credit_messages=2, unreliable_queue=1)

@@ -10,9 +10,12 @@ import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
 from gns_py.message import Message
 from gns_py.session._core.admission import AdmissionRules
-from gns_py.session._core.endpoint import EngineMaker, SessionEndpoint
+from gns_py.session._core.endpoint import EngineMaker
 from gns_py.session._core.listener import SessionListener
+from gns_py.session._core.newcomer import Newcomer
+from gns_py.session._core.outages import NO_CALLBACKS
 from gns_py.session._core.request import SessionRequest
+from gns_py.session._core.resumable import ResumableEndpoint
 from gns_py.session._core.session import BaseSession
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.config import SessionConfig
@@ -22,7 +25,7 @@ from gns_py.sync.listener import open_listener
 from .deadline import eventually
 
 
-class PlainEndpoint(SessionEndpoint):
+class PlainEndpoint(ResumableEndpoint):
     """Records what it is asked for."""
 
     readers: bool = False
@@ -45,6 +48,11 @@ class PlainEndpoint(SessionEndpoint):
         """See SessionEndpoint."""
         self.keeps.append(self.is_kept)
 
+    def bring(self, newcomer: Newcomer) -> None:
+        """See ResumableEndpoint."""
+        newcomer.endpoint.move_to(self.mailbox, None)
+        newcomer.ask_for_mark()
+
     def count_handled(self, message: Message) -> None:
         """See SessionEndpoint."""
 
@@ -57,14 +65,14 @@ class PlainListener(SessionListener[PlainSession]):
 
     def __init__(self, rules: AdmissionRules | None = None, config: SessionConfig | None = None) -> None:
         listener = open_listener("127.0.0.1", 0, None, None, None, owns_connections=False)
-        super().__init__(listener, config or SessionConfig(), rules or AdmissionRules())
+        super().__init__(listener, config or SessionConfig(), rules or AdmissionRules(), NO_CALLBACKS)
         self.wakes = 0
 
     def make_session(self, connection: Any, make_engine: EngineMaker) -> PlainSession:
         """See SessionListener."""
         return BaseSession(PlainEndpoint(connection, make_engine))
 
-    def wake(self) -> None:
+    def notify_reader(self) -> None:
         """See SessionListener."""
         self.wakes += 1
 
@@ -105,7 +113,7 @@ class Ends(NamedTuple):
     def pump(self) -> None:
         """Handle what has arrived at both ends."""
         for end in self:
-            endpoint_of(end).endpoint.mailbox.receive(0.0)
+            endpoint_of(end).mailbox.receive(0.0)
 
     def until(self, condition: Callable[[], object]) -> None:
         """Handle what arrives until the condition is true."""

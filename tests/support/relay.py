@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import selectors
 import socket
@@ -98,11 +99,9 @@ class Relay:
             return
         held, self._held = self._held, []
         for each in ((source, packet, to), *held):
-            try:
+            with contextlib.suppress(OSError):  # one of them has been closed
                 each[0].sendto(each[1], each[2])
                 self.passed += 1
-            except OSError:  # one of them has been closed
-                continue
 
     def _back_of(self, client: Peer) -> socket.socket:
         back = self._backs.get(client)

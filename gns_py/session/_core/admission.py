@@ -112,7 +112,7 @@ class Admission:
     _busy: dict[str, _Caller] = field(default_factory=dict)
     _quiet: OrderedDict[str, _Caller] = field(default_factory=OrderedDict)
 
-    def request(self, address: Address | None, now: float, *, may_return: bool) -> Refusal | None:
+    def request(self, address: Address | None, now: float, *, may_return: bool = False) -> Refusal | None:
         """Let a client in, count it as pending, and return None; or return why it is refused.
 
         Args:

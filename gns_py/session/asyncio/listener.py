@@ -14,7 +14,7 @@ from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
 from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
-from .._core.outages import OnDropped, OnResumed, OutageCallbacks
+from .._core.outages import NO_CALLBACKS, OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
 from .loop_listener import LoopListener, Request
 from .session import Session
@@ -87,7 +87,7 @@ class OpenSessionListener:
         limits: ConnectionLimits | None,
         session_config: SessionConfig | None,
         on_status_changed: StatusCallback | None,
-        callbacks: OutageCallbacks,
+        callbacks: OutageCallbacks = NO_CALLBACKS,
     ) -> None:
         self._callbacks = callbacks
         self._rules = check_rules(rules)

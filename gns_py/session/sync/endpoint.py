@@ -37,13 +37,14 @@ class ThreadEndpoint(ResumableEndpoint):
 
     readers: int
 
-    def __init__(self, connection: SendingConnection, make_engine: EngineMaker, look: Look | None = None) -> None:
+    def __init__(self, connection: SendingConnection, make_engine: EngineMaker) -> None:
         super().__init__(connection, make_engine)
         self._condition = threading.Condition(self.lock)
         self.readers = 0  # threads that wait for the condition
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
-        self._look_at_listener = look  # while that one's mailbox has the session's events
+        self.look_at_listener: Look | None = None
+        """Reads the listener's mailbox, while that one has the session's events."""
 
     def belong_to(self, session: object) -> None:
         """See SessionEndpoint."""
@@ -131,7 +132,7 @@ class ThreadEndpoint(ResumableEndpoint):
         Returns:
             True if something was read.
         """
-        if (look := self._look_at_listener) is not None:
+        if (look := self.look_at_listener) is not None:
             try:
                 look(deadline, ready)
             except NotRunningError:
@@ -170,7 +171,7 @@ class ThreadEndpoint(ResumableEndpoint):
     def read_alone(self, mailbox: Mailbox) -> None:
         """Have a mailbox of the session's own from now on: it is established."""
         self.mailbox = mailbox
-        self._look_at_listener = None
+        self.look_at_listener = None
 
     def bring(self, newcomer: Newcomer) -> None:
         """See ResumableEndpoint."""
@@ -179,7 +180,7 @@ class ThreadEndpoint(ResumableEndpoint):
 
     def keep_going(self) -> bool:
         """Do, on the ticker's thread, what no reader does at present; return whether more will be due."""
-        if self._look_at_listener is None:  # else the listen socket does it
+        if self.look_at_listener is None:  # else the listen socket does it
             with contextlib.suppress(GNSError):  # stopped
                 if not self.mailbox.is_read:
                     self.mailbox.receive_if_idle()

@@ -14,7 +14,7 @@ from ...sync.listener import open_listener
 from .._core.admission import AdmissionRules
 from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
-from .._core.outages import OnDropped, OnResumed, OutageCallbacks
+from .._core.outages import NO_CALLBACKS, OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
 from .session import Session
 from .thread_listener import Request, ThreadListener
@@ -86,7 +86,7 @@ def open_session_listener(
     limits: ConnectionLimits | None,
     session_config: SessionConfig | None,
     on_status_changed: StatusCallback | None,
-    callbacks: OutageCallbacks,
+    callbacks: OutageCallbacks = NO_CALLBACKS,
 ) -> ThreadListener:
     """Open a port. See listen()."""
     settings = check_session_config(session_config)

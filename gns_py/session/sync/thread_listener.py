@@ -60,7 +60,9 @@ class ThreadListener(SessionListener[Session]):
 
     def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
         """See SessionListener."""
-        return Session(ThreadEndpoint(connection, make_engine, self.look))
+        endpoint = ThreadEndpoint(connection, make_engine)
+        endpoint.look_at_listener = self.look
+        return Session(endpoint)
 
     def notify_reader(self) -> None:
         """See SessionListener: the thread that looks returns by itself."""

@@ -14,7 +14,7 @@ import gns_py.sync as gns
 from gns_py.message import Message
 from gns_py.session import CloseReason
 from gns_py.session._core.endpoint import SessionEndpoint
-from gns_py.session.protocol.engine import Phase
+from gns_py.session.protocol.state import Phase
 from gns_py.session.sync import SessionClosed
 
 

@@ -8,22 +8,23 @@ from support.plain import Ends, PlainSession, begin, endpoint_of, establish
 
 import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
-from gns_py.session import CloseReason
+from gns_py.session import CloseReason, SessionConfig
 from gns_py.session._core.admission import AdmissionRules
-from gns_py.session._core.endpoint import SessionEndpoint
 from gns_py.session._core.registry import SessionRegistry
+from gns_py.session._core.resumable import ResumableEndpoint
 from gns_py.session.protocol.server import ServerStep
 
 Registry = SessionRegistry[PlainSession]
 
 
-def let_in(registry: Registry) -> Ends:
+def let_in(registry: Registry, window: float | None = None) -> Ends:
     """Return the ends of a handshake that the registry has let in."""
     first, second = gns.socket_pair()
     assert registry.admits(ConnectionRequest(first))
     first.close()
     second.close()
-    ends = begin(take_place=lambda: registry.take_place(None))
+    settings = SessionConfig(resume_window=window)
+    ends = begin(take_place=lambda: registry.take_place(None), config=settings)
     registry.add(endpoint_of(ends.server), ends.server)
     return ends
 
@@ -49,6 +50,30 @@ def test_from_the_handshake_to_the_end() -> None:
     assert registry.advance(endpoint_of(ends.server)) is ServerStep.NOTHING
     assert (registry.counters.requested, registry.counters.established) == (2, 2)
     ends.abort()
+
+
+def test_a_full_server_lets_in_those_that_may_return() -> None:
+    registry = Registry(AdmissionRules(max_sessions=1))
+    ends = establish(let_in(registry, window=30.0))
+    endpoint = endpoint_of(ends.server)
+    assert registry.advance(endpoint) is ServerStep.NOTHING
+    assert registry.find(endpoint.engine.session_id) is endpoint
+    other = let_in(registry, window=30.0)
+    refusal = registry.refuse_new(endpoint_of(other.server))
+    assert refusal is not None
+    assert refusal.reason is CloseReason.RATE_LIMITED
+    other.abort()
+    assert registry.advance(endpoint_of(other.server)) is None
+    registry.drain()
+    returning = let_in(registry, window=30.0)
+    ends.abort()
+    assert registry.advance(endpoint) is None
+    assert registry.find(endpoint.engine.session_id) is None
+    assert registry.reason_of(endpoint.engine.session_id) is CloseReason.ABORTED
+    refusal = registry.refuse_new(endpoint_of(returning.server))
+    assert refusal is not None
+    assert refusal.reason is CloseReason.SERVER_SHUTTING_DOWN
+    returning.abort()
 
 
 @counts_references
@@ -103,7 +128,7 @@ def test_no_one_is_let_in_while_draining() -> None:
 
 
 def test_the_oldest_handshake_that_waits_for_its_client_gives_way() -> None:
-    def watch(endpoint: SessionEndpoint) -> None:
+    def watch(endpoint: ResumableEndpoint) -> None:
         registry.advance(endpoint)
 
     registry = Registry(AdmissionRules(max_pending=2))

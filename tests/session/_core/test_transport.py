@@ -78,7 +78,7 @@ def test_nothing_fails_after_the_end(connections: Ends, transport: ConnectionTra
     connections[closes].close()
     connections[0].wait_closed(timeout=5.0)
     assert transport.send(Ping(1).encode(), 0, True, False) == 0
-    assert transport.send_data(b"x", 0, False) == 2  # the last one that was sent
+    assert transport.send_data(b"x", 0, False) is None
     assert transport.sent() == {0: 2}
     assert transport.outstanding() == (0, 0)
     assert transport.silence() >= 0.0
