@@ -61,7 +61,7 @@ class SessionEndpoint(ABC):
         self.outbox = self.engine.outbox
         self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.watcher: Callable[[SessionEndpoint], None] | None = None
+        self.watcher: Callable[[Any], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
         self.callbacks: OutageCallbacks = NO_CALLBACKS
         self._watched: Phase | None = None

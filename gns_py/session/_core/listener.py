@@ -105,8 +105,7 @@ class SessionListener(ABC, Generic[S]):
         endpoint.watcher = self._on_change
         self._on_change(endpoint)
 
-    def _on_change(self, each: SessionEndpoint) -> None:
-        endpoint = cast("ResumableEndpoint", each)
+    def _on_change(self, endpoint: ResumableEndpoint) -> None:
         session = cast("S", endpoint.session)  # first: the registry may hold the only other reference
         step = self.registry.advance(endpoint)
         if step is ServerStep.DECISION:

@@ -22,6 +22,10 @@ class ConnectionTransport:
         self._sent: dict[int, int] = {}
         self.switch(connection)
 
+    def __del__(self) -> None:
+        if self._stream and not _native.is_forked():  # in a fork it is the parent's
+            self.release()
+
     def switch(self, connection: SendingConnection) -> None:
         """Use this connection from now on; the engine has to know."""
         self._connection = connection
@@ -110,6 +114,7 @@ class ConnectionTransport:
     def release(self) -> None:
         """See Transport."""
         _native.stream_close(self._stream)
+        self._stream = 0
 
     # ---- the connection ----
 
