@@ -111,7 +111,7 @@ Credit FramedReceives::grant(int64_t handled) {
 
 bool FramedReceives::resume(const int64_t *handled, size_t lanes) noexcept {
     for (size_t i = 0; i < lanes; ++i)
-        if (handled[i] < 0 || handled[i] > (i < lanes_.size() ? lanes_[i].last : 0)) return false;
+        if (handled[i] < 0 || handled[i] > arrived(i)) return false;
     for (size_t i = 0; i < lanes_.size(); ++i) lanes_[i].came = i < lanes ? handled[i] : 0;
     heard_us_.store(SteamNetworkingUtils()->GetLocalTimestamp(), std::memory_order_relaxed);
     return true;

@@ -69,6 +69,8 @@ public:
     // Any thread. See gns_stream_grant; returns what may arrive.
     Credit grant(int64_t handled);
     int64_t heard_us() const { return heard_us_.load(std::memory_order_relaxed); }
+    // The number of the last DATA that has arrived on a lane.
+    int64_t arrived(size_t lane) const { return lane < lanes_.size() ? lanes_[lane].last : 0; }
     // See gns_stream_resume; returns false if a number is not one that has arrived, with nothing changed.
     bool resume(const int64_t *handled, size_t lanes) noexcept;
     struct Taken {

@@ -316,7 +316,6 @@ int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int
 /* ---- sessions: streams of messages in frames ----
    DATA and UNTRACKED of docs/session-protocol.md; all other frames are plain messages. A stream numbers them, on each
    of the connections that its session has in turn. Credit counts bytes and messages over the life of the session. */
-
 /* From here on the connection's frames of these types that respect the limits arrive as GNS_EVENT_DATA; all others, and
    what must not arrive now, as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait there. DATA
    does not count for a mailbox after gns_mailbox_count_until_handled. Errors: InvalidState (there is a stream). */
@@ -334,8 +333,9 @@ int64_t gns_stream_heard(uint64_t stream);
 int32_t gns_stream_allow(uint64_t stream, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
 /* Makes such framed messages (GNS_HOLD_*) HELD, except those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
 int32_t gns_stream_hold(uint64_t stream, int32_t held);
-/* Reads the number of the last DATA that was sent on each lane; 0: none. */
+/* Reads the number of the last DATA that was sent on each lane, or that has arrived; 0: none. */
 int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes);
+int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes);
 /* Keeps DATA, to be sent again, until the peer has handled it. DATA is HELD while as many payload bytes or messages are
    kept; the last one may exceed max_bytes. Errors: InvalidState (DATA was sent before), BAD_VALUE (less than 1). */
 int32_t gns_stream_keep(uint64_t stream, int64_t max_bytes, int64_t max_messages);

@@ -78,6 +78,7 @@ from .status import (
 from .streams import (
     stream_acked,
     stream_allow,
+    stream_arrived,
     stream_close,
     stream_detach,
     stream_grant,

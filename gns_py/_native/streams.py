@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .codes import MAX_LANES
 from .failures import check_connection
 from .library import ffi, lib
 
@@ -41,6 +42,12 @@ def stream_sent(stream: int, lanes: int) -> list[int] | None:
     """Return the number of the last DATA sent on each lane, or None once the stream is gone."""
     numbers = ffi.new("int64_t[]", lanes)
     return list(ffi.unpack(numbers, lanes)) if lib.gns_stream_sent(stream, numbers, lanes) >= 0 else None
+
+
+def stream_arrived(stream: int) -> list[int]:
+    """Return the number of the last DATA that has arrived on each lane; nothing once the stream is gone."""
+    numbers = ffi.new("int64_t[]", MAX_LANES)
+    return list(numbers) if lib.gns_stream_arrived(stream, numbers, MAX_LANES) >= 0 else []
 
 
 def stream_keep(stream: int, max_bytes: int, max_messages: int) -> None:

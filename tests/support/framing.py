@@ -117,6 +117,12 @@ class Framing:
     def detach(self) -> None:
         self.is_attached = False
 
+    def close_later(self, code: int, text: str) -> None:
+        self.close(code, text, False)
+
+    def last_arrived(self) -> dict[int, int]:
+        return self.received.copy()
+
     def resume(self, handled: Mapping[int, int]) -> None:
         assert not self.is_released
         assert all(number <= self.received.get(lane, 0) for lane, number in handled.items()), "it has not arrived"

@@ -100,6 +100,16 @@ int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes) {
     });
 }
 
+int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes) {
+    return with_stream(stream, [&](const std::shared_ptr<Stream> &found) {
+        return on_pump([&]() -> int32_t {
+            for (int32_t lane = 0; lane < lanes; ++lane)
+                numbers[lane] = found->receives.arrived(static_cast<size_t>(lane));
+            return 0;
+        });
+    });
+}
+
 int32_t gns_stream_keep(uint64_t stream, int64_t max_bytes, int64_t max_messages) {
     return with_sends(stream, [&](FramedSends &sends) -> int32_t {
         if (max_bytes < 1 || max_messages < 1) return fail(GNS_ERROR_BAD_VALUE);

@@ -181,6 +181,7 @@ class SessionEndpoint(ABC):
 
     def take_room(self) -> None:
         """See Sink."""
+        self.transport.say_farewell()
         self.engine.flush(time.monotonic())
 
     def _take_data(self, message: Message, is_ack_due: bool) -> None:

@@ -169,6 +169,7 @@ class ResumableEndpoint(SessionEndpoint):
 
     def adopt(self, newcomer: Newcomer) -> None:
         """See Adopter. On the thread that reads the mailbox."""
+        self.work()  # everything that the old connection has brought
         self.run(self._adopt, newcomer)
 
     def _adopt(self, newcomer: Newcomer) -> None:
@@ -192,6 +193,7 @@ class ResumableEndpoint(SessionEndpoint):
             connection.configure_lanes(*self.lanes)  # first: other threads may send as soon as they see it
         connection.set_config(self.options)
         self.endpoint.sink = None
+        self.transport.say_farewell()
         if self.engine.is_client:
             _close(self.connection, CloseReason.CONNECTION_LOST, "given up for another connection")
         else:

@@ -11,6 +11,7 @@ from ..._core.sending import SendingConnection
 from ...errors import ConnectionClosed
 from ..protocol.transport import Hold
 
+_ANY = 1 << 40  # more than can be queued
 _WAITED = _native.SEND_RELIABLE | _native.SEND_FRAMED | _native.SEND_WAITED
 
 
@@ -20,6 +21,7 @@ class ConnectionTransport:
     def __init__(self, connection: SendingConnection) -> None:
         self._stream = 0
         self._sent: dict[int, int] = {}
+        self._farewell: tuple[int, str] | None = None
         self.switch(connection)
 
     def __del__(self) -> None:
@@ -98,6 +100,22 @@ class ConnectionTransport:
     def detach(self) -> None:
         """See Transport."""
         _native.stream_detach(self._stream)
+
+    def close_later(self, code: int, text: str) -> None:
+        """See Transport. The next event for which request_room_event() asks is behind all that has arrived."""
+        self._farewell = code, text
+        with contextlib.suppress(ConnectionClosed):
+            self._endpoint.notify_drained(_ANY, _ANY)
+
+    def say_farewell(self) -> None:
+        """Close the connection if that was left for later: everything that has arrived was received."""
+        farewell, self._farewell = self._farewell, None
+        if farewell is not None:
+            self.close(*farewell, False)
+
+    def last_arrived(self) -> dict[int, int]:
+        """See Transport."""
+        return {lane: number for lane, number in enumerate(_native.stream_arrived(self._stream)) if number}
 
     def resume(self, handled: Mapping[int, int]) -> None:
         """See Transport."""

@@ -374,7 +374,11 @@ class Engine(SessionState):
         if lost := self._count_undelivered():
             text = f"given up with {lost} messages, {self.outbox.backlog_bytes} bytes, not delivered"
         text = f"{end.text}; {text}" if end.text else text
-        self._abort(ClosedBy.LOCAL, CloseReason.ABORTED, end.code, text, linger=True)
+        # A session that made way for another one did so, whether or not its peer has answered.
+        reason = CloseReason.SESSION_TAKEN_OVER
+        self._abort(
+            ClosedBy.LOCAL, reason if end.reason is reason else CloseReason.ABORTED, end.code, text, linger=True
+        )
 
     def _count_undelivered(self) -> int:
         return 0 if self.goodbyes.is_confirmed else self.outbox.count_undelivered()

@@ -72,9 +72,13 @@ class ResumableEngine(Engine):
     # ---- without a connection ----
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        if self.can_resume and end.recoverable:
+        is_own = end.closed_by is ClosedBy.LOCAL
+        if not self.can_resume or not end.recoverable:
+            super()._on_connection_end(end)
+        elif not is_own:
             self._drop(end)
-        else:
+        elif self.phase is not Phase.DROPPED:  # else this engine has given it up
+            # The application has closed the connection under the session: what had arrived is gone.
             super()._on_connection_end(end)
 
     def _on_silence(self, text: str) -> None:
@@ -86,9 +90,8 @@ class ResumableEngine(Engine):
 
     def _give_up_connection(self, why: SessionEnd) -> None:
         """Close the connection, and wait for another one."""
-        self.transport.detach()
-        self.transport.close(why.reason.native_code, connection_end_text(0, why.text), False)
         self._drop(why)
+        self.transport.close_later(why.reason.native_code, connection_end_text(0, why.text))
 
     def _drop(self, why: SessionEnd) -> None:
         """Wait for another connection; within the window that began when the last one was lost."""
@@ -131,6 +134,9 @@ class ResumableEngine(Engine):
         self.keep_alive.restart(now)
         self.inbox.begin_again()
         self.goodbyes.begin_again()
+        if self.transport.last_arrived() != self.inbox.received:
+            self._abort(ClosedBy.LOCAL, CloseReason.LOST_MESSAGES, None, "messages that had arrived were dropped")
+            return
         report = self.goodbyes.last_ack or self._acks.report()
         self.transport.resume(report.handled)
         self._begin_resuming(report)

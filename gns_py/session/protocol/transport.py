@@ -71,6 +71,12 @@ class Transport(Protocol):
     def detach(self) -> None:
         """Give up the connection: neither frames nor DATA are sent. It is not closed."""
 
+    def close_later(self, code: int, text: str) -> None:
+        """Close the connection, which is detached, once everything that has arrived was received."""
+
+    def last_arrived(self) -> dict[int, int]:
+        """Return the number of the last DATA that has arrived on each lane that has one."""
+
     def resume(self, handled: Mapping[int, int]) -> None:
         """Go on, on the new connection: the peer sends everything again that is not handled, and may begin at once.
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -32,6 +33,11 @@ class Network(NamedTuple):
     listener: Any
 
 
+def quick(config: SessionConfig | None) -> SessionConfig:
+    """Return settings with which an end notices within a second that the other one is silent."""
+    return replace(config or SessionConfig(), ping_timeout=1.0, min_ping_timeout=0.1)
+
+
 NetworkMaker = Callable[..., Network]
 
 
@@ -47,8 +53,10 @@ def make_network(sessions: SessionApi) -> Iterator[NetworkMaker]:
             callbacks: dict[str, Any] | None = None,
             **listening: Any,
         ) -> Network:
+            session_config = quick(session_config)
+            server = session_config if server is None else quick(server)
             listener = stack.enter_context(
-                sessions.listen("127.0.0.1", 0, config=QUICK, session_config=server or session_config, **listening)
+                sessions.listen("127.0.0.1", 0, config=QUICK, session_config=server, **listening)
             )
             relay = stack.enter_context(Relay(listener.address))
             accepting = pool.submit(listener.accept, timeout=TIMEOUT)
@@ -64,14 +72,13 @@ def make_network(sessions: SessionApi) -> Iterator[NetworkMaker]:
 
 
 def cut(network: Network) -> None:
-    """Have both ends lose their connection at once, and let no new one be made."""
-    network.relay.is_cut_to_server = True
-    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+    """Cut the network, and wait until both ends have noticed."""
+    network.relay.is_cut = True
     wait_dropped(network)
 
 
 def mend(network: Network) -> None:
-    network.relay.is_cut_to_server = False
+    network.relay.is_cut = False
 
 
 def wait_dropped(network: Network) -> None:
@@ -86,25 +93,24 @@ def test_a_session_says_where_it_stands(make_network: NetworkMaker) -> None:
         "on_resumed": lambda session, replayed: told.append(("resumed", replayed)),  # noqa: ARG005
     }
     network = make_network(callbacks=callbacks)
-    client, server, relay, _ = network
+    client, server = network.client, network.server
     assert (client.phase, client.is_connected, client.drops, client.time_dropped) == (Phase.ESTABLISHED, True, 0, 0.0)
     assert client.resume_window == server.resume_window == 30.0
-    relay.is_cut = True
-    wait_dropped(network)
+    cut(network)
     assert client.is_established
     assert not client.is_connected
     assert client.end is None
     client.send(b"to be sent later")
     with pytest.raises(TimeoutError):
         client.wait_resumed(timeout=0.1)
-    relay.is_cut = False
+    mend(network)
     client.wait_resumed(timeout=TIMEOUT)
     server.wait_resumed(timeout=TIMEOUT)
     assert server.recv(timeout=TIMEOUT) == b"to be sent later"
     for end in (client, server):
         assert (end.phase, end.is_connected, end.drops) == (Phase.ESTABLISHED, True, 1)
         assert end.time_dropped > 0
-    eventually(lambda: told == [("dropped", CloseReason.CONNECTION_LOST), ("resumed", 0)], TIMEOUT)
+    eventually(lambda: told == [("dropped", CloseReason.CLIENT_UNRESPONSIVE), ("resumed", 0)], TIMEOUT)
 
 
 def test_no_message_is_lost_or_doubled(make_network: NetworkMaker) -> None:
@@ -142,7 +148,7 @@ def test_no_message_is_lost_or_doubled(make_network: NetworkMaker) -> None:
     for arrived in received.values():
         for lane in range(3):
             assert [number for on, number in arrived if on == lane] == list(range(lane, count, 3))
-    assert network.client.drops == 3
+    assert network.client.drops >= 3
 
 
 def test_the_client_has_another_address(make_network: NetworkMaker) -> None:
@@ -186,7 +192,7 @@ def test_the_window_ends(make_network: NetworkMaker) -> None:
         with pytest.raises(SessionClosed) as caught:
             end.recv(timeout=TIMEOUT)
         assert caught.value.end.reason is CloseReason.SESSION_EXPIRED
-        assert "CONNECTION_LOST" in caught.value.end.text
+        assert "CLIENT_UNRESPONSIVE" in caught.value.end.text
         with pytest.raises(SessionClosed):
             end.send(b"too late")
         with pytest.raises(SessionClosed):
@@ -197,10 +203,10 @@ def test_the_window_ends(make_network: NetworkMaker) -> None:
 def test_without_a_window_the_session_ends(make_network: NetworkMaker, windows: tuple[float | None, ...]) -> None:
     client, server = (SessionConfig(resume_window=window) for window in windows)
     network = make_network(client, server=server)
-    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+    network.relay.is_cut = True
     for end in (network.client, network.server):
         assert end.resume_window == 0.0
-        assert end.wait_closed(timeout=TIMEOUT).reason is CloseReason.CONNECTION_LOST
+        assert end.wait_closed(timeout=TIMEOUT).reason is CloseReason.CLIENT_UNRESPONSIVE
 
 
 def test_a_goodbye_while_the_network_is_cut(make_network: NetworkMaker) -> None:
@@ -254,16 +260,21 @@ def test_a_key_has_one_session(sessions: SessionApi, is_dropped: bool) -> None:
 
     with (
         sessions.serve(
-            handler, "127.0.0.1", 0, on_request=lambda request: request.accept(key="player:42"), config=QUICK
+            handler,
+            "127.0.0.1",
+            0,
+            on_request=lambda request: request.accept(key="player:42"),
+            config=QUICK,
+            session_config=quick(SessionConfig(close_timeout=1.0)),
         ) as server,
         Relay(server.address) as relay,
     ):
-        first = sessions.connect("127.0.0.1", relay.port, config=QUICK)
+        first = sessions.connect("127.0.0.1", relay.port, config=QUICK, session_config=quick(None))
         if is_dropped:
             cut(Network(first, server.sessions[0], relay, server))
         second = sessions.connect("127.0.0.1", server.address.port, config=QUICK)
         eventually(lambda: ended == [CloseReason.SESSION_TAKEN_OVER], TIMEOUT)
-        relay.is_cut_to_server = False
+        relay.is_cut = False
         assert first.wait_closed(timeout=TIMEOUT).reason is CloseReason.SESSION_TAKEN_OVER
         assert second.is_connected
         second.close()
@@ -285,3 +296,13 @@ def test_a_full_server_takes_its_clients_back(sessions: SessionApi, make_network
     network.client.send(b"still here")
     assert network.server.recv(timeout=TIMEOUT) == b"still here"
     assert network.listener.counters.resumed == 1
+
+
+def test_closing_the_connection_under_a_session_ends_it(make_network: NetworkMaker) -> None:
+    """What had arrived, and was not read, is gone: the session must not go on as if it were not."""
+    network = make_network()
+    network.client.send(b"unread")
+    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+    end = network.server.wait_closed(timeout=TIMEOUT)
+    assert (end.reason, end.ok) == (CloseReason.CONNECTION_LOST, False)
+    assert network.client.wait_closed(timeout=TIMEOUT).reason is CloseReason.CONNECTION_LOST
