@@ -415,7 +415,7 @@ def test_several_at_once(make_ends: EndsMaker) -> None:
 
 
 def test_a_network_that_is_cut_ends_both(make_ends: EndsMaker, fast: Config) -> None:
-    ends = make_ends(config=fast | Config(timeout_connected=1000))
+    ends = make_ends(SessionConfig(resume_window=None), config=fast | Config(timeout_connected=1000))
     gns_py.set_config(Config(fake_packet_loss_send=100.0))
     try:
         for session in ends:

@@ -19,6 +19,7 @@ from gns_py.session import CloseReason, sync
 from gns_py.session.sync import Session, SessionConfig
 
 PROVOKED_BY = {
+    CloseReason.SESSION_TAKEN_OVER: "test_resume.py::test_a_key_has_one_session",
     CloseReason.CONNECTION_LOST: "test_reasons_provoked.py::test_a_peer_that_does_not_answer",
     CloseReason.IO_EXCEPTION: "test_reasons_provoked.py::test_a_connection_that_is_out_of_step",
     CloseReason.CLIENT_UNRESPONSIVE: "test_reasons_provoked.py::test_a_peer_that_does_not_answer",
@@ -31,7 +32,7 @@ PROVOKED_BY = {
     CloseReason.LOST_MESSAGES: "test_hostile.py::test_frames_that_are_not_allowed",
     CloseReason.CLOSED_BY_CONTROLLER: "test_goodbye.py::test_the_controller_closes",
 }
-NOT_WITHOUT_RESUMING = {CloseReason.FAILED_OVER, CloseReason.SESSION_TAKEN_OVER}
+NOT_WITHOUT_A_STORE = {CloseReason.FAILED_OVER}
 
 # In asyncio the loop answers pings: where it stands still, only GNS's threads go on.
 CLIENT = """
@@ -67,8 +68,8 @@ StartPeer = Callable[..., Peer]
 Connect = Callable[..., tuple[Session, Peer]]
 
 
-def test_every_reason_is_provoked_or_waits_for_resuming() -> None:
-    assert list(CloseReason)[:13] == sorted(PROVOKED_BY.keys() | NOT_WITHOUT_RESUMING)
+def test_every_reason_is_provoked_or_waits_for_a_store() -> None:
+    assert list(CloseReason)[:13] == sorted(PROVOKED_BY.keys() | NOT_WITHOUT_A_STORE)
     for where in PROVOKED_BY.values():
         name, _, test = where.partition("::")
         source = Path(__file__).with_name(name).read_text("utf-8")
@@ -95,6 +96,7 @@ def connect(request: pytest.FixtureRequest, peer: StartPeer) -> Iterator[Connect
         yield connect
 
 
+@pytest.mark.parametrize("window", [None, 0.5])
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -107,28 +109,31 @@ def connect(request: pytest.FixtureRequest, peer: StartPeer) -> Iterator[Connect
         ),
     ],
 )
-def test_a_peer_that_does_not_answer(connect: Connect, how: str, reason: CloseReason) -> None:
+def test_a_peer_that_does_not_answer(connect: Connect, how: str, reason: CloseReason, window: float | None) -> None:
     """A program that hangs while GNS's threads live, and one in which everything is stopped."""
     if how == "hangs":
-        session, program = connect(session_config=SessionConfig(ping_timeout=0.5 * PATIENCE))
+        session, program = connect(session_config=SessionConfig(ping_timeout=0.5 * PATIENCE, resume_window=window))
         program.say("hang")
     else:
-        session, program = connect(config=Config(timeout_connected=int(1000 * PATIENCE)))
+        config = Config(timeout_connected=int(1000 * PATIENCE))
+        session, program = connect(config=config, session_config=SessionConfig(resume_window=window))
         if how == "is killed":
             program.kill()
         else:
             program.process.send_signal(signal.SIGSTOP)
         session.send(b"anybody there?")  # unasked, GNS takes longer to notice
     end = session.wait_closed(timeout=20.0 * PATIENCE)
-    assert (end.reason, end.closed_by) == (reason, ClosedBy.PROBLEM)
-    assert end.recoverable
+    expected = reason if window is None else CloseReason.SESSION_EXPIRED
+    assert (end.reason, end.closed_by) == (expected, ClosedBy.PROBLEM)
+    assert end.recoverable is (window is None)
+    assert reason.name in end.text or window is None
 
 
 @pytest.mark.slow
 def test_a_connection_that_is_out_of_step(fast: Config, process_config: Callable[[Config], None]) -> None:
     """GNS gives up when 16,384 packets in a row are missing: it can no longer know their numbers."""
     config = fast | Config(timeout_connected=int(60_000 * PATIENCE))  # it must not give up because of the silence
-    patient = SessionConfig(ping_timeout=None)
+    patient = SessionConfig(ping_timeout=None, resume_window=None)
     with (
         sync.listen("127.0.0.1", 0, config=config, session_config=patient) as listener,
         ThreadPoolExecutor(1) as pool,
