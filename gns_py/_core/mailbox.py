@@ -108,7 +108,7 @@ class Mailbox(Uncopyable):
             self.wake()
 
     def announce(self, notified: Notified, change: object) -> None:
-        """Have a callback called by the thread that reads. Any thread."""
+        """Make the thread that reads call a callback. Any thread."""
         self.changes += ((notified, change),)
         self.wake()
 

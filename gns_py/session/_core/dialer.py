@@ -45,7 +45,7 @@ class Dialer(ABC):
         self._attempts = 0
 
     def rest(self) -> None:
-        """Begin anew with the next attempt: the session has a connection."""
+        """Make the next attempt without a pause: the session has a connection."""
         self._attempts = 0
 
     def dial(self, caller: Caller) -> None:
@@ -78,7 +78,7 @@ class Dialer(ABC):
 
         Args:
             reference: The caller, if it still exists.
-            connection: What was made, on the thread that reads its mailbox; None if the attempt has failed.
+            connection: The new one, on the thread that reads its mailbox; None if the attempt has failed.
             end: Why it has failed; None if that is for want of a way to the server, or of resources here.
         """
         self.is_dialing = False

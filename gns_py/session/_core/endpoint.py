@@ -237,7 +237,7 @@ class SessionEndpoint(ABC):
             self._kept = None
 
     def _announce_notices(self) -> None:
-        """Have the callbacks called by the reader of the mailbox."""
+        """Make the reader of the mailbox call the callbacks."""
         notices = self.engine.notices
         while notices:
             with contextlib.suppress(GNSError):  # stopped

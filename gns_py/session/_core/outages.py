@@ -14,7 +14,7 @@ OnResumed: TypeAlias = Callable[[Any, int], None]
 
 
 class OutageCallbacks:
-    """What to call when a session has lost its connection, and when it goes on.
+    """The functions to call when a session has lost its connection, and when it goes on.
 
     Raises:
         TypeError: A callback is not a plain function.

@@ -154,7 +154,7 @@ class ResumableEndpoint(SessionEndpoint):
         self.bring_newcomer(connection)
 
     def bring_newcomer(self, connection: SendingConnection) -> None:
-        """Begin to go on with this connection, unless another one has come since. Raises nothing."""
+        """Begin to go on with this connection, unless there is another one by now. Raises nothing."""
         newcomer = self._newcomer
         if newcomer is None or newcomer.connection is not connection:
             _close(connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")

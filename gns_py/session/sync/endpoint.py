@@ -169,7 +169,7 @@ class ThreadEndpoint(ResumableEndpoint):
     # ---- from one connection to the next ----
 
     def read_alone(self, mailbox: Mailbox) -> None:
-        """Have a mailbox of the session's own from now on: it is established."""
+        """Read a mailbox of the session's own from now on: it is established."""
         self.mailbox = mailbox
         self.look_at_listener = None
 
