@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support import Peer, eventually
+from support.relay import Relay
 
 import gns_py.sync as gns
 
@@ -70,6 +71,7 @@ def test_there_are_all() -> None:
         "echo_server.py",
         "lobby.py",
         "ping_statistics.py",
+        "steady_counter.py",
         "test_my_netcode.py",
         "tick_server.py",
         "transaction_totals.py",
@@ -125,6 +127,32 @@ def test_lobby(start: Start) -> None:
         with start("lobby.py", "Bob", 1, "--version", 6, "--port", port) as player:
             assert_failed(player, "REJECTED, 1001: this is version 7, yours is 6: please update")
         assert_ends_with_ctrl_c(server)
+
+
+def test_steady_counter(start: Start) -> None:
+    with start("steady_counter.py", "--port", 0) as server, Relay(("127.0.0.1", port_of(server))) as relay:
+        with start("steady_counter.py", 40, "--port", relay.port) as client:
+            said = [client.line() for _ in range(3)]
+            relay.is_cut = True
+            while not said[-1].startswith("lost the connection to "):
+                said.append(client.line())
+            assert server.line().startswith("lost the connection to ")
+            relay.is_cut = False
+            while not said[-1].startswith("counted to "):
+                said.append(client.line())
+            assert [line for line in said if line.isdecimal()] == [str(number) for number in range(1, 41)]
+            assert any(line.startswith("going on with ") for line in said)
+            assert said[-1].startswith("counted to 40: ")
+            assert client.wait() == 0
+            assert_quiet(client)
+        lines = [server.line()]
+        while not lines[-1].startswith("counted to"):
+            lines.append(server.line())
+        assert lines[0].startswith("going on with ")
+        assert lines[-1] == "counted to 40"
+        assert_ends_with_ctrl_c(server)
+    with start("steady_counter.py", 1, "--port", relay.port) as client:
+        assert_failed(client, "CONNECTION_LOST")
 
 
 def test_ping_statistics(start: Start) -> None:

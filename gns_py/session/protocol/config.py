@@ -43,7 +43,7 @@ class SessionConfig:
     unreliable_queue_bytes: int = 1 << 20
     """How many bytes of them may wait, keys included; the newest one is always kept."""
     ping_timeout: float | None = 15.0
-    """After this time without a sign of the peer's program the connection is lost, with CLIENT_UNRESPONSIVE; None: never.
+    """After this time without a sign of the peer's program the connection is lost: CLIENT_UNRESPONSIVE. None: never.
 
     The session goes on, on another one, within ``resume_window``; without that it ends.
 
