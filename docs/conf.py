@@ -61,6 +61,6 @@ nitpick_ignore_regex = [
     (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
     (
         r"py:(class|exc|obj)",
-        r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|StatusCallback|OnRequest|Generic|Enum|Int(Enum|Flag))",
+        r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|StatusCallback|OnRequest|OnDropped|OnResumed|Generic|Enum|Int(Enum|Flag))",
     ),
 ]
