@@ -34,7 +34,10 @@ class AdmissionRules:
     max_pending_per_address: int | None = 32
     """Maximum handshakes in progress of one address. Here and below, an IPv6 /64 network counts as one address."""
     max_sessions: int | None = None
-    """Maximum sessions. A handshake counts once it is completed, and is refused if there is no place for it then."""
+    """Maximum sessions, with those that wait for another connection.
+
+    A handshake counts once it is completed, and is refused if there is no place for it then.
+    """
     max_sessions_per_address: int | None = None
     """Maximum sessions of one address."""
     rate_per_address: float | None = None

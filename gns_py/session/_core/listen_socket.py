@@ -50,7 +50,7 @@ class BaseListenSocket(ListenerView[S]):
         _native.set_options(ConfigScope.LISTEN_SOCKET, self._listener.listener.handle, config)
 
     def drain(self) -> None:
-        """Let no one in from now on; sessions that exist stay."""
+        """Let no one in from now on; sessions that exist stay, and can be resumed."""
         self._listener.registry.drain()
 
     def close(self, code: int = EndReason.GOING_AWAY, text: str = "") -> None:

@@ -35,7 +35,7 @@ class CloseReason(NamedIntEnum):
     LOST_MESSAGES = 9, "Messages are missing or arrived twice: the two ends no longer agree.", False
     CLOSED_BY_CONTROLLER = 10, "Closed by the server's operator, not by the code that served the session.", False
     FAILED_OVER = 11, "The session continued at another server.", False
-    SESSION_TAKEN_OVER = 12, "The session continued on another connection.", False
+    SESSION_TAKEN_OVER = 12, "The session has another connection, or its key another session.", False
     CLOSED_BY_SERVER = 13, "The server closed the session.", False
     REJECTED = 14, "The server rejected this client.", False
     RATE_LIMITED = 15, "Too many connections, or too frequent ones; try again later.", False
