@@ -299,7 +299,7 @@ def test_a_full_server_takes_its_clients_back(sessions: SessionApi, make_network
 
 
 def test_closing_the_connection_under_a_session_ends_it(make_network: NetworkMaker) -> None:
-    """What had arrived, and was not read, is gone: the session must not go on as if it were not."""
+    """Messages that had arrived and were not read are gone: the session must not go on as if they were not."""
     network = make_network()
     network.client.send(b"unread")
     network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
