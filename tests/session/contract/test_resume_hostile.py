@@ -74,7 +74,7 @@ class Attacked:
     def resume(self, victim: Victim, **changes: Any) -> Resumed:
         """Resume the raw client's session in the right way, and return what the server has answered."""
         raw = self.connect(replace(victim.claim, **changes))
-        resumed = hear(raw, Resumed)
+        resumed: Resumed = hear(raw, Resumed)
         say(raw, frames.Confirm(resumed.epoch))
         victim.raw = raw
         victim.claim = replace(victim.claim, epoch=resumed.epoch, token=resumed.token)
@@ -415,7 +415,7 @@ def test_a_real_client_whose_token_was_stolen(attacked: Attacked, sessions: Sess
     with sessions.connect(*attacked.server.address, data=b"evil") as owner:
         eventually(lambda: len(attacked.served) == 1, TIMEOUT)
         ((session_id, served),) = attacked.served.items()
-        token = engine_of(owner)._token
+        token = engine_of(owner)._token  # noqa: SLF001 - a thief does not ask
         thief = attacked.connect(Resume(1, 1, 1, session_id, 1, token, {}, 4 << 20, 16_384))
         say(thief, frames.Confirm(hear(thief, Resumed).epoch))
         assert owner.wait_closed(timeout=TIMEOUT).reason is TAKEN_OVER
