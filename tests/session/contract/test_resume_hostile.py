@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from types import UnionType
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,140 +12,28 @@ from support.sessions import SessionApi, engine_of
 import gns_py.sync as gns
 from gns_py.session import AdmissionRules, CloseReason, Phase
 from gns_py.session.protocol import frames
-from gns_py.session.protocol.frames import Ack, Bye, ByeAck, Data, Frame, Hello, Ping, Resume, Resumed, ResumeFailed
-from gns_py.session.sync import Session, SessionClosed, SessionConfig
+from gns_py.session.protocol.frames import Ack, Data, Frame, Ping, Resume, Resumed, ResumeFailed
+from gns_py.session.sync import SessionClosed
 
-TIMEOUT = 5.0 * PATIENCE
-CONFIG = SessionConfig(credit_bytes=1000, credit_messages=50, max_message=500)
-HELLO = Hello(1, 1, 1, 1000, 10_000, 100, 30_000, 0, b"evil")
-INVALID = CloseReason.INVALID_INBOUND_MESSAGE
-LOST = CloseReason.LOST_MESSAGES
-TAKEN_OVER = CloseReason.SESSION_TAKEN_OVER
+from .raw_clients import (
+    CONFIG,
+    EXPIRED,
+    FORGED,
+    HELLO,
+    INVALID,
+    LOST,
+    TAKEN_OVER,
+    TIMEOUT,
+    Attacked,
+    AttackedMaker,
+    Victim,
+    check_closed,
+    check_refused,
+    check_serves,
+    hear,
+    say,
+)
 
-
-@dataclass
-class Victim:
-    """A raw client's session: its present connection, and what RESUME has to show."""
-
-    raw: gns.Connection
-    session: Session
-    claim: Resume
-
-    def drop(self) -> None:
-        """Have the server lose the connection."""
-        self.raw.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
-        eventually(lambda: self.session.phase is Phase.DROPPED, TIMEOUT)
-
-
-@dataclass
-class Attacked:
-    """A server that is attacked, with a good session beside."""
-
-    opened: ExitStack
-    server: Any = None
-    good: Any = None
-    served: dict[bytes, Session] = field(default_factory=dict)
-    ends: list[CloseReason] = field(default_factory=list)
-    may_read: threading.Event = field(default_factory=threading.Event)
-
-    def connect(self, *first: Frame) -> gns.Connection:
-        """Connect without a session, and say something."""
-        raw = self.opened.enter_context(gns.connect(*self.server.address))
-        if first:
-            say(raw, *first)
-        return raw
-
-    def establish(self, hello: Hello = HELLO, raw: gns.Connection | None = None) -> Victim:
-        """Make the raw client's session."""
-        raw = self.connect() if raw is None else raw
-        say(raw, hello)
-        welcome = hear(raw, frames.Welcome)
-        say(raw, frames.Confirm(1))
-        hear(raw, frames.Ready)
-        eventually(lambda: welcome.session_id in self.served, TIMEOUT)
-        claim = Resume(1, 1, 1, welcome.session_id, 1, welcome.token, {}, hello.credit_bytes, hello.credit_messages)
-        return Victim(raw, self.served[welcome.session_id], claim)
-
-    def resume(self, victim: Victim, **changes: Any) -> Resumed:
-        """Resume the raw client's session in the right way, and return what the server has answered."""
-        raw = self.connect(replace(victim.claim, **changes))
-        resumed: Resumed = hear(raw, Resumed)
-        say(raw, frames.Confirm(resumed.epoch))
-        victim.raw = raw
-        victim.claim = replace(victim.claim, epoch=resumed.epoch, token=resumed.token)
-        return resumed
-
-    def check_goes_on(self) -> None:
-        """Check that the good session goes on."""
-        self.good.send(b"still here")
-        assert self.good.recv(timeout=TIMEOUT) == b"still here"
-
-
-def say(raw: gns.Connection, *order: Frame) -> None:
-    raw.send_many([each.encode() for each in order], nagle=False)
-
-
-def hear(raw: gns.Connection, kind: type[Frame] | UnionType) -> Any:
-    frame = frames.decode(raw.recv(timeout=TIMEOUT))
-    assert isinstance(frame, kind), frame
-    return frame
-
-
-def check_refused(raw: gns.Connection, reason: CloseReason) -> None:
-    failed = hear(raw, ResumeFailed)
-    assert failed.reason == reason
-    assert len(failed.text) > 10
-
-
-def check_closed(raw: gns.Connection, *reasons: CloseReason) -> None:
-    end = raw.wait_closed(timeout=TIMEOUT)
-    assert (end.code, end.closed_by.name) in [(reason.native_code, "PEER") for reason in reasons], end
-
-
-def check_serves(victim: Victim, number: int) -> None:
-    """Check that the raw client's session goes on; so many messages went each way, this one included."""
-    say(victim.raw, Data(number, b"question"))
-    assert hear(victim.raw, Data) == Data(number, b"question")
-
-
-AttackedMaker = Callable[..., Attacked]
-
-
-@pytest.fixture
-def make_attacked(sessions: SessionApi) -> Iterator[AttackedMaker]:
-    with ExitStack() as stack:
-
-        def make(session_config: SessionConfig = CONFIG, **serving: Any) -> Attacked:
-            attacked = Attacked(ExitStack())
-
-            def handler(session: Session) -> None:
-                if session.peer_data == b"evil":
-                    attacked.served[engine_of(session).session_id] = session
-                with contextlib.suppress(SessionClosed):
-                    attacked.may_read.wait(TIMEOUT)
-                    for data in session:
-                        session.send(data)
-                    session.close(data=b"echo")
-                if session.peer_data == b"evil":
-                    attacked.ends.append(session.wait_closed().reason)
-
-            attacked.may_read.set()
-            attacked.server = stack.enter_context(
-                sessions.serve(handler, "127.0.0.1", 0, session_config=session_config, **serving)
-            )
-            attacked.good = stack.enter_context(sessions.connect(*attacked.server.address, data=b"good"))
-            stack.enter_context(attacked.opened)
-            return attacked
-
-        yield make
-
-
-@pytest.fixture
-def attacked(make_attacked: AttackedMaker) -> Attacked:
-    return make_attacked()
-
-
-EXPIRED, FORGED = CloseReason.SESSION_EXPIRED, CloseReason.AUTHENTICATION_FAILED
 WRONG_CLAIMS = [
     pytest.param({"session_id": bytes(16)}, EXPIRED, id="an unknown id"),
     pytest.param({"token": bytes(16)}, FORGED, id="a wrong token"),
@@ -354,50 +237,6 @@ def test_an_attempt_that_was_overtaken(attacked: Attacked) -> None:
     attacked.check_goes_on()
 
 
-@pytest.mark.parametrize(
-    ("replayed", "is_right"),
-    [
-        pytest.param([1, 2, 3, 4], True, id="right"),
-        pytest.param([2, 3], False, id="a gap at the beginning"),
-        pytest.param([1, 3], False, id="a gap"),
-        pytest.param([1, 1], False, id="twice"),
-        pytest.param([2, 1, 3], False, id="out of order"),
-        pytest.param([4], False, id="only what is new"),
-    ],
-)
-def test_replays(attacked: Attacked, replayed: list[int], is_right: bool) -> None:
-    victim = attacked.establish(replace(HELLO, data=b"evil"))
-    attacked.may_read.clear()
-    slow = attacked.establish()
-    say(slow.raw, *(Data(number, b"%d" % number) for number in (1, 2, 3)), Ping(1))
-    hear(slow.raw, frames.Pong)
-    slow.drop()
-    assert attacked.resume(slow).handled == {}
-    say(slow.raw, *(Data(number, b"%d" % number) for number in replayed))
-    if is_right:
-        attacked.may_read.set()
-        assert [hear(slow.raw, Data) for _ in range(4)] == [Data(number, b"%d" % number) for number in (1, 2, 3, 4)]
-    else:
-        check_closed(slow.raw, LOST)
-        attacked.may_read.set()
-        eventually(lambda: attacked.ends == [LOST], TIMEOUT)
-    check_serves(victim, 1)
-    attacked.check_goes_on()
-
-
-@pytest.mark.parametrize("number", [1, 3, 5])
-def test_messages_that_were_handled_come_again(attacked: Attacked, number: int) -> None:
-    victim = attacked.establish()
-    for each in (1, 2, 3):
-        check_serves(victim, each)
-    victim.drop()
-    assert attacked.resume(victim, handled={0: 3}).handled == {0: 3}
-    say(victim.raw, Data(number, b""))
-    check_closed(victim.raw, LOST)
-    eventually(lambda: attacked.ends == [LOST], TIMEOUT)
-    attacked.check_goes_on()
-
-
 def test_a_token_that_was_stolen(attacked: Attacked) -> None:
     """The owner of the session is closed for SESSION_TAKEN_OVER, and learns that its token is void."""
     victim = attacked.establish()
@@ -485,46 +324,4 @@ def test_a_session_without_the_capability(attacked: Attacked) -> None:
     assert victim.claim.token == b""
     check_refused(attacked.connect(victim.claim), EXPIRED)
     check_serves(victim, 1)
-    attacked.check_goes_on()
-
-
-def test_in_a_goodbye(attacked: Attacked) -> None:
-    """The same goodbye again, and the end is a normal one."""
-    victim = attacked.establish()
-    bye = Bye(CloseReason.CLOSED_BY_CLIENT, 1000, "bye", {}, b"data")
-    say(victim.raw, bye)
-    answer = hear(victim.raw, ByeAck)
-    last_ack = hear(victim.raw, Ack)
-    victim.raw.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
-    eventually(lambda: victim.session.phase is Phase.DROPPED, TIMEOUT)
-    attacked.resume(victim)
-    say(victim.raw, bye)
-    assert hear(victim.raw, ByeAck) == answer
-    assert hear(victim.raw, Ack) == last_ack
-    say(victim.raw, Ack({}, frames.LAST_CREDIT, frames.LAST_CREDIT))
-    eventually(lambda: attacked.ends == [CloseReason.CLOSED_BY_CLIENT], TIMEOUT)
-    assert victim.session.wait_closed(timeout=TIMEOUT).ok
-    check_refused(attacked.connect(victim.claim), CloseReason.CLOSED_BY_CLIENT)
-    attacked.check_goes_on()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
-        pytest.param([Bye(4, 1001, "bye", {}, b"data")], INVALID, id="another code"),
-        pytest.param([Bye(4, 1000, "bye", {}, b"")], INVALID, id="other data"),
-        pytest.param([Bye(4, 1000, "bye", {0: 1}, b"data")], INVALID, id="another last number"),
-        pytest.param([Data(1, b"more")], LOST, id="more than announced"),
-    ],
-)
-def test_another_goodbye(attacked: Attacked, wrong: list[Frame], reason: CloseReason) -> None:
-    victim = attacked.establish()
-    say(victim.raw, Bye(4, 1000, "bye", {}, b"data"))
-    hear(victim.raw, ByeAck)
-    hear(victim.raw, Ack)
-    victim.drop()
-    attacked.resume(victim)
-    say(victim.raw, *wrong)
-    check_closed(victim.raw, reason)
-    eventually(lambda: attacked.ends == [reason], TIMEOUT)
     attacked.check_goes_on()
