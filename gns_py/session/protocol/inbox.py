@@ -35,7 +35,7 @@ class Inbox:
         self.received: dict[int, int] = {}
         """The number of the last reliable message that has arrived on each lane."""
         self.comes_again: dict[int, int] = {}
-        """What has arrived before the present connection, and has to come again: the last number of each such lane."""
+        """The last number of each lane on which messages of an earlier connection have to come again."""
         self._lock = threading.Lock()  # guards the unreliable messages; no other lock is taken under it
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0

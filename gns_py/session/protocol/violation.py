@@ -85,7 +85,7 @@ def check_keyed(
     if isinstance(frame, Data) and frame.sequence != expected:
         text = f"message {frame.sequence} of lane {message.lane} arrived where {expected} was expected"
         raise Violation(text, CloseReason.LOST_MESSAGES)
-    # The transport alone knows how far the replay has come. Until something new arrives, it is the likely culprit.
+    # Only the transport knows the state of the replay. Until something new arrives, that is the likely culprit.
     if isinstance(frame, Data) and (comes_again or {}).get(message.lane) == frame.sequence - 1:
         text = f"message {frame.sequence} of lane {message.lane} arrived before those that have to come again"
         raise Violation(text, CloseReason.LOST_MESSAGES)

@@ -36,14 +36,14 @@ class Victim:
     claim: Resume
 
     def drop(self) -> None:
-        """Have the server lose the connection."""
+        """Lose the connection, as the server sees it."""
         self.raw.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
         eventually(lambda: self.session.phase is Phase.DROPPED, TIMEOUT)
 
 
 @dataclass
 class Attacked:
-    """A server that is attacked, with a good session beside."""
+    """A server that is attacked, and a good session of it."""
 
     opened: ExitStack
     server: Any = None
@@ -107,7 +107,7 @@ def check_closed(raw: gns.Connection, *reasons: CloseReason) -> None:
 
 
 def check_serves(victim: Victim, number: int) -> None:
-    """Check that the raw client's session goes on; so many messages went each way, this one included."""
+    """Check that the raw client's session goes on, with the message of this number."""
     say(victim.raw, Data(number, b"question"))
     assert hear(victim.raw, Data) == Data(number, b"question")
 

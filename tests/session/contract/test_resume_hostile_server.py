@@ -59,7 +59,7 @@ class Fraud:
         return frame
 
     def drop(self) -> None:
-        """Have the client lose its connection."""
+        """Close the connection in such a way that the client believes it is lost."""
         self.raw.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
 
     def await_resume(self) -> Resume:
