@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import socket
@@ -104,8 +105,16 @@ class LoopMailbox(Mailbox):
         self._awaiting.add(thing)
 
     def leave(self, thing: Stoppable) -> None:
-        """Undo stay_for()."""
+        """Undo stay_for(). Any thread, any moment."""
+        if thing not in self._awaiting:
+            return
         self._awaiting.discard(thing)
+        loop = self.home.loop
+        if loop is None or loop.is_closed():
+            self.detach_if_idle()
+        else:
+            with contextlib.suppress(RuntimeError):  # it was closed just now
+                loop.call_soon_threadsafe(self.detach_if_idle)  # not at once: a connection may be about to begin
 
     def receive_if_idle(self, until: Callable[[], object] | None = None) -> None:
         """Dispatch pending events, unless called re-entrantly or from another thread: the loop will do it then."""

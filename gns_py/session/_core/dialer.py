@@ -81,18 +81,21 @@ class Dialer(ABC):
             connection: The new one, on the thread that reads its mailbox; None if the attempt has failed.
             end: Why it has failed; None if that is for want of a way to the server, or of resources here.
         """
-        self.is_dialing = False
         caller = reference()
-        if connection is not None:
-            if caller is not None:
-                caller.welcome(connection)
-            else:
-                BaseConnection.endpoint_of(connection).close(EndReason.APP_GENERIC, "not needed", linger=False)
-        elif caller is not None:
-            if end is not None:
-                caller.attempt_failed(end)
-            else:
-                caller.on_change()
+        try:
+            if connection is not None:
+                if caller is not None:
+                    caller.welcome(connection)
+                else:
+                    BaseConnection.endpoint_of(connection).close(EndReason.APP_GENERIC, "not needed", linger=False)
+        finally:
+            self.is_dialing = False  # not earlier: other threads would dial before the session has the connection
+        if caller is None:
+            return
+        if end is not None:
+            caller.attempt_failed(end)
+        else:
+            caller.on_change()  # the connection may be lost already
 
     @abstractmethod
     def cancel(self) -> None:

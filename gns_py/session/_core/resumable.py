@@ -181,6 +181,7 @@ class ResumableEndpoint(SessionEndpoint):
             try:
                 self._switch(newcomer)
                 self.engine.connected(time.monotonic())
+                newcomer.endpoint.attach(self)  # not earlier: it brings what has arrived, perhaps the end
             except ConnectionClosed:
                 pass  # it has ended meanwhile: the session still waits for one
             except Exception as error:
@@ -204,7 +205,6 @@ class ResumableEndpoint(SessionEndpoint):
         session = self.session
         if session is not None:
             cast("BaseConnection", session).go_on_with(self.endpoint)
-        newcomer.endpoint.attach(self)
 
     def lose(self, newcomer: Newcomer, end: ConnectionEnd) -> None:
         """See Adopter."""

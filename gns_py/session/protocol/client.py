@@ -164,7 +164,10 @@ class ClientEngine(ResumableEngine):
             self._go_on()
         elif isinstance(frame, ResumeFailed):
             reason = reason_of(frame.reason)
-            end = SessionEnd(ClosedBy.PEER, reason, reason.native_code, frame.text, is_confirmed=False)
+            lost = self._count_undelivered()
+            end = SessionEnd(
+                ClosedBy.PEER, reason, reason.native_code, frame.text, undelivered=lost, is_confirmed=False
+            )
             self._abort_with(
                 end, reason.native_code, connection_end_text(0, "the session was not resumed"), linger=False
             )

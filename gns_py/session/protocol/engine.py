@@ -230,7 +230,8 @@ class Engine(SessionState):
     def _on_frame(self, frame: Frame, message: Message) -> None:
         if isinstance(frame, Data | Untracked | Keyed):
             self._check_accepts_data()
-            keyed = check_keyed(frame, message, self.inbox.received, self.config.max_message)
+            inbox = self.inbox
+            keyed = check_keyed(frame, message, inbox.received, self.config.max_message, inbox.comes_again)
             # GNS sends long ones reliably, whatever they are sent as.
             self.inbox.add_unreliable(message._replace(data=keyed.payload, reliable=False), keyed.key)
             return

@@ -34,6 +34,8 @@ class Inbox:
         """
         self.received: dict[int, int] = {}
         """The number of the last reliable message that has arrived on each lane."""
+        self.comes_again: dict[int, int] = {}
+        """The last number of each lane on which messages of an earlier connection have to come again."""
         self._lock = threading.Lock()  # guards the unreliable messages; no other lock is taken under it
         self._unreliable: OrderedDict[bytes | int, Message] = OrderedDict()
         self._unreliable_bytes = 0
@@ -51,6 +53,9 @@ class Inbox:
 
     def begin_again(self) -> None:
         """Note that messages arrive on a new connection from now on: GNS numbers them from 1 again."""
+        self.comes_again = {
+            lane: number for lane, number in self.received.items() if number != self.handled.get(lane, 0)
+        }
         with self._lock:
             self._earlier = set(self._unreliable)
 

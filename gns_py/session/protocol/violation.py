@@ -54,7 +54,11 @@ def check_lane(message: Message) -> None:
 
 
 def check_keyed(
-    frame: Data | Untracked | Keyed, message: Message, received: Mapping[int, int], max_message: int
+    frame: Data | Untracked | Keyed,
+    message: Message,
+    received: Mapping[int, int],
+    max_message: int,
+    comes_again: Mapping[int, int] | None = None,
 ) -> Keyed:
     """Return the frame if it is KEYED. The transport unpacks all others, unless they must not arrive now.
 
@@ -63,6 +67,7 @@ def check_keyed(
         message: The message that held it.
         received: The number of the last message that has arrived on each lane.
         max_message: The size of the longest message allowed, in bytes.
+        comes_again: See Inbox.
 
     Raises:
         Violation: It must not arrive.
@@ -79,5 +84,9 @@ def check_keyed(
     expected = received.get(message.lane, 0) + 1
     if isinstance(frame, Data) and frame.sequence != expected:
         text = f"message {frame.sequence} of lane {message.lane} arrived where {expected} was expected"
+        raise Violation(text, CloseReason.LOST_MESSAGES)
+    # Only the transport knows the state of the replay. Until something new arrives, that is the likely culprit.
+    if isinstance(frame, Data) and (comes_again or {}).get(message.lane) == frame.sequence - 1:
+        text = f"message {frame.sequence} of lane {message.lane} arrived before those that have to come again"
         raise Violation(text, CloseReason.LOST_MESSAGES)
     raise Violation("a message arrived without credit", CloseReason.MESSAGE_QUEUE_LIMIT_REACHED)

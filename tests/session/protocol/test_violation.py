@@ -49,3 +49,11 @@ def test_what_the_transport_did_not_unpack_is_refused(
     with pytest.raises(Violation) as refused:
         check_keyed(frame, carrier, {0: 3}, 10)
     assert refused.value.reason is reason
+
+
+def test_what_does_not_come_again_is_lost() -> None:
+    lost, without_credit = CloseReason.LOST_MESSAGES, CloseReason.MESSAGE_QUEUE_LIMIT_REACHED
+    for comes_again, reason in (({0: 3}, lost), ({0: 2, 1: 3}, without_credit)):
+        with pytest.raises(Violation) as refused:
+            check_keyed(Data(4, b""), message(), {0: 3}, 10, comes_again)
+        assert refused.value.reason is reason
