@@ -168,7 +168,8 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
 
         Messages that arrive from now on are dropped. If the peer does not answer within ``close_timeout``, the
         connection is closed, and the result is empty. If the peer has said goodbye first, its code and text hold, and
-        these are not sent. Closing it again returns the same data.
+        these are not sent. Closing it again returns the same data. A callback of the session
+        does not wait for the answer.
 
         Args:
             code: 1000 to 1899 for a normal end, 2000 to 2899 for a fault.
@@ -180,7 +181,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
         self._internal.begin_close(code, text, data)
-        return self.wait_closed().data
+        return b"" if self._internal.is_in_callback else self.wait_closed().data
 
     def wait_closed(self, timeout: float | None = None) -> SessionEnd:
         """Wait until the session has ended, whichever end closed it, and return why. Any thread.
