@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
+from ... import _native
 from ..._core.deadline import Deadline
 from ..._core.mailbox import Mailbox
 from ..._core.sending import SendingConnection
@@ -106,6 +107,7 @@ class ThreadEndpoint(ResumableEndpoint):
 
     def _wait_for_message(self, timeout: float | None) -> Message:
         if not self._receiving.acquire(blocking=False):
+            _native.is_running()  # raises in a forked child, where that thread does not exist
             raise ConcurrencyError("two threads receive from the same session at once")
         try:
             deadline = Deadline(timeout)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, overload
 
+from ... import _native
 from ..._core.deadline import Deadline
 from ..._core.failures import is_leaving
 from ..._generated.enums import EndReason
@@ -181,7 +182,8 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
         self._internal.begin_close(code, text, data)
-        return b"" if self._internal.is_in_callback else self.wait_closed().data
+        may_wait = not (self._internal.is_in_callback or _native.is_forked())
+        return self.wait_closed().data if may_wait else b""
 
     def wait_closed(self, timeout: float | None = None) -> SessionEnd:
         """Wait until the session has ended, whichever end closed it, and return why. Any thread.
