@@ -9,9 +9,9 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from ... import _native
 from ..._core.deadline import Deadline
 from ..._core.mailbox import Mailbox
+from ..._core.runtime import is_forked, is_running
 from ..._core.sending import SendingConnection
 from ..._core.waiting import SIGNAL_SLICE
 from ...errors import ConcurrencyError, GNSError, NotRunningError
@@ -85,6 +85,11 @@ class ThreadEndpoint(ResumableEndpoint):
         """True in a callback of this session: what it would wait for, its thread would have to read."""
         return self._caller == threading.get_ident()
 
+    @property
+    def may_wait(self) -> bool:
+        """False in a callback of this session, and in a fork, where the session is the parent's."""
+        return not (self.is_in_callback or is_forked())
+
     def notify(self, notice: Dropped | Resumed) -> None:
         """See SessionEndpoint."""
         self._caller = threading.get_ident()
@@ -107,7 +112,7 @@ class ThreadEndpoint(ResumableEndpoint):
 
     def _wait_for_message(self, timeout: float | None) -> Message:
         if not self._receiving.acquire(blocking=False):
-            _native.is_running()  # raises in a forked child, where that thread does not exist
+            is_running()  # raises in a forked child, where that thread does not exist
             raise ConcurrencyError("two threads receive from the same session at once")
         try:
             deadline = Deadline(timeout)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, overload
 
-from ... import _native
 from ..._core.deadline import Deadline
 from ..._core.failures import is_leaving
 from ..._generated.enums import EndReason
@@ -169,8 +168,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
 
         Messages that arrive from now on are dropped. If the peer does not answer within ``close_timeout``, the
         connection is closed, and the result is empty. If the peer has said goodbye first, its code and text hold, and
-        these are not sent. Closing it again returns the same data. A callback of the session
-        does not wait for the answer.
+        these are not sent. Closing it again returns the same data. Within its callbacks it does not wait.
 
         Args:
             code: 1000 to 1899 for a normal end, 2000 to 2899 for a fault.
@@ -182,8 +180,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
         self._internal.begin_close(code, text, data)
-        may_wait = not (self._internal.is_in_callback or _native.is_forked())
-        return self.wait_closed().data if may_wait else b""
+        return self.wait_closed().data if self._internal.may_wait else b""
 
     def wait_closed(self, timeout: float | None = None) -> SessionEnd:
         """Wait until the session has ended, whichever end closed it, and return why. Any thread.

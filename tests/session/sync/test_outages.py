@@ -142,7 +142,7 @@ def test_each_waiting_thread_learns_of_the_end(server: Server, relay: Relay) -> 
 
 
 def test_no_descriptor_is_left_for_another_connection(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the system refuses for a moment is tried again."""
+    """An attempt that the system refuses is made again."""
     real, failures = transport_client.connect_in, [OSError(24, "Too many open files"), SocketError("as planned")]
 
     def connect_in(*arguments: Any, **named: Any) -> Any:
