@@ -21,11 +21,12 @@ SLACK = 0.4
 OUTAGE = """
 import asyncio, os, random, sys, threading, time
 import gns_py
-from gns_py.session import CloseReason, sync
+from gns_py.session import sync
 from gns_py.session.asyncio import connect
 from support.relay import Relay
 
 quick = gns_py.Config(timeout_initial=1_000)
+settings = sync.SessionConfig(ping_timeout=1.0, min_ping_timeout=0.1)
 
 def echo(session):
     for data in session:
@@ -37,22 +38,17 @@ def quietly(call, *args):
     except (gns_py.GNSError, gns_py.ConcurrencyError, OSError):
         pass
 
-def lose_connections():
-    relay.is_cut_to_server = True
-    for each in server.sessions:
-        each.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
-
-server = sync.serve(echo, "127.0.0.1", 0)
+server = sync.serve(echo, "127.0.0.1", 0, session_config=settings)
 relay = Relay(server.address)
 relay.__enter__()
 """
 THREADS = (
     OUTAGE
     + """
-client = sync.connect("127.0.0.1", relay.port, config=quick)
-waiting = sync.connect("127.0.0.1", relay.port, config=quick)
+client = sync.connect("127.0.0.1", relay.port, config=quick, session_config=settings)
+waiting = sync.connect("127.0.0.1", relay.port, config=quick, session_config=settings)
 threading.Thread(target=quietly, args=(waiting.recv,), daemon=True).start()
-lose_connections()
+relay.is_cut = True
 while client.is_connected or waiting.is_connected:
     time.sleep(0.001)
 client.send(b"later")
@@ -61,14 +57,14 @@ time.sleep(random.uniform(0, 0.3))
 )
 PARENT_GOES_ON = """
 def check_parent():
-    relay.is_cut_to_server = False
+    relay.is_cut = False
     assert client.recv(20) == b"later"
     assert client.drops == 1
 """
 LOOP = """
 async def main():
-    client = await connect("127.0.0.1", relay.port, config=quick)
-    lose_connections()
+    client = await connect("127.0.0.1", relay.port, config=quick, session_config=settings)
+    relay.is_cut = True
     while client.is_connected:
         await asyncio.sleep(0.001)
     client.send(b"later")
@@ -87,7 +83,7 @@ ENDINGS = {
     "stopped elsewhere": ("threading.Thread(target=gns_py.stop).start()\nsys.exit(8)", 8),
     "closing": ("threading.Thread(target=client.close, daemon=True).start()\nsys.exit(9)", 9),
     "the server closes": ("server.close()\nsys.exit(10)", 10),
-    "while it comes back": ("relay.is_cut_to_server = False\nsys.exit(11)", 11),
+    "while it comes back": ("relay.is_cut = False\nsys.exit(11)", 11),
     "dropped": ("del client, waiting\nsys.exit(12)", 12),
 }
 LOOP_ENDINGS = {
@@ -99,7 +95,7 @@ LOOP_ENDINGS = {
     "reconnecting": ("client.reconnect()\nsys.exit(6)", 6),
     "stopped": ("gns_py.stop()\nsys.exit(7)", 7),
     "closing": ("client.close()", 0),
-    "while it comes back": ("relay.is_cut_to_server = False\nsys.exit(11)", 11),
+    "while it comes back": ("relay.is_cut = False\nsys.exit(11)", 11),
 }
 
 
@@ -216,7 +212,7 @@ try:
     print("not interrupted", flush=True)
 except KeyboardInterrupt:
     print(time.monotonic(), flush=True)
-relay.is_cut_to_server = False
+relay.is_cut = False
 print(client.recv(20), flush=True)
 client.close()
 print("done", flush=True)

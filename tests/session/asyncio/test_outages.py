@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import echo, eventually
 from support.groups import TaskGroup
-from support.outages import QUICK, TIMEOUT
+from support.outages import QUICK, TIMEOUT, quick
 from support.relay import Relay
 
 import gns_py
@@ -25,7 +25,7 @@ from gns_py.session.sync import Server, SessionConfig, serve
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Yield a server in threads of its own, so that it goes on whatever a loop does."""
-    with serve(echo, "127.0.0.1", 0, config=QUICK, session_config=SessionConfig(resume_window=1.5)) as server:
+    with serve(echo, "127.0.0.1", 0, config=QUICK, session_config=quick(SessionConfig(resume_window=2.0))) as server:
         yield server
 
 
@@ -37,21 +37,11 @@ def relay(server: Server) -> Iterator[Relay]:
 
 async def connect_and_cut(server: Server, relay: Relay) -> Session:
     """Return a session whose network is cut, as both ends know."""
-    session = await connect("127.0.0.1", relay.port, config=QUICK)
-    relay.is_cut_to_server = True
-    lose_connections(server)
-    await until_dropped(session)
-    return session
-
-
-def lose_connections(server: Server) -> None:
-    for served in server.sessions:
-        served.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
-
-
-async def until_dropped(session: Session) -> None:
-    while session.is_connected:
+    session = await connect("127.0.0.1", relay.port, config=QUICK, session_config=quick(None))
+    relay.is_cut = True
+    while session.is_connected or any(each.is_connected for each in server.sessions):
         await asyncio.sleep(0.01)
+    return session
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -73,7 +63,7 @@ def test_limits_and_cancellation_lose_nothing(server: Server, relay: Relay) -> N
             await asyncio.sleep(0.05)
             receiving.cancel()
             await asyncio.wait([receiving])
-            relay.is_cut_to_server = False
+            relay.is_cut = False
             assert await session.recv() == b"0"
 
     run(main())
@@ -95,7 +85,7 @@ def test_a_task_group_is_left_during_an_outage(server: Server, relay: Relay) -> 
                 group.create_task(session.wait_resumed())
                 group.create_task(fail())
         assert [str(each) for each in caught.value.exceptions] == ["as planned"]  # type: ignore[attr-defined]
-        relay.is_cut_to_server = False
+        relay.is_cut = False
         assert (await session.wait_closed()).reason is CloseReason.INTERNAL_ERROR
 
     run(main())
@@ -120,7 +110,7 @@ def test_a_block_that_is_cancelled_during_an_outage(server: Server, relay: Relay
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        relay.is_cut_to_server = not is_mended
+        relay.is_cut = not is_mended
         end = await ends[0].wait_closed()
         assert (end.reason is CloseReason.CLOSED_BY_CLIENT) == is_mended
 
@@ -135,7 +125,7 @@ def test_a_session_is_dropped_while_it_has_no_connection(server: Server, relay: 
         served.extend(server.sessions)
         with pytest.warns(ResourceWarning, match="unclosed session"):
             del session
-        relay.is_cut_to_server = False
+        relay.is_cut = False
         while any(task.get_name() == "gns_py reconnect" for task in asyncio.all_tasks()):
             await asyncio.sleep(0.01)
 
@@ -150,7 +140,7 @@ def test_a_loop_ends_while_its_session_has_no_connection(server: Server, relay: 
         sessions.append(await connect_and_cut(server, relay))
 
     asyncio.run(main(), debug=True)
-    relay.is_cut_to_server = False
+    relay.is_cut = False
     with pytest.warns(ResourceWarning, match="unclosed session"):
         sessions.clear()
     gc.collect()
@@ -175,7 +165,7 @@ def test_another_loop_cannot_wait_for_a_session_that_is_away(server: Server, rel
             session.send(b"sending works anywhere")
 
         await asyncio.get_running_loop().run_in_executor(None, asyncio.run, elsewhere())
-        relay.is_cut_to_server = False
+        relay.is_cut = False
         assert await session.recv() == b"sending works anywhere"
         await session.close()
 
@@ -184,7 +174,7 @@ def test_another_loop_cannot_wait_for_a_session_that_is_away(server: Server, rel
 
 def test_two_loops_lose_their_connections(relay: Relay) -> None:
     async def main(number: bytes) -> None:
-        async with connect("127.0.0.1", relay.port, config=QUICK) as session:
+        async with connect("127.0.0.1", relay.port, config=QUICK, session_config=quick(None)) as session:
             for _ in range(3):
                 session.send(number)
                 assert await session.recv() == number

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support import eventually
-from support.outages import QUICK, TIMEOUT, Network, NetworkMaker, cut, mend
+from support.outages import QUICK, TIMEOUT, Network, NetworkMaker, cut, mend, quick
 from support.relay import Relay
 from support.sessions import SessionApi
 
@@ -51,14 +51,15 @@ def test_a_callback_that_raises_ends_its_session_only(
     bad.append(network.client.id)
     with ThreadPoolExecutor(1) as pool:
         accepting = pool.submit(network.listener.accept, timeout=TIMEOUT)
-        client = sessions.connect("127.0.0.1", network.relay.port, config=QUICK, **of_client)
+        client = sessions.connect(
+            "127.0.0.1", network.relay.port, config=QUICK, session_config=quick(None), **of_client
+        )
         good = Network(client, accepting.result(), network.relay, network.listener)
     try:
         with caplog.at_level(logging.ERROR, "gns_py"):
-            network.relay.is_cut_to_server = True
-            for each in (network, good):
-                each.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
-            eventually(lambda: not client.is_connected, TIMEOUT)
+            network.relay.is_cut = True
+            for each in (network.client, network.server, *good[:2]):
+                eventually(lambda: not each.is_connected, TIMEOUT)  # noqa: B023 - called in this round
             mend(network)
             end = getattr(network, at).wait_closed(timeout=TIMEOUT)
             assert (end.reason, end.text) == (CloseReason.INTERNAL_ERROR, "a callback raised an exception")
@@ -135,8 +136,11 @@ def test_callbacks_may_reconnect(make_network: NetworkMaker, name: str) -> None:
 
 
 def lose_connection(network: Network) -> None:
-    """Have both ends lose their connection; the client gets another one at once."""
-    network.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+    """Cut the network until both ends have noticed."""
+    network.relay.is_cut = True
+    for end in network[:2]:
+        eventually(lambda: not end.is_connected, TIMEOUT)  # noqa: B023 - called in this round
+    mend(network)
 
 
 @pytest.mark.parametrize("name", ["on_dropped", "on_resumed"])
@@ -272,7 +276,7 @@ def test_a_closing_server_takes_its_clients_back_but_no_new_ones(sessions: Sessi
         with contextlib.suppress(SessionClosed):
             session.recv()
 
-    settings = SessionConfig(close_timeout=TIMEOUT)
+    settings = quick(SessionConfig(close_timeout=TIMEOUT))
     with (
         sessions.serve(handler, "127.0.0.1", 0, config=QUICK, session_config=settings) as server,
         Relay(server.address) as relay,
@@ -284,7 +288,7 @@ def test_a_closing_server_takes_its_clients_back_but_no_new_ones(sessions: Sessi
         with pytest.raises(SessionFailed) as caught:
             sessions.connect(*server.address, config=QUICK)
         assert caught.value.end.reason is CloseReason.SERVER_SHUTTING_DOWN
-        relay.is_cut_to_server = False
+        mend(Network(client, served, relay, server))
         with pytest.raises(SessionClosed) as closed:
             client.recv(timeout=TIMEOUT)
         assert (closed.value.end.reason, closed.value.end.code) == (CloseReason.SERVER_SHUTTING_DOWN, 1234)
@@ -316,21 +320,25 @@ def test_many_sessions_come_back_together(sessions: SessionApi) -> None:
     count = 200
     rules = gns_py.session.AdmissionRules(max_pending_per_address=None)
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
-        listener = stack.enter_context(sessions.listen("127.0.0.1", 0, config=QUICK, rules=rules))
+        listener = stack.enter_context(
+            sessions.listen("127.0.0.1", 0, config=QUICK, session_config=quick(None), rules=rules)
+        )
         relay = stack.enter_context(Relay(listener.address))
         networks = []
         for _ in range(count):
             accepting = pool.submit(listener.accept, timeout=TIMEOUT)
-            client = sessions.connect("127.0.0.1", relay.port, config=QUICK)
+            client = sessions.connect("127.0.0.1", relay.port, config=QUICK, session_config=quick(None))
             network = Network(client, accepting.result(), relay, listener)
             networks.append(network)
             for end in network[:2]:
                 stack.callback(end.abort)
         for each in networks:
             each.client.send(b"before")
-            each.server.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
+        relay.is_cut = True
         for each in networks:
+            eventually(lambda: not each.client.is_connected, 3 * TIMEOUT)  # noqa: B023 - called in this round
             each.client.send(b"after")
+        relay.is_cut = False
         for each in networks:
             assert [each.server.recv(timeout=3 * TIMEOUT) for _ in range(2)] == [b"before", b"after"]
             each.server.send(b"welcome back")
