@@ -205,11 +205,11 @@ def test_what_had_arrived_can_be_read_during_an_outage(make_network: NetworkMake
 def test_a_block_is_left_during_an_outage(make_network: NetworkMaker) -> None:
     """The goodbye waits for the next connection, and the block for the answer."""
     network = make_network(SessionConfig(close_timeout=TIMEOUT))
-    threading.Timer(0.3, mend, [network]).start()
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(list, network.server)
         with network.client:
             cut(network)
+            threading.Timer(0.3, mend, [network]).start()
             network.client.send(b"last")
         assert serving.result(TIMEOUT) == [b"last"]
     network.server.close()
