@@ -58,6 +58,8 @@ class Mailbox(Uncopyable):
         self._acceptors: dict[int, weakref.ref[Acceptor]] = {}
         self._backlog: Backlog = deque()
         self._woken = False
+        self.is_stopped = False
+        """True once a thread that does not wait has found that GNS was stopped."""
         self._is_cooperative = greenlets.may_be()
         self.events: deque[Any] = deque()
         """Events that poll() has not returned yet."""
@@ -282,10 +284,13 @@ class Mailbox(Uncopyable):
         self._is_asked = False
         try:
             self._dispatcher = threading.get_ident()
-            with contextlib.suppress(NotRunningError, ForkedError):
-                while self._receive(0.0) and until is not None and not until():
-                    pass
-                self._on_taken_over()
+            while self._receive(0.0) and until is not None and not until():
+                pass
+            self._on_taken_over()
+        except NotRunningError:
+            self.is_stopped = True
+        except ForkedError:
+            pass
         finally:
             self._dispatcher = 0
             self._dispatching[:] = _FREE
@@ -311,6 +316,7 @@ class Mailbox(Uncopyable):
                     reader.fresh = False
                     if reader.logs:
                         dispatch_logs()
+                    self._notify_all()  # what no event comes with
                     return False
             backlog = reader.records()
             self._backlog = backlog  # one step with the next

@@ -87,6 +87,11 @@ def is_running() -> bool:
     return _native.is_running()
 
 
+def is_forked() -> bool:
+    """Return whether this process is a fork of one in which GNS ran: all that is open there is the parent's."""
+    return _native.is_forked()
+
+
 def ensure_started() -> None:
     """Start GNS unless it runs."""
     if not _native.is_running():

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from .._core.callbacks import in_context
 from .._core.deadline import Deadline
 from .._core.failures import Served, report
+from .._core.runtime import is_forked
 from ..errors import ForkedError, NotRunningError
 
 T = TypeVar("T", bound=AbstractContextManager[Any])
@@ -179,6 +180,8 @@ class ThreadServer(ABC, Generic[T]):
             self._handlers.discard(threading.current_thread())
 
     def _join_handlers(self, deadline: Deadline) -> None:
+        if is_forked():  # the threads are the parent's
+            self._handlers.clear()
         while self._handlers and not deadline.is_over():  # one whose set-up was under way may just begin
             for thread in list(self._handlers):
                 _join(thread, deadline)

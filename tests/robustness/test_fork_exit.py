@@ -315,6 +315,7 @@ FORKS = {
     "sys.exit": ("sys.exit(7)", 7),
     "exception": ("raise LookupError('in the child')", 1),
     "exit in a with block": ("with other, listener:\n        sys.exit(7)", 7),
+    "exit in a server's with block": ("with server:\n        sys.exit(7)", 7),
     "stop, then exit": (
         "try:\n        gns_py.stop()\n    except gns_py.ForkedError:\n        pass\n    sys.exit(7)",
         7,

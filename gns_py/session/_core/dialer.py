@@ -35,6 +35,9 @@ class Caller(Protocol):
     def on_change(self) -> None:
         """Dial again if there is still no connection."""
 
+    def on_stopped(self) -> None:
+        """Give up: GNS was stopped."""
+
 
 class Dialer(ABC):
     """Connects a client to its server again. It makes one attempt at a time."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ... import _native
 from ..._core.connection import BaseConnection
 from ..._core.receiver import Backlog
 from ..._core.sending import SendingConnection
@@ -323,6 +324,8 @@ class SessionEndpoint(ABC):
     def begin_close(self, code: int, text: str, data: bytes, *, reason: CloseReason | None = None) -> None:
         """Say goodbye. Raises TypeError or ValueError for arguments that cannot be sent."""
         check_goodbye(code, text, data)
+        if _native.is_forked():  # it is the parent's
+            return
         if code == EndReason.INTERNAL_ERROR:
             reason = CloseReason.INTERNAL_ERROR
         elif reason is None:
@@ -341,6 +344,8 @@ class SessionEndpoint(ABC):
     def abort(self, code: int, text: str) -> None:
         """End the session at once. See Session.abort()."""
         check_goodbye(code, text, b"")
+        if _native.is_forked():
+            return
         self.run(self.act, self.engine.abort, code, text)
 
     def is_own_end(self, error: BaseException) -> bool:

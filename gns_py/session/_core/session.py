@@ -184,6 +184,7 @@ class BaseSession(BaseConnection, Generic[C, E]):
 
     def _queue(self, payload: bytes, reliable: bool, nagle: bool, lane: int, key: bytes | None, may_wait: bool) -> int:
         """Let a message wait that the core has not taken at once, or refuse it."""
+        _native.is_running()  # raises in a forked child: the session is the parent's
         if lane >= self._endpoint.lanes:
             raise ValueError(f"lane {lane} is not configured: this connection has {self._endpoint.lanes}")
         with self._internal.lock:
@@ -281,6 +282,7 @@ class BaseSession(BaseConnection, Generic[C, E]):
             InvalidStateError: This is a server's session, or it has no ``resume_window``.
             SessionClosed: The session has ended.
         """
+        _native.is_running()  # see _queue()
         self._internal.reconnect()
 
     def abort(self, code: int = EndReason.APP_GENERIC, text: str = "") -> None:

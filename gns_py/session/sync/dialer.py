@@ -9,8 +9,9 @@ import weakref
 
 from ..._core.checks import StatusCallback
 from ..._core.mailbox import Mailbox
+from ..._core.runtime import is_running
 from ...config import Config
-from ...errors import ConnectFailed, GNSError
+from ...errors import ConnectFailed, GNSError, NotRunningError
 from ...sync import Connection
 from ...sync.client import connect_in
 from .._core.dialer import ATTEMPT_TIMEOUT, Caller, Dialer
@@ -61,6 +62,12 @@ class ThreadDialer(Dialer):
         """See Dialer."""
         self._hurry.set()
 
+    def _stop(self, reference: weakref.ref[Caller]) -> None:
+        self.is_dialing = False
+        caller = reference()
+        if caller is not None:
+            caller.on_stopped()
+
     def _attempt(self, reference: weakref.ref[Caller], pause: float) -> None:
         connection: Connection | None = None
         end = None
@@ -68,6 +75,8 @@ class ThreadDialer(Dialer):
             if pause > 0:
                 self._hurry.wait(pause)
             if reference() is not None and not self._is_cancelled:
+                if not is_running():  # a mailbox would start it
+                    raise NotRunningError("the runtime was stopped")
                 mailbox = self._mailbox = Mailbox()
                 connection = connect_in(
                     mailbox,
@@ -78,6 +87,9 @@ class ThreadDialer(Dialer):
                     self._on_status_changed,
                     is_cancelled=lambda: self._is_cancelled,
                 )
+        except NotRunningError:
+            self._stop(reference)
+            return
         except ConnectFailed as error:
             end = end_of_connection(error.end, is_client=True)
         except (OSError, GNSError):

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..._core.deadline import Deadline
 from ..._core.mailbox import Mailbox
+from ..._core.runtime import is_forked, is_running
 from ..._core.sending import SendingConnection
 from ..._core.waiting import SIGNAL_SLICE
 from ...errors import ConcurrencyError, GNSError, NotRunningError
@@ -19,6 +20,7 @@ from .._core.endpoint import EngineMaker
 from .._core.newcomer import Newcomer
 from .._core.resumable import ResumableEndpoint
 from ..errors import session_closed_error
+from ..protocol.resuming import Dropped, Resumed
 from ..protocol.state import Phase
 from .shield import shield
 from .ticker import ticker
@@ -43,6 +45,7 @@ class ThreadEndpoint(ResumableEndpoint):
         self.readers = 0  # threads that wait for the condition
         self._receiving = threading.Lock()
         self._due = inf  # when to tick
+        self._caller = 0  # the thread that calls a callback of the application
         self.look_at_listener: Look | None = None
         """Reads the listener's mailbox, while that one has the session's events."""
 
@@ -77,6 +80,24 @@ class ThreadEndpoint(ResumableEndpoint):
         """See SessionEndpoint."""
         return shield.run(function, *arguments)
 
+    @property
+    def is_in_callback(self) -> bool:
+        """True in a callback of this session: what it would wait for, its thread would have to read."""
+        return self._caller == threading.get_ident()
+
+    @property
+    def may_wait(self) -> bool:
+        """False in a callback of this session, and in a fork, where the session is the parent's."""
+        return not (self.is_in_callback or is_forked())
+
+    def notify(self, notice: Dropped | Resumed) -> None:
+        """See SessionEndpoint."""
+        self._caller = threading.get_ident()
+        try:
+            super().notify(notice)
+        finally:
+            self._caller = 0
+
     def finish_take(self, message: Message | None, timeout: float | None) -> Message:
         """Do what Inbox.take() leaves to do: send the ACK that is due, or wait for a message.
 
@@ -91,6 +112,7 @@ class ThreadEndpoint(ResumableEndpoint):
 
     def _wait_for_message(self, timeout: float | None) -> Message:
         if not self._receiving.acquire(blocking=False):
+            is_running()  # raises in a forked child, where that thread does not exist
             raise ConcurrencyError("two threads receive from the same session at once")
         try:
             deadline = Deadline(timeout)
@@ -120,6 +142,8 @@ class ThreadEndpoint(ResumableEndpoint):
                 return True
             return mailbox.receive(self._until_tick(deadline))
         except NotRunningError:
+            if self.engine.phase is Phase.DROPPED:
+                self.on_stopped()
             if self.engine.end is None:
                 raise
             return True
@@ -131,7 +155,12 @@ class ThreadEndpoint(ResumableEndpoint):
 
         Returns:
             True if something was read.
+
+        Raises:
+            ConcurrencyError: This is a callback of the session.
         """
+        if self.is_in_callback:
+            raise ConcurrencyError("a callback cannot wait for its own session")
         if (look := self.look_at_listener) is not None:
             try:
                 look(deadline, ready)
@@ -187,5 +216,7 @@ class ThreadEndpoint(ResumableEndpoint):
                 if self.tick_if_due():
                     self.mailbox.wake()
             if self.engine.phase is Phase.DROPPED:
+                if self.mailbox.is_stopped:
+                    self.on_stopped()
                 self.on_change()  # there may be a thread for another attempt now
         return not self.has_ended

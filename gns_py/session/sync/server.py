@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
 from ..._generated.enums import EndReason
 from ...config import Config
-from ...errors import NotRunningError
+from ...errors import ForkedError, NotRunningError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from ...sync.handlers import ThreadServer
 from .._core.admission import AdmissionRules
@@ -68,7 +69,8 @@ class Server(BaseServer[Session], ThreadServer[Session]):
         self._listener.registry.abort_handshakes()
         self._is_closing = True
         say_goodbye_to_all(self.sessions, code, text)
-        self._listener.listener.mailbox.wake()
+        with contextlib.suppress(ForkedError):  # in a fork it is the parent's
+            self._listener.listener.mailbox.wake()
 
     def _turn_newcomers_away(self) -> None:
         self._listener.registry.drain()

@@ -168,7 +168,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
 
         Messages that arrive from now on are dropped. If the peer does not answer within ``close_timeout``, the
         connection is closed, and the result is empty. If the peer has said goodbye first, its code and text hold, and
-        these are not sent. Closing it again returns the same data.
+        these are not sent. Closing it again returns the same data. Within its callbacks it does not wait.
 
         Args:
             code: 1000 to 1899 for a normal end, 2000 to 2899 for a fault.
@@ -180,7 +180,7 @@ class Session(BaseSession[Connection, ThreadEndpoint]):
             ValueError: ``code`` is out of range, or ``text`` or ``data`` is too long.
         """
         self._internal.begin_close(code, text, data)
-        return self.wait_closed().data
+        return self.wait_closed().data if self._internal.may_wait else b""
 
     def wait_closed(self, timeout: float | None = None) -> SessionEnd:
         """Wait until the session has ended, whichever end closed it, and return why. Any thread.

@@ -4,86 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from support import PATIENCE, eventually
+from support import eventually
+from support.outages import QUICK, TIMEOUT, Network, NetworkMaker, cut, mend, quick
 from support.relay import Relay
 from support.sessions import SessionApi
 
-from gns_py import Config
 from gns_py.session import CloseReason, Phase
 from gns_py.session.sync import Session, SessionClosed, SessionConfig, SessionFailed
-
-# Connections that notice within half a second that they are cut.
-QUICK = Config(timeout_connected=500, timeout_initial=2_000, send_rate_min=10_000_000, send_rate_max=10_000_000)
-TIMEOUT = 10.0 * PATIENCE
-
-
-class Network(NamedTuple):
-    """Both ends of a session, and the network between them."""
-
-    client: Session
-    server: Session
-    relay: Relay
-    listener: Any
-
-
-def quick(config: SessionConfig | None) -> SessionConfig:
-    """Return settings with which an end notices within a second that the other one is silent."""
-    return replace(config or SessionConfig(), ping_timeout=1.0, min_ping_timeout=0.1)
-
-
-NetworkMaker = Callable[..., Network]
-
-
-@pytest.fixture
-def make_network(sessions: SessionApi) -> Iterator[NetworkMaker]:
-    """Yield a function (settings of both ends, server=..., callbacks=...) that makes a session through a relay."""
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
-
-        def make(
-            session_config: SessionConfig | None = None,
-            *,
-            server: SessionConfig | None = None,
-            callbacks: dict[str, Any] | None = None,
-            **listening: Any,
-        ) -> Network:
-            session_config = quick(session_config)
-            server = session_config if server is None else quick(server)
-            listener = stack.enter_context(
-                sessions.listen("127.0.0.1", 0, config=QUICK, session_config=server, **listening)
-            )
-            relay = stack.enter_context(Relay(listener.address))
-            accepting = pool.submit(listener.accept, timeout=TIMEOUT)
-            client = sessions.connect(
-                "127.0.0.1", relay.port, config=QUICK, session_config=session_config, **(callbacks or {})
-            )
-            network = Network(client, accepting.result(), relay, listener)
-            for end in (network.client, network.server):
-                stack.callback(end.abort)
-            return network
-
-        yield make
-
-
-def cut(network: Network) -> None:
-    """Cut the network, and wait until both ends have noticed."""
-    network.relay.is_cut = True
-    wait_dropped(network)
-
-
-def mend(network: Network) -> None:
-    network.relay.is_cut = False
-
-
-def wait_dropped(network: Network) -> None:
-    for end in (network.client, network.server):
-        eventually(lambda: end.phase is Phase.DROPPED, TIMEOUT)  # noqa: B023 - called in this round
 
 
 def test_a_session_says_where_it_stands(make_network: NetworkMaker) -> None:
