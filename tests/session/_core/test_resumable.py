@@ -172,7 +172,7 @@ def test_a_newcomer_that_has_ended_is_an_attempt_that_failed(plain_ends: Ends, d
 
 
 def test_a_newcomer_that_is_refused_for_good_ends_the_session(plain_ends: Ends, dialer: PlainDialer) -> None:
-    client = plain_ends.client
+    client, server = plain_ends
     client.reconnect()
     first, peer = gns.socket_pair()
     peer.close(CloseReason.REJECTED.native_code, "never again")
@@ -182,6 +182,9 @@ def test_a_newcomer_that_is_refused_for_good_ends_the_session(plain_ends: Ends, 
     assert client.end is not None
     assert client.end.reason is CloseReason.REJECTED
     assert "cancel" in dialer.calls
+    plain_ends.until(lambda: server.end)  # the old connection was still there
+    assert server.end is not None
+    assert server.end.reason is CloseReason.ABORTED
 
 
 def test_a_connection_that_is_not_needed_is_closed(plain_ends: Ends) -> None:
