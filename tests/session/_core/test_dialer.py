@@ -13,7 +13,6 @@ import gns_py.sync as gns
 from gns_py import ClosedBy, EndReason
 from gns_py._core.sending import SendingConnection
 from gns_py.session import CloseReason, SessionEnd
-from gns_py.session._core import dialer as module
 from gns_py.session._core.dialer import Caller
 
 LOST = SessionEnd(ClosedBy.PROBLEM, CloseReason.CONNECTION_LOST, 5003, "no answer", is_confirmed=False)
@@ -38,6 +37,10 @@ class Recorder:
         self.heard.append("change")
 
 
+def refer_to(caller: Caller) -> weakref.ref[Caller]:
+    return weakref.ref(caller)
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[gns.Connection, gns.Connection]]:
     """Yield a pair of connections in memory."""
@@ -53,7 +56,7 @@ def test_one_attempt_at_a_time() -> None:
         dialer.dial(caller)
     assert dialer.is_dialing
     assert dialer.pauses == [0.0]
-    dialer.finish(weakref.ref(caller), None, LOST)
+    dialer.finish(refer_to(caller), None, LOST)
     assert not dialer.is_dialing
     dialer.dial(caller)
     assert len(dialer.pauses) == 2
@@ -66,11 +69,11 @@ def test_pauses_are_random_and_their_bound_grows(monkeypatch: pytest.MonkeyPatch
         bounds.append((low, high))
         return high / 2
 
-    monkeypatch.setattr(module.random, "uniform", uniform)
+    monkeypatch.setattr("random.uniform", uniform)
     dialer, caller = PlainDialer(), Recorder()
     for _ in range(40):
         dialer.dial(caller)
-        dialer.finish(weakref.ref(caller), None, LOST)
+        dialer.finish(refer_to(caller), None, LOST)
     assert bounds[:8] == [(0.0, high) for high in (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)]
     assert set(bounds[8:]) == {(0.0, 5.0)}
     assert dialer.pauses == [high / 2 for _, high in bounds]
@@ -95,7 +98,7 @@ def test_an_attempt_that_cannot_begin_is_none() -> None:
 
 def test_the_caller_hears_what_became_of_an_attempt(pair: tuple[gns.Connection, gns.Connection]) -> None:
     dialer, caller = PlainDialer(), Recorder()
-    reference = weakref.ref(caller)
+    reference = refer_to(caller)
     dialer.finish(reference, pair[0], None)
     dialer.finish(reference, None, LOST)
     dialer.finish(reference, None, None)
@@ -104,7 +107,7 @@ def test_the_caller_hears_what_became_of_an_attempt(pair: tuple[gns.Connection, 
 
 def test_a_connection_is_closed_if_its_caller_is_gone(pair: tuple[gns.Connection, gns.Connection]) -> None:
     dialer, caller = PlainDialer(), Recorder()
-    reference = weakref.ref(caller)
+    reference = refer_to(caller)
     del caller
     if reference() is not None:  # pragma: no cover - a Python that does not count references
         pytest.skip("the object is collected later")

@@ -50,8 +50,8 @@ def attach(connection: gns.Connection) -> tuple[Newcomer, Recorder]:
     return newcomer, adopter
 
 
-def read(newcomer: Newcomer) -> None:
-    newcomer.endpoint.mailbox.receive(0.0)
+def read(newcomer: Newcomer) -> bool:
+    return newcomer.endpoint.mailbox.receive(0.0)
 
 
 def test_the_mark_comes_after_what_the_old_connection_has_brought(plain_ends: Ends, pair: Pair) -> None:
@@ -81,7 +81,7 @@ def test_a_peer_that_does_not_wait_is_refused(
     reliable = not isinstance(frame, Untracked | Keyed)
     for _ in range(2):
         pair[1].send(frame.encode(), reliable=reliable, nagle=False)
-    eventually(lambda: read(newcomer) or adopter.told)
+    eventually(lambda: read(newcomer) and adopter.told)
     code = CloseReason.INVALID_INBOUND_MESSAGE.native_code
     # It may hear of it again, for a message that was dispatched together with the first.
     assert {(end.closed_by, end.code) for end in adopter.told if isinstance(end, ConnectionEnd)} == {
@@ -100,7 +100,7 @@ def test_a_connection_that_ends_is_lost(pair: Pair, asks: str) -> None:
     if asks == "after the end":
         eventually(lambda: newcomer.endpoint.current_end() is not None)
         newcomer.ask_for_mark()  # raises nothing
-    eventually(lambda: read(newcomer) or adopter.told)
+    eventually(lambda: read(newcomer) and adopter.told)
     (end,) = adopter.told
     assert isinstance(end, ConnectionEnd)
     assert (end.closed_by, end.code, end.text) == (ClosedBy.PEER, 1234, "changed my mind")

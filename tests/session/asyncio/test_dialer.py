@@ -17,7 +17,6 @@ import gns_py.session.asyncio as gns
 from gns_py import Config
 from gns_py._core.sending import SendingConnection
 from gns_py.session import CloseReason, SessionEnd
-from gns_py.session._core import dialer as module
 from gns_py.session.asyncio.dialer import LoopDialer
 
 IMPATIENT = Config(timeout_initial=200)
@@ -49,7 +48,7 @@ class Caller:
 @pytest.fixture
 def long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make each pause last longer than the test."""
-    monkeypatch.setattr(module.random, "uniform", lambda *_: 1000.0)
+    monkeypatch.setattr("random.uniform", lambda *_: 1000.0)
 
 
 def test_an_attempt_brings_a_connection(run: Runner) -> None:

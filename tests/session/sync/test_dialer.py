@@ -14,7 +14,6 @@ import gns_py.sync as gns
 from gns_py import Config
 from gns_py._core.sending import SendingConnection
 from gns_py.session import CloseReason, SessionEnd
-from gns_py.session._core import dialer as module
 from gns_py.session.sync.dialer import ThreadDialer
 
 IMPATIENT = Config(timeout_initial=200)
@@ -46,7 +45,7 @@ class Caller:
 @pytest.fixture
 def long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make each pause last longer than the test."""
-    monkeypatch.setattr(module.random, "uniform", lambda *_: 1000.0)
+    monkeypatch.setattr("random.uniform", lambda *_: 1000.0)
 
 
 def attempts() -> list[threading.Thread]:
@@ -112,7 +111,7 @@ def test_without_a_thread_it_is_tried_again(monkeypatch: pytest.MonkeyPatch, cap
             dialer.dial(caller)
             assert not dialer.is_dialing
         assert len(caplog.records) == 1
-    monkeypatch.setattr(module.random, "uniform", lambda *_: 0.0)
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
     dialer.dial(caller)
     assert isinstance(caller.hear(), SessionEnd)
 
