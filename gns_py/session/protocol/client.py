@@ -130,9 +130,6 @@ class ClientEngine(ResumableEngine):
         """Take the failure of an attempt to get a new connection. The session ends if another one would fail, too."""
         if self.phase is Phase.DROPPED and not end.can_retry:
             self._now = now
-            # After reconnect() the old connection is still there, and the server knows nothing.
-            text = connection_end_text(0, "another connection was refused")
-            self.transport.close(CloseReason.ABORTED.native_code, text, False)
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:

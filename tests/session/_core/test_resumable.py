@@ -203,7 +203,8 @@ def test_the_end_gives_up_what_is_under_way(plain_ends: Ends, dialer: PlainDiale
     client.abort()
     assert not endpoint.has_newcomer
     assert "cancel" in dialer.calls
-    assert peer.wait_closed(timeout=5.0).code == CloseReason.SESSION_TAKEN_OVER.native_code
+    code = peer.wait_closed(timeout=5.0).code  # the mark may be noticed in the middle of the end
+    assert code in (CloseReason.SESSION_TAKEN_OVER.native_code, CloseReason.ABORTED.native_code)
     peer.close()
 
 

@@ -191,6 +191,6 @@ def test_reconnecting_on_another_thread(run: Runner) -> None:
                 assert client.drops == number + 1
             client.send(b"here")
             assert await server.recv() == b"here"
-            await asyncio.gather(client.close(), server.wait_closed())
+            await asyncio.gather(client.close(), server.close())
 
     run(main)
