@@ -10,6 +10,7 @@ import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
 from gns_py.message import Message
 from gns_py.session._core.admission import AdmissionRules
+from gns_py.session._core.dialer import Caller, Dialer
 from gns_py.session._core.endpoint import EngineMaker
 from gns_py.session._core.listener import SessionListener
 from gns_py.session._core.newcomer import Newcomer
@@ -55,6 +56,29 @@ class PlainEndpoint(ResumableEndpoint):
 
     def count_handled(self, message: Message) -> None:
         """See SessionEndpoint."""
+
+
+class PlainDialer(Dialer):
+    """Records what it is asked for; the test ends its attempts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+        """The pause before each attempt."""
+        self.calls: list[str] = []
+        """The calls of hurry() and cancel()."""
+
+    def begin(self, caller: Caller, pause: float) -> None:  # noqa: ARG002
+        """See Dialer."""
+        self.pauses.append(pause)
+
+    def cancel(self) -> None:
+        """See Dialer."""
+        self.calls.append("cancel")
+
+    def hurry(self) -> None:
+        """See Dialer."""
+        self.calls.append("hurry")
 
 
 PlainSession: TypeAlias = BaseSession[gns.Connection, PlainEndpoint]

@@ -79,6 +79,10 @@ class ResumableEndpoint(SessionEndpoint):
                 self.dialer.rest()
         if phase is Phase.ENDED:
             self._give_up_newcomer()
+            if self.engine.drops and self.endpoint.current_end() is None:
+                # reconnect() leaves the old connection open; and a new one may have been adopted in the middle of the
+                # end: closing a connection dispatches what waits in its mailbox.
+                _close(self.connection, CloseReason.ABORTED, "the session has ended")
             if self.dialer is not None:
                 self.dialer.cancel()
         super().on_change()

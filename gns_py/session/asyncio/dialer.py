@@ -29,16 +29,22 @@ class LoopDialer(Dialer):
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, caller: Caller, pause: float) -> None:
-        """See Dialer."""
+        """See Dialer. Any thread: an application may call reconnect() on another one."""
+        self._loop.call_soon_threadsafe(self._start, weakref.ref(caller), pause)
+
+    def _start(self, reference: weakref.ref[Caller], pause: float) -> None:
         self._hurry.clear()
-        self._task = self._loop.create_task(self._attempt(weakref.ref(caller), pause), name="gns_py reconnect")
+        self._task = self._loop.create_task(self._attempt(reference, pause), name="gns_py reconnect")
         forget(self._task)
 
     def cancel(self) -> None:
         """See Dialer."""
-        if self._task is not None and not self._task.done():
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._task.cancel)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     def hurry(self) -> None:
         """See Dialer."""
@@ -50,8 +56,11 @@ class LoopDialer(Dialer):
         end = None
         try:
             if pause > 0:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), pause)
+                timer = self._loop.call_later(pause, self._hurry.set)
+                try:  # not by wait_for(), whose own task the loop complains of if it is closed meanwhile
+                    await self._hurry.wait()
+                finally:
+                    timer.cancel()
             if reference() is not None:
                 connection = await connect(
                     self._host,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,13 +250,17 @@ class TestNoHalfSession:
         """GNS delivers CONFIRM and READY by itself: losing them for good is tested with peers that stop."""
         begun = time.monotonic()
         timeouts = gns.Config(timeout_connected=int(1500 * PATIENCE), timeout_initial=int(1500 * PATIENCE))
+        # With a window, the server's session would wait for a client that has given up.
+        settings = replace(SHORT, resume_window=None)
 
         def decide(request: Any) -> None:
             if after == "WELCOME":
                 request.accept()
             process_config(gns.Config(fake_packet_loss_send=100.0, fake_packet_loss_recv=100.0))
 
-        with sessions.serve(echo, "127.0.0.1", 0, on_request=decide, config=timeouts, session_config=SHORT) as server:
+        with sessions.serve(
+            echo, "127.0.0.1", 0, on_request=decide, config=timeouts, session_config=settings
+        ) as server:
             try:
                 client = sessions.connect(*server.address, timeout=1.0 * PATIENCE, config=timeouts)
             except SessionTimeout:
