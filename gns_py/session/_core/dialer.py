@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 import weakref
 from abc import ABC, abstractmethod
 from typing import Protocol
@@ -19,6 +20,9 @@ _log = logging.getLogger("gns_py")
 # made at once.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+# Seconds: after a connection that lasted for less, the pauses go on to grow. A server that takes every client back only
+# to lose it again would be flooded otherwise.
+_LASTING = 1.0
 ATTEMPT_TIMEOUT = 5.0
 """Seconds that an attempt may take."""
 
@@ -46,15 +50,21 @@ class Dialer(ABC):
         self.is_dialing = False
         """True from the beginning of the pause until the attempt has ended, well or not."""
         self._attempts = 0
+        self._connected_at: float | None = None
 
     def rest(self) -> None:
-        """Make the next attempt without a pause: the session has a connection."""
-        self._attempts = 0
+        """Note that the session has a connection: if it lasts, the next attempt is made without a pause."""
+        if self._connected_at is None:
+            self._connected_at = time.monotonic()
 
     def dial(self, caller: Caller) -> None:
         """Begin an attempt, unless one is under way: after a random pause, so that many clients do not come at once."""
         if self.is_dialing:
             return
+        if self._connected_at is not None:
+            if time.monotonic() - self._connected_at >= _LASTING:
+                self._attempts = 0
+            self._connected_at = None
         longest = min(_FIRST_PAUSE * 2.0 ** min(self._attempts - 1, 16), _LONGEST_PAUSE) if self._attempts else 0.0
         self._attempts += 1
         self.is_dialing = True

@@ -36,6 +36,10 @@ class Recorder:
         """See Caller."""
         self.heard.append("change")
 
+    def on_stopped(self) -> None:
+        """See Caller."""
+        self.heard.append("stopped")
+
 
 def refer_to(caller: Caller) -> weakref.ref[Caller]:
     return weakref.ref(caller)
@@ -77,9 +81,18 @@ def test_pauses_are_random_and_their_bound_grows(monkeypatch: pytest.MonkeyPatch
     assert bounds[:8] == [(0.0, high) for high in (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)]
     assert set(bounds[8:]) == {(0.0, 5.0)}
     assert dialer.pauses == [high / 2 for _, high in bounds]
-    dialer.rest()
-    dialer.dial(caller)
-    assert dialer.pauses[-1] == 0.0
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_only_a_connection_that_lasts_ends_the_pauses(monkeypatch: pytest.MonkeyPatch, lasts: bool) -> None:
+    monkeypatch.setattr("random.uniform", lambda _, high: high)
+    monkeypatch.setattr("gns_py.session._core.dialer._LASTING", 0.0 if lasts else 1e9)
+    dialer, caller = PlainDialer(), Recorder()
+    for _ in range(3):
+        dialer.dial(caller)
+        dialer.finish(refer_to(caller), None, LOST)
+        dialer.rest()
+    assert dialer.pauses == ([0.0] * 3 if lasts else [0.0, 0.1, 0.2])
 
 
 def test_an_attempt_that_cannot_begin_is_none() -> None:
@@ -102,7 +115,7 @@ def test_the_caller_hears_what_became_of_an_attempt(pair: tuple[gns.Connection, 
     dialer.finish(reference, pair[0], None)
     dialer.finish(reference, None, LOST)
     dialer.finish(reference, None, None)
-    assert caller.heard == [pair[0], LOST, "change"]
+    assert caller.heard == [pair[0], "change", LOST, "change"]
 
 
 def test_a_connection_is_closed_if_its_caller_is_gone(pair: tuple[gns.Connection, gns.Connection]) -> None:

@@ -103,7 +103,7 @@ def test_it_goes_on_with_another_connection(plain_ends: Ends, dialer: PlainDiale
         assert end_of_old.code in (CloseReason.CONNECTION_LOST.native_code, CloseReason.SESSION_TAKEN_OVER.native_code)
     dialer.finish(lambda: None, None, None)  # type: ignore[arg-type]
     client.reconnect()
-    assert dialer.pauses == [0.0, 0.0]  # the pauses begin again
+    assert dialer.calls[-1] == "hurry"  # there is a pause after so short a connection, and it is cut short
 
 
 def test_lanes_and_options_go_along(plain_ends: Ends, dialer: PlainDialer) -> None:  # noqa: ARG001

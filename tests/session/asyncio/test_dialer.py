@@ -40,6 +40,10 @@ class Caller:
         """See Caller."""
         self.heard.put_nowait("change")
 
+    def on_stopped(self) -> None:
+        """See Caller."""
+        self.heard.put_nowait("stopped")
+
     async def hear(self) -> Any:
         """Wait for the next thing."""
         return await asyncio.wait_for(self.heard.get(), 10.0 * PATIENCE)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support import PATIENCE, counts_references, eventually
 
+import gns_py
 import gns_py.sync as gns
 from gns_py import Config
 from gns_py._core.sending import SendingConnection
@@ -37,9 +38,19 @@ class Caller:
         """See Caller."""
         self.heard.put("change")
 
+    def on_stopped(self) -> None:
+        """See Caller."""
+        self.heard.put("stopped")
+
     def hear(self) -> Any:
         """Wait for the next thing."""
         return self.heard.get(timeout=10.0 * PATIENCE)
+
+
+@pytest.fixture(autouse=True)
+def running() -> None:
+    """Start GNS: a session that dials was connected before."""
+    gns_py.start()
 
 
 @pytest.fixture
@@ -152,4 +163,12 @@ def test_nothing_is_dialed_for_a_caller_that_is_gone() -> None:
     dialer.dial(Caller())
     dialer.hurry()
     eventually(lambda: not attempts())
+    assert not dialer.is_dialing
+
+
+def test_nothing_is_dialed_once_gns_is_stopped() -> None:
+    dialer, caller = ThreadDialer("127.0.0.1", 1, None, None), Caller()
+    gns_py.stop()
+    dialer.dial(caller)
+    assert caller.hear() == "stopped"
     assert not dialer.is_dialing
