@@ -40,6 +40,10 @@ class AdmissionRules:
     """
     max_sessions_per_address: int | None = None
     """Maximum sessions of one address."""
+    max_dropped: int | None = 8_192
+    """Maximum sessions that wait for another connection. The one that has waited the longest ends for the next one."""
+    max_dropped_per_address: int | None = 256
+    """Maximum sessions of one address that wait for another connection."""
     rate_per_address: float | None = None
     """Maximum handshakes per second of one address, in the long run."""
     burst_per_address: int = 10
@@ -81,6 +85,8 @@ class AdmissionCounters:
     """Let in, accepted, and established."""
     resumed: int = 0
     """Let in for an older session, which went on."""
+    crowded_out: int = 0
+    """Established sessions that waited for another connection, and ended since too many did."""
     not_resumed: int = 0
     """Let in for an older session that has ended, or that is another client's; those count in failed, too."""
 
@@ -130,7 +136,7 @@ class Admission:
         if address is not None and not _is_allowed(_plain(address), rules):
             counters.denied += 1
             return Refusal(CloseReason.REJECTED, "this address is not allowed here")
-        host = _host(address)
+        host = host_of(address)
         caller = self._caller(host, now)
         if self.is_full:
             counters.too_many_pending += 1
@@ -155,7 +161,7 @@ class Admission:
         """Return why a pending client cannot have a new session, or None."""
         if self.is_draining:
             return self._refuse_to_drain()
-        full = self._why_full(self._busy[_host(address)])
+        full = self._why_full(self._busy[host_of(address)])
         return None if full is None else Refusal(CloseReason.RATE_LIMITED, full)
 
     def _refuse_to_drain(self) -> Refusal:
@@ -164,7 +170,7 @@ class Admission:
 
     def take_place(self, address: Address | None) -> str | None:
         """Count a handshake that is about to be completed as a session, or return why there is no place for it."""
-        caller = self._busy[_host(address)]
+        caller = self._busy[host_of(address)]
         full = self._why_full(caller)
         if full is None:
             self.sessions += 1
@@ -188,7 +194,7 @@ class Admission:
 
     def finish_handshake(self, address: Address | None, *, established: bool) -> None:
         """Record that a handshake is over. If it was established, take_place() has counted the session."""
-        host = _host(address)
+        host = host_of(address)
         caller = self._busy[host]
         self.pending -= 1
         caller.pending -= 1
@@ -198,7 +204,7 @@ class Admission:
 
     def leave(self, address: Address | None) -> None:
         """Record that a session is over, or a handshake that had taken its place."""
-        host = _host(address)
+        host = host_of(address)
         caller = self._busy[host]
         self.sessions -= 1
         caller.sessions -= 1
@@ -232,7 +238,7 @@ def _reaches(limit: int | None, count: int) -> bool:
     return limit is not None and count >= limit
 
 
-def _host(address: Address | None) -> str:
+def host_of(address: Address | None) -> str:
     """Return the key under which limits are counted: the IPv4 address, or the IPv6 /64 prefix."""
     if address is None:
         return ""

@@ -23,7 +23,7 @@ from ..protocol.transport import Transport
 from .admission import AdmissionRules
 from .endpoint import EngineMaker, SessionEndpoint
 from .outages import OutageCallbacks
-from .registry import SessionRegistry
+from .registry import SessionRegistry, engine_of
 from .request import S, SessionRequest, take_open
 from .resumable import ResumableEndpoint
 from .session import BaseSession
@@ -118,9 +118,12 @@ class SessionListener(ABC, Generic[S]):
             self.on_handshake_done(session)
         else:
             self.on_handshake_changed(endpoint)
+        while (crowded_out := self.registry.take_crowded_out()) is not None:
+            reason, text = CloseReason.SESSION_EXPIRED, "too many sessions wait for another connection"
+            crowded_out.run(crowded_out.act, engine_of(crowded_out).give_up_waiting, reason, text)
 
     def _on_hello(self, endpoint: ResumableEndpoint, session: S) -> None:
-        engine = cast("ServerEngine", endpoint.engine)
+        engine = engine_of(endpoint)
         refusal = self.registry.refuse_new(endpoint)
         if refusal is not None:
             endpoint.run(endpoint.act, engine.refuse, refusal.reason, refusal.text)
@@ -132,7 +135,7 @@ class SessionListener(ABC, Generic[S]):
 
     def _on_resume(self, handshake: ResumableEndpoint) -> None:
         """Let a session go on, on the connection of this handshake, or refuse that."""
-        engine = cast("ServerEngine", handshake.engine)
+        engine = engine_of(handshake)
         resume = engine.resume
         assert resume is not None  # see the step
         endpoint = self.registry.find(resume.session_id)
@@ -193,7 +196,8 @@ class SessionListener(ABC, Generic[S]):
         """Close the port and everything that is open there, without goodbyes."""
         self.registry.abort_handshakes()
         for endpoint in self.registry.dropped:
-            endpoint.run(endpoint.act, cast("ServerEngine", endpoint.engine).give_up_waiting)
+            reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server was closed"
+            endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, text)
         self.listener.close(code, text)
 
 

@@ -15,7 +15,8 @@ from ...address import Address
 from ..protocol.reasons import CloseReason, connection_end_text
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.state import Phase
-from .admission import Admission, AdmissionCounters, AdmissionRules, Refusal
+from .admission import Admission, AdmissionCounters, AdmissionRules, Refusal, host_of
+from .dropped import DroppedSessions
 from .request import S
 from .resumable import ResumableEndpoint
 
@@ -32,7 +33,9 @@ class SessionRegistry(Generic[S]):
         self._handshakes: dict[ResumableEndpoint, S] = {}
         # Established ones. If an application drops a session, that is noticed, and ends it.
         self._sessions: dict[weakref.ref[S], ResumableEndpoint] = {}
-        self._dropped: deque[weakref.ref[S]] = deque()
+        self._released: deque[weakref.ref[S]] = deque()
+        self._dropped = DroppedSessions(rules)
+        self._crowded_out: deque[ResumableEndpoint] = deque()
         self._by_id: dict[bytes, ResumableEndpoint] = {}
         self._by_key: dict[str, ResumableEndpoint] = {}
         self._resumable = 0
@@ -53,7 +56,7 @@ class SessionRegistry(Generic[S]):
             self._make_place()
         address = request.connection.remote_address
         with self._lock:
-            self._forget_dropped()
+            self._forget_released()
             refusal = self._admission.request(address, time.monotonic(), may_return=self._resumable > 0)
         if refusal is None:
             return True
@@ -65,9 +68,9 @@ class SessionRegistry(Generic[S]):
     def _make_place(self) -> None:
         """Drop the oldest handshake that waits for its client, so that idle clients cannot lock out others."""
         with self._lock:
-            oldest = next((each for each in self._handshakes if _engine_of(each).waits_for_client), None)
+            oldest = next((each for each in self._handshakes if engine_of(each).waits_for_client), None)
         if oldest is not None:
-            oldest.run(oldest.act, _engine_of(oldest).give_way)
+            oldest.run(oldest.act, engine_of(oldest).give_way)
 
     def give_up(self, address: Address | None) -> None:
         """Record that a client was let in, but that its handshake did not begin."""
@@ -77,24 +80,25 @@ class SessionRegistry(Generic[S]):
     def refuse_new(self, endpoint: ResumableEndpoint) -> Refusal | None:
         """Return why a client that wants a new session cannot have one, or None."""
         with self._lock:
-            self._forget_dropped()
+            self._forget_released()
             return self._admission.refuse_new(endpoint.admitted_address)
 
     def take_place(self, address: Address | None) -> str | None:
         """See Admission.take_place()."""
         with self._lock:
-            self._forget_dropped()
+            self._forget_released()
             return self._admission.take_place(address)
 
-    def _forget_dropped(self) -> None:
-        while self._dropped:
-            session = self._dropped.popleft()
+    def _forget_released(self) -> None:
+        while self._released:
+            session = self._released.popleft()
             if session in self._sessions:
                 self._forget(self._sessions.pop(session), CloseReason.ABORTED)
 
     def _forget(self, endpoint: ResumableEndpoint, reason: CloseReason) -> None:
-        engine = _engine_of(endpoint)
+        engine = engine_of(endpoint)
         self._admission.leave(endpoint.admitted_address)
+        self._dropped.forget(endpoint)
         self._by_id.pop(engine.session_id, None)
         if engine.key is not None and self._by_key.get(engine.key) is endpoint:
             del self._by_key[engine.key]
@@ -107,7 +111,7 @@ class SessionRegistry(Generic[S]):
     def find(self, session_id: bytes) -> ResumableEndpoint | None:
         """Return the session with this id, if there is one that is established."""
         with self._lock:
-            self._forget_dropped()
+            self._forget_released()
             return self._by_id.get(session_id)
 
     def reason_of(self, session_id: bytes) -> CloseReason:
@@ -117,7 +121,7 @@ class SessionRegistry(Generic[S]):
 
     def take_key(self, endpoint: ResumableEndpoint) -> ResumableEndpoint | None:
         """Note the session under its key, and return the older one that had this key."""
-        key = _engine_of(endpoint).key
+        key = engine_of(endpoint).key
         if key is None:
             return None
         with self._lock:
@@ -140,12 +144,21 @@ class SessionRegistry(Generic[S]):
         with self._lock:
             return self._advance(endpoint)
 
+    def take_crowded_out(self) -> ResumableEndpoint | None:
+        """Return a session that has to end, because too many wait for another connection; None if there is none."""
+        with self._lock:
+            return self._crowded_out.popleft() if self._crowded_out else None
+
     def _advance(self, endpoint: ResumableEndpoint) -> ServerStep | None:
         session = self._handshakes.get(endpoint)
         if session is None:
+            excess = self._dropped.note(endpoint, host_of(endpoint.admitted_address))
+            if excess is not None:
+                self.counters.crowded_out += 1
+                self._crowded_out.append(excess)
             self._leave_if_ended(endpoint)
             return None
-        engine = _engine_of(endpoint)
+        engine = engine_of(endpoint)
         if engine.phase is Phase.SETTING_UP:
             if engine.is_undecided and not engine.is_asked:
                 engine.is_asked = True
@@ -155,7 +168,7 @@ class SessionRegistry(Generic[S]):
         is_established = engine.step is ServerStep.NOTHING
         self._admission.finish_handshake(endpoint.admitted_address, established=is_established)
         if is_established:
-            self._sessions[weakref.ref(session, self._dropped.append)] = endpoint
+            self._sessions[weakref.ref(session, self._released.append)] = endpoint
             self._by_id[engine.session_id] = endpoint
             self._resumable += engine.resume_window > 0
             self._leave_if_ended(endpoint)
@@ -188,7 +201,7 @@ class SessionRegistry(Generic[S]):
     def sessions(self) -> list[S]:
         """The sessions that are established and have not ended, each from before its client knows."""
         with self._lock:
-            self._forget_dropped()
+            self._forget_released()
             known = [*self._handshakes.items(), *((endpoint, get()) for get, endpoint in self._sessions.items())]
         dead = (Phase.SETTING_UP, Phase.ENDED)
         return [session for endpoint, session in known if session is not None and endpoint.engine.phase not in dead]
@@ -202,9 +215,10 @@ class SessionRegistry(Generic[S]):
     def abort_handshakes(self) -> None:
         """End all handshakes."""
         for endpoint in self.handshakes:  # one may be established by now: the server says goodbye to that one
-            engine = _engine_of(endpoint)
+            engine = engine_of(endpoint)
             endpoint.run(endpoint.act, engine.abort_handshake, EndReason.APP_GENERIC, "the server is closing")
 
 
-def _engine_of(endpoint: ResumableEndpoint) -> ServerEngine:
+def engine_of(endpoint: ResumableEndpoint) -> ServerEngine:
+    """Return the engine of a server's end."""
     return cast("ServerEngine", endpoint.engine)

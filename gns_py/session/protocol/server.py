@@ -263,11 +263,11 @@ class ServerEngine(ResumableEngine):
             self._now = now
             self._abort(ClosedBy.LOCAL, CloseReason.SESSION_TAKEN_OVER, None, text)
 
-    def give_up_waiting(self, now: float) -> None:
-        """End the session if it waits for another connection: none can come any longer."""
+    def give_up_waiting(self, reason: CloseReason, text: str, now: float) -> None:
+        """End the session if it waits for another connection, which must not come any longer."""
         if self.is_behind and self.phase is not Phase.ENDED:
             self._now = now
-            self._abort(ClosedBy.LOCAL, CloseReason.SERVER_SHUTTING_DOWN, None, "the server was closed")
+            self._abort(ClosedBy.LOCAL, reason, None, text)
 
     def _begin_resuming(self, report: Ack) -> None:
         self._setup_deadline = self._now + self.config.hello_timeout

@@ -321,7 +321,7 @@ def test_many_sessions_come_back_together(sessions: SessionApi) -> None:
     rules = gns_py.session.AdmissionRules(max_pending_per_address=None)
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         listener = stack.enter_context(
-            sessions.listen("127.0.0.1", 0, config=QUICK, session_config=quick(None), rules=rules)
+            sessions.listen("127.0.0.1", 0, config=QUICK, session_config=quick(None), rules=rules, limits=None)
         )
         relay = stack.enter_context(Relay(listener.address))
         networks = []

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, echo, eventually
+from support.outages import QUICK, TIMEOUT, quick
+from support.relay import Relay
 from support.sessions import SessionApi
 
-from gns_py.session import CloseReason
+from gns_py.session import CloseReason, Phase
 from gns_py.session._core.admission import AdmissionRules
 from gns_py.session.sync import SessionRejected
 
@@ -45,6 +47,31 @@ class TestRules:
             with sessions.connect(*server.address):
                 pass
             assert server.counters.established == 2
+
+    def test_those_that_have_waited_longest_for_another_connection_end(self, sessions: SessionApi) -> None:
+        rules = AdmissionRules(max_dropped_per_address=2)
+        settings = quick(None)
+        with (
+            sessions.serve(echo, "127.0.0.1", 0, config=QUICK, session_config=settings, rules=rules) as server,
+            Relay(server.address) as relay,
+        ):
+            clients = [
+                sessions.connect("127.0.0.1", relay.port, config=QUICK, session_config=settings) for _ in range(5)
+            ]
+            eventually(lambda: len(server.sessions) == 5)
+            relay.is_cut = True
+            eventually(lambda: server.counters.crowded_out == 3, TIMEOUT)
+            assert len(server.sessions) == 2
+            eventually(lambda: all(client.phase is Phase.DROPPED for client in clients), TIMEOUT)
+            relay.is_cut = False
+            eventually(lambda: sorted(client.phase.name for client in clients) == ["ENDED"] * 3 + ["ESTABLISHED"] * 2)
+            for client in clients:
+                if client.is_connected:
+                    client.send(b"here")
+                    assert client.recv(timeout=TIMEOUT) == b"here"
+                    client.close()
+                else:
+                    assert client.wait_closed().reason is CloseReason.SESSION_EXPIRED
 
     def test_a_burst_is_let_in_and_no_more(self, sessions: SessionApi) -> None:
         rules = AdmissionRules(rate_per_address=1e-6, burst_per_address=3)

@@ -133,7 +133,7 @@ def test_a_server_takes_nothing_but_the_confirm_of_the_epoch(frame: Frame) -> No
 def test_an_ended_session_is_not_resumed() -> None:
     net = network()
     lose(net)
-    net.server.give_up_waiting(net.now)
+    net.server.give_up_waiting(CloseReason.SERVER_SHUTTING_DOWN, "the server was closed", net.now)
     resume(net)
     assert reasons(net) == [CloseReason.SESSION_EXPIRED, CloseReason.SERVER_SHUTTING_DOWN]
 
