@@ -28,4 +28,6 @@ SESSION_CONFIG = SessionConfig(
     close_timeout=2.0,
     hello_timeout=SILENCE,
     ping_timeout=SILENCE,
+    # Clients are stopped for good: their sessions have to be gone when the processes look at what is left behind.
+    resume_window=2 * SILENCE,
 )
