@@ -30,6 +30,8 @@ WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CR
 GONE = 5.0 + 3 * SILENCE
 # The thread that ticks sessions, and one that reads stdin; a loop's mailbox: not there before there is a connection.
 OWN_THREADS = 2
+# It looks after clients that come back as long as a server of threads is open.
+TICKERS = 1
 OWN_DESCRIPTORS = 3
 # Bytes that a server may have more after another half of a round.
 GROWTH = 2 << 20
@@ -232,7 +234,7 @@ class Stress:
 
     def _check_servers(self) -> None:
         for server in self._servers:
-            self._check_gone(server, 0, descriptors=True)
+            self._check_gone(server, TICKERS, descriptors=True)
 
     def _check_gone(self, running: Running, own_threads: int, *, descriptors: bool) -> None:
         """Check that what its connections and sessions had is given back."""
