@@ -1,0 +1,320 @@
+"""Starts the processes, does what the schedule says, and has the histories checked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from support.peer import Peer
+
+from .checker import Checker, Totals
+from .history import read
+from .places import Home, Namespaces, namespaces, sweep
+from .roles import Settings
+from .schedule import OF_NETWORKS, Step, schedule
+from .settings import DETECTED, PATIENCE, WINDOW
+
+PROGRAM = Path(__file__).resolve().parent / "process.py"
+APIS = ("sync", "asyncio", "uvloop")
+PORT = 27_015
+ANSWER = 20.0
+WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CRITICAL) |ResourceWarning", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run consists of."""
+
+    seed: int
+    seconds: float
+    servers: int = 2
+    clients: int = 3
+    workers: int = 4
+    lasts: float = 15.0
+    """Seconds that the longest sessions last."""
+    is_networked: bool = True
+    """True: in network namespaces, with partitions."""
+    without: frozenset[str] = frozenset()
+    """Steps that are left out."""
+
+
+@dataclass
+class Result:
+    """What became of it."""
+
+    wrong: list[str]
+    totals: Totals
+    steps: Counter[str] = field(default_factory=Counter)
+
+
+class Slot:
+    """A place, and the process that is there now."""
+
+    def __init__(self, harness: Harness, role: str, place: int, api: str, *, is_tight: bool) -> None:
+        self._harness = harness
+        self.role = role
+        self.place = place
+        self._api = api
+        self._is_tight = is_tight
+        self._incarnations = 0
+        self._port = 0 if role == "client" or not harness.is_networked else PORT
+        self.stopped = 0
+        """How many steps want it stopped."""
+        self.start()
+
+    @property
+    def name(self) -> str:
+        return f"{self.role[0]}{self._harness.run.seed}_{self.place}-{self._incarnations}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where a server listens; its successor listens there, too."""
+        return self._harness.places.host(self.place), self._port
+
+    def start(self) -> None:
+        """Start a process."""
+        harness = self._harness
+        self._incarnations += 1
+        history = harness.folder / f"{self.name}.history"
+        settings = Settings(
+            role=self.role,
+            api=self._api,
+            name=self.name,
+            history=str(history),
+            lasts=harness.run.lasts,
+            is_tight=self._is_tight,
+            host=self.address[0],
+            port=self._port,
+            namespace=harness.places.file(self.place),
+            servers=tuple(server.address for server in harness.servers) if self.role == "client" else (),
+            workers=harness.run.workers,
+        )
+        harness.histories[self.name] = history
+        errors = Path(tempfile.mkdtemp(dir=harness.folder))
+        self.peer = harness.stack.enter_context(Peer(PROGRAM, errors, json.dumps(asdict(settings))))
+        port = int(self.peer.line(ANSWER))
+        self._port = port or self._port
+
+    def kill(self) -> None:
+        """Kill the process without a goodbye, and start the next one."""
+        self._harness.look_at_log(self)
+        self._harness.killed.append(self.name)
+        self.peer.kill()
+        self.stopped = 0
+        self.start()
+
+    def order(self, line: str, timeout: float = ANSWER) -> int:
+        """Give an order, and return the answer. Raises AssertionError."""
+        try:
+            self.peer.say(line)
+        except BrokenPipeError:
+            raise AssertionError(f"{self.name} has ended: {self.peer.stderr[-3_000:]}") from None
+        return int(self.peer.line(timeout))
+
+
+class Harness:
+    """One run."""
+
+    def __init__(self, stack: ExitStack, run: Run, folder: Path) -> None:
+        self.stack = stack
+        self.run = run
+        self.folder = folder
+        self.is_networked = run.is_networked
+        count = run.servers + run.clients
+        self.places: Home = stack.enter_context(namespaces(count)) if run.is_networked else Home()
+        self.killed: list[str] = []
+        self.histories: dict[str, Path] = {}
+        self.wrong: list[str] = []
+        self.steps: Counter[str] = Counter()
+        rng = random.Random(f"processes {run.seed}")
+        apis = [rng.sample(APIS, len(APIS)), rng.sample(APIS, len(APIS))]
+        self.servers: list[Slot] = []
+        for place in range(run.servers):
+            api = apis[0][place % len(APIS)]
+            self.servers.append(Slot(self, "server", place, api, is_tight=rng.random() < 0.5))
+        self.clients = [
+            Slot(self, "client", run.servers + number, apis[1][number % len(APIS)], is_tight=rng.random() < 0.3)
+            for number in range(run.clients)
+        ]
+
+    def disturb(self) -> None:
+        """Do what the schedule says, and undo all of it."""
+        run = self.run
+        begin = time.monotonic()
+        undo: list[tuple[float, Iterator[None]]] = []
+        for step in schedule(run.seed, run.seconds, run.servers, run.clients):
+            self._pass_until(begin + step.at, undo)
+            if step.name in run.without or (step.name in OF_NETWORKS and not self.is_networked):
+                continue
+            doing = self._do(step)
+            next(doing, None)
+            undo.append((time.monotonic() + step.lasts, doing))
+        self._pass_until(begin + run.seconds, undo)
+        self._pass_until(max([each for each, _ in undo], default=0.0), undo)
+
+    @staticmethod
+    def _pass_until(until: float, undo: list[tuple[float, Iterator[None]]]) -> None:
+        """Wait, and undo meanwhile what is due."""
+        while True:
+            undo.sort(key=lambda each: each[0])
+            due = undo[0][0] if undo else until
+            time.sleep(max(0.0, min(due, until) - time.monotonic()))
+            if not undo or due > until:
+                return
+            next(undo.pop(0)[1], None)
+
+    def _do(self, step: Step) -> Iterator[None]:
+        """Do a step; go on after the yield to undo it."""
+        client, server = self.clients[step.client], self.servers[step.server]
+        target = server if step.name.endswith(" server") and step.name.startswith(("stop", "kill")) else client
+        places = self.places
+        needs_answer = step.name in ("network", "reconnect", "take over", "crowd")
+        if needs_answer and target.stopped:
+            self.steps[f"{step.name}, left out: stopped"] += 1
+            return
+        self.steps[step.name] += 1
+        match step.name:
+            case "stop client" | "stop server":
+                peer = target.peer
+                peer.process.send_signal(signal.SIGSTOP)
+                target.stopped += 1
+                yield
+                if peer is target.peer:
+                    target.stopped -= 1
+                    if not target.stopped:
+                        peer.process.send_signal(signal.SIGCONT)
+            case "cut" | "cut to server" | "cut to client" | "isolate server":
+                assert isinstance(places, Namespaces)
+                for source, goal in (pairs := self._pairs(step, client, server)):
+                    places.cut(source, goal)
+                yield
+                for source, goal in pairs:
+                    places.mend(source, goal)
+            case "move":
+                assert isinstance(places, Namespaces)
+                places.move(client.place)
+            case "network":
+                yield from self._network(step, client)
+            case "reconnect":
+                client.order(f"reconnect {step.options['count']}")
+            case "crowd":
+                client.order(f"crowd {step.options['count']} crowd")
+            case "take over":
+                client.order(f"crowd 1 {step.options['worker']}")
+            case "kill client" | "kill server":
+                target.kill()
+            case _:
+                raise AssertionError(step)
+
+    def _pairs(self, step: Step, client: Slot, server: Slot) -> list[tuple[int, int]]:
+        match step.name:
+            case "cut to server":
+                return [(client.place, server.place)]
+            case "cut to client":
+                return [(server.place, client.place)]
+            case "cut":
+                return [(client.place, server.place), (server.place, client.place)]
+            case _:
+                there = [each.place for each in self.clients]
+                return [(each, server.place) for each in there] + [(server.place, each) for each in there]
+
+    @staticmethod
+    def _network(step: Step, client: Slot) -> Iterator[None]:
+        peer = client.peer
+        client.order(f"network {json.dumps(step.options)}")
+        yield
+        if peer is client.peer and not client.stopped:
+            client.order("network {}")
+
+    def finish(self) -> None:
+        """Let the sessions come to their ends, and the processes."""
+        for slot in self.clients:
+            with self._complaining(slot):
+                slot.order("network {}")
+                if left := slot.order("stop", 2 * PATIENCE):
+                    self.wrong.append(f"{slot.name}: {left} sessions do not end")
+                    self._where(slot)
+        deadline = time.monotonic() + 3 * (WINDOW + DETECTED)
+        for slot in self.servers:
+            with self._complaining(slot):
+                while left := slot.order("status"):
+                    if time.monotonic() > deadline:
+                        self.wrong.append(f"{slot.name}: {left} sessions do not end")
+                        self._where(slot)
+                        break
+                    time.sleep(0.05)
+                slot.order("close", 2 * PATIENCE)
+        for slot in (*self.clients, *self.servers):
+            assert slot.peer.process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                slot.peer.process.stdin.close()
+            try:
+                code: int | None = slot.peer.process.wait(ANSWER)
+            except subprocess.TimeoutExpired:
+                code = None
+                self._where(slot)
+            if code:
+                self.wrong.append(f"{slot.name}: exit code {code}: {slot.peer.stderr[-3_000:]}")
+            self.look_at_log(slot)
+
+    def look_at_log(self, slot: Slot) -> None:
+        """Note what a process has complained of."""
+        if WRONG_IN_LOG.search(slot.peer.stderr):
+            self.wrong.append(f"{slot.name}: log: {slot.peer.stderr[:3_000]}")
+
+    @contextlib.contextmanager
+    def _complaining(self, slot: Slot) -> Iterator[None]:
+        try:
+            yield
+        except AssertionError as error:
+            self.wrong.append(f"{slot.name}: {error}")
+            self._where(slot)
+
+    def _where(self, slot: Slot) -> None:
+        """Note where the threads of a process are."""
+        with contextlib.suppress(ProcessLookupError):
+            slot.peer.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        self.wrong.append(f"{slot.name} hangs: {slot.peer.stderr[-6_000:]}")
+
+    def result(self) -> Result:
+        """Check the histories."""
+        checker = Checker()
+        for name, path in self.histories.items():
+            checker.read(name, read(path))
+        checker.judge(self.killed)
+        return Result(self.wrong + checker.wrong, checker.totals, self.steps)
+
+
+def run(given: Run, keep: Path | None = None) -> Result:
+    """Run it in processes, and perhaps namespaces, none of which is left.
+
+    Args:
+        given: What to run.
+        keep: The folder for the histories; None for a temporary one.
+    """
+    sweep()
+    with ExitStack() as outer:
+        folder = keep or Path(outer.enter_context(tempfile.TemporaryDirectory()))
+        with ExitStack() as stack:
+            try:
+                harness = Harness(stack, given, folder)
+                harness.disturb()
+                harness.finish()
+            finally:
+                # From here on a second Ctrl-C waits until everything is gone.
+                before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                stack.close()
+                signal.signal(signal.SIGINT, before)
+        return harness.result()

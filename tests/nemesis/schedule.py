@@ -1,0 +1,92 @@
+"""What the nemesis does, and when: it follows from the seed alone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from .settings import DETECTED, WINDOW
+
+# Each with how often, compared with others, it is chosen.
+WEIGHTS = {
+    "stop client": 4,
+    "stop server": 3,
+    "cut": 4,
+    "cut to server": 2,
+    "cut to client": 2,
+    "isolate server": 2,
+    "move": 3,
+    "network": 4,
+    "reconnect": 4,
+    "take over": 2,
+    "crowd": 1,
+    "kill client": 2,
+    "kill server": 1,
+}
+# Those that need a network of our own.
+OF_NETWORKS = frozenset({"cut", "cut to server", "cut to client", "isolate server", "move"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that the nemesis does."""
+
+    at: float
+    """Seconds from the beginning of the run."""
+    name: str
+    client: int
+    server: int
+    lasts: float = 0.0
+    """Seconds until it is undone; 0: nothing is to be undone."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def outage(rng: random.Random) -> float:
+    """Return the seconds of an outage: too short to be noticed, shorter than the window, or longer."""
+    kind = rng.choices(("short", "noticed", "long"), (5, 4, 1))[0]
+    if kind == "short":
+        return rng.uniform(0.05, 0.5 * DETECTED)
+    if kind == "noticed":
+        return rng.uniform(DETECTED, DETECTED + 0.6 * WINDOW)
+    return DETECTED + WINDOW * rng.uniform(1.0, 1.4)
+
+
+def schedule(seed: int, seconds: float, servers: int, clients: int, pause: float = 0.5) -> list[Step]:
+    """Return the steps of a run, in their order.
+
+    Args:
+        seed: The same seed gives the same steps.
+        seconds: After this time nothing new is begun.
+        servers: The number of server processes.
+        clients: The number of client processes.
+        pause: The mean time from one step to the next.
+    """
+    rng = random.Random(f"nemesis {seed}")
+    steps = []
+    at = rng.uniform(0.5, 1.0)
+    while at < seconds:
+        name = rng.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))[0]
+        lasts = 0.0
+        options: dict[str, Any] = {}
+        if name.startswith(("stop", "cut", "isolate")):
+            lasts = outage(rng)
+        elif name == "network":
+            lasts = rng.uniform(0.5, 5.0)
+            options = {
+                "loss": rng.choice((0, 2, 10, 30)),
+                "lag": rng.choice((0, 0, 20, 100)),
+                "reorder": rng.choice((0, 10, 30)),
+                "reorder_time": rng.choice((1, 15, 40)),
+                "duplicate": rng.choice((0, 0, 20)),
+                "direction": "both",
+            }
+        elif name == "reconnect":
+            options = {"count": rng.choice((1, 2, 100))}
+        elif name == "crowd":
+            options = {"count": rng.randint(5, 25)}
+        elif name == "take over":
+            options = {"worker": rng.randrange(2)}
+        steps.append(Step(at, name, rng.randrange(clients), rng.randrange(servers), lasts, options))
+        at += rng.expovariate(1.0 / pause)
+    return steps
