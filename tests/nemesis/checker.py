@@ -73,7 +73,6 @@ class Totals:
     doubled: int = 0
     out_of_order: int = 0
     foreign: int = 0
-    killed_ends: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -224,8 +223,16 @@ class Checker:
 
 
 def _agree(client: End, server: End) -> bool:
-    """Return whether both ends know the same reason, as far as they can know it."""
-    return client.reason == server.reason or client.reason in UNKNOWING or server.reason in UNKNOWING
+    """Return whether both ends know the same reason, as far as they can know it.
+
+    They cannot if each has ended the session by itself while it had no connection.
+    """
+    return (
+        client.reason == server.reason
+        or client.reason in UNKNOWING
+        or server.reason in UNKNOWING
+        or (client.closed_by == server.closed_by == "LOCAL" and not client.ok and not server.ok)
+    )
 
 
 def _missing(got: list[int], sent: list[int]) -> int:

@@ -314,7 +314,8 @@ def run(given: Run, keep: Path | None = None) -> Result:
                 harness.finish()
             finally:
                 # From here on a second Ctrl-C waits until everything is gone.
-                before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+                before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
                 stack.close()
-                signal.signal(signal.SIGINT, before)
+                for each, handler in before.items():
+                    signal.signal(each, handler)
         return harness.result()

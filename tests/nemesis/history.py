@@ -1,6 +1,6 @@
 """What each process has done and seen: plain records, one a line, in a file that is only appended to.
 
-A record is ``time kind session side fields``, with blanks between, for example ``12.345678 got c1_0-1.2.3 server 0:17``.
+A record is ``time kind session side fields``, with blanks between, for example ``12.345 got c1_0-1.2.3 client 0:17``.
 The kinds:
 
 | kind | fields | written |

@@ -112,7 +112,7 @@ def namespaces(count: int) -> Iterator[Namespaces]:
 def sweep(also: int | None = None) -> None:
     """Delete the namespaces of programs that no longer run, and those of the program with that number."""
     pattern = re.compile(_NAMES.format(pid=r"(\d+)"))
-    for path in _FOLDER.glob(_NAMES.format(pid="*")) if _FOLDER.exists() else ():
+    for path in _FOLDER.glob(_NAMES.format(pid="*") + "*") if _FOLDER.exists() else ():
         found = pattern.match(path.name)
         if found and (int(found[1]) == also or not Path(f"/proc/{found[1]}").exists()):
             with contextlib.suppress(subprocess.CalledProcessError):

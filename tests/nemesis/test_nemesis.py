@@ -1,0 +1,77 @@
+"""Short rounds; `python -m tests.nemesis` runs for longer."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .harness import Run, run
+from .places import why_not
+from .report import table
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are stopped, and die with their parent"),
+]
+ROOT = Path(__file__).resolve().parents[2]
+NETNS = Path("/var/run/netns")
+
+
+def play(given: Run) -> None:
+    result = run(given)
+    shown = "\n".join([table(result.totals, result.steps), *result.wrong])
+    assert not result.wrong, shown
+    assert result.totals.messages > 1_000, shown
+    assert result.totals.resumes > 0, shown
+
+
+def test_nothing_is_lost_or_doubled_between_processes_on_one_machine() -> None:
+    play(Run(1, 8.0, lasts=5.0, is_networked=False))
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.parametrize("seed", [1])
+def test_nothing_is_lost_or_doubled_over_networks_that_are_cut(seed: int) -> None:
+    play(Run(seed, 10.0, lasts=5.0))
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_behind(how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "tests.nemesis", "--seed", "3"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    mine = f"gnsn{process.pid}-*"
+    try:
+        deadline = time.monotonic() + 20.0
+        while len(children(process.pid)) < 5:
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        assert list(NETNS.glob(mine))
+        started = children(process.pid)
+        process.send_signal(how)
+        process.send_signal(how)
+        process.communicate(timeout=20.0)
+    finally:
+        process.kill()
+        process.communicate()
+    assert list(NETNS.glob(mine)) == []
+    assert [each for each in started if Path(f"/proc/{each}").exists()] == []
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started, and that run the program of the nemesis tests."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            status, command = ((each / name).read_text() for name in ("status", "cmdline"))
+        except OSError:  # it has ended
+            continue
+        if f"\nPPid:\t{pid}\n" in status and "nemesis/process.py" in command:
+            found.append(int(each.name))
+    return found
