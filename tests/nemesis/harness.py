@@ -29,6 +29,7 @@ PROGRAM = Path(__file__).resolve().parent / "process.py"
 APIS = ("sync", "asyncio", "uvloop")
 PORT = 27_015
 ANSWER = 20.0
+CLEAR = f"network {json.dumps({'direction': 'both'})}"
 WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CRITICAL) |ResourceWarning", re.MULTILINE)
 
 
@@ -235,13 +236,13 @@ class Harness:
         client.order(f"network {json.dumps(step.options)}")
         yield
         if peer is client.peer and not client.stopped:
-            client.order("network {}")
+            client.order(CLEAR)
 
     def finish(self) -> None:
         """Let the sessions come to their ends, and the processes."""
         for slot in self.clients:
             with self._complaining(slot):
-                slot.order("network {}")
+                slot.order(CLEAR)
                 if left := slot.order("stop", 2 * PATIENCE):
                     self.wrong.append(f"{slot.name}: {left} sessions do not end")
                     self._where(slot)

@@ -10,17 +10,17 @@ from .settings import DETECTED, WINDOW
 
 # Each with how often, compared with others, it is chosen.
 WEIGHTS = {
-    "stop client": 4,
-    "stop server": 3,
-    "cut": 4,
-    "cut to server": 2,
-    "cut to client": 2,
-    "isolate server": 2,
-    "move": 3,
-    "network": 4,
-    "reconnect": 4,
-    "take over": 2,
-    "crowd": 1,
+    "stop client": 8,
+    "stop server": 6,
+    "cut": 8,
+    "cut to server": 4,
+    "cut to client": 4,
+    "isolate server": 3,
+    "move": 8,
+    "network": 8,
+    "reconnect": 12,
+    "take over": 4,
+    "crowd": 2,
     "kill client": 2,
     "kill server": 1,
 }
@@ -44,7 +44,7 @@ class Step:
 
 def outage(rng: random.Random) -> float:
     """Return the seconds of an outage: too short to be noticed, shorter than the window, or longer."""
-    kind = rng.choices(("short", "noticed", "long"), (5, 4, 1))[0]
+    kind = rng.choices(("short", "noticed", "long"), (10, 10, 1))[0]
     if kind == "short":
         return rng.uniform(0.05, 0.5 * DETECTED)
     if kind == "noticed":
@@ -52,7 +52,7 @@ def outage(rng: random.Random) -> float:
     return DETECTED + WINDOW * rng.uniform(1.0, 1.4)
 
 
-def schedule(seed: int, seconds: float, servers: int, clients: int, pause: float = 0.5) -> list[Step]:
+def schedule(seed: int, seconds: float, servers: int, clients: int, pause: float = 0.7) -> list[Step]:
     """Return the steps of a run, in their order.
 
     Args:
