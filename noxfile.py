@@ -119,6 +119,12 @@ def stress(session: nox.Session) -> None:
 
 
 @nox.session
+def nemesis(session: nox.Session) -> None:
+    """Kill, stop, cut off and move the ends of sessions, and check what they recorded: `-- --minutes 60`."""
+    python(session, "tests.nemesis", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Run the library's own soak matrix, which takes long."""
     python(session, "pytest", "-m", "soak", *session.posargs)

@@ -93,6 +93,19 @@ def test_sessions_are_measured() -> None:
     assert all(float(raw) > 0 and float(session) > 0 for _, _, raw, session, _ in rows)
 
 
+def test_resuming_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "resume.py", "--quick"], capture_output=True, text=True, timeout=110
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.strip("| ").split(" | ") for line in run.stdout.splitlines() if line.startswith("| ")]
+    connected = ["part", "round trip, p50", "flood, CPU of both ends"]
+    memory = ["kept for each session", "nothing", "64 KiB"]
+    back = ["clients", *["10"] * 4]
+    assert [row[0] for row in rows] == [*connected, *memory, *back]
+    assert all(float(us) > 0 for row in rows[1:3] for us in row[1:3])
+
+
 def assert_drawn(results: Path, docs: Path) -> None:
     for page in PAGES:
         shutil.copy(DOCS / page, docs)

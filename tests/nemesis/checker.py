@@ -62,7 +62,7 @@ class End:
 
 @dataclass
 class Totals:
-    """What the table shows."""
+    """The figures of the table."""
 
     messages: int = 0
     sessions: int = 0

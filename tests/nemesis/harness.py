@@ -35,7 +35,7 @@ WRONG_IN_LOG = re.compile(r"Traceback|Exception ignored|never awaited|^(ERROR|CR
 
 @dataclass(frozen=True)
 class Run:
-    """What a run consists of."""
+    """The settings of a run."""
 
     seed: int
     seconds: float
@@ -52,7 +52,7 @@ class Run:
 
 @dataclass
 class Result:
-    """What became of it."""
+    """The result of a run."""
 
     wrong: list[str]
     totals: Totals
@@ -302,7 +302,7 @@ def run(given: Run, keep: Path | None = None) -> Result:
     """Run it in processes, and perhaps namespaces, none of which is left.
 
     Args:
-        given: What to run.
+        given: The settings.
         keep: The folder for the histories; None for a temporary one.
     """
     sweep()

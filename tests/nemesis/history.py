@@ -1,4 +1,4 @@
-"""What each process has done and seen: plain records, one a line, in a file that is only appended to.
+"""The records of what a process has done and seen: plain, one a line, in a file that is only appended to.
 
 A record is ``time kind session side fields``, with blanks between, for example ``12.345 got c1_0-1.2.3 client 0:17``.
 The kinds:

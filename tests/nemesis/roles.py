@@ -1,4 +1,4 @@
-"""What a process is told about itself."""
+"""The settings of a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the nemesis does, and when: it follows from the seed alone."""
+"""The steps of the nemesis, and their times: they follow from the seed alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEIGHTS = {
     "kill client": 2,
     "kill server": 1,
 }
-# Those that need a network of our own.
+# These need a network of our own.
 OF_NETWORKS = frozenset({"cut", "cut to server", "cut to client", "isolate server", "move"})
 
 

@@ -1,4 +1,4 @@
-"""What follows from a name or a seed."""
+"""Sessions follow from their names, and steps from the seed."""
 
 from __future__ import annotations
 
