@@ -15,6 +15,7 @@ from .settings import BATCH, LANES
 
 # An end that has these says nothing about what the other end knows: it heard no more of it.
 UNKNOWING = frozenset({"SESSION_EXPIRED"})
+GIVEN_UP = "ABORTED"
 # A session ends with these only by a fault of ours, whatever the nemesis does. The same server keeps its sessions, so
 # nothing may be lost; with a store that loses data LOST_MESSAGES will have its place.
 FAULTS = frozenset(
@@ -39,6 +40,7 @@ class End:
     """One end of a session, as its process has recorded it."""
 
     process: str
+    """The one that has it, or had it last."""
     began: bool = False
     refused: str = ""
     opened: bool = False
@@ -108,14 +110,19 @@ class Checker:
             "fault": self._bad,
         }
 
-    def read(self, process: str, records: Iterable[Record]) -> None:
-        """Read the history of a process."""
+    def read(self, records: Iterable[tuple[str, Record]]) -> None:
+        """Read records of all processes, each with the name of its process, in the order of time.
+
+        An end of a session is one thing, whichever processes have had it one after the other.
+        """
         ends = self._ends
-        for record in records:
+        for process, record in records:
             key = (record.session, record.side)
             end = ends.get(key)
             if end is None:
                 end = ends[key] = End(process)
+            elif record.kind == "open":
+                end.process = process
             self._notes[record.kind](end, record)
 
     # ---- records ----
@@ -225,14 +232,15 @@ class Checker:
 def _agree(client: End, server: End) -> bool:
     """Return whether both ends know the same reason, as far as they can know it.
 
-    They cannot if each has ended the session by itself while it had no connection.
+    They cannot if each has ended the session by itself while it had no connection. And the last confirmation of a
+    goodbye may be lost: the end that waits for it cannot know whether its own goodbye has arrived, and gives up.
     """
-    return (
-        client.reason == server.reason
-        or client.reason in UNKNOWING
-        or server.reason in UNKNOWING
-        or (client.closed_by == server.closed_by == "LOCAL" and not client.ok and not server.ok)
-    )
+    if client.reason == server.reason or client.reason in UNKNOWING or server.reason in UNKNOWING:
+        return True
+    if client.ok or server.ok:
+        other = server if client.ok else client
+        return not other.ok and other.reason == GIVEN_UP and other.closed_by == "LOCAL"
+    return client.closed_by == server.closed_by == "LOCAL"
 
 
 def _missing(got: list[int], sent: list[int]) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from support.peer import Peer
 
 from .checker import Checker, Totals
-from .history import read
+from .history import merged
 from .places import Home, Namespaces, namespaces, sweep
 from .roles import Settings
 from .schedule import OF_NETWORKS, Step, schedule
@@ -292,8 +292,7 @@ class Harness:
     def result(self) -> Result:
         """Check the histories."""
         checker = Checker()
-        for name, path in self.histories.items():
-            checker.read(name, read(path))
+        checker.read(merged(self.histories))
         checker.judge(self.killed)
         return Result(self.wrong + checker.wrong, checker.totals, self.steps)
 

@@ -19,10 +19,12 @@ The kinds:
 
 from __future__ import annotations
 
+import heapq
 import os
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,3 +73,12 @@ def read(path: Path) -> Iterator[Record]:
             if line.endswith("\n"):
                 at, kind, session, side, *fields = line[:-1].split(" ")
                 yield Record(float(at), kind, session, side, fields)
+
+
+def merged(histories: Mapping[str, Path]) -> Iterator[tuple[str, Record]]:
+    """Read the histories of processes together, in the order of time: all clocks are this machine's."""
+    return heapq.merge(*starmap(_named, histories.items()), key=lambda each: each[1].at)
+
+
+def _named(process: str, path: Path) -> Iterator[tuple[str, Record]]:
+    return ((process, record) for record in read(path))

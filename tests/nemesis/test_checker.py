@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from .checker import Checker
-from .history import Record
+from .history import Record, merged
 
 NAME = "c1_2-1.0.0"
 COUNT = 40
@@ -35,8 +36,7 @@ def ends() -> dict[str, list[Record]]:
 
 def check(told: dict[str, list[Record]], *killed: str) -> Checker:
     checker = Checker()
-    for side, notes in told.items():
-        checker.read(f"{side} process", notes)
+    checker.read((f"{side} process", each) for side, notes in told.items() for each in notes)
     checker.judge(killed)
     return checker
 
@@ -172,7 +172,15 @@ def test_ends_that_could_not_hear_of_each_other() -> None:
     assert check(told).wrong == []
     end(told["server"], "SESSION_TAKEN_OVER", "-", "LOCAL")
     assert check(told).wrong == []
-    end(told["server"], "CLOSED_BY_SERVER", "ok", "LOCAL")
+    end(told["server"], "SESSION_TAKEN_OVER", "-", "PEER")
+    assert any("the reasons do not agree" in each for each in check(told).wrong)
+
+
+def test_the_last_confirmation_may_be_lost() -> None:
+    told = ends()
+    end(told["server"], "ABORTED", "-", "LOCAL")
+    assert check(told).wrong == []
+    end(told["server"], "CLOSED_BY_SERVER", "-", "LOCAL")
     assert any("the reasons do not agree" in each for each in check(told).wrong)
 
 
@@ -195,3 +203,14 @@ def test_what_arrives_after_an_ends_own_goodbye_is_not_lost() -> None:
     assert check(told).wrong == []
     lose_the_tail(told)
     assert any("it is ok, and the other end has not handled 3" in each for each in check(told).wrong)
+
+
+def test_histories_are_read_in_the_order_of_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(f"1.5 got {NAME} server 0:1 2:1\n3.0 got {NAME} ser")
+    second.write_text(f"1.0 open {NAME} client\n2.0 bad {NAME} client the text\n")
+    assert list(merged({"1": first, "2": second})) == [
+        ("2", Record(1.0, "open", NAME, "client", [])),
+        ("1", Record(1.5, "got", NAME, "server", ["0:1", "2:1"])),
+        ("2", Record(2.0, "bad", NAME, "client", ["the", "text"])),
+    ]
