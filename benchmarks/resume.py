@@ -1,7 +1,7 @@
 """Measure what it costs that sessions outlive their connections, and how soon they are back.
 
 connected: sessions with a resume window and without one, in turns: round trips of 32 B, and the processor time of both
-    ends for each message of a flood.
+    ends for each, and for each message of a flood. As median, and middle half of rounds.
 memory: of the server for each of many idle sessions, connected, then dropped; without and with 64 KiB kept for each.
 back: sessions that lose their connections: time until the first answer, few at a time and many at once.
 
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ctypes
+import os
 import random
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -214,16 +214,13 @@ class Crowd:
 # ---- parts ----
 
 
-def flood(session: gns_py.session.sync.Session, server: Remote) -> float:
-    """Return microseconds of both ends' processor time for each message."""
-    before = server.ask(True) + time.process_time()
+def flood(session: gns_py.session.sync.Session) -> None:
     data = bytes(32)
     for number in range(FLOOD):
         if number % 256 == 0:
             session.drain()
         session.send(data)
     session.recv(60.0)
-    return float((server.ask(True) + time.process_time() - before) / FLOOD * 1e6)
 
 
 def round_trips(session: gns_py.session.sync.Session, count: int) -> float:
@@ -238,37 +235,59 @@ def round_trips(session: gns_py.session.sync.Session, count: int) -> float:
     return statistics.median(took) * 1e6
 
 
+def measure_connected(window: float | None, trips: int) -> list[float]:
+    """Return the figures of one round in microseconds; each end has a core of its own."""
+    settings = SessionConfig(resume_window=window)
+    with ExitStack() as stack:
+        cores = sorted(os.sched_getaffinity(0))
+        stack.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, cores[-1:])
+        server = stack.enter_context(remote(serve_sync, window))
+        os.sched_setaffinity(0, cores[:1])
+        port = server.ask("port")
+
+        def open_session(data: bytes) -> gns_py.session.sync.Session:
+            session = gns_py.session.sync.connect("127.0.0.1", port, data=data, config=FAST, session_config=settings)
+            stack.callback(session.abort)
+            return session
+
+        def cpu() -> float:
+            return float(server.ask(True)) + time.process_time()
+
+        session = open_session(b"trips")
+        round_trips(session, trips // 10)
+        before = cpu()
+        p50 = round_trips(session, trips)
+        cpu_of_trips = cpu() - before
+        session.abort()
+        session = open_session(b"flood")
+        before = cpu()
+        flood(session)
+        return [p50, cpu_of_trips / trips * 1e6, (cpu() - before) / FLOOD * 1e6]
+
+
 def connected(quick: bool) -> None:
-    rounds, trips = (1, 500) if quick else (9, 10_000)
-    windows: dict[str, float | None] = {"without": None, "with": 30.0}
-    results: dict[str, dict[str, list[float]]] = {
-        part: {name: [] for name in windows} for part in ("round trip, p50", "flood, CPU of both ends")
-    }
+    rounds, trips = (1, 500) if quick else (21, 10_000)
+    parts = "round trip, p50", "round trip, CPU of both ends", "flood, CPU of both ends for each message"
+    windows = None, 30.0
+    results: dict[float | None, list[list[float]]] = {window: [] for window in windows}
     for number in range(rounds):
-        for name in sorted(windows, reverse=bool(number % 2)):
-            settings = SessionConfig(resume_window=windows[name])
-            with remote(serve_sync, windows[name]) as server:
-                port = server.ask("port")
-                for part, kind in zip(results, (b"trips", b"flood"), strict=True):
-                    session = gns_py.session.sync.connect(
-                        "127.0.0.1", port, data=kind, config=FAST, session_config=settings
-                    )
-                    took = flood(session, server) if kind == b"flood" else round_trips(session, trips)
-                    results[part][name].append(took)
-                    session.abort()
+        for window in windows[:: -1 if number % 2 else 1]:
+            results[window].append(measure_connected(window, trips))
     print("| part | without a window, us | with a window, us | more, of each round |\n|---|---:|---:|---:|")
-    for part, columns in results.items():
-        without, having = (statistics.median(columns[name]) for name in windows)
-        more = sorted(b / a - 1 for a, b in zip(columns["without"], columns["with"], strict=True))
+    for at, part in enumerate(parts):
+        without, having = ([figures[at] for figures in results[window]] for window in windows)
+        more = sorted(b / a - 1 for a, b in zip(without, having, strict=True))
         spread = f"{more[rounds // 4]:+.1%} to {more[-1 - rounds // 4]:+.1%}"
-        print(f"| {part} | {without:.2f} | {having:.2f} | {statistics.median(more):+.1%} ({spread}) |", flush=True)
+        medians = " | ".join(f"{statistics.median(each):.2f}" for each in (without, having))
+        print(f"| {part} | {medians} | {statistics.median(more):+.1%} ({spread}) |", flush=True)
 
 
 def memory(quick: bool) -> None:
     count = 50 if quick else 2_000
     print("| kept for each session | connected | dropped |\n|---|---:|---:|")
     for kept in (0, 1):
-        with contextlib.ExitStack() as stack:
+        with ExitStack() as stack:
             server = stack.enter_context(remote(serve_crowd, quick))
             clients = [stack.enter_context(remote(crowd, quick)) for _ in range(2)]
             port = server.ask("port")
@@ -306,7 +325,7 @@ def back(quick: bool) -> None:
         for how, way in WAYS.items():
             took: list[float] = []
             cpu = 0.0
-            with contextlib.ExitStack() as stack:
+            with ExitStack() as stack:
                 server = stack.enter_context(remote(serve_crowd, quick))
                 clients = [stack.enter_context(remote(crowd, quick)) for _ in range(2)]
                 port = server.ask("port")

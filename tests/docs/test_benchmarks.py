@@ -99,11 +99,11 @@ def test_resuming_is_measured() -> None:
     )
     assert run.returncode == 0, run.stderr
     rows = [line.strip("| ").split(" | ") for line in run.stdout.splitlines() if line.startswith("| ")]
-    connected = ["part", "round trip, p50", "flood, CPU of both ends"]
+    connected = ["part", "round trip, p50", "round trip, CPU of both ends", "flood, CPU of both ends for each message"]
     memory = ["kept for each session", "nothing", "64 KiB"]
     back = ["clients", *["10"] * 4]
     assert [row[0] for row in rows] == [*connected, *memory, *back]
-    assert all(float(us) > 0 for row in rows[1:3] for us in row[1:3])
+    assert all(float(us) > 0 for row in rows[1:4] for us in row[1:3])
 
 
 def assert_drawn(results: Path, docs: Path) -> None:
