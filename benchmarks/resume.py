@@ -201,14 +201,12 @@ class Crowd:
     async def _go_on(self, is_cut: bool, is_told: bool) -> list[float]:
         """Return how long each session takes to its first answer, from the moment at which the network is there."""
         begin = time.monotonic()
-        answers = [asyncio.ensure_future(self._first_answer(session, begin)) for session in self._sessions]
-        await asyncio.sleep(0)
         if is_cut:
             gns_py.set_config(Network(direction="both").config())
         if is_told:
             for session in self._sessions:
                 session.reconnect()
-        return await asyncio.gather(*answers)
+        return await asyncio.gather(*(self._first_answer(session, begin) for session in self._sessions))
 
 
 # ---- parts ----

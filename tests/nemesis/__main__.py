@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Sessions between processes that are disturbed.")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--round", type=float, default=60.0, help="seconds in which a round is disturbed")
+    parser.add_argument("--round", type=float, default=120.0, help="seconds in which a round is disturbed")
     parser.add_argument("--servers", type=int, default=2)
     parser.add_argument("--clients", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4, help="sessions that a client has at a time")
