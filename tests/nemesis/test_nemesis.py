@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are stopped, and die with their parent"),
 ]
-ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 NETNS = Path("/var/run/netns")
 
 
@@ -34,17 +34,25 @@ def test_nothing_is_lost_or_doubled_between_processes_on_one_machine() -> None:
     play(Run(1, 8.0, lasts=5.0, is_networked=False))
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.fixture
+def networks() -> None:
+    """Skip the test where no networks can be made."""
+    why = why_not()
+    if why is not None:
+        pytest.skip(why)
+
+
+@pytest.mark.usefixtures("networks")
 @pytest.mark.parametrize("seed", [1])
 def test_nothing_is_lost_or_doubled_over_networks_that_are_cut(seed: int) -> None:
     play(Run(seed, 10.0, lasts=5.0))
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.usefixtures("networks")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing_behind(how: signal.Signals) -> None:
-    command = [sys.executable, "-m", "tests.nemesis", "--seed", "3"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [sys.executable, str(PROGRAM), "--seed", "3"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     mine = f"gnsn{process.pid}-*"
     try:
         deadline = time.monotonic() + 20.0
