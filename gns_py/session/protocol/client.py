@@ -128,12 +128,12 @@ class ClientEngine(ResumableEngine):
 
     def attempt_failed(self, end: SessionEnd, now: float) -> None:
         """Take the failure of an attempt to get a new connection. The session ends if another one would fail, too."""
-        if self.phase is Phase.DROPPED and not end.can_retry:
+        if self.phase is Phase.DROPPED and not _is_of_the_attempt(end):
             self._now = now
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        if self.phase is Phase.RESUMING and end.can_retry:  # the server was full, say: the session may still be there
+        if self.phase is Phase.RESUMING and _is_of_the_attempt(end):  # the session may still be there
             self._drop(end)
         else:
             super()._on_connection_end(end)
@@ -189,6 +189,13 @@ class ClientEngine(ResumableEngine):
             return
         self._frame_budget.spend(self._now)
         self.going_away = frame
+
+
+def _is_of_the_attempt(end: SessionEnd) -> bool:
+    """Return whether a connection may have ended for a reason that is not the session's: the server was full, say."""
+    # A server that has read no RESUME in time, because this program was stopped, reports that as PROTOCOL_ERROR. It
+    # does speak the protocol: the session is its own.
+    return end.can_retry or end.reason is CloseReason.PROTOCOL_ERROR
 
 
 def _is_answer(message: bytes) -> bool:

@@ -228,7 +228,7 @@ def test_connections_that_are_closed_before_the_answer(fraud: Fraud, reason: Clo
     fraud.drop()
     fraud.await_resume()
     fraud.raw.close(reason.native_code, "2345 why", linger=False)
-    if reason.can_retry:
+    if reason.can_retry or reason is CloseReason.PROTOCOL_ERROR:
         fraud.await_resume()
         fraud.say(RIGHT)
         fraud.hear(frames.Confirm)

@@ -215,7 +215,8 @@ def test_frames_of_the_old_connection_are_ignored_while_dropped() -> None:
 def test_a_failed_attempt_ends_the_session_only_if_another_one_would_fail_too() -> None:
     net = network()
     lose(net)
-    for reason in (CloseReason.RATE_LIMITED, CloseReason.IO_EXCEPTION, CloseReason.VERSION_MISMATCH):
+    for_a_while = (CloseReason.RATE_LIMITED, CloseReason.IO_EXCEPTION, CloseReason.PROTOCOL_ERROR)
+    for reason in (*for_a_while, CloseReason.VERSION_MISMATCH):
         assert net.client.phase is Phase.DROPPED
         net.client.attempt_failed(SessionEnd(ClosedBy.PEER, reason, 0, "", is_confirmed=False), net.now)
     assert reasons(net)[CLIENT] is CloseReason.VERSION_MISMATCH
@@ -315,6 +316,7 @@ def test_what_is_still_to_be_sent_again_counts_as_undelivered(who: int) -> None:
     [
         (CloseReason.RATE_LIMITED, True),
         (CloseReason.CONNECTION_LOST, True),
+        (CloseReason.PROTOCOL_ERROR, True),
         (CloseReason.ABORTED, False),
         (CloseReason.SESSION_TAKEN_OVER, False),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from session.protocol.test_resuming import arrive, connect, drain, lose, network, reasons, receive, resume, send
+from session.protocol.test_resuming import arrive, connect, drain, handle, lose, network, reasons, receive, resume, send
 from support.network import CLIENT, SERVER
 
 from gns_py.session import CloseReason
@@ -147,3 +147,15 @@ def test_pings_of_the_old_connection_are_void() -> None:
     assert not net.client.keep_alive.is_waiting
     receive(net.client, Pong(1))
     assert reasons(net)[CLIENT] is CloseReason.INVALID_INBOUND_MESSAGE
+
+
+def test_a_resume_that_arrives_too_late_is_a_failed_attempt() -> None:
+    net = network()
+    lose(net)
+    link = connect(net)
+    net.handshakes[link].tick(net.now + net.config.hello_timeout)
+    net.hear_the_end(link, CLIENT)
+    handle(net, CLIENT)
+    assert net.client.phase is Phase.DROPPED
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
