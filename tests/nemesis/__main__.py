@@ -38,7 +38,9 @@ def main() -> None:
     parser.add_argument("--without", default="", help="steps to leave out, with commas between")
     parser.add_argument("--keep", type=Path, help="a folder in which the histories stay")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, _leave)
     is_networked = not given.at_home
     if is_networked and (why := why_not()):
         print(f"no partitions: {why}")
@@ -74,8 +76,8 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -314,7 +314,8 @@ def run(given: Run, keep: Path | None = None) -> Result:
                 harness.finish()
             finally:
                 # From here on a second Ctrl-C waits until everything is gone.
-                before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+                ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+                before = {each: signal.signal(each, signal.SIG_IGN) for each in ending}
                 stack.close()
                 for each, handler in before.items():
                     signal.signal(each, handler)
