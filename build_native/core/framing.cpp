@@ -53,6 +53,13 @@ bool FramedSends::keep(Credit bounds) {
     return true;
 }
 
+bool FramedSends::continue_from(std::vector<int64_t> &&numbers, Credit sent) noexcept {
+    if (sent_.messages > 0) return false;
+    numbers_ = std::move(numbers);
+    sent_ = sent;
+    return true;
+}
+
 int64_t FramedSends::check(uint32_t size, bool reliable, bool waited) const {
     if (!allowed_ || replaying_) return GNS_ERROR_HELD;
     if (!waited && (held_ == GNS_HOLD_ALL || (reliable && held_ == GNS_HOLD_DATA))) return GNS_ERROR_HELD;
@@ -107,6 +114,17 @@ Credit FramedReceives::grant(int64_t handled) {
         credit_messages_.store(first_.messages + due.messages, std::memory_order_relaxed);
     }
     return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
+}
+
+bool FramedReceives::continue_from(const std::vector<int64_t> &numbers, Credit arrived, Credit may_arrive) {
+    if (came_.messages > 0) return false;
+    lanes_.reserve(numbers.size());
+    lanes_.clear();
+    for (const int64_t number : numbers) lanes_.push_back({number, number});
+    came_ = due_ = due_before_ = arrived;
+    credit_bytes_.store(may_arrive.bytes, std::memory_order_relaxed);
+    credit_messages_.store(may_arrive.messages, std::memory_order_relaxed);
+    return true;
 }
 
 bool FramedReceives::resume(const int64_t *handled, size_t lanes) noexcept {

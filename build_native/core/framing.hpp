@@ -37,6 +37,8 @@ public:
     // Puts a frame's prefix before a payload, which has room for it. The message counts as sent; if this throws, it
     // does not. Returns DATA's number, or 0.
     int64_t frame(Payload *payload, bool reliable, uint16_t lane);
+    // See gns_stream_continue; returns false if that is too late.
+    bool continue_from(std::vector<int64_t> &&numbers, Credit sent) noexcept;
     // The number of the last DATA of each lane.
     const std::vector<int64_t> &numbers() const { return numbers_; }
 
@@ -71,6 +73,8 @@ public:
     int64_t heard_us() const { return heard_us_.load(std::memory_order_relaxed); }
     // The number of the last DATA that has arrived on a lane.
     int64_t arrived(size_t lane) const { return lane < lanes_.size() ? lanes_[lane].last : 0; }
+    // See gns_stream_continue; returns false if that is too late. may_arrive: what the peer may have sent in all.
+    bool continue_from(const std::vector<int64_t> &numbers, Credit arrived, Credit may_arrive);
     // See gns_stream_resume; returns false if a number is not one that has arrived, with nothing changed.
     bool resume(const int64_t *handled, size_t lanes) noexcept;
     struct Taken {

@@ -201,8 +201,7 @@ typedef struct {
 /* Lists all structs and fields above, for the reader to compare with its own layout. */
 const gns_layout_entry *gns_layout(int32_t *count);
 const gns_build_info *gns_build(void);
-/* Reads GNS's clock. Needs no gns_start. */
-int64_t gns_time_us(void);
+int64_t gns_time_us(void); /* GNS's clock. Needs no gns_start. */
 /* Says why this thread's last failed call failed: in GNS's words if there are any, else in the core's; "" before. */
 const char *gns_last_error_text(void);
 /* The system's number (errno; on Windows its own) for that failure; 0 if the system was not the cause. */
@@ -300,8 +299,7 @@ int32_t gns_send_many(uint64_t connection, const void *data, const uint32_t *siz
 /* Sends one message to `count` connections, copied once; returns how many took it. results[i]: see gns_send. */
 int32_t gns_broadcast(const uint64_t *connections, int32_t count, const void *data, uint32_t size, int32_t flags,
                       uint16_t lane, int64_t *results);
-/* Sends what waits for Nagle's timer. */
-int32_t gns_flush(uint64_t connection);
+int32_t gns_flush(uint64_t connection); /* sends what waits for Nagle's timer */
 /* Sets the outgoing lanes: priorities (lower goes first), weights (1..65535, shares within one priority; NULL: equal).
    1..255 lanes, never fewer than before. Errors: InvalidParam, InvalidState, NoConnection. */
 int32_t gns_configure_lanes(uint64_t connection, int32_t count, const int32_t *priorities, const uint16_t *weights);
@@ -326,16 +324,14 @@ int32_t gns_stream_close(uint64_t stream);
 /* Says that every GNS_EVENT_ACK_DUE_DATA up to the handled-th, and all before it, has been handled; they arrive each
    time that a quarter of the first credit has, or 1 MiB, or 4,096 messages. Reports how much may arrive now. */
 int32_t gns_stream_grant(uint64_t stream, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
-/* Returns when the last message arrived, of whatever kind. */
-int64_t gns_stream_heard(uint64_t stream);
+int64_t gns_stream_heard(uint64_t stream); /* when the last message arrived, of whatever kind */
 /* Sets how much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD.
    gns_send returns DATA's own number, and has two more errors: HELD, TOO_LARGE. */
 int32_t gns_stream_allow(uint64_t stream, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
 /* Makes such framed messages (GNS_HOLD_*) HELD, except those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
 int32_t gns_stream_hold(uint64_t stream, int32_t held);
-/* Reads the number of the last DATA that was sent on each lane, or that has arrived; 0: none. */
-int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes);
-int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes);
+int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes); /* the last DATA's of each lane; or 0 */
+int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes); /* the same */
 /* Keeps DATA, to be sent again, until the peer has handled it. DATA is HELD while as many payload bytes or messages are
    kept; the last one may exceed max_bytes. Errors: InvalidState (DATA was sent before), BAD_VALUE (less than 1). */
 int32_t gns_stream_keep(uint64_t stream, int64_t max_bytes, int64_t max_messages);
@@ -345,6 +341,10 @@ int32_t gns_stream_kept(uint64_t stream, int64_t *bytes, int64_t *messages);
 /* Parts it from its connection, if it has one: framed messages are HELD, and arrive as plain ones. No DATA gets into a
    mailbox afterwards; what waits there must be read before gns_close, which drops it. */
 int32_t gns_stream_detach(uint64_t stream);
+/* Begins where another stream has stopped: each lane after these numbers; totals: payload bytes sent, payload bytes
+   arrived, and what may arrive. Errors: InvalidState (DATA was sent, or has arrived), BAD_VALUE (negative). */
+int32_t gns_stream_continue(uint64_t stream, const int64_t *sent, const int64_t *arrived, int32_t lanes,
+                            const int64_t totals[4]);
 /* Goes on with another connection. DATA of each lane must come again from handled[lane] + 1 on, or from 1; what had
    arrived before is dropped. All framed messages are HELD until there is nothing left to replay. Errors: InvalidState
    (the connection has a stream), BAD_VALUE (that much has not arrived). */

@@ -59,6 +59,15 @@ void detach(CommandQueue &queue, Stream &stream) {
     }();
 }
 
+int32_t continue_from(CommandQueue &queue, Stream &stream, Position &&sent, const Position &arrived,
+                      Credit may_arrive) {
+    std::lock_guard lock(queue.mutex());
+    if (stream.closed) return GNS_ERROR_BAD_HANDLE;
+    const bool in_time = stream.receives.continue_from(arrived.numbers, arrived.total, may_arrive) &&
+                         stream.sends.continue_from(std::move(sent.numbers), sent.total);
+    return in_time ? 0 : -k_EResultInvalidState;
+}
+
 int32_t resume(CommandQueue &queue, const std::shared_ptr<Stream> &stream,
                const std::shared_ptr<Connection> &connection, const int64_t *handled, size_t lanes) {
     Parted closed, before;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "connection.hpp"
 #include "framing.hpp"
@@ -35,6 +36,13 @@ Attached attach(CommandQueue &queue, const std::shared_ptr<Stream> &stream,
 void close(CommandQueue &queue, Stream &stream);
 // Parts a stream from its connection, if it has one. Serving thread only, or when no thread serves.
 void detach(CommandQueue &queue, Stream &stream);
+// A place in the numbers of one direction.
+struct Position {
+    std::vector<int64_t> numbers; // the last one of each lane
+    Credit total;
+};
+// See gns_stream_continue; returns 0 or the error. Serving thread only.
+int32_t continue_from(CommandQueue &queue, Stream &stream, Position &&sent, const Position &arrived, Credit may_arrive);
 // See gns_stream_resume; returns 0 or the error. Serving thread only.
 int32_t resume(CommandQueue &queue, const std::shared_ptr<Stream> &stream,
                const std::shared_ptr<Connection> &connection, const int64_t *handled, size_t lanes);

@@ -80,6 +80,7 @@ from .streams import (
     stream_allow,
     stream_arrived,
     stream_close,
+    stream_continue,
     stream_detach,
     stream_grant,
     stream_heard,

@@ -1,7 +1,7 @@
 """Streams: the messages of sessions, in frames, on one connection after another.
 
-Once a stream or its connection is gone, its messages do not matter: only stream_keep, stream_resume and stream_replay
-raise.
+Once a stream or its connection is gone, its messages do not matter: only stream_keep,
+stream_continue, stream_resume and stream_replay raise.
 """
 
 from __future__ import annotations
@@ -65,6 +65,25 @@ def stream_kept(stream: int) -> tuple[int, int]:
     kept = ffi.new("int64_t[2]")
     lib.gns_stream_kept(stream, kept, kept + 1)
     return kept[0], kept[1]
+
+
+def stream_continue(
+    stream: int, sent: Sequence[int], arrived: Sequence[int], totals: tuple[int, int, int, int]
+) -> None:
+    """Begin where another stream has stopped: after these numbers, one for each lane in each direction.
+
+    Args:
+        stream: Nothing was sent in it, and nothing has arrived.
+        sent: The number of the last DATA that was sent on each lane.
+        arrived: The number of the last DATA that has arrived on each lane; as many.
+        totals: Payload bytes sent, payload bytes arrived, bytes and messages that may arrive in all.
+
+    Raises:
+        ConnectionGoneError: The stream is gone.
+        InvalidStateError: It has begun.
+        ValueError: A number is negative.
+    """
+    check_connection(lib.gns_stream_continue(stream, sent, arrived, len(sent), totals))
 
 
 def stream_resume(stream: int, connection: int, handled: Sequence[int]) -> None:

@@ -1,4 +1,8 @@
 // Exported: sessions.
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
 #include "api/calls.hpp"
 #include "messages.hpp"
 #include "stream.hpp"
@@ -25,6 +29,13 @@ template <class Body> int32_t with_sends(uint64_t handle, const Body &body) noex
         std::lock_guard lock(runtime().commands.mutex());
         return body(found->sends);
     });
+}
+
+// Returns false if a number is negative. The messages are the sum of the numbers.
+bool read(Position *position, const int64_t *numbers, int32_t lanes, int64_t bytes) {
+    position->numbers.assign(numbers, numbers + lanes);
+    position->total = {bytes, std::accumulate(numbers, numbers + lanes, int64_t{0})};
+    return bytes >= 0 && std::all_of(numbers, numbers + lanes, [](int64_t number) { return number >= 0; });
 }
 
 } // namespace
@@ -141,6 +152,21 @@ int32_t gns_stream_detach(uint64_t stream) {
         return on_pump([&]() -> int32_t {
             detach(runtime().commands, *found);
             return 0;
+        });
+    });
+}
+
+int32_t gns_stream_continue(uint64_t stream, const int64_t *sent, const int64_t *arrived, int32_t lanes,
+                            const int64_t totals[4]) {
+    return with_stream(stream, [&](const std::shared_ptr<Stream> &found) -> int32_t {
+        Position out, in;
+        if (lanes < 0 || lanes > GNS_MAX_LANES) return fail(GNS_ERROR_BAD_VALUE);
+        if (!read(&out, sent, lanes, totals[0]) || !read(&in, arrived, lanes, totals[1]))
+            return fail(GNS_ERROR_BAD_VALUE);
+        return on_pump([&]() -> int32_t {
+            const Credit may_arrive{totals[2], totals[3]};
+            const int32_t error = continue_from(runtime().commands, *found, std::move(out), in, may_arrive);
+            return error ? fail(error) : 0;
         });
     });
 }
