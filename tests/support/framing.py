@@ -123,6 +123,16 @@ class Framing:
     def last_arrived(self) -> dict[int, int]:
         return self.received.copy()
 
+    def continue_from(
+        self, sent: Mapping[int, int], arrived: Mapping[int, int], totals: tuple[int, int, int, int]
+    ) -> None:
+        assert not self.numbers, "continue_from() after something was sent"
+        assert not self.received, "continue_from() after something has arrived"
+        self.numbers, self.received = dict(sent), dict(arrived)
+        self.sent_bytes = totals[0]
+        self.arrived = self.due = totals[1], sum(arrived.values())
+        self.may_arrive = totals[2], totals[3]
+
     def resume(self, handled: Mapping[int, int]) -> None:
         assert not self.is_released
         assert all(number <= self.received.get(lane, 0) for lane, number in handled.items()), "it has not arrived"

@@ -118,16 +118,23 @@ class Network:
         self.config = config
         self.links = [Link(0)]
         self.wires = Wire(self.links[0], CLIENT, room, most_kept), Wire(self.links[0], SERVER, room, most_kept)
-        self.server = ServerEngine(self.wires[SERVER], config, self.now)
+        self.server = self.make_server(self.wires[SERVER])
         self.client = ClientEngine(self.wires[CLIENT], config, b"data", 10.0, self.now)
         self.engines: tuple[ResumableEngine, ResumableEngine] = self.client, self.server
         self.mailboxes: tuple[deque[tuple[Link, Arrival | ConnectionEnd | Marker]], ...] = (deque(), deque())
         self.newcomers: list[Link | None] = [None, None]
         self.handshakes: dict[Link, ServerEngine] = {}
         self.settle()
-        self.server.accept(b"welcome", self.now)
+        self.accept()
         self.settle()
         assert self.client.phase is self.server.phase is Phase.ESTABLISHED
+
+    def make_server(self, wire: Wire) -> ServerEngine:
+        return ServerEngine(wire, self.config, self.now)
+
+    def accept(self) -> None:
+        """Accept the session, as the server's application."""
+        self.server.accept(b"welcome", self.now)
 
     # ---- messages ----
 
@@ -187,7 +194,7 @@ class Network:
         """Give the client, whose session is dropped, another connection."""
         link = Link(len(self.links))
         self.links.append(link)
-        self.handshakes[link] = ServerEngine(Wire(link, SERVER), self.config, self.now)
+        self.handshakes[link] = self.make_server(Wire(link, SERVER))
         self._bring(CLIENT, link)
         return link
 

@@ -117,6 +117,15 @@ class ConnectionTransport:
         """See Transport."""
         return {lane: number for lane, number in enumerate(_native.stream_arrived(self._stream)) if number}
 
+    def continue_from(
+        self, sent: Mapping[int, int], arrived: Mapping[int, int], totals: tuple[int, int, int, int]
+    ) -> None:
+        """See Transport."""
+        lanes = max((*sent, *arrived), default=-1) + 1
+        out, back = ([each.get(lane, 0) for lane in range(lanes)] for each in (sent, arrived))
+        with contextlib.suppress(_native.ConnectionGoneError):
+            _native.stream_continue(self._stream, out, back, totals)
+
     def resume(self, handled: Mapping[int, int]) -> None:
         """See Transport."""
         with contextlib.suppress(_native.ConnectionGoneError):

@@ -95,9 +95,10 @@ class ClientEngine(ResumableEngine):
         return True
 
     def _on_welcome(self, welcome: Welcome) -> None:
-        can_resume = bool(welcome.capabilities)
+        can_resume = bool(welcome.capabilities & Capabilities.RESUME)
         if (
             welcome.version != VERSION
+            or (welcome.capabilities and not can_resume)
             or welcome.epoch != FIRST_EPOCH
             or (can_resume, can_resume) != (welcome.token != b"", welcome.resume_window_ms > 0)
             or welcome.resume_window_ms > self.config.resume_window_ms
@@ -105,6 +106,7 @@ class ClientEngine(ResumableEngine):
             raise Violation("the server has accepted what was not offered")
         self._welcome = welcome
         self._token = welcome.token
+        self.is_durable = bool(welcome.capabilities & Capabilities.DURABLE)
         self._keep_for_resuming(welcome.resume_window_ms)
         self.outbox.limit(welcome.max_message)
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0

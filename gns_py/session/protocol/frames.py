@@ -22,6 +22,7 @@ from .fields import (
 )
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Frame")
 
 MAGIC = b"GNSS"
 VERSION = 1
@@ -61,6 +62,7 @@ class Capabilities(IntFlag):
 
     NONE = 0
     RESUME = 1
+    DURABLE = 2
 
 
 class Frame:
@@ -111,7 +113,7 @@ class Welcome(Frame):
     PREFIX = b"\x02"
 
     version: int = _field(_VERSION)
-    capabilities: int = _field(VarInt(0, Capabilities.RESUME))
+    capabilities: int = _field(VarInt(0, Capabilities.RESUME | Capabilities.DURABLE))
     session_id: bytes = _field(_ID)
     epoch: int = _field(_POSITIVE)
     token: bytes = _field(_TOKEN)
@@ -309,10 +311,20 @@ def decode(message: bytes) -> Frame:
         raise FrameError(f"no frame has the type {message[0]:#04x}")
     if not message.startswith(kind.PREFIX):
         raise FrameError(f"{kind.__name__} lacks its magic")
+    frame = parse(kind, message)
+    if isinstance(frame, Hello | Resume) and frame.min_version > frame.max_version:
+        raise FrameError("the lowest version is above the highest one")
+    return frame
+
+
+def parse(kind: type[F], message: bytes) -> F:
+    """Return a frame of which the kind is known.
+
+    Raises:
+        FrameError: The message is malformed.
+    """
     reader = Reader(message, len(kind.PREFIX))
     frame = kind(*(each.metadata["type"].read(reader) for each in fields(kind)))  # type: ignore[arg-type]
     if reader.left and not kind.IS_OPEN:
         raise FrameError(f"{reader.left} bytes follow the end of {kind.__name__}")
-    if isinstance(frame, Hello | Resume) and frame.min_version > frame.max_version:
-        raise FrameError("the lowest version is above the highest one")
     return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 
 from ...message import Message
 
@@ -44,12 +45,19 @@ class Inbox:
         self._turns = 0  # of unreliable messages, in ``data``: at least one per message
         self._is_discarding = False
         self._handled: dict[int, int] = {}
+        self.handled_bytes = 0
+        """The bytes of all reliable messages that were taken."""
         self.acks_due = 0
         """How many acks have become due, as messages were taken. Only ever grows."""
         self.acks_sent = 0
         """How many of those have been sent. One ACK can cover several."""
         self.dropped = 0
         """The number of unreliable messages dropped for newer ones; those replaced under their key do not count."""
+
+    def restore(self, handled: Mapping[int, int], handled_bytes: int) -> None:
+        """Go on from where the inbox of another server was. Nothing has arrived yet."""
+        self.received, self._handled = dict(handled), dict(handled)
+        self.handled_bytes = handled_bytes
 
     def begin_again(self) -> None:
         """Note that messages arrive on a new connection from now on: GNS numbers them from 1 again."""
@@ -118,6 +126,7 @@ class Inbox:
                 if head.__class__ is Message:  # type() would be a call
                     del data[0]
                     self._handled[head.lane] = head.number
+                    self.handled_bytes += len(head.data)
                     return head
                 if head is None:
                     message = self._take_unreliable()
@@ -127,6 +136,7 @@ class Inbox:
                 message = head.message  # type: ignore[union-attr] # it is AckDue
                 del data[0]
                 self._handled[message.lane] = message.number
+                self.handled_bytes += len(message.data)
                 self.acks_due += 1
             except IndexError:  # another thread has discarded them
                 break
@@ -145,6 +155,7 @@ class Inbox:
         """Put back the message that was taken last, after an interruption."""
         if message.reliable:
             self.data.appendleft(message)
+            self.handled_bytes -= len(message.data)
             return
         with self._lock:
             self._unreliable_count += 1

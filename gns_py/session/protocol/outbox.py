@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
+from itertools import islice
 
 from ...errors import MessageTooLarge, SendQueueFull
 from .config import SessionConfig
@@ -39,6 +41,10 @@ class Outbox:
         self._unreliable_count = 0
         self._acked: dict[int, int] = {}
         self._is_full_below = False
+        self._waits_for_commits = False
+        self._put_bytes = 0  # of all reliable messages, if they wait for commits
+        # Of those that wait: the first ones are staged for a commit, and the first of those released by it.
+        self._staged = self._released = 0
         self.dropped = 0
         """The number of unreliable messages dropped for newer ones; those replaced under their key do not count."""
 
@@ -50,6 +56,48 @@ class Outbox:
         """Begin to send, within the peer's first credit. Before this everything waits."""
         self._is_open = True
         self._allow(credit_bytes, credit_messages)
+
+    # ---- durable sessions ----
+
+    def wait_for_commits(self) -> None:
+        """Send a reliable message only once it was released."""
+        self._waits_for_commits = True
+        self._transport.set_hold(Hold.DATA)
+
+    def stage(self) -> tuple[dict[int, int], int, list[tuple[int, int, bytes]]]:
+        """Return what the next commit has to store.
+
+        Returns:
+            The last number of each lane; the bytes of all reliable messages; lane, number and payload of those that no
+            earlier commit has.
+        """
+        new = [(lane, number, payload) for payload, lane, _, number in islice(self._waiting, self._staged, None)]
+        self._staged = len(self._waiting)
+        numbers = self._numbers if self._waiting else self._transport.sent()
+        return numbers.copy(), self._put_bytes, new
+
+    def release(self, count: int) -> None:
+        """Let the next ones of those that were staged go."""
+        self._released += count
+
+    def restore(self, messages: Iterable[tuple[int, int, bytes]], ack: Ack, put_bytes: int) -> None:
+        """Go on from where the outbox of another server was, with the messages that the client has not handled."""
+        self._acked = dict(ack.handled)
+        self._numbers = self._transport.sent()
+        for lane, number, payload in messages:
+            self._waiting.append((payload, lane, True, number))
+            self._waiting_bytes += len(payload)
+            self._numbers[lane] = number
+        self._staged = self._released = len(self._waiting)
+        self._put_bytes = put_bytes
+        self._allow(ack.credit_bytes, ack.credit_messages)
+
+    @property
+    def acked_numbers(self) -> dict[int, int]:
+        """The number of the last message on each lane that the peer has handled, as far as it has said."""
+        return self._acked.copy()
+
+    # ---- from one connection to the next ----
 
     def suspend(self) -> None:
         """Send nothing until resume(): the connection is lost. Unreliable messages without a key are dropped."""
@@ -120,7 +168,7 @@ class Outbox:
             SendQueueFull: The queue has reached its bounds.
             MessageTooLarge: The message never fits into the connection's send buffer.
         """
-        if not self._waiting:
+        if not self._waiting and not self._waits_for_commits:
             self._transport.set_hold(Hold.DATA)  # no other thread sends from here on
             try:
                 number = self._send(payload, lane, nagle)
@@ -131,6 +179,8 @@ class Outbox:
                 self._transport.set_hold(Hold.NONE)
                 return number
             self._numbers = self._transport.sent()
+        elif not self._waiting:
+            self._numbers = self._transport.sent()
         elif len(self._waiting) >= self._max_messages or self._waiting_bytes + len(payload) > self._max_bytes:
             raise SendQueueFull(
                 "the send queue is full: the peer is not receiving messages as fast as they are sent; wait with drain()"
@@ -140,6 +190,7 @@ class Outbox:
         self._waiting += ((payload, lane, nagle, number),)  # one step
         self._waiting_bytes += size
         self._numbers[lane] = number
+        self._put_bytes += size
         return number
 
     def put_unreliable(self, payload: bytes, lane: int, nagle: bool, key: bytes | None) -> int:
@@ -240,19 +291,22 @@ class Outbox:
             while self._waiting and self._waiting[0][3] <= sent.get(self._waiting[0][1], 0):
                 self._drop_first()
         self._is_flushing = True
-        while self._waiting:
+        while self._waiting and (self._released or not self._waits_for_commits):
             payload, lane, nagle, _ = self._waiting[0]
             if self._send(payload, lane, nagle) is None:
                 break
             self._drop_first()
         self._is_flushing = False
-        if not self._waiting and not self._is_closed:
+        if not self._waiting and not self._is_closed and not self._waits_for_commits:
             self._transport.set_hold(Hold.NONE)
 
     def _drop_first(self) -> None:
         size = len(self._waiting[0][0])
         del self._waiting[0]  # one step
         self._waiting_bytes -= size
+        if self._waits_for_commits:
+            self._staged -= 1
+            self._released -= 1
 
     def clear(self) -> None:
         """Drop everything that waits."""

@@ -122,10 +122,18 @@ class ServerEngine(ResumableEngine):
         hello = self.hello
         if not self.is_undecided or hello is None:
             raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
+        welcome = self._make_welcome(hello, data)
+        self.queue_frame(welcome)
+        self._window_ms = welcome.resume_window_ms
+        self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
+        self._wait_for(ServerStep.CONFIRM, now + self.config.hello_timeout)
+        self.flush(now)
+
+    def _make_welcome(self, hello: Hello, data: bytes) -> Welcome:
         config = self.config
         window_ms = min(config.resume_window_ms, hello.resume_window_ms)
         can_resume = hello.capabilities & Capabilities.RESUME and window_ms > 0
-        welcome = Welcome(
+        return Welcome(
             version=VERSION,
             capabilities=Capabilities.RESUME if can_resume else 0,
             session_id=self._session_id,
@@ -138,11 +146,6 @@ class ServerEngine(ResumableEngine):
             ping_timeout_ms=config.agreed_ping_timeout_ms(hello.ping_timeout_ms),
             data=data,
         )
-        self.queue_frame(welcome)
-        self._window_ms = welcome.resume_window_ms
-        self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
-        self._wait_for(ServerStep.CONFIRM, now + config.hello_timeout)
-        self.flush(now)
 
     def refuse(self, reason: CloseReason, text: str, now: float) -> None:
         """End a handshake because there is no place for another session, whatever the application would say."""

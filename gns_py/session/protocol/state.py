@@ -41,6 +41,8 @@ class SessionState(ABC):
         """True if the server has said that it does not want the session."""
         self.was_established = False
         """True if both ends had the session, however it has ended since."""
+        self.is_durable = False
+        """True if the server keeps it in a store, so that another server can go on with it."""
         self.going_away: GoAway | None = None
         """The server's announcement that it will shut down."""
         self.inbox = inbox

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from hmac import compare_digest
+from hmac import compare_digest, digest
 
 from .frames import FIRST_EPOCH
 
 _SIZE = 16
+SECRET_SIZE = 32
+_OWNER_SHIFT = 20
 
 
 class Tokens:
@@ -22,6 +24,11 @@ class Tokens:
         self.newest = secrets.token_bytes(_SIZE)
         """The token of that epoch."""
         self._confirmed = self.epoch, self.newest
+
+    @property
+    def confirmed_epoch(self) -> int:
+        """The last epoch that the client has confirmed."""
+        return self._confirmed[0]
 
     def renew(self) -> None:
         """Begin an epoch. The token that the client has is valid until it confirms the new one."""
@@ -39,3 +46,46 @@ class Tokens:
         if is_newest:
             self.confirm()
         return is_newest or is_confirmed
+
+
+class DerivedTokens(Tokens):
+    """The tokens of a durable session: each follows from a secret, so that another server knows it, too.
+
+    A server that takes the session over begins with an epoch that no server before it has used: ``owner << 20`` counts
+    the owners. So the tokens of an owner that does not know yet that it is none any longer are not valid elsewhere, and
+    it sees from an epoch that it is none.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__()
+        self._secret = secret
+        self.newest = token_of(secret, self.epoch)
+        self._confirmed = self.epoch, self.newest
+
+    def renew(self) -> None:
+        """See Tokens."""
+        self.epoch += 1
+        self.newest = token_of(self._secret, self.epoch)
+
+    def begin_ownership(self, owner: int, epoch: int) -> bool:
+        """Begin as the owner with this number, for a client that has shown the token of this epoch.
+
+        Returns:
+            False if the client has had the session from an owner that is not older: the store has lost that.
+        """
+        first = owner << _OWNER_SHIFT
+        if epoch >= first:
+            return False
+        self._confirmed = epoch, token_of(self._secret, epoch)
+        self.epoch = first  # the next one is the first that is used
+        return True
+
+    def is_of_newer_owner(self, epoch: int, token: bytes) -> bool:
+        """Return whether a newer owner has given this token to the client."""
+        is_newer = epoch >> _OWNER_SHIFT > self.epoch >> _OWNER_SHIFT
+        return is_newer and compare_digest(token, token_of(self._secret, epoch))
+
+
+def token_of(secret: bytes, epoch: int) -> bytes:
+    """Return the token of an epoch of a durable session."""
+    return digest(secret, epoch.to_bytes(8, "big"), "sha256")[:_SIZE]

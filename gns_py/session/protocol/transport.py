@@ -77,6 +77,17 @@ class Transport(Protocol):
     def last_arrived(self) -> dict[int, int]:
         """Return the number of the last DATA that has arrived on each lane that has one."""
 
+    def continue_from(
+        self, sent: Mapping[int, int], arrived: Mapping[int, int], totals: tuple[int, int, int, int]
+    ) -> None:
+        """Go on from where the transport of another server was. Nothing was sent, and nothing has arrived.
+
+        Args:
+            sent: The number of the last DATA that was sent on each lane.
+            arrived: The number of the last DATA that has arrived on each lane.
+            totals: The payload bytes of both, and the bytes and messages that may arrive in all.
+        """
+
     def resume(self, handled: Mapping[int, int]) -> None:
         """Go on, on the new connection: the peer sends everything again that is not handled, and may begin at once.
 

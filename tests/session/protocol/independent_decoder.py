@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 MAGIC = b"GNSS"
-KNOWN_CAPABILITIES = 1
+KNOWN_CAPABILITIES = 3
 MAX_VARINT = 2**64 - 1
 
 

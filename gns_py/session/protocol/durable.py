@@ -1,0 +1,301 @@
+"""Durable sessions: a store keeps what another server needs to go on with them. At the end that listens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hmac import compare_digest
+from typing import NamedTuple
+
+from ...end import ClosedBy
+from ...errors import InvalidStateError
+from .acks import Acknowledger
+from .frames import Ack, Capabilities, Hello, Resume, Welcome, parse
+from .inbox import Inbox
+from .reasons import CloseReason, SessionEnd, connection_end_text
+from .server import ServerEngine, ServerStep
+from .state import Phase
+from .tokens import SECRET_SIZE, DerivedTokens, token_of
+from .transport import Transport
+from .violation import Violation
+
+_SIZE_BYTES = 4
+
+
+class Outgoing(NamedTuple):
+    """A reliable message to the client."""
+
+    lane: int
+    number: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a session has come with a commit, beside the state of its application."""
+
+    epoch: int = 1
+    """The last epoch that the client has confirmed."""
+    handled: Mapping[int, int] = field(default_factory=dict)
+    """The number of the last message of each lane that the application has taken."""
+    handled_bytes: int = 0
+    """The bytes of all of those."""
+    credit_bytes: int = 0
+    """What the client may send in all."""
+    credit_messages: int = 0
+    sent: Mapping[int, int] = field(default_factory=dict)
+    """The number of the last message to the client on each lane."""
+    sent_bytes: int = 0
+    """The bytes of all of those."""
+    acked: Mapping[int, int] = field(default_factory=dict)
+    """The number of the last one on each lane that the client has handled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A step of a session that a store has to carry out as a whole, or not at all."""
+
+    number: int
+    """Counts the commits of the session, from 1."""
+    state: bytes | None
+    """The application's; None: as it was."""
+    progress: Progress
+    outgoing: tuple[Outgoing, ...]
+    """The messages to the client since the commit before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a store has of a session."""
+
+    setup: bytes
+    """See DurableServerEngine.setup."""
+    commit: int
+    """The number of the last commit."""
+    owner: int
+    """Counts the servers that have had the session, with the one that has it now."""
+    progress: Progress
+    outgoing: tuple[Outgoing, ...]
+    """The messages to the client that it has not handled, as far as ``progress.acked`` says."""
+
+
+class CommittedAcks(Acknowledger):
+    """ACKs that say only what was committed."""
+
+    def __init__(self, inbox: Inbox, transport: Transport, committed: Ack) -> None:
+        super().__init__(inbox, transport, committed.credit_bytes, committed.credit_messages)
+        self._committed = committed
+        self._is_due = False
+
+    def stage(self) -> Ack:
+        """Return what an ACK will say once this was committed."""
+        inbox = self._inbox
+        inbox.acks_sent = inbox.acks_due
+        handled = inbox.handled.copy()
+        credit_bytes, credit_messages = self._transport.grant(inbox.acks_sent)
+        # An earlier server may have given more.
+        return Ack(handled, max(credit_bytes, self._granted[0]), max(credit_messages, self._granted[1]))
+
+    def commit(self, report: Ack) -> None:
+        """Have this said by the next ACK."""
+        self._is_due = self._is_due or report != self._committed
+        self._committed = report
+        self._granted = report.credit_bytes, report.credit_messages
+
+    def report(self) -> Ack:
+        """See Acknowledger."""
+        self._is_due = False
+        return self._committed
+
+    def take_due(self, *, asked: bool = False) -> Ack | None:  # noqa: ARG002 - a commit says all that is new
+        """See Acknowledger."""
+        self._inbox.acks_sent = self._inbox.acks_due
+        return self.report() if self._is_due else None
+
+
+class DurableServerEngine(ServerEngine):
+    """The end that listens, of a server with a store: its session may be durable.
+
+    What the application of a durable session has taken is acknowledged, and what it sends is released, by a commit:
+    prepare() returns what has to be stored, and committed() says that it was. The engine of another server goes on with
+    restore().
+    """
+
+    _durable_acks: CommittedAcks | None = None
+    _secret = b""
+    _welcome: Welcome | None = None
+    _commit = 0
+    pending: Commit | None = None
+    """A commit of which it is not known whether it was carried out."""
+    is_restored = False
+    """True if the session comes from the store."""
+    _is_new_here = False
+
+    # ---- the set-up ----
+
+    def make_durable(self, data: bytes) -> bytes:
+        """Have the session kept in a store. It has to be accepted next, with the same data.
+
+        Returns:
+            What another server has to know of the set-up.
+
+        Raises:
+            InvalidStateError: There is nothing to accept, or the client cannot resume, or this end does not let it.
+        """
+        hello = self.hello
+        if not self.is_undecided or hello is None:
+            raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
+        welcome = super()._make_welcome(hello, data)
+        if not welcome.capabilities:
+            raise InvalidStateError("a durable session needs a resume_window, at both ends")
+        self._secret = secrets.token_bytes(SECRET_SIZE)
+        self._tokens = DerivedTokens(self._secret)
+        self._welcome = replace(
+            welcome, capabilities=Capabilities.RESUME | Capabilities.DURABLE, token=self._tokens.newest
+        )
+        self._become_durable(Ack({}, welcome.credit_bytes, welcome.credit_messages))
+        return self._secret + _with_size(hello.encode()) + _with_size(self._welcome.encode())
+
+    def _make_welcome(self, hello: Hello, data: bytes) -> Welcome:
+        return self._welcome or super()._make_welcome(hello, data)
+
+    def _become_durable(self, committed: Ack) -> None:
+        self.is_durable = True
+        self._acks = self._durable_acks = CommittedAcks(self.inbox, self.transport, committed)
+        self.outbox.wait_for_commits()
+
+    # ---- commits ----
+
+    def prepare(self, state: bytes | None) -> Commit:
+        """Return what has to be stored, and note it as pending. Nothing may be pending.
+
+        Args:
+            state: The application's; None: as it was.
+
+        Raises:
+            InvalidStateError: The session is not durable, or something is pending.
+        """
+        if self._durable_acks is None or self.pending is not None:
+            raise InvalidStateError("nothing can be committed now")
+        report = self._durable_acks.stage()
+        sent, sent_bytes, outgoing = self.outbox.stage()
+        progress = Progress(
+            epoch=self._tokens.confirmed_epoch,
+            handled=report.handled,
+            handled_bytes=self.inbox.handled_bytes,
+            credit_bytes=report.credit_bytes,
+            credit_messages=report.credit_messages,
+            sent=sent,
+            sent_bytes=sent_bytes,
+            acked=self.outbox.acked_numbers,
+        )
+        self.pending = Commit(self._commit + 1, state, progress, tuple(Outgoing(*each) for each in outgoing))
+        return self.pending
+
+    def committed(self, commit: Commit, now: float) -> None:
+        """Take note that the pending commit was stored: acknowledge and send what is in it."""
+        if self.pending is not commit or self._durable_acks is None:
+            return
+        self._now = now
+        self.pending = None
+        self._commit = commit.number
+        progress = commit.progress
+        self._durable_acks.commit(Ack(progress.handled, progress.credit_bytes, progress.credit_messages))
+        self.outbox.release(len(commit.outgoing))
+        if self.is_connected:
+            self._acknowledge()
+        self._progress()
+
+    def lose(self, reason: CloseReason, text: str, now: float) -> None:
+        """End the session here, since the store says so: nothing is released any more.
+
+        After FAILED_OVER, which says that it is another server's, its client may go on there.
+        """
+        if not self.is_durable or self.phase is Phase.ENDED:
+            return
+        self._now = now
+        told = CloseReason.CONNECTION_LOST if reason is CloseReason.FAILED_OVER else reason
+        lost = self._count_undelivered()
+        end = SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, text, undelivered=lost, is_confirmed=False)
+        self._abort_with(end, told.native_code, connection_end_text(0, text), linger=False)
+
+    def _go_on(self) -> None:
+        super()._go_on()
+        if self._is_new_here:
+            self._is_new_here = False
+            self.notices.clear()
+
+    # ---- at another server ----
+
+    def restore(self, saved: Saved, resume: Resume, now: float) -> None:
+        """Go on with a session whose client has said RESUME on this connection.
+
+        Raises:
+            Violation: That is not possible; nothing has changed. The reason is for the client.
+        """
+        secret, hello, welcome = read_setup(saved.setup)
+        progress = saved.progress
+        check_owner(saved, resume)
+        check_handled(progress, resume)
+        tokens = DerivedTokens(secret)
+        if not tokens.begin_ownership(saved.owner, resume.epoch):
+            raise Violation("the store has lost who had the session last", CloseReason.LOST_MESSAGES)
+        self._now = now
+        self._session_id, self.hello, self._welcome = welcome.session_id, hello, welcome
+        self._secret, self._tokens = secret, tokens
+        self._commit = saved.commit
+        self._keep_for_resuming(welcome.resume_window_ms)
+        self._become_durable(Ack(progress.handled, progress.credit_bytes, progress.credit_messages))
+        self.inbox.restore(progress.handled, progress.handled_bytes)
+        outgoing = [each for each in saved.outgoing if each.number > resume.handled.get(each.lane, 0)]
+        sent_bytes = progress.sent_bytes - sum(len(each.payload) for each in outgoing)
+        totals = sent_bytes, progress.handled_bytes, progress.credit_bytes, progress.credit_messages
+        self.transport.continue_from(resume.handled, progress.handled, totals)
+        self.outbox.limit(hello.max_message)
+        report = Ack(resume.handled, resume.credit_bytes, resume.credit_messages)
+        self.outbox.restore(outgoing, report, progress.sent_bytes)
+        self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
+        self.is_restored = self._is_new_here = self.was_established = True
+        self.step = ServerStep.NOTHING
+        reason = CloseReason.FAILED_OVER
+        self._drop(SessionEnd(ClosedBy.PROBLEM, reason, reason.native_code, "", is_confirmed=False))
+        self.connected(now)
+        self.notices.clear()  # this application has not had it before
+
+
+def read_setup(setup: bytes) -> tuple[bytes, Hello, Welcome]:
+    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.make_durable()."""
+    reader = memoryview(setup)[SECRET_SIZE:]
+    parts = []
+    for _ in range(2):
+        size = int.from_bytes(reader[:_SIZE_BYTES], "big")
+        parts.append(bytes(reader[_SIZE_BYTES : _SIZE_BYTES + size]))
+        reader = reader[_SIZE_BYTES + size :]
+    return setup[:SECRET_SIZE], parse(Hello, parts[0]), parse(Welcome, parts[1])
+
+
+def _with_size(data: bytes) -> bytes:
+    return len(data).to_bytes(_SIZE_BYTES, "big") + data
+
+
+def check_owner(saved: Saved, resume: Resume) -> None:
+    """Check that a client which wants to resume a session has its token.
+
+    Raises:
+        Violation: It has not.
+    """
+    token = token_of(saved.setup[:SECRET_SIZE], resume.epoch)
+    if not compare_digest(token, resume.token) or resume.epoch < saved.progress.epoch:
+        raise Violation("the token is not the session's", CloseReason.AUTHENTICATION_FAILED)
+
+
+def check_handled(progress: Progress, resume: Resume) -> None:
+    """Check that what the client has handled fits to what was committed.
+
+    Raises:
+        Violation: It does not: the store has lost something.
+    """
+    for lane in progress.acked.keys() | resume.handled.keys():
+        if not progress.acked.get(lane, 0) <= resume.handled.get(lane, 0) <= progress.sent.get(lane, 0):
+            raise Violation("the store has lost messages that were sent", CloseReason.LOST_MESSAGES)
