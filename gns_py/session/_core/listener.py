@@ -8,7 +8,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, cast
 
 from ..._core.connection import BaseConnection
@@ -17,11 +17,17 @@ from ..._core.request import ConnectionRequest
 from ..._generated.enums import EndReason, InfoFlags
 from ...errors import InvalidStateError, NotRunningError
 from ..protocol.config import SessionConfig
+from ..protocol.durable import DurableServerEngine
+from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.transport import Transport
+from ..protocol.violation import Violation
+from ..store.errors import StoreUnavailable
 from .admission import AdmissionRules
 from .endpoint import EngineMaker, SessionEndpoint
+from .keeper import SessionKeeper
+from .keeper import engine_of as durable_engine_of
 from .outages import OutageCallbacks
 from .registry import SessionRegistry, engine_of
 from .request import S, SessionRequest, take_open
@@ -43,6 +49,10 @@ class SessionListener(ABC, Generic[S]):
         """Called with each session that accept_all() has not accepted."""
         self._config = config
         self._callbacks = callbacks
+        self.keeper: SessionKeeper | None = None
+        """Keeps durable sessions in a store, if the listener has one."""
+        self.is_durable = False
+        """True if sessions are durable unless the application says otherwise."""
         self._requests: deque[SessionRequest[S]] = deque()
         # Sessions that accept_all() has accepted: not established yet; established, and not taken yet.
         self._accepted: weakref.WeakSet[S] = weakref.WeakSet()
@@ -92,7 +102,8 @@ class SessionListener(ABC, Generic[S]):
             return
 
         def make_engine(transport: Transport) -> ServerEngine:
-            return ServerEngine(transport, self._config, time.monotonic(), lambda: self.registry.take_place(address))
+            engine = ServerEngine if self.keeper is None else DurableServerEngine
+            return engine(transport, self._config, time.monotonic(), lambda: self.registry.take_place(address))
 
         try:
             session = self.make_session(connection, make_engine)
@@ -102,6 +113,7 @@ class SessionListener(ABC, Generic[S]):
         endpoint = BaseSession.session_endpoint_of(session)
         self.registry.add(endpoint, session)
         endpoint.callbacks = self._callbacks
+        endpoint.keeper = self.keeper
         endpoint.watcher = self._on_change
         self._on_change(endpoint)
 
@@ -118,6 +130,8 @@ class SessionListener(ABC, Generic[S]):
             self.on_handshake_done(session)
         else:
             self.on_handshake_changed(endpoint)
+            if endpoint.has_ended and self.keeper is not None and endpoint.engine.is_durable:
+                self.keeper.ended(endpoint)
         while (crowded_out := self.registry.take_crowded_out()) is not None:
             reason, text = CloseReason.SESSION_EXPIRED, "too many sessions wait for another connection"
             crowded_out.run(crowded_out.act, engine_of(crowded_out).give_up_waiting, reason, text)
@@ -128,7 +142,7 @@ class SessionListener(ABC, Generic[S]):
         if refusal is not None:
             endpoint.run(endpoint.act, engine.refuse, refusal.reason, refusal.text)
             return
-        self._requests.append(SessionRequest(session, engine))
+        self._requests.append(SessionRequest(session, engine, is_durable=self.is_durable))
         self.notify_reader()
 
     # ---- sessions that go on ----
@@ -139,7 +153,13 @@ class SessionListener(ABC, Generic[S]):
         resume = engine.resume
         assert resume is not None  # see the step
         endpoint = self.registry.find(resume.session_id)
+        keeper = self.keeper
+        if keeper is not None and endpoint is not None and keeper.is_stale(endpoint, resume):
+            endpoint = None
         refusal: tuple[CloseReason, str] | None
+        if endpoint is None and keeper is not None:
+            self.spawn(self._restore(keeper, handshake, resume))
+            return
         if endpoint is None:
             refusal = self.registry.reason_of(resume.session_id), "there is no such session any longer"
         elif not _may_be_same_peer(endpoint, handshake):
@@ -153,6 +173,28 @@ class SessionListener(ABC, Generic[S]):
             return
         handshake.run(handshake.act, engine.hand_over)
         self.on_connection_claimed(endpoint, handshake.connection)
+
+    async def _restore(self, keeper: SessionKeeper, handshake: ResumableEndpoint, resume: Resume) -> None:
+        engine = engine_of(handshake)
+        try:
+            await keeper.restore(handshake, resume)
+        except Violation as violation:
+            self.registry.counters.not_resumed += 1
+            is_final = violation.reason is not CloseReason.RATE_LIMITED
+            handshake.run(
+                handshake.act, engine.refuse_resume if is_final else engine.refuse, violation.reason, violation.text
+            )
+        except StoreUnavailable:
+            text = "the session store does not answer"
+            handshake.run(handshake.act, engine.refuse, CloseReason.INTERNAL_ERROR, text)
+        except Exception as error:
+            handshake.fail_with(error, "a session could not be restored")
+        else:
+            handshake.on_change()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine of the keeper. Any thread."""
+        raise NotImplementedError  # only a listener with a keeper is asked
 
     def on_connection_claimed(self, endpoint: ResumableEndpoint, connection: Any) -> None:  # noqa: ANN401
         """Hand a connection to the session that has claimed it."""
@@ -196,6 +238,11 @@ class SessionListener(ABC, Generic[S]):
         """Close the port and everything that is open there, without goodbyes."""
         self.registry.abort_handshakes()
         for endpoint in self.registry.dropped:
+            if endpoint.engine.is_durable:
+                endpoint.run(
+                    endpoint.act, durable_engine_of(endpoint).lose, CloseReason.FAILED_OVER, "it can go on elsewhere"
+                )
+                continue
             reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server was closed"
             endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, text)
         self.listener.close(code, text)

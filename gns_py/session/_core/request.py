@@ -26,8 +26,9 @@ S = TypeVar("S", bound=BaseSession[Any, Any])
 class SessionRequest(Uncopyable, Generic[S]):
     """A client that waits for accept() or reject(): at once or later, from any thread, within ``decision_timeout``."""
 
-    def __init__(self, session: S, engine: ServerEngine) -> None:
+    def __init__(self, session: S, engine: ServerEngine, *, is_durable: bool = False) -> None:
         self._session = session
+        self._is_durable = is_durable
         self._session_endpoint = BaseSession.session_endpoint_of(session)
         self._engine = engine
         self._since = time.monotonic()
@@ -65,27 +66,37 @@ class SessionRequest(Uncopyable, Generic[S]):
         """True while it waits for the decision."""
         return self._engine.is_undecided
 
-    def accept(self, data: bytes = b"", *, key: str | None = None) -> S:
+    def accept(self, data: bytes = b"", *, key: str | None = None, durable: bool | None = None) -> S:
         """Accept the session.
 
         Args:
             data: Up to 64 KiB, the ``peer_data`` of the client's session.
             key: Ends an older session with this key, with SESSION_TAKEN_OVER, as soon as this one is established: the
                 name of a player who has one session at a time, for example. Up to 255 bytes.
+            durable: Whether the session is kept in the server's store: what is taken from it and sent on it counts once
+                it was committed. None: as the server's ``durable`` says.
 
         Returns:
             This end's session, which is established when the client has confirmed. Until then messages that are sent
             on it wait, and recv() waits, or raises SessionFailed.
 
         Raises:
-            InvalidStateError: It was decided before, or the client has given up, or it is too late.
+            InvalidStateError: It was decided before, or the client has given up, or it is too late; or it cannot be
+                durable: the server has no store, or there is no ``resume_window``.
             TypeError: ``data`` is not bytes, or ``key`` not a str.
             ValueError: ``data`` or ``key`` is too long.
         """
         check_data(data)
         check_session_key(key)
+        endpoint = self._session_endpoint
+        is_durable = self._is_durable if durable is None else durable
         self._engine.key = key
-        self._session_endpoint.run(self._decide, self._engine.accept, data)
+        if not is_durable:
+            endpoint.run(self._decide, self._engine.accept, data)
+        elif endpoint.keeper is None:
+            raise InvalidStateError("durable sessions need a server with a store")
+        else:
+            endpoint.keeper.accept(endpoint, data, key)
         return self._session
 
     def reject(

@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from abc import abstractmethod
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..._core.connection import BaseConnection
 from ..._core.sending import SendingConnection
@@ -22,6 +22,9 @@ from ..protocol.state import Phase
 from .dialer import Dialer
 from .endpoint import EngineMaker, SessionEndpoint
 from .newcomer import Newcomer
+
+if TYPE_CHECKING:
+    from .keeper import SessionKeeper
 
 _serials = itertools.count()
 _log = logging.getLogger("gns_py")
@@ -42,6 +45,10 @@ class ResumableEndpoint(SessionEndpoint):
         """The address from which the session was let in: it counts for that one."""
         self.serial = next(_serials)
         """Grows from one connection of a process to the next."""
+        self.keeper: SessionKeeper | None = None
+        """Keeps the session in a store, at a server that has one."""
+        self.saved_state: bytes | None = None
+        """What the application of another server has committed last, if the session comes from a store."""
         self._newcomer: Newcomer | None = None
 
     @property
@@ -98,6 +105,11 @@ class ResumableEndpoint(SessionEndpoint):
             dialer.dial(self)
         except Exception as error:
             self.fail_with(error, "another connection cannot be made")
+
+    def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
+        super()._say_goodbye(reason, code, text, data)
+        if self.keeper is not None and self.engine.is_durable:
+            self.keeper.finish(self)
 
     def reconnect(self) -> None:
         """Give up the connection for another one. See Session.reconnect()."""

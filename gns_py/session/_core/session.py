@@ -106,6 +106,21 @@ class BaseSession(BaseConnection, Generic[C, E]):
         return self._internal.engine.resume_window
 
     @property
+    def is_durable(self) -> bool:
+        """True if the server keeps it in a store, so that another server can go on with it."""
+        return self._internal.engine.is_durable
+
+    @property
+    def restored(self) -> bool:
+        """True at a server that has got it from another one: ``saved_state`` is where that was."""
+        return getattr(self._internal.engine, "is_restored", False)
+
+    @property
+    def saved_state(self) -> bytes | None:
+        """At a server that has got it from another one: the state that was committed last, or None."""
+        return self._internal.saved_state
+
+    @property
     def drops(self) -> int:
         """How often it has lost its connection."""
         return self._internal.engine.drops

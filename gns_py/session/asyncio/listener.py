@@ -16,6 +16,7 @@ from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
 from .._core.outages import NO_CALLBACKS, OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
 from .loop_listener import LoopListener, Request
 from .session import Session
 
@@ -88,7 +89,13 @@ class OpenSessionListener:
         session_config: SessionConfig | None,
         on_status_changed: StatusCallback | None,
         callbacks: OutageCallbacks = NO_CALLBACKS,
+        store: SessionStore | None = None,
+        durable: bool = False,
     ) -> None:
+        if durable and store is None:
+            raise ValueError("durable sessions need a store")
+        self._store = store
+        self._durable = durable
         self._callbacks = callbacks
         self._rules = check_rules(rules)
         self._config = check_session_config(session_config)
@@ -97,7 +104,14 @@ class OpenSessionListener:
 
     async def __call__(self) -> LoopListener:
         """Open the port in the running loop, and return its listener."""
-        return LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
+        listener = LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
+        if self._store is not None:
+            try:
+                await listener.keep_in(self._store, durable=self._durable)
+            except BaseException:
+                listener.close()
+                raise
+        return listener
 
 
 class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a function
@@ -113,6 +127,8 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         on_status_changed: See gns_py.asyncio.listen().
         on_dropped: Called with a session, and why, when it has lost its connection and may get another one.
         on_resumed: Called with a session, and the number of messages that are sent again, when it has one.
+        store: Where durable sessions are kept. It is opened, and closed at the end.
+        durable: Whether sessions are durable unless accept() says otherwise.
 
     Raises:
         ListenError: See gns_py.asyncio.listen().
@@ -136,6 +152,8 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         on_status_changed: StatusCallback | None = None,
         on_dropped: OnDropped | None = None,
         on_resumed: OnResumed | None = None,
+        store: SessionStore | None = None,
+        durable: bool = False,
     ) -> None:
         self._open_listener = OpenSessionListener(
             host,
@@ -146,6 +164,8 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
             session_config,
             on_status_changed,
             OutageCallbacks(on_dropped, on_resumed),
+            store,
+            durable,
         )
 
     async def _open(self) -> ListenSocket:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TypeAlias
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
 
 from ..._core.listener import Listener
 from ..._generated.enums import EndReason
@@ -15,10 +16,12 @@ from ...asyncio.waiters import Waiters, forget
 from ...errors import ConcurrencyError, NotRunningError
 from .._core.admission import AdmissionRules
 from .._core.endpoint import EngineMaker
+from .._core.keeper import SessionKeeper
 from .._core.listener import SessionListener
 from .._core.outages import OutageCallbacks
 from .._core.request import SessionRequest
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
 from .endpoint import LoopEndpoint
 from .session import Session
 
@@ -42,6 +45,49 @@ class LoopListener(SessionListener[Session]):
         self.reader = Waiters(mailbox.home, "listen socket", mailbox)
         self.gate = asyncio.ensure_future(self._admit_all(requests))
         self.gate.add_done_callback(lambda _: self.reader.wake())
+        self._store_tasks: set[asyncio.Task[None]] = set()
+        self._store_closed: asyncio.Task[None] | None = None
+
+    async def keep_in(self, store: SessionStore, *, durable: bool) -> None:
+        """Open a store, and keep durable sessions there.
+
+        Args:
+            store: Where.
+            durable: Whether sessions are durable unless the application says otherwise.
+        """
+        await store.open()
+        self.keeper = SessionKeeper(store, self.spawn)
+        self.is_durable = durable
+        self._store_closed = asyncio.ensure_future(self._use_store(store, self.keeper))
+
+    async def _use_store(self, store: SessionStore, keeper: SessionKeeper) -> None:
+        watching = asyncio.ensure_future(keeper.watch())
+        try:
+            await asyncio.wait([self.gate])
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching, *self._store_tasks])
+            await store.aclose()
+
+    async def wait_store_closed(self) -> None:
+        """Wait until nothing is left to be stored. The port has to be closed."""
+        if self._store_closed is not None:
+            await asyncio.wait([self._store_closed])
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """See SessionListener."""
+        loop = self.reader.home.loop
+        if loop is None or loop.is_closed():
+            coroutine.close()
+        elif loop is running_loop():
+            self._run(coroutine)
+        else:
+            loop.call_soon_threadsafe(self._run, coroutine)
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, name="gns_py session store")
+        self._store_tasks.add(task)
+        task.add_done_callback(self._store_tasks.discard)
 
     def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
         """See SessionListener."""
@@ -77,3 +123,11 @@ class LoopListener(SessionListener[Session]):
             async for request in requests:
                 self.admit(request)
                 del request  # while this waits for the next one it keeps nothing of this one
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

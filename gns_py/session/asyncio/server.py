@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from ..._core.callbacks import check_handler
@@ -14,13 +14,17 @@ from ..._generated.enums import EndReason
 from ...asyncio.awaitable import AwaitableContext
 from ...asyncio.handlers import TaskServer
 from ...config import Config
+from ...errors import InvalidStateError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
+from .._core.keeper import check_state
 from .._core.outages import OnDropped, OnResumed, OutageCallbacks
+from .._core.resumable import ResumableEndpoint
 from .._core.request import decide, reject_failed
 from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
 from .listener import OpenSessionListener
 from .loop_listener import LoopListener, Request
 from .session import Session
@@ -83,6 +87,29 @@ class Server(BaseServer[Session], TaskServer[Session]):
             await session.wait_closed()
         self._listener.close()
         await asyncio.wait([self._listener.gate])
+        await self._listener.wait_store_closed()
+
+    async def commit(self, states: Mapping[Session, bytes | None]) -> dict[Session, Exception]:
+        """Commit many sessions in one round trip: what Session.commit() does, for a tick of a game, for example.
+
+        Args:
+            states: The state of each session; None: as it was.
+
+        Returns:
+            What Session.commit() would have raised, for those for which it would.
+
+        Raises:
+            InvalidStateError: The server has no store.
+            TypeError: A state is not bytes.
+        """
+        self._home.check("server")
+        if self._listener.keeper is None:
+            raise InvalidStateError("the server has no store")
+        for state in states.values():
+            check_state(state)
+        sessions: dict[ResumableEndpoint, Session] = {BaseSession.session_endpoint_of(each): each for each in states}
+        failed = await self._listener.keeper.commit({each: states[session] for each, session in sessions.items()})
+        return {sessions[endpoint]: error for endpoint, error in failed.items()}
 
     def _turn_newcomers_away(self) -> None:
         self._listener.registry.drain()
@@ -127,6 +154,8 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         on_status_changed: See listen().
         on_dropped: See listen().
         on_resumed: See listen().
+        store: See listen().
+        durable: See listen().
 
     Raises:
         ListenError: See listen().
@@ -152,6 +181,8 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         on_status_changed: StatusCallback | None = None,
         on_dropped: OnDropped | None = None,
         on_resumed: OnResumed | None = None,
+        store: SessionStore | None = None,
+        durable: bool = False,
     ) -> None:
         check_handler(handler)
         if on_request is not None and not callable(on_request):
@@ -167,6 +198,8 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
             session_config,
             on_status_changed,
             OutageCallbacks(on_dropped, on_resumed),
+            store,
+            durable,
         )
 
     async def _open(self) -> Server:

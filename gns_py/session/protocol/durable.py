@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from typing import NamedTuple
 
+from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from ...errors import InvalidStateError
 from .acks import Acknowledger
-from .frames import Ack, Capabilities, Hello, Resume, Welcome, parse
+from .frames import Ack, Capabilities, Hello, Reject, Resume, Welcome, parse
 from .inbox import Inbox
 from .reasons import CloseReason, SessionEnd, connection_end_text
 from .server import ServerEngine, ServerStep
@@ -85,7 +86,8 @@ class CommittedAcks(Acknowledger):
 
     def __init__(self, inbox: Inbox, transport: Transport, committed: Ack) -> None:
         super().__init__(inbox, transport, committed.credit_bytes, committed.credit_messages)
-        self._committed = committed
+        self.committed = committed
+        """What was committed."""
         self._is_due = False
 
     def stage(self) -> Ack:
@@ -99,14 +101,14 @@ class CommittedAcks(Acknowledger):
 
     def commit(self, report: Ack) -> None:
         """Have this said by the next ACK."""
-        self._is_due = self._is_due or report != self._committed
-        self._committed = report
+        self._is_due = self._is_due or report != self.committed
+        self.committed = report
         self._granted = report.credit_bytes, report.credit_messages
 
     def report(self) -> Ack:
         """See Acknowledger."""
         self._is_due = False
-        return self._committed
+        return self.committed
 
     def take_due(self, *, asked: bool = False) -> Ack | None:  # noqa: ARG002 - a commit says all that is new
         """See Acknowledger."""
@@ -123,7 +125,6 @@ class DurableServerEngine(ServerEngine):
     """
 
     _durable_acks: CommittedAcks | None = None
-    _secret = b""
     _welcome: Welcome | None = None
     _commit = 0
     pending: Commit | None = None
@@ -134,8 +135,13 @@ class DurableServerEngine(ServerEngine):
 
     # ---- the set-up ----
 
-    def make_durable(self, data: bytes) -> bytes:
-        """Have the session kept in a store. It has to be accepted next, with the same data.
+    def accept_durable(self, session_id: bytes, data: bytes, now: float) -> bytes:
+        """Accept the session, for the application, as soon as it is stored().
+
+        Args:
+            session_id: 16 bytes that no other session has.
+            data: For the client's application.
+            now: The time.
 
         Returns:
             What another server has to know of the set-up.
@@ -143,27 +149,46 @@ class DurableServerEngine(ServerEngine):
         Raises:
             InvalidStateError: There is nothing to accept, or the client cannot resume, or this end does not let it.
         """
-        hello = self.hello
-        if not self.is_undecided or hello is None:
-            raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
-        welcome = super()._make_welcome(hello, data)
+        hello = self._check_undecided()
+        welcome = self._make_welcome(hello, data)
         if not welcome.capabilities:
             raise InvalidStateError("a durable session needs a resume_window, at both ends")
-        self._secret = secrets.token_bytes(SECRET_SIZE)
-        self._tokens = DerivedTokens(self._secret)
+        self._session_id = session_id
+        secret = secrets.token_bytes(SECRET_SIZE)
+        self._tokens = DerivedTokens(secret)
         self._welcome = replace(
-            welcome, capabilities=Capabilities.RESUME | Capabilities.DURABLE, token=self._tokens.newest
+            welcome,
+            session_id=session_id,
+            capabilities=Capabilities.RESUME | Capabilities.DURABLE,
+            token=self._tokens.newest,
         )
         self._become_durable(Ack({}, welcome.credit_bytes, welcome.credit_messages))
-        return self._secret + _with_size(hello.encode()) + _with_size(self._welcome.encode())
+        self._wait_for(ServerStep.STORING, now + self.config.decision_timeout)
+        return secret + _with_size(hello.encode()) + _with_size(self._welcome.encode())
 
-    def _make_welcome(self, hello: Hello, data: bytes) -> Welcome:
-        return self._welcome or super()._make_welcome(hello, data)
+    def stored(self, now: float) -> None:
+        """Tell the client that the session was accepted: the store has it."""
+        if self.step is ServerStep.STORING and self.phase is Phase.SETTING_UP and self._welcome is not None:
+            self._accept(self._welcome, now)
+
+    def not_stored(self, text: str, now: float) -> None:
+        """Reject the session: the store does not have it."""
+        if self.step is ServerStep.STORING and self.phase is Phase.SETTING_UP:
+            self._now = now
+            self._reject(Reject(CloseReason.INTERNAL_ERROR, EndReason.INTERNAL_ERROR, text, b""))
 
     def _become_durable(self, committed: Ack) -> None:
         self.is_durable = True
         self._acks = self._durable_acks = CommittedAcks(self.inbox, self.transport, committed)
         self.outbox.wait_for_commits()
+
+    @property
+    def is_committed(self) -> bool:
+        """True if the application has taken and sent nothing since the last commit."""
+        acks = self._durable_acks
+        if acks is None:
+            return True
+        return self.pending is None and self.outbox.is_staged and self.inbox.handled == acks.committed.handled
 
     # ---- commits ----
 
@@ -207,6 +232,21 @@ class DurableServerEngine(ServerEngine):
             self._acknowledge()
         self._progress()
 
+    @property
+    def agreed_window(self) -> float:
+        """Seconds for which the session outlives its connection, also before it is established."""
+        return 0.0 if self._welcome is None else self._welcome.resume_window_ms / 1000.0
+
+    def withdraw(self, commit: Commit) -> None:
+        """Take note that this was not stored, and never will be: the next commit has it, too."""
+        if self.pending is commit:
+            self.pending = None
+            self.outbox.unstage(len(commit.outgoing))
+
+    def is_newer_owners(self, resume: Resume) -> bool:
+        """Return whether another server has the session, as this client shows."""
+        return isinstance(self._tokens, DerivedTokens) and self._tokens.is_of_newer_owner(resume.epoch, resume.token)
+
     def lose(self, reason: CloseReason, text: str, now: float) -> None:
         """End the session here, since the store says so: nothing is released any more.
 
@@ -239,11 +279,14 @@ class DurableServerEngine(ServerEngine):
         check_owner(saved, resume)
         check_handled(progress, resume)
         tokens = DerivedTokens(secret)
+        full = self._take_place()
+        if full is not None:
+            raise Violation(full, CloseReason.RATE_LIMITED)
         if not tokens.begin_ownership(saved.owner, resume.epoch):
             raise Violation("the store has lost who had the session last", CloseReason.LOST_MESSAGES)
         self._now = now
         self._session_id, self.hello, self._welcome = welcome.session_id, hello, welcome
-        self._secret, self._tokens = secret, tokens
+        self._tokens = tokens
         self._commit = saved.commit
         self._keep_for_resuming(welcome.resume_window_ms)
         self._become_durable(Ack(progress.handled, progress.credit_bytes, progress.credit_messages))
@@ -265,7 +308,7 @@ class DurableServerEngine(ServerEngine):
 
 
 def read_setup(setup: bytes) -> tuple[bytes, Hello, Welcome]:
-    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.make_durable()."""
+    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.accept_durable()."""
     reader = memoryview(setup)[SECRET_SIZE:]
     parts = []
     for _ in range(2):

@@ -56,7 +56,8 @@ class Inbox:
 
     def restore(self, handled: Mapping[int, int], handled_bytes: int) -> None:
         """Go on from where the inbox of another server was. Nothing has arrived yet."""
-        self.received, self._handled = dict(handled), dict(handled)
+        self.received.update(handled)  # it is known elsewhere
+        self._handled.update(handled)
         self.handled_bytes = handled_bytes
 
     def begin_again(self) -> None:

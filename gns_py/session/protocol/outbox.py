@@ -76,6 +76,15 @@ class Outbox:
         numbers = self._numbers if self._waiting else self._transport.sent()
         return numbers.copy(), self._put_bytes, new
 
+    def unstage(self, count: int) -> None:
+        """Stage the last ones of those that were staged again."""
+        self._staged -= count
+
+    @property
+    def is_staged(self) -> bool:
+        """True if nothing was put in since stage()."""
+        return self._staged == len(self._waiting)
+
     def release(self, count: int) -> None:
         """Let the next ones of those that were staged go."""
         self._released += count

@@ -39,6 +39,7 @@ class ServerStep(Enum):
     HELLO = auto()
     RESUME = auto()
     DECISION = auto()
+    STORING = auto()
     CONFIRM = auto()
     NOTHING = auto()
     REJECTED = auto()
@@ -119,10 +120,14 @@ class ServerEngine(ResumableEngine):
         Raises:
             InvalidStateError: There is nothing to accept, or it was accepted before.
         """
-        hello = self.hello
-        if not self.is_undecided or hello is None:
+        self._accept(self._make_welcome(self._check_undecided(), data), now)
+
+    def _check_undecided(self) -> Hello:
+        if not self.is_undecided or self.hello is None:
             raise InvalidStateError(f"there is nothing to accept: {self.end or 'it was accepted before'}")
-        welcome = self._make_welcome(hello, data)
+        return self.hello
+
+    def _accept(self, welcome: Welcome, now: float) -> None:
         self.queue_frame(welcome)
         self._window_ms = welcome.resume_window_ms
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
@@ -160,7 +165,7 @@ class ServerEngine(ResumableEngine):
         Raises:
             InvalidStateError: It was accepted before.
         """
-        if self.step in (ServerStep.CONFIRM, ServerStep.NOTHING):
+        if self.step in (ServerStep.STORING, ServerStep.CONFIRM, ServerStep.NOTHING):
             raise InvalidStateError("it was accepted before")
         if self.is_undecided:
             self._now = now
@@ -292,7 +297,7 @@ class ServerEngine(ResumableEngine):
             reason, text = CloseReason.CONNECTION_LOST, "the client has not confirmed the new epoch"
             self._give_up_connection(SessionEnd(ClosedBy.PROBLEM, reason, reason.native_code, text, is_confirmed=False))
             return
-        if self.step is ServerStep.DECISION:
+        if self.step in (ServerStep.DECISION, ServerStep.STORING):
             text = "the server did not decide in time"
             self._reject(Reject(CloseReason.REJECTED, EndReason.APP_GENERIC, text, b""))
         else:

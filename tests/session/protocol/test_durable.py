@@ -61,8 +61,8 @@ class DurableNetwork(Network):
 
     def accept(self) -> None:
         server = self.durable
-        self.store = Store(server.make_durable(b"welcome"), self.config)
-        server.accept(b"welcome", self.now)
+        self.store = Store(server.accept_durable(b"0123456789abcdef", b"welcome", self.now), self.config)
+        server.stored(self.now)
 
     @property
     def durable(self) -> DurableServerEngine:
@@ -346,12 +346,12 @@ def test_a_client_that_cannot_resume_gets_no_durable_session() -> None:
     wire = Wire(Link(0), SERVER)
     server = DurableServerEngine(wire, CONFIG, 0.0)
     with pytest.raises(InvalidStateError, match="nothing to accept"):
-        server.make_durable(b"")
+        server.accept_durable(bytes(16), b"", 0.0)
     ClientEngine(Wire(wire.link, CLIENT), replace(CONFIG, resume_window=None), b"", 10.0, 0.0)
     queue: deque[object] = wire.link.queues[CLIENT][0, True]  # type: ignore[assignment]
     server.receive(queue.popleft(), 0.0)  # type: ignore[arg-type]
     with pytest.raises(InvalidStateError, match="resume_window"):
-        server.make_durable(b"")
+        server.accept_durable(bytes(16), b"", 0.0)
     server.accept(b"", 0.0)
     with pytest.raises(InvalidStateError):
         server.prepare(None)

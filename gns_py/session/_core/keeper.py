@@ -1,0 +1,373 @@
+"""Keeps the durable sessions of a listener in a store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import struct
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ...errors import InvalidStateError
+from ..protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, check_handled, check_owner
+from ..protocol.frames import Resume
+from ..protocol.reasons import CloseReason, reason_of
+from ..protocol.violation import Violation
+from ..store import errors, store, values
+from .resumable import ResumableEndpoint
+
+_log = logging.getLogger("gns_py")
+# Seconds: how much longer a record lives than its session, whose client may notice later that it has lost its server;
+# and how often an owner says that it still has its sessions, and learns whether it does.
+_GRACE = 60.0
+_PERIOD = 5.0
+_NUMBERS = struct.Struct(">5Q")  # what a record has no fields for
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@dataclass
+class _Holding:
+    """A session that this server has."""
+
+    session_id: bytes
+    epoch: int
+    owner: bytes
+    key: str | None
+    ttl: float
+    setup: bytes
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class SessionKeeper:
+    """Stores durable sessions, and what is committed in them. Its coroutines run in one loop.
+
+    Args:
+        sessions: The store, which is open.
+        spawn: Runs a coroutine in that loop. Any thread may call it.
+    """
+
+    def __init__(self, sessions: store.SessionStore, spawn: Spawn) -> None:
+        self._store = sessions
+        self._spawn = spawn
+        self._held: dict[ResumableEndpoint, _Holding] = {}
+        self._is_available = True
+
+    # ---- the set-up ----
+
+    def accept(self, endpoint: ResumableEndpoint, data: bytes, key: str | None) -> None:
+        """Accept a session once it is stored; reject it if that fails. Any thread.
+
+        Raises:
+            InvalidStateError: There is nothing to accept, or the session cannot be durable.
+        """
+        engine = engine_of(endpoint)
+        with endpoint.lock:
+            session_id = self._store.new_session_id()
+            setup = engine.accept_durable(session_id, data, time.monotonic())
+        self._spawn(self._create(endpoint, session_id, setup, key))
+
+    async def _create(self, endpoint: ResumableEndpoint, session_id: bytes, setup: bytes, key: str | None) -> None:
+        engine = engine_of(endpoint)
+        holding = _Holding(session_id, 1, secrets.token_bytes(values.OWNER_SIZE), key, _ttl(engine), setup)
+        config = engine.config
+        progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
+        record = values.Record(
+            id=session_id,
+            epoch=holding.epoch,
+            owner=holding.owner,
+            token=b"",
+            confirmed=values.Token(holding.epoch, b""),
+            key=key,
+            setup=_pack(progress, setup),
+            ttl=holding.ttl,
+        )
+        try:
+            await self._store.create(record)
+            if key is not None:
+                taken = CloseReason.SESSION_TAKEN_OVER
+                await store.take_over_key(self._store, key, session_id, taken, ttl=holding.ttl)
+        except Exception as error:
+            if not isinstance(error, errors.StoreUnavailable):
+                _log.exception("a session could not be stored")
+            endpoint.run(endpoint.act, engine.not_stored, "the session store does not answer")
+            return
+        self._held[endpoint] = holding
+        endpoint.run(endpoint.act, engine.stored)
+        if endpoint.has_ended:
+            await self._forget(endpoint)
+
+    # ---- commits ----
+
+    async def commit(self, states: Mapping[ResumableEndpoint, bytes | None]) -> dict[ResumableEndpoint, Exception]:
+        """Store what sessions have done since their last commits, in one round trip.
+
+        Args:
+            states: For each session the state of its application; None: as it was.
+
+        Returns:
+            Why it failed, for those for which it did.
+        """
+        failed: dict[ResumableEndpoint, Exception] = {}
+        held: dict[ResumableEndpoint, _Holding] = {}
+        for endpoint in states:
+            if (holding := self._held.get(endpoint)) is None:
+                failed[endpoint] = InvalidStateError("the session is not durable, not established yet, or has ended")
+            else:
+                held[endpoint] = holding
+        async with contextlib.AsyncExitStack() as locks:
+            for holding in sorted(held.values(), key=id):  # everyone in the same order
+                await locks.enter_async_context(holding.lock)
+            unknown = {each: commit for each in held if (commit := engine_of(each).pending) is not None}
+            failed |= await self._carry_out(unknown, held)
+            commits: dict[ResumableEndpoint, Commit] = {}
+            for endpoint in held.keys() - failed.keys():
+                with endpoint.lock:
+                    if endpoint.has_ended:
+                        failed[endpoint] = endpoint.closed_error()
+                    else:
+                        commits[endpoint] = engine_of(endpoint).prepare(states[endpoint])
+            failed |= await self._carry_out(commits, held)
+        return failed
+
+    async def _carry_out(
+        self, commits: Mapping[ResumableEndpoint, Commit], held: Mapping[ResumableEndpoint, _Holding]
+    ) -> dict[ResumableEndpoint, Exception]:
+        if not commits:
+            return {}
+        results = await self._store.commit([_stored(commit, held[endpoint]) for endpoint, commit in commits.items()])
+        failed: dict[ResumableEndpoint, Exception] = {}
+        for (endpoint, commit), error in zip(commits.items(), results, strict=True):
+            engine = engine_of(endpoint)
+            if error is None:
+                endpoint.run(endpoint.act, engine.committed, commit)
+                continue
+            failed[endpoint] = error
+            if isinstance(error, errors.RecordTooLarge):
+                with endpoint.lock:
+                    engine.withdraw(commit)
+            elif self._is_lost(endpoint, error):
+                failed[endpoint] = endpoint.closed_error()
+        return failed
+
+    def _is_lost(self, endpoint: ResumableEndpoint, error: errors.StoreError) -> bool:
+        """End this server's part of a session if the store says that it is not this server's; return whether it is."""
+        if isinstance(error, errors.Fenced):
+            reason = CloseReason.FAILED_OVER if error.reason is None else reason_of(error.reason)
+        elif isinstance(error, errors.RecordExpired):
+            reason = CloseReason.SESSION_EXPIRED
+        elif isinstance(error, errors.RecordLost):
+            reason = CloseReason.LOST_MESSAGES
+        else:
+            return False
+        self._held.pop(endpoint, None)
+        endpoint.run(endpoint.act, engine_of(endpoint).lose, reason, str(error))
+        return True
+
+    def finish(self, endpoint: ResumableEndpoint) -> None:
+        """Commit what is left of a session that says goodbye. Any thread."""
+        if not engine_of(endpoint).is_committed:
+            self._spawn(self._finish(endpoint))
+
+    async def _finish(self, endpoint: ResumableEndpoint) -> None:
+        while (error := (await self.commit({endpoint: None})).get(endpoint)) is not None:
+            if not isinstance(error, errors.StoreUnavailable):
+                return
+            await asyncio.sleep(0.1)  # the goodbye waits, within its own time limits
+
+    # ---- the end ----
+
+    def ended(self, endpoint: ResumableEndpoint) -> None:
+        """Delete what the store has of a session that has ended. Any thread."""
+        self._spawn(self._forget(endpoint))
+
+    async def _forget(self, endpoint: ResumableEndpoint) -> None:
+        holding = self._held.pop(endpoint, None)
+        end = endpoint.engine.end
+        if holding is None or (end is not None and end.reason is CloseReason.FAILED_OVER):
+            return
+        with contextlib.suppress(errors.StoreError):  # its time ends by itself
+            await self._store.delete(holding.session_id, holding.epoch, holding.owner, key=holding.key)
+
+    # ---- sessions of other servers ----
+
+    def is_stale(self, endpoint: ResumableEndpoint, resume: Resume) -> bool:
+        """Return whether this server has lost a session, as its client shows; this server's part ends then."""
+        engine = engine_of(endpoint)
+        if not engine.is_newer_owners(resume):
+            return False
+        self._held.pop(endpoint, None)
+        endpoint.run(endpoint.act, engine.lose, CloseReason.FAILED_OVER, "the client has had it at another server")
+        return True
+
+    async def restore(self, handshake: ResumableEndpoint, resume: Resume) -> None:
+        """Make the session that a client wants to resume this server's, on the connection of this handshake.
+
+        Raises:
+            Violation: That is not possible; the reason is for the client.
+            StoreUnavailable: The store does not answer.
+        """
+        head = await self._peek(resume)
+        owner = secrets.token_bytes(values.OWNER_SIZE)
+        epoch = head.epoch + 1
+        claim = values.Claim(
+            id=head.id,
+            expected=head.epoch,
+            epoch=epoch,
+            owner=owner,
+            token=b"",
+            confirmed=values.Token(head.epoch, b""),
+            ttl=head.ttl,
+        )
+        try:
+            record = await self._store.claim(claim)
+        except errors.Fenced as error:
+            raise _fenced(error) from error
+        except errors.RecordMissing as error:
+            raise _missing(error) from error
+        numbers, setup = _unpack(record)
+        saved = _saved(record, numbers, setup, epoch)
+        engine = engine_of(handshake)
+        try:
+            with handshake.lock:
+                engine.key = record.key
+                handshake.saved_state = record.state
+                engine.restore(saved, resume, time.monotonic())
+        except Violation as violation:
+            if violation.reason is CloseReason.LOST_MESSAGES:
+                await self._store.end(head.id, violation.reason)
+            raise
+        self._held[handshake] = _Holding(record.id, epoch, owner, record.key, record.ttl, setup)
+
+    async def _peek(self, resume: Resume) -> values.RecordHead:
+        try:
+            head = await self._store.peek(resume.session_id)
+        except errors.RecordLost as error:
+            raise _missing(error) from error
+        if head is None:
+            raise Violation("there is no such session any longer", CloseReason.SESSION_EXPIRED)
+        if isinstance(head, values.Ended):
+            raise Violation("the session was ended by another server", reason_of(head.reason))
+        numbers, setup = _unpack(head)
+        saved = _saved(head, numbers, setup, head.epoch)
+        check_owner(saved, resume)  # before it is claimed
+        check_handled(saved.progress, resume)
+        return head
+
+    # ---- all the time ----
+
+    async def watch(self) -> None:
+        """Say again and again that this server has its sessions, and learn whether it does. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(_PERIOD)
+            held = list(self._held.items())
+            touches = [
+                values.Touch(id=each.session_id, epoch=each.epoch, owner=each.owner, key=each.key, ttl=each.ttl)
+                for _, each in held
+            ]
+            results = await self._store.touch(touches) if touches else []
+            for (endpoint, holding), error in zip(held, results, strict=True):
+                if error is not None and self._held.get(endpoint) is holding:
+                    self._is_lost(endpoint, error)
+            self._note_availability(results)
+
+    def _note_availability(self, results: list[errors.StoreError | None]) -> None:
+        error = next((each for each in results if isinstance(each, errors.StoreUnavailable)), None)
+        if error is not None and self._is_available:
+            _log.warning("the session store does not answer: %s", error)
+        elif error is None and results and not self._is_available:
+            _log.warning("the session store answers again")
+        if results:
+            self._is_available = error is None
+
+
+def engine_of(endpoint: ResumableEndpoint) -> DurableServerEngine:
+    """Return the engine of an end that listens, of a server with a store."""
+    return cast("DurableServerEngine", endpoint.engine)
+
+
+def _ttl(engine: DurableServerEngine) -> float:
+    return engine.agreed_window + _GRACE
+
+
+def _stored(commit: Commit, holding: _Holding) -> values.Commit:
+    progress = commit.progress
+    return values.Commit(
+        id=holding.session_id,
+        epoch=holding.epoch,
+        owner=holding.owner,
+        number=commit.number,
+        after=commit.number - 1,
+        state=commit.state,
+        setup=_pack(progress, holding.setup),
+        handled=progress.handled,
+        acked=progress.acked,
+        outgoing=[values.Outgoing(*each) for each in commit.outgoing],
+        ttl=holding.ttl,
+    )
+
+
+def _pack(progress: Progress, setup: bytes) -> bytes:
+    numbers = (
+        progress.epoch,
+        progress.handled_bytes,
+        progress.credit_bytes,
+        progress.credit_messages,
+        progress.sent_bytes,
+    )
+    return _NUMBERS.pack(*numbers) + setup
+
+
+def _unpack(head: values.RecordHead) -> tuple[Progress, bytes]:
+    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack_from(head.setup)
+    progress = Progress(
+        epoch=epoch,
+        handled=head.handled,
+        handled_bytes=handled_bytes,
+        credit_bytes=credit_bytes,
+        credit_messages=credit_messages,
+        sent=head.sent,
+        sent_bytes=sent_bytes,
+        acked=head.acked,
+    )
+    return progress, head.setup[_NUMBERS.size :]
+
+
+def _saved(head: values.RecordHead, progress: Progress, setup: bytes, epoch: int) -> Saved:
+    outgoing = head.outgoing if isinstance(head, values.Record) else ()
+    return Saved(setup, head.commit, epoch - 1, progress, tuple(Outgoing(*each) for each in outgoing))
+
+
+def _fenced(error: errors.Fenced) -> Violation:
+    if error.reason is not None:
+        return Violation("the session was ended by another server", reason_of(error.reason))
+    return Violation("another server has just taken the session", CloseReason.SESSION_TAKEN_OVER)
+
+
+def _missing(error: errors.RecordMissing) -> Violation:
+    is_lost = isinstance(error, errors.RecordLost)
+    return Violation(str(error), CloseReason.LOST_MESSAGES if is_lost else CloseReason.SESSION_EXPIRED)
+
+
+def keeper_of(endpoint: ResumableEndpoint) -> SessionKeeper:
+    """Return what keeps a session.
+
+    Raises:
+        InvalidStateError: It is not durable.
+    """
+    if endpoint.keeper is None or not endpoint.engine.is_durable:
+        raise InvalidStateError("the session is not durable")
+    return endpoint.keeper
+
+
+def check_state(state: bytes | None) -> None:
+    """Check the state of an application.
+
+    Raises:
+        TypeError: It is not bytes.
+    """
+    if state is not None and not isinstance(state, bytes):
+        raise TypeError(f"state must be bytes, not {type(state).__name__}")
