@@ -19,8 +19,8 @@ from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from .._core.admission import AdmissionRules
 from .._core.keeper import check_state
 from .._core.outages import OnDropped, OnResumed, OutageCallbacks
-from .._core.resumable import ResumableEndpoint
 from .._core.request import decide, reject_failed
+from .._core.resumable import ResumableEndpoint
 from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig

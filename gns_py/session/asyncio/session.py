@@ -10,19 +10,17 @@ from typing import Literal, overload
 
 from ..._core.failures import is_leaving
 from ..._generated.enums import EndReason
-from ...asyncio import Connection
 from ...asyncio.awaitable import Optionally
 from ...errors import ConcurrencyError, ConnectionClosed
 from ...message import Message, MessageView, with_view
-from .._core.keeper import check_state, keeper_of
-from .._core.session import BaseSession
 from ..errors import SessionClosedOK, session_closed_error
 from ..protocol.reasons import SessionEnd
 from ..protocol.state import Phase
+from .committing import CommittingSession
 from .endpoint import LoopEndpoint
 
 
-class Session(BaseSession[Connection, LoopEndpoint]):
+class Session(CommittingSession):
     """One end of a session, for asyncio.
 
     ``async for data in session`` receives until it is closed normally. As an async context manager it is closed at the
@@ -129,28 +127,6 @@ class Session(BaseSession[Connection, LoopEndpoint]):
             return (await self._next()).data
         except SessionClosedOK:
             raise StopAsyncIteration from None
-
-    async def commit(self, state: bytes | None = None) -> None:
-        """Store what was done in this durable session: at once, as one step.
-
-        All messages that were taken from it count as handled then, and all that were sent on it go to the peer. If this
-        server dies, another one gets the state, and goes on from here. Cancelling this may leave it open whether it was
-        stored; the next commit settles that.
-
-        Args:
-            state: The application's state of this session, for ``saved_state``; None: as it was.
-
-        Raises:
-            StoreUnavailable: The store does not answer. The session goes on; commit again.
-            RecordTooLarge: The state, or what was sent, is more than the store takes.
-            InvalidStateError: The session is not durable, or not established yet.
-            SessionClosed: The session has ended: for example with FAILED_OVER, since another server has it.
-            TypeError: ``state`` is not bytes.
-        """
-        check_state(state)
-        error = (await keeper_of(self._internal).commit({self._internal: state})).get(self._internal)
-        if error is not None:
-            raise error
 
     async def drain(self) -> None:
         """Wait until no message waits for the peer to read, and Connection.drain() has nothing to wait for.

@@ -16,6 +16,7 @@ from .._core.checks import check_data, check_rules, check_session_config
 from .._core.listen_socket import BaseListenSocket
 from .._core.outages import NO_CALLBACKS, OnDropped, OnResumed, OutageCallbacks
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
 from .session import Session
 from .thread_listener import Request, ThreadListener
 
@@ -87,13 +88,24 @@ def open_session_listener(
     session_config: SessionConfig | None,
     on_status_changed: StatusCallback | None,
     callbacks: OutageCallbacks = NO_CALLBACKS,
+    store: SessionStore | None = None,
+    durable: bool = False,
 ) -> ThreadListener:
     """Open a port. See listen()."""
+    if durable and store is None:
+        raise ValueError("durable sessions need a store")
     settings = check_session_config(session_config)
     checked = check_rules(rules)
     # Sessions own their connections: one that is dropped must not be kept by the listener.
     listener = open_listener(host, port, config, limits, on_status_changed, owns_connections=False)
-    return ThreadListener(listener, settings, checked, callbacks)
+    sessions = ThreadListener(listener, settings, checked, callbacks)
+    if store is not None:
+        try:
+            sessions.keep_in(store, durable=durable)
+        except BaseException:
+            sessions.close()
+            raise
+    return sessions
 
 
 def listen(
@@ -107,6 +119,8 @@ def listen(
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
     on_resumed: OnResumed | None = None,
+    store: SessionStore | None = None,
+    durable: bool = False,
 ) -> ListenSocket:
     """Open a port for sessions and return its ListenSocket, which is also a context manager.
 
@@ -122,6 +136,8 @@ def listen(
             the thread that reads the session, or in one of gns_py's own.
         on_resumed: Called with a session, and the number of messages that are sent again, when it has one. See
             on_dropped.
+        store: Where durable sessions are kept. It is used in a thread of its own; opened, and closed at the end.
+        durable: Whether sessions are durable unless accept() says otherwise.
 
     Raises:
         ListenError: See gns_py.sync.listen().
@@ -134,5 +150,7 @@ def listen(
     """
     callbacks = OutageCallbacks(on_dropped, on_resumed)
     return ListenSocket(
-        open_session_listener(host, port, rules, config, limits, session_config, on_status_changed, callbacks)
+        open_session_listener(
+            host, port, rules, config, limits, session_config, on_status_changed, callbacks, store, durable
+        )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ..._core.callbacks import check_plain, in_context
@@ -11,15 +11,18 @@ from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
 from ..._generated.enums import EndReason
 from ...config import Config
-from ...errors import ForkedError, NotRunningError
+from ...errors import ForkedError, InvalidStateError, NotRunningError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
 from ...sync.handlers import ThreadServer
 from .._core.admission import AdmissionRules
+from .._core.keeper import check_state
 from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from .._core.request import decide, reject_failed
+from .._core.resumable import ResumableEndpoint
 from .._core.server import BaseServer, say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
 from .listener import open_session_listener
 from .session import Session
 from .thread_listener import Request, ThreadListener
@@ -72,6 +75,28 @@ class Server(BaseServer[Session], ThreadServer[Session]):
         with contextlib.suppress(ForkedError):  # in a fork it is the parent's
             self._listener.listener.mailbox.wake()
 
+    def commit(self, states: Mapping[Session, bytes | None]) -> dict[Session, Exception]:
+        """Commit many sessions in one round trip: what Session.commit() does, for a tick of a game, for example.
+
+        Args:
+            states: The state of each session; None: as it was.
+
+        Returns:
+            What Session.commit() would have raised, for those for which it would.
+
+        Raises:
+            InvalidStateError: The server has no store.
+            TypeError: A state is not bytes.
+        """
+        if self._listener.store_thread is None or self._listener.keeper is None:
+            raise InvalidStateError("the server has no store")
+        for state in states.values():
+            check_state(state)
+        sessions: dict[ResumableEndpoint, Session] = {BaseSession.session_endpoint_of(each): each for each in states}
+        endpoints = {each: states[session] for each, session in sessions.items()}
+        failed = self._listener.store_thread.call(self._listener.keeper.commit(endpoints))
+        return {sessions[endpoint]: error for endpoint, error in failed.items()}
+
     def _turn_newcomers_away(self) -> None:
         self._listener.registry.drain()
 
@@ -122,6 +147,8 @@ def serve(
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
     on_resumed: OnResumed | None = None,
+    store: SessionStore | None = None,
+    durable: bool = False,
 ) -> Server:
     """Start a server and return it: it accepts in the background and runs ``handler(session)`` in a thread for each.
 
@@ -142,6 +169,8 @@ def serve(
         on_status_changed: See listen().
         on_dropped: See listen().
         on_resumed: See listen().
+        store: See listen().
+        durable: See listen().
 
     Raises:
         ListenError: See listen().
@@ -155,5 +184,7 @@ def serve(
     check_plain("handler", handler)
     check_plain("on_request", on_request)
     callbacks = OutageCallbacks(on_dropped, on_resumed)
-    listener = open_session_listener(host, port, rules, config, limits, session_config, on_status_changed, callbacks)
+    listener = open_session_listener(
+        host, port, rules, config, limits, session_config, on_status_changed, callbacks, store, durable
+    )
     return Server(handler, on_request, listener)

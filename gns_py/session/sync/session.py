@@ -12,15 +12,13 @@ from ..._core.failures import is_leaving
 from ..._generated.enums import EndReason
 from ...errors import ConnectionClosed
 from ...message import Message, MessageView, with_view
-from ...sync import Connection
-from .._core.session import BaseSession
 from ..errors import SessionClosed, SessionClosedOK
 from ..protocol.reasons import SessionEnd
 from ..protocol.state import Phase
-from .endpoint import ThreadEndpoint
+from .committing import CommittingSession
 
 
-class Session(BaseSession[Connection, ThreadEndpoint]):
+class Session(CommittingSession):
     """One end of a session, for threads.
 
     Iterating over it receives until it is closed normally. As a context manager it is closed at the end, and the

@@ -7,15 +7,17 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TypeAlias, cast
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeAlias, cast
 
 from ..._core.connection import BaseConnection
 from ..._core.deadline import Deadline
 from ..._core.listener import Listener
 from ..._core.mailbox import Mailbox
 from ..._core.request import ConnectionRequest
-from ...errors import ConcurrencyError, ConnectionClosed, NotRunningError
+from ..._generated.enums import EndReason
+from ...errors import ConcurrencyError, ConnectionClosed, GNSError, NotRunningError
 from ...sync import Connection
 from .._core.admission import AdmissionRules
 from .._core.endpoint import EngineMaker
@@ -25,9 +27,12 @@ from .._core.request import SessionRequest
 from .._core.resumable import ResumableEndpoint
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
+from ..store import SessionStore
+from .committing import ThreadKeeper
 from .endpoint import ThreadEndpoint
 from .session import Session
 from .shield import shield
+from .store_thread import StoreThread
 from .ticker import ticker
 
 Request: TypeAlias = SessionRequest[Session]
@@ -57,6 +62,31 @@ class ThreadListener(SessionListener[Session]):
         self._looking: list[None] = [None]
         self._condition = threading.Condition()
         self._due = math.inf  # no handshake has anything to do before
+        self.store_thread: StoreThread | None = None
+        self._watching: Future[None] | None = None
+
+    def keep_in(self, store: SessionStore, *, durable: bool) -> None:
+        """Open a store, and keep durable sessions there.
+
+        Args:
+            store: Where.
+            durable: Whether sessions are durable unless the application says otherwise.
+        """
+        self.store_thread = StoreThread(store)
+        self.keeper = ThreadKeeper(store, self.store_thread)
+        self.is_durable = durable
+        self._watching = self.store_thread.begin(self.keeper.watch())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """See SessionListener."""
+        assert self.store_thread is not None  # there is a keeper
+        self.store_thread.spawn(coroutine)
+
+    def close(self, code: int = EndReason.GOING_AWAY, text: str = "") -> None:
+        """See SessionListener. Waits a moment for what is still to be stored."""
+        super().close(code, text)
+        if self.store_thread is not None and self._watching is not None:
+            self.store_thread.close(self._watching)
 
     def make_session(self, connection: Connection, make_engine: EngineMaker) -> Session:
         """See SessionListener."""
@@ -70,6 +100,9 @@ class ThreadListener(SessionListener[Session]):
     def on_handshake_done(self, session: Session) -> None:
         """See SessionListener."""
         self._established.append(session)
+        if self.keeper is not None:  # the thread that looks may not know
+            with contextlib.suppress(GNSError):  # stopped
+                self.mailbox.wake()
 
     def on_connection_claimed(self, endpoint: ResumableEndpoint, connection: Connection) -> None:
         """See SessionListener: it cannot leave the mailbox while its events are dispatched."""

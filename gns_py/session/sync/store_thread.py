@@ -1,0 +1,97 @@
+"""Runs the coroutines of a session store for threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..store import SessionStore
+
+T = TypeVar("T")
+# Seconds for what is left to be stored once everything else has ended.
+_LAST = 5.0
+
+
+class StoreThread:
+    """A thread with a loop of its own, in which a store is used from open() to close().
+
+    Raises:
+        StoreError: The store cannot be opened.
+        RuntimeError: The system has no more threads.
+    """
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="gns_py session store", daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            self._loop.close()
+            raise
+        try:
+            self.call(store.open())
+        except BaseException:
+            self._stop()
+            raise
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine, and wait for what it returns or raises."""
+        return self._begin(coroutine).result()
+
+    def _begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine for which nothing waits. After close() it does not run."""
+        try:
+            self._loop.call_soon_threadsafe(self._create_task, coroutine)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+
+    def _create_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self, watching: Future[None]) -> None:
+        """Let what was begun come to its end, close the store, and end the thread. Not from the thread itself."""
+        if not self._thread.is_alive():
+            return
+        watching.cancel()
+        with contextlib.suppress(RuntimeError, asyncio.CancelledError, TimeoutError):
+            self.call(self._finish())
+        self._stop()
+
+    async def _finish(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST)
+        for task in self._tasks:
+            task.cancel()
+        await self._store.aclose()
+
+    def _stop(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run a coroutine until it is cancelled."""
+        return self._begin(coroutine)
