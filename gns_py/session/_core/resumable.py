@@ -48,7 +48,7 @@ class ResumableEndpoint(SessionEndpoint):
         self.keeper: SessionKeeper | None = None
         """Keeps the session in a store, at a server that has one."""
         self.saved_state: bytes | None = None
-        """What the application of another server has committed last, if the session comes from a store."""
+        """The last state that the application of another server has committed, if the session comes from a store."""
         self._newcomer: Newcomer | None = None
 
     @property

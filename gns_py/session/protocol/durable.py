@@ -34,7 +34,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a session has come with a commit, beside the state of its application."""
+    """How far a session has come with a commit, apart from the state of its application."""
 
     epoch: int = 1
     """The last epoch that the client has confirmed."""
@@ -43,7 +43,7 @@ class Progress:
     handled_bytes: int = 0
     """The bytes of all of those."""
     credit_bytes: int = 0
-    """What the client may send in all."""
+    """How many bytes the client may send in all."""
     credit_messages: int = 0
     sent: Mapping[int, int] = field(default_factory=dict)
     """The number of the last message to the client on each lane."""
@@ -68,7 +68,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a store has of a session."""
+    """A session as a store has it."""
 
     setup: bytes
     """See DurableServerEngine.setup."""
@@ -87,7 +87,7 @@ class CommittedAcks(Acknowledger):
     def __init__(self, inbox: Inbox, transport: Transport, committed: Ack) -> None:
         super().__init__(inbox, transport, committed.credit_bytes, committed.credit_messages)
         self.committed = committed
-        """What was committed."""
+        """The ACK that says all that was committed."""
         self._is_due = False
 
     def stage(self) -> Ack:
@@ -119,8 +119,8 @@ class CommittedAcks(Acknowledger):
 class DurableServerEngine(ServerEngine):
     """The end that listens, of a server with a store: its session may be durable.
 
-    What the application of a durable session has taken is acknowledged, and what it sends is released, by a commit:
-    prepare() returns what has to be stored, and committed() says that it was. The engine of another server goes on with
+    Messages that the application of a durable session has taken are acknowledged, and those that it sends are released,
+    by a commit: prepare() returns the step that has to be stored, and committed() says that it was. The engine of another server goes on with
     restore().
     """
 
@@ -144,7 +144,7 @@ class DurableServerEngine(ServerEngine):
             now: The time.
 
         Returns:
-            What another server has to know of the set-up.
+            The facts of the set-up that another server has to know.
 
         Raises:
             InvalidStateError: There is nothing to accept, or the client cannot resume, or this end does not let it.
@@ -248,7 +248,7 @@ class DurableServerEngine(ServerEngine):
         return isinstance(self._tokens, DerivedTokens) and self._tokens.is_of_newer_owner(resume.epoch, resume.token)
 
     def lose(self, reason: CloseReason, text: str, now: float) -> None:
-        """End the session here, since the store says so: nothing is released any more.
+        """End the session here, since the store says so: nothing more is released.
 
         After FAILED_OVER, which says that it is another server's, its client may go on there.
         """

@@ -52,8 +52,8 @@ class DerivedTokens(Tokens):
     """The tokens of a durable session: each follows from a secret, so that another server knows it, too.
 
     A server that takes the session over begins with an epoch that no server before it has used: ``owner << 20`` counts
-    the owners. So the tokens of an owner that does not know yet that it is none any longer are not valid elsewhere, and
-    it sees from an epoch that it is none.
+    the owners. So the tokens of an owner that has lost the session, and does not know, are not valid elsewhere; and an
+    epoch shows it that there is a newer one.
     """
 
     def __init__(self, secret: bytes) -> None:

@@ -82,7 +82,7 @@ class Server(BaseServer[Session], ThreadServer[Session]):
             states: The state of each session; None: as it was.
 
         Returns:
-            What Session.commit() would have raised, for those for which it would.
+            The exceptions that Session.commit() would have raised, by session; empty if all were stored.
 
         Raises:
             InvalidStateError: The server has no store.

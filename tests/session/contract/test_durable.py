@@ -54,7 +54,7 @@ class Servers:
         return client
 
     def newest(self, count: int) -> Session:
-        """Wait until so many sessions were served, and return the newest."""
+        """Wait until this many sessions were served, and return the newest."""
         eventually(lambda: len(self.served) >= count, TIMEOUT)
         return self.served[count - 1]
 

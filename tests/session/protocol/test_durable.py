@@ -6,107 +6,16 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
+from support.durable_network import CONFIG, DurableNetwork
 from support.network import CLIENT, SERVER, Link, Network, Wire
 
 from gns_py.errors import InvalidStateError, SendQueueFull
-from gns_py.session import CloseReason, SessionConfig
+from gns_py.session import CloseReason
 from gns_py.session.protocol.client import ClientEngine
-from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, read_setup
-from gns_py.session.protocol.frames import Resume
+from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, read_setup
 from gns_py.session.protocol.server import ServerStep
 from gns_py.session.protocol.state import Phase
 from gns_py.session.protocol.violation import Violation
-
-CONFIG = SessionConfig(credit_bytes=1_000, credit_messages=8, ping_timeout=None)
-
-
-class Store:
-    """What a store has of one session."""
-
-    def __init__(self, setup: bytes, config: SessionConfig) -> None:
-        self.setup = setup
-        self.owner = 0
-        self.commit = 0
-        self.state = b""
-        self.progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
-        self.outgoing: list[Outgoing] = []
-
-    def carry_out(self, commit: Commit) -> None:
-        if commit.number == self.commit:  # it comes twice
-            return
-        assert commit.number == self.commit + 1
-        self.commit, self.progress = commit.number, commit.progress
-        self.state = self.state if commit.state is None else commit.state
-        self.outgoing += commit.outgoing
-        acked = commit.progress.acked
-        self.outgoing = [each for each in self.outgoing if each.number > acked.get(each.lane, 0)]
-
-    def claim(self) -> Saved:
-        self.owner += 1
-        return self.saved()
-
-    def saved(self) -> Saved:
-        return Saved(self.setup, self.commit, self.owner, self.progress, tuple(self.outgoing))
-
-
-class DurableNetwork(Network):
-    """A client, servers that die, and a store."""
-
-    def __init__(self, config: SessionConfig = CONFIG) -> None:
-        self.store: Store | None = None
-        super().__init__(config)
-
-    def make_server(self, wire: Wire) -> DurableServerEngine:
-        return DurableServerEngine(wire, self.config, self.now)
-
-    def accept(self) -> None:
-        server = self.durable
-        self.store = Store(server.accept_durable(b"0123456789abcdef", b"welcome", self.now), self.config)
-        server.stored(self.now)
-
-    @property
-    def durable(self) -> DurableServerEngine:
-        assert isinstance(self.server, DurableServerEngine)
-        return self.server
-
-    @property
-    def kept(self) -> Store:
-        assert self.store is not None
-        return self.store
-
-    def commit(self, state: bytes | None = None) -> None:
-        commit = self.durable.prepare(state)
-        self.kept.carry_out(commit)
-        self.durable.committed(commit, self.now)
-
-    def fail_over(self) -> None:
-        """Let the server die; the client goes to another one, which goes on."""
-        self.wires[CLIENT].link.is_cut = True
-        self.mailboxes[SERVER].clear()
-        while self.client.phase is not Phase.DROPPED:
-            self.hear_the_end(self.wires[CLIENT].link, CLIENT)
-            while self.mailboxes[CLIENT]:
-                self.handle(CLIENT)
-        link = self.connect()
-        self.settle_until_resume(link)
-        resume = self.handshakes[link].resume
-        assert resume is not None
-        self.take_over(link, resume)
-
-    def settle_until_resume(self, link: Link) -> None:
-        while self.mailboxes[CLIENT]:
-            self.handle(CLIENT)
-        self.handshakes[link].receive(link.queues[CLIENT][0, True].popleft(), self.now)
-
-    def take_over(self, link: Link, resume: Resume) -> None:
-        server = self.handshakes.pop(link)
-        assert isinstance(server, DurableServerEngine)
-        wire = server.transport
-        assert isinstance(wire, Wire)
-        self.wires = self.wires[CLIENT], wire
-        self.server = server
-        self.engines = self.client, server
-        server.restore(self.kept.claim(), resume, self.now)
 
 
 @pytest.fixture
