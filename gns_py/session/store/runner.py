@@ -1,0 +1,163 @@
+"""The way of scripts to the server: in time, each node apart, and again if the cause may be over in a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from . import clients
+from .codec import Argument, milliseconds
+from .errors import StoreError, StoreUnavailable
+from .scripts import Script
+
+_MOST_AT_ONCE = 32
+"""The most connections of a loop; further operations wait for their turn, within their time."""
+_FIRST_PAUSE = 0.02
+
+Answer: TypeAlias = Any
+"""A list, as a script returns it, or a StoreError."""
+
+
+class Call(NamedTuple):
+    """A script with its keys and arguments."""
+
+    script: Script
+    keys: list[str]
+    arguments: list[Argument]
+
+
+class _Opened:
+    """The client of one loop, and how often it was opened there."""
+
+    def __init__(self, client: clients.Client) -> None:
+        self.client = client
+        self.turns = asyncio.Semaphore(_MOST_AT_ONCE)
+        self.count = 0
+
+
+class Runner:
+    """Carries out scripts, with one client for each loop.
+
+    Args:
+        make_client: A function that returns a new client.
+        timeout: The seconds that run() may take.
+        replicas: The number of replicas that must have what a call has written.
+    """
+
+    def __init__(self, make_client: clients.Factory, timeout: float, replicas: int) -> None:
+        self._make_client = make_client
+        self._timeout = timeout
+        self._replicas = replicas
+        self._lock = threading.Lock()
+        self._opened: dict[asyncio.AbstractEventLoop, _Opened] = {}
+
+    def open(self) -> None:
+        """Make a client for this loop, if it has none, and count the call."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._opened:
+                self._opened[loop] = _Opened(self._make_client())
+            self._opened[loop].count += 1
+
+    async def aclose(self) -> None:
+        """Close this loop's client with the last call for it."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            opened = self._opened.get(loop)
+            if opened is None:
+                return
+            opened.count -= 1
+            if opened.count:
+                return
+            del self._opened[loop]
+        await clients.close(opened.client)
+
+    async def run(self, calls: Iterable[Call]) -> list[Answer]:
+        """Carry out calls, and return the answers, or the exceptions that stand for them, in order."""
+        calls = list(calls)
+        if not calls:
+            return []
+        opened = self._opened.get(asyncio.get_running_loop())
+        if opened is None:
+            raise StoreUnavailable("the store is not open in this loop")
+        answers: list[Answer] = [StoreUnavailable(f"no answer from the store in {self._timeout} s") for _ in calls]
+        try:
+            await asyncio.wait_for(self._by_node(opened, calls, answers), self._timeout)
+        except asyncio.TimeoutError:
+            if clients.is_cluster(opened.client):  # perhaps it has replaced the node: the next call finds out
+                with contextlib.suppress(asyncio.TimeoutError, *clients.PROBLEMS):
+                    await asyncio.wait_for(opened.client.aclose(), self._timeout)
+        return answers
+
+    async def _by_node(self, opened: _Opened, calls: list[Call], answers: list[Answer]) -> None:
+        """Carry out calls at each node of a cluster on its own, so that a node that hangs harms no other one's."""
+        nodes: dict[object, list[int]] = {}
+        try:
+            if clients.is_cluster(opened.client):
+                await opened.client.initialize()
+        except clients.PROBLEMS as problem:
+            answers[:] = [unavailable(problem) for _ in calls]
+            return
+        for place, call in enumerate(calls):
+            try:
+                nodes.setdefault(clients.node_of(opened.client, call.keys[0]), []).append(place)
+            except clients.PROBLEMS as problem:  # noqa: PERF203
+                answers[place] = unavailable(problem)
+        await asyncio.gather(*(self._attempts(opened, calls, answers, places) for places in nodes.values()))
+
+    async def _attempts(self, opened: _Opened, calls: list[Call], answers: list[Answer], places: list[int]) -> None:
+        """Carry out calls at a node, and those again that failed for a cause that may be over in a moment."""
+        pause = _FIRST_PAUSE
+        while places:
+            async with opened.turns:
+                found = await self._attempt(opened.client, [calls[place] for place in places])
+            unknown: dict[Script, None] = {}
+            brief: list[int] = []
+            again: list[int] = []
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = unavailable(answer) if isinstance(answer, Exception) else answer
+                if isinstance(answer, clients.NoScript):
+                    unknown[calls[place].script] = None
+                    again.append(place)
+                elif isinstance(answer, Exception) and clients.is_brief(answer):
+                    brief.append(place)
+            for script in unknown:
+                with contextlib.suppress(*clients.PROBLEMS):  # the next attempt finds out
+                    await opened.client.script_load(script.text)
+            if brief:
+                await asyncio.sleep(pause * (0.5 + random.random()))
+                pause *= 2
+            places = sorted(again + brief)
+
+    async def _attempt(self, client: clients.Client, calls: list[Call]) -> list[Answer]:
+        """Carry out calls at a node, and return answers and the client's exceptions."""
+        try:
+            async with client.pipeline(transaction=False) as pipeline:
+                for script, keys, arguments in calls:
+                    pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
+                if self._replicas:
+                    pipeline.wait(self._replicas, milliseconds(self._timeout))
+                answers: list[Answer] = await pipeline.execute(raise_on_error=False)
+        except clients.PROBLEMS as problem:
+            return [problem] * len(calls)
+        if self._replicas:
+            reached = answers.pop()
+            if isinstance(reached, Exception) or reached < self._replicas:
+                too_few = StoreUnavailable(f"only {reached} of {self._replicas} replicas have the write")
+                answers = [answer if isinstance(answer, Exception) else too_few for answer in answers]
+        if any(isinstance(answer, Exception) and clients.is_brief(answer) for answer in answers):
+            await clients.forget_connections(client)
+        return answers
+
+
+def unavailable(problem: Exception) -> StoreError:
+    """Return the exception for a call that has failed."""
+    if isinstance(problem, StoreError):
+        return problem
+    error = StoreUnavailable(f"the store cannot work: {problem or type(problem).__name__}")
+    error.__cause__ = problem
+    return error
