@@ -72,6 +72,7 @@ class Server:
         self.url = f"redis://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         self._command = [binary, *options, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command += ["--repl-diskless-sync-delay", "0"]
         if not options or not options[0].endswith(".conf"):
             self._command += ["--save", ""]
         self._process: subprocess.Popen[bytes] | None = None

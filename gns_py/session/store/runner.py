@@ -17,6 +17,8 @@ from .scripts import Script
 _MOST_AT_ONCE = 32
 """The most connections of a loop; further operations wait for their turn, within their time."""
 _FIRST_PAUSE = 0.02
+_PART_FOR_REPLICAS = 0.6
+"""Of the time of an operation, so that there is an answer if they do not get it."""
 
 Answer: TypeAlias = Any
 """A list, as a script returns it, or a StoreError."""
@@ -141,7 +143,7 @@ class Runner:
                     # not evalsha(), which the pipeline of a cluster refuses, for scripts with keys of different nodes
                     pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
                 if self._replicas:
-                    pipeline.wait(self._replicas, milliseconds(self._timeout))
+                    pipeline.wait(self._replicas, milliseconds(self._timeout * _PART_FOR_REPLICAS))
                 answers: list[Answer] = await pipeline.execute(raise_on_error=False)
         except clients.PROBLEMS as problem:
             return [problem] * len(calls)

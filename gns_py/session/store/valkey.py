@@ -72,7 +72,8 @@ class ValkeyStore:
             raise ValueError("replicas must not be negative")
         make = clients.single(server, timeout, settings) if isinstance(server, str) else server
         self._runner = Runner(make, timeout, replicas)
-        self._prefix = prefix
+        self.prefix = prefix
+        """The beginning of the names of all keys."""
         self._max_size = max_size
         self._epochs: list[bytes] = []
 
@@ -230,16 +231,16 @@ class ValkeyStore:
     # ---- names and calls -------------------------------------------------------------------------------------------
 
     def _epoch_key(self, bucket: int) -> str:
-        return f"{self._prefix}:{{{bucket:02x}}}:epoch"
+        return f"{self.prefix}:{{{bucket:02x}}}:epoch"
 
     def _name(self, key: str) -> str:
         check_key(key)
-        return f"{self._prefix}:key:{key}"
+        return f"{self.prefix}:key:{key}"
 
     def _call(self, session_id: bytes, script: Script, arguments: Sequence[Argument]) -> Call:
         check_id(session_id)
         bucket = ids.bucket_of(session_id)
-        head = f"{self._prefix}:{{{bucket:02x}}}:{session_id.hex()}"
+        head = f"{self.prefix}:{{{bucket:02x}}}:{session_id.hex()}"
         return Call(script, [head, f"{head}:body", self._epoch_key(bucket)], [ids.new_epoch(), *arguments])
 
     def _keeping(self, touch: Touch) -> Call:
