@@ -90,6 +90,10 @@ class MemoryStore:
         self._keys: dict[str, tuple[bytes, float]] = {}
         self._sweep_at = _FEWEST_BEFORE_SWEEP
 
+    def __len__(self) -> int:
+        """Return how many records are in memory, some of them perhaps expired."""
+        return len(self._entries)
+
     async def open(self) -> None:
         """Do nothing: there is no connection."""
 

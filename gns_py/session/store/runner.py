@@ -161,6 +161,6 @@ def unavailable(problem: Exception) -> StoreError:
     """Return the exception for a call that has failed."""
     if isinstance(problem, StoreError):
         return problem
-    error = StoreUnavailable(f"the store cannot work: {problem or type(problem).__name__}")
+    error = StoreUnavailable(f"the store cannot work: {str(problem) or type(problem).__name__}")
     error.__cause__ = problem
     return error
