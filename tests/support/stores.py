@@ -98,8 +98,8 @@ class Server:
 
     def call(self, *command: str | bytes | int) -> Any:
         """Return the answer to a command."""
-        with contextlib.closing(redis.Redis(port=self.port, socket_timeout=5, protocol=2, retry=None)) as client:
-            return client.execute_command(*command)
+        with contextlib.closing(redis.Redis(port=self.port, socket_timeout=5, protocol=2)) as client:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def info(self, section: str) -> dict[str, Any]:
         """Return what INFO reports of a section."""
@@ -148,7 +148,6 @@ def join(nodes: list[Server]) -> None:
         node.call("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
     for node in nodes:
         node.wait_for(lambda node=node: is_complete(node, size))
-    return nodes
 
 
 def is_complete(node: Server, size: int) -> bool:
@@ -176,7 +175,7 @@ def messages(lane: int, first: int, last: int, size: int = 5) -> list[Outgoing]:
 
 @dataclass
 class Owner:
-    """What an owner of a session knows: enough to write to a store."""
+    """An owner of a session, with all that it takes to write to a store."""
 
     store: SessionStore
     record: Record
@@ -246,7 +245,7 @@ def advanced(record: Record, **fields: Any) -> Record:
     return replace(record, **fields)
 
 
-# ---- a way to the server that loses answers ---------------------------------------------------------------------------
+# ---- a way to the server that loses answers --------------------------------------------------------------------------
 
 
 class Proxy:

@@ -24,7 +24,7 @@ Factory = Callable[[], Client]
 
 NoScript = exceptions.NoScriptError
 PROBLEMS: tuple[type[Exception], ...] = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
-"""All that a call can raise."""
+"""The exceptions that a call can raise."""
 
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _BRIEF = (

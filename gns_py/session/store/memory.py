@@ -284,6 +284,6 @@ def behind(stored: int, commit: Commit) -> RecordLost:
 
     Args:
         stored: The number of the last commit in the store.
-        commit: What the owner wanted to store.
+        commit: The commit that the owner wanted to store.
     """
     return RecordLost(f"the store has the commits up to {stored}; {commit.number} follows {commit.after}")

@@ -7,29 +7,17 @@ import contextlib
 import random
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias
 
 from . import clients
-from .codec import Argument, milliseconds
+from .codec import milliseconds
 from .errors import StoreError, StoreUnavailable
-from .scripts import Script
+from .scripts import Answer, Call, Script
 
 _MOST_AT_ONCE = 32
 """The most connections of a loop; further operations wait for their turn, within their time."""
 _FIRST_PAUSE = 0.02
 _PART_FOR_REPLICAS = 0.6
 """Of the time of an operation, so that there is an answer if they do not get it."""
-
-Answer: TypeAlias = Any
-"""A list, as a script returns it, or a StoreError."""
-
-
-class Call(NamedTuple):
-    """A script with its keys and arguments."""
-
-    script: Script
-    keys: list[str]
-    arguments: list[Argument]
 
 
 class _Opened:
@@ -77,6 +65,10 @@ class Runner:
                 return
             del self._opened[loop]
         await clients.close(opened.client)
+
+    def is_refused(self, problem: StoreError) -> bool:
+        """Return whether an exception for a call lasts until the configuration is changed."""
+        return clients.is_misconfigured(problem.__cause__)
 
     async def run(self, calls: Iterable[Call]) -> list[Answer]:
         """Carry out calls, and return the answers, or the exceptions that stand for them, in order."""

@@ -1,4 +1,4 @@
-"""What the server of a ValkeyStore carries out: one script for each operation, each of them atomic.
+"""The scripts that a ValkeyStore has its server carry out: one for each operation, each of them atomic.
 
 A record lies in two hashes and shares a hash tag, so a slot of a cluster, with its bucket's epoch:
 
@@ -14,7 +14,11 @@ writes nothing but the time to live; that is on purpose, since WAIT waits for wh
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+Argument: TypeAlias = bytes | str | int
+Answer: TypeAlias = Any
+"""A list, as a script returns it, or a StoreError."""
 
 
 class Script(NamedTuple):
@@ -22,6 +26,14 @@ class Script(NamedTuple):
 
     text: str
     sha: str
+
+
+class Call(NamedTuple):
+    """A script with its keys and arguments."""
+
+    script: Script
+    keys: list[str]
+    arguments: list[Argument]
 
 
 _PRELUDE = """

@@ -1,4 +1,4 @@
-"""What a session store holds, and what it is asked to do."""
+"""The records of a session store, and the wishes of their owners."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordHead:
-    """What the store knows about a session, without the application's state and the messages.
+    """The record of a session, without the application's state and the messages.
 
     Attributes:
         id: The session's id, made by the store's new_session_id().
@@ -75,7 +75,7 @@ class RecordHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Record(RecordHead):
-    """All that the store has of a session.
+    """The whole record of a session.
 
     Attributes:
         state: The application's state, or None if no commit had one.
@@ -97,7 +97,7 @@ class Record(RecordHead):
 
 
 class Ended(NamedTuple):
-    """What is left of a session that another server has ended.
+    """The rest of a session that another server has ended.
 
     Attributes:
         epoch: The epoch of the end, higher than any that the session had.
@@ -138,7 +138,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """What has happened in a session since its last commit.
+    """A step of a session: everything that has happened since its last commit.
 
     After a StoreUnavailable the owner repeats the commit as it was, or makes one with a higher number and the same
     *after*, which contains all that the failed one did and more. The store carries out what it has not.

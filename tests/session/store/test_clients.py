@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import signal
 from collections.abc import Iterator
@@ -68,13 +69,11 @@ def knows_all(sentinel: Server) -> bool:
 
 async def committed(owner: Owner, state: bytes) -> None:
     """Commit when the store is available again."""
-    while True:
-        try:
+    done = False
+    while not done:
+        with contextlib.suppress(StoreUnavailable):
             await owner.commit(state=state)
-        except StoreUnavailable:
-            await asyncio.sleep(0.05)
-        else:
-            return
+            done = True
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """The fence: owners that claim and commit in any order, with calls that are late, lost or doubled on their way.
 
-A call goes to the store when the schedule says so, perhaps twice, perhaps long after its caller has given up. What counts is
-the order in which the store carries out; the callers know what they were answered.
+A call goes to the store when the schedule says so, perhaps twice, perhaps long after its caller has given up. The order
+in which the store carries calls out is the truth; callers know the answers that they get.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.stores import Owner, Server, claim_of, created, messages
+from support.stores import Owner, Server, created, messages
 
 from gns_py.session.store import (
     Claim,
     Commit,
     Fenced,
     MemoryStore,
+    Record,
     RecordHead,
     SessionStore,
     StoreError,
@@ -32,7 +33,7 @@ from gns_py.session.store import (
 
 @dataclass
 class Log:
-    """What the store has carried out, in order."""
+    """The steps that the store has carried out, in order."""
 
     epochs: list[int] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
@@ -43,7 +44,7 @@ class Unreliable:
 
     Args:
         store: The store.
-        log: What the store has carried out.
+        log: The steps that the store has carried out.
         chance: The source of all decisions.
     """
 
@@ -85,8 +86,8 @@ class Unreliable:
         else:
             (answer,) = await self._store.commit([what])
         after = await self._store.load(what.id)
-        assert isinstance(before, RecordHead)
-        assert isinstance(after, RecordHead)
+        assert isinstance(before, Record)
+        assert isinstance(after, Record)
         if after.epoch != before.epoch:
             self._log.epochs.append(after.epoch)
         if after.commit != before.commit:
@@ -94,7 +95,7 @@ class Unreliable:
             # Only the owner commits, and only what follows.
             assert (what.epoch, what.owner) == (before.epoch, before.owner)
             assert after.commit > before.commit
-            self._log.states.append(after.state or b"")  # type: ignore[attr-defined]
+            self._log.states.append(after.state or b"")
         return answer
 
 

@@ -166,7 +166,7 @@ def described(problem: Any) -> Any:
 @pytest.mark.parametrize("examples", [25, pytest.param(2000, marks=pytest.mark.soak)])
 def test_they_answer_the_same(valkey: Server, examples: int) -> None:
     Stores.server = valkey
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Stores,
         settings=settings(
             max_examples=examples,

@@ -1,4 +1,4 @@
-"""The scripts, as the server knows them. What they do, the contract of all stores says."""
+"""The scripts, as the server knows them. The contract of all stores tests what they do."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What every store does: the contract, with each kind of store."""
+"""The contract of all stores, with each kind of store."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -327,7 +327,7 @@ def test_what_is_too_large(backend: Backend) -> None:
     run(main())
 
 
-# ---- the time that a record lives --------------------------------------------------------------------------------------
+# ---- the time that a record lives ------------------------------------------------------------------------------------
 
 
 def test_records_expire(backend: Backend) -> None:
@@ -367,7 +367,7 @@ def test_each_write_prolongs(backend: Backend, how: str) -> None:
     run(main())
 
 
-# ---- the end -----------------------------------------------------------------------------------------------------------
+# ---- the end ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_session_that_another_server_ends(backend: Backend) -> None:
@@ -416,7 +416,7 @@ def test_deleting(backend: Backend) -> None:
     run(main())
 
 
-# ---- keys --------------------------------------------------------------------------------------------------------------
+# ---- keys ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", ["player:42", "{a}{b}", "}{", "ünï \n\r\0", "k" * 1024])
@@ -487,7 +487,7 @@ def test_keys_that_cannot_be(backend: Backend) -> None:
     run(main())
 
 
-# ---- data that the store loses -------------------------------------------------------------------------------------------
+# ---- data that the store loses ---------------------------------------------------------------------------------------
 
 
 def test_lost_is_not_expired(backend: Backend) -> None:
@@ -495,14 +495,15 @@ def test_lost_is_not_expired(backend: Backend) -> None:
         async with backend.opened() as store:
             owner, other = await created(store), store.new_session_id()
             backend.flush(store)
-            for operation in (
+            operations: list[Callable[[], Awaitable[object]]] = [
                 lambda: store.peek(owner.record.id),
                 lambda: store.load(owner.record.id),
                 lambda: store.claim(claim_of(owner.record)),
                 owner.commit,
                 owner.touch,
                 lambda: store.create(make_record(other)),
-            ):
+            ]
+            for operation in operations:
                 with pytest.raises(RecordLost):
                     await operation()
             await owner.delete()

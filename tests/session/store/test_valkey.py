@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import signal
@@ -37,13 +38,12 @@ async def opened(server: Server | Proxy, **settings: Any) -> ValkeyStore:
 async def eventually(operation: Callable[[], Awaitable[Any]]) -> Any:
     """Return what an operation returns as soon as the store is available."""
     while True:
-        try:
+        with contextlib.suppress(StoreUnavailable):
             return await operation()
-        except StoreUnavailable:
-            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)
 
 
-# ---- answers that are lost, and cancellation ---------------------------------------------------------------------------
+# ---- answers that are lost, and cancellation -------------------------------------------------------------------------
 
 
 def test_each_operation_can_be_repeated_when_its_answer_was_lost(valkey: Server) -> None:
@@ -131,7 +131,7 @@ def test_connections_that_break(valkey: Server) -> None:
     asyncio.run(main())
 
 
-# ---- the server --------------------------------------------------------------------------------------------------------
+# ---- the server ------------------------------------------------------------------------------------------------------
 
 
 def test_a_server_that_is_stopped_for_a_while(own_valkey: Server) -> None:
@@ -309,7 +309,7 @@ def test_every_key_of_a_session_expires(valkey: Server) -> None:
     asyncio.run(main())
 
 
-# ---- opening -----------------------------------------------------------------------------------------------------------
+# ---- opening ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_server_that_is_not_there_yet(own_valkey: Server) -> None:
@@ -331,11 +331,11 @@ def test_a_server_that_is_not_there_yet(own_valkey: Server) -> None:
 def test_servers_that_refuse(own_valkey: Server) -> None:
     async def main() -> None:
         own_valkey.call("ACL", "SETUSER", "few", "on", ">secret", "~*", "+get")
-        for settings in ({"username": "few", "password": "secret"}, {"username": "few", "password": "wrong"}):
-            store = ValkeyStore(own_valkey.url, **settings)
+        for password in ("secret", "wrong"):
+            store = ValkeyStore(own_valkey.url, username="few", password=password)
             with pytest.raises(StoreMisconfigured):
                 await store.open()
-        with pytest.raises(StoreMisconfigured, match="(?i)cluster"):
+        with pytest.raises(StoreMisconfigured, match=r"(?i)cluster"):
             await ValkeyStore.cluster([own_valkey.address], timeout=5.0).open()
         own_valkey.call("CONFIG", "SET", "requirepass", "secret")
         with pytest.raises(StoreMisconfigured):
