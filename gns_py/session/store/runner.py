@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Iterable
 
-from . import clients
+from . import clients, scripts
 from .codec import milliseconds
 from .errors import StoreError, StoreUnavailable
 from .scripts import Answer, Call, Script
@@ -129,20 +129,21 @@ class Runner:
 
     async def _attempt(self, client: clients.Client, calls: list[Call]) -> list[Answer]:
         """Carry out calls at a node, and return answers and the client's exceptions."""
+        replicas = 0 if {call.script for call in calls} <= scripts.READS else self._replicas
         try:
             async with client.pipeline(transaction=False) as pipeline:
                 for script, keys, arguments in calls:
                     # not evalsha(), which the pipeline of a cluster refuses, for scripts with keys of different nodes
                     pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-                if self._replicas:
-                    pipeline.wait(self._replicas, milliseconds(self._timeout * _PART_FOR_REPLICAS))
+                if replicas:
+                    pipeline.wait(replicas, milliseconds(self._timeout * _PART_FOR_REPLICAS))
                 answers: list[Answer] = await pipeline.execute(raise_on_error=False)
         except clients.PROBLEMS as problem:
             return [problem] * len(calls)
-        if self._replicas:
+        if replicas:
             reached = answers.pop()
-            if isinstance(reached, Exception) or reached < self._replicas:
-                too_few = StoreUnavailable(f"only {reached} of {self._replicas} replicas have the write")
+            if isinstance(reached, Exception) or reached < replicas:
+                too_few = StoreUnavailable(f"only {reached} of {replicas} replicas have the write")
                 answers = [answer if isinstance(answer, Exception) else too_few for answer in answers]
         if any(isinstance(answer, Exception) and clients.is_brief(answer) for answer in answers):
             await clients.forget_connections(client)

@@ -97,15 +97,12 @@ class Record(RecordHead):
 
 
 class Ended(NamedTuple):
-    """The rest of a session that another server has ended.
-
-    Attributes:
-        epoch: The epoch of the end, higher than any that the session had.
-        reason: The number of the reason.
-    """
+    """The rest of a session that another server has ended."""
 
     epoch: int
+    """The epoch of the end, higher than any that the session had."""
     reason: int
+    """The number of the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
