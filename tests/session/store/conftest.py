@@ -1,24 +1,44 @@
-"""Stores of each kind, under the names of one contract."""
+"""Stores of each kind, under the names of one contract.
+
+Wheels are tried on systems without redis-py, or without signals: there the tests of MemoryStore run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.stores import Server, found, running_cluster, valkey_binary
 
 from gns_py.session.store import MemoryStore, SessionStore, ValkeyStore
+
+if TYPE_CHECKING:
+    from support.store_servers import Server
+
+collect_ignore = []
+if find_spec("redis") is None or sys.platform == "win32":
+    collect_ignore += ["test_clients.py", "test_runner.py", "test_valkey.py"]
+
+
+def servers() -> ModuleType:
+    """Return what runs servers, or skip the test."""
+    pytest.importorskip("redis", reason="pip install 'gns-py[valkey]'")
+    from support import store_servers
+
+    return store_servers
 
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Yield a Valkey that tests share."""
-    server = Server(valkey_binary(), tmp_path_factory.mktemp("valkey"))
+    server: Server = servers().Server(servers().valkey_binary(), tmp_path_factory.mktemp("valkey"))
     yield server
     server.kill()
 
@@ -26,7 +46,8 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Yield a Redis that tests share."""
-    server = Server(found("redis-server", "Debian's package has that name"), tmp_path_factory.mktemp("redis"))
+    binary = servers().found("redis-server", "Debian's package has that name")
+    server: Server = servers().Server(binary, tmp_path_factory.mktemp("redis"))
     yield server
     server.kill()
 
@@ -34,14 +55,16 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Yield a cluster of three nodes that tests share."""
-    with running_cluster(valkey_binary(), tmp_path_factory.mktemp("cluster")) as nodes:
+    with servers().running_cluster(servers().valkey_binary(), tmp_path_factory.mktemp("cluster")) as nodes:
         yield nodes
 
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Server]:
     """Yield a Valkey that the test may harm."""
-    server = Server(valkey_binary(), tmp_path / "valkey", "--appendonly", "yes", "--appendfsync", "always")
+    binary = servers().valkey_binary()
+    options = ["--appendonly", "yes", "--appendfsync", "always"]
+    server: Server = servers().Server(binary, tmp_path / "valkey", *options)
     yield server
     server.kill()
 

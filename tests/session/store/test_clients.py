@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 from redis import exceptions
-from support.stores import Owner, Server, advanced, created, found, free_port
+from support.store_servers import Server, found, free_port
+from support.stores import Owner, advanced, created
 
 from gns_py.session.store import RecordLost, StoreUnavailable, ValkeyStore
 from gns_py.session.store.clients import is_brief, is_misconfigured

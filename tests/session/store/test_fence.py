@@ -10,12 +10,12 @@ import asyncio
 import random
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.stores import Owner, Server, created, messages
+from support.stores import Owner, created, messages
 
 from gns_py.session.store import (
     Claim,
@@ -29,6 +29,9 @@ from gns_py.session.store import (
     StoreUnavailable,
     ValkeyStore,
 )
+
+if TYPE_CHECKING:
+    from support.store_servers import Server
 
 
 @dataclass

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_machine_as_test
-from support.stores import Server, advanced, make_record, messages
+from support.stores import advanced, make_record, messages
 
 from gns_py.session.store import Claim, Commit, MemoryStore, SessionStore, StoreError, Token, Touch, ValkeyStore
+
+if TYPE_CHECKING:
+    from support.store_servers import Server
 
 TTL = 600.0
 LANES = st.integers(0, 2)

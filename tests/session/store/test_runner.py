@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.stores import Owner, Server, created, running_cluster, valkey_binary
+from support.store_servers import Server, running_cluster, valkey_binary
+from support.stores import Owner, created
 
 from gns_py.session.store import RecordLost, StoreError, StoreUnavailable, ValkeyStore
 from gns_py.session.store.runner import unavailable

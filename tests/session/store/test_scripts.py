@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-
-from support.stores import Server
+from typing import TYPE_CHECKING
 
 from gns_py.session.store import scripts
+
+if TYPE_CHECKING:
+    from support.store_servers import Server
 
 
 def test_the_server_compiles_each_and_knows_it_by_its_name(valkey: Server) -> None:

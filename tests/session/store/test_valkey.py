@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import redis.asyncio
-from support.stores import Owner, Proxy, Server, advanced, claim_of, created, make_record, messages, valkey_binary
+from support.store_servers import Proxy, Server, valkey_binary
+from support.stores import Owner, advanced, claim_of, created, make_record, messages
 
 from gns_py.session.store import (
     Fenced,
