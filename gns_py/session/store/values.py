@@ -65,6 +65,7 @@ class RecordHead:
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
+        _check_bytes(self.token, self.confirmed.token, self.setup)
         if self.confirmed.epoch > self.epoch:
             raise ValueError(f"epoch {self.confirmed.epoch} is confirmed, but the newest one is {self.epoch}")
         if self.key is not None:
@@ -88,6 +89,7 @@ class Record(RecordHead):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_bytes(self.state)
         runs = runs_of(self.outgoing)
         for lane in self.sent.keys() | self.acked.keys() | runs.keys():
             first, last = self.acked.get(lane, 0) + 1, self.sent.get(lane, 0)
@@ -129,6 +131,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
+        _check_bytes(self.token, self.confirmed.token)
         if not 0 < self.expected < self.epoch:
             raise ValueError(f"the epoch must rise, not go from {self.expected} to {self.epoch}")
 
@@ -174,6 +177,7 @@ class Commit:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
         if not 0 <= self.after < self.number <= MAX_NUMBER:
             raise ValueError(f"the number of a commit must rise, not go from {self.after} to {self.number}")
+        _check_bytes(self.state, self.setup)
         _check_numbers(self.handled)
         _check_numbers(self.acked)
         object.__setattr__(self, "runs", runs_of(self.outgoing))
@@ -205,6 +209,9 @@ class Touch:
 
 def runs_of(messages: Sequence[Outgoing]) -> dict[int, Sequence[Outgoing]]:
     """Return the messages of each lane, or raise ValueError if numbers of a lane do not follow each other."""
+    if not messages:
+        return {}
+    _check_bytes(*(message.payload for message in messages))
     ordered = sorted(messages, key=lambda message: message[:2])
     runs: dict[int, Sequence[Outgoing]] = {
         lane: tuple(run) for lane, run in groupby(ordered, key=lambda message: message.lane)
@@ -214,6 +221,13 @@ def runs_of(messages: Sequence[Outgoing]) -> dict[int, Sequence[Outgoing]]:
         if last - first + 1 != len(run) or not 0 < first <= last <= MAX_NUMBER:
             raise ValueError(f"the messages of lane {lane} must have consecutive numbers from 1 on")
     return runs
+
+
+def _check_bytes(*values: bytes | None) -> None:
+    """Raise TypeError for any other type: redis-py would refuse all that shares the pipeline."""
+    for value in values:
+        if not isinstance(value, bytes | None):
+            raise TypeError(f"bytes are needed, not {type(value).__name__}")
 
 
 def check_size(data: Record | Commit, max_size: int) -> None:
@@ -237,6 +251,7 @@ def check_id(session_id: bytes) -> None:
 
 def _check_owner(session_id: bytes, epoch: int, owner: bytes, ttl: float) -> None:
     check_id(session_id)
+    _check_bytes(session_id, owner)
     if not 0 < epoch <= MAX_NUMBER:
         raise ValueError(f"epoch {epoch} is not in 1 to {MAX_NUMBER}")
     if len(owner) != OWNER_SIZE:

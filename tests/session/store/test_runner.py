@@ -96,6 +96,38 @@ def test_a_slot_that_moves(own_cluster: list[Server]) -> None:
     asyncio.run(main())
 
 
+def test_closing_ends_what_is_under_way(own_valkey: Server) -> None:
+    async def main() -> None:
+        store = ValkeyStore(own_valkey.url, timeout=60.0)
+        await store.open()
+        owners = [await created(store) for _ in range(20)]
+        own_valkey.send(signal.SIGSTOP)
+        tasks = [asyncio.create_task(owner.commit()) for owner in owners]
+        await asyncio.sleep(0.05)
+        await store.aclose()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(result) for result in results} == {StoreUnavailable}
+
+    asyncio.run(main())
+
+
+def test_operations_that_begin_together_share_a_pipeline(own_valkey: Server) -> None:
+    async def main() -> None:
+        store = ValkeyStore(own_valkey.url, timeout=10.0)
+        await store.open()
+        owners = await asyncio.gather(*(created(store) for _ in range(300)))
+        cancelled = [asyncio.create_task(owner.touch()) for owner in owners[:100]]
+        working = [asyncio.create_task(owner.commit(state=b"s")) for owner in owners]
+        await asyncio.sleep(0)
+        for task in cancelled:
+            task.cancel()
+        assert await asyncio.gather(*working) == [None] * 300
+        assert own_valkey.info("clients")["connected_clients"] <= 4 + 1
+        await store.aclose()
+
+    asyncio.run(main())
+
+
 def test_what_is_unavailable_has_its_cause() -> None:
     cause = OSError(5, "no")
     error = unavailable(cause)

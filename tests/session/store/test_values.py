@@ -66,6 +66,15 @@ def test_commits(fields: dict[str, Any], message: str) -> None:
         Commit(**{"id": ID, "epoch": 1, "owner": OWNER, "number": 1, "after": 0, "ttl": 1.0, **fields})
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"state": "text"}, {"state": bytearray(1)}, {"setup": 1}, {"outgoing": [Outgoing(0, 1, memoryview(b""))]}],  # type: ignore[arg-type]
+)
+def test_only_bytes(fields: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="bytes are needed, not"):
+        Commit(**{"id": ID, "epoch": 1, "owner": OWNER, "number": 1, "after": 0, "ttl": 1.0, **fields})
+
+
 def test_touches() -> None:
     with pytest.raises(ValueError, match="a key has"):
         Touch(id=ID, epoch=1, owner=OWNER, key="", ttl=1.0)
