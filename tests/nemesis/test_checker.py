@@ -207,7 +207,7 @@ def test_what_arrives_after_an_ends_own_goodbye_is_not_lost() -> None:
 
 def test_histories_are_read_in_the_order_of_time(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    first.write_text(f"1.5 got {NAME} server 0:1 2:1\n3.0 got {NAME} ser")
+    first.write_text(f"1.5 got {NAME} server 0:1 2:1\n3.0 got {NAME} serv")
     second.write_text(f"1.0 open {NAME} client\n2.0 bad {NAME} client the text\n")
     assert list(merged({"1": first, "2": second})) == [
         ("2", Record(1.0, "open", NAME, "client", [])),

@@ -1,72 +1,97 @@
-"""Session stores that fail as they are told."""
+"""Records of session stores, and owners of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+import secrets
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gns_py.session.store import Commit, MemoryStore, Record, StoreError, StoreUnavailable, Touch
+from gns_py.session.store import Claim, Commit, Outgoing, Record, SessionStore, Token, Touch
+
+TTL = 60.0
 
 
-class FaultyStore(MemoryStore):
-    """A store in memory that can be away, slow, or lose its answers."""
+def make_record(session_id: bytes, **fields: Any) -> Record:
+    """Return a record of a new session."""
+    token = secrets.token_bytes(16)
+    values = {"epoch": 1, "owner": secrets.token_bytes(16), "token": token, "confirmed": Token(1, token), "ttl": TTL}
+    return Record(id=session_id, **{**values, **fields})
 
-    def __init__(self, **named: Any) -> None:
-        super().__init__(**named)
-        self.is_away = False
-        """True: nothing is carried out."""
-        self.loses_answers = False
-        """True: everything is carried out, and looks as if it were not."""
-        self.delay = 0.0
-        """Seconds before an operation is carried out."""
-        self.opened = self.closed = 0
-        self.commits = 0
-        """How many calls of commit() there were."""
 
-    async def open(self) -> None:
-        self.opened += 1
+def messages(lane: int, first: int, last: int, size: int = 5) -> list[Outgoing]:
+    """Return messages with payloads that are different, and have bytes that text has not."""
+    return [
+        Outgoing(lane, number, bytes([lane, number % 256, 0, 255, 10]).ljust(size)) for number in range(first, last + 1)
+    ]
 
-    async def aclose(self) -> None:
-        self.closed += 1
 
-    async def create(self, record: Record) -> None:
-        await self._begin()
-        await super().create(record)
-        self._answer()
+@dataclass
+class Owner:
+    """An owner of a session, with all that it takes to write to a store."""
 
-    async def peek(self, session_id: bytes) -> Any:
-        await self._begin()
-        return await super().peek(session_id)
+    store: SessionStore
+    record: Record
+    number: int = 0
+    """The last commit known to be carried out."""
 
-    async def claim(self, claim: Any) -> Record:
-        await self._begin()
-        record = await super().claim(claim)
-        self._answer()
-        return record
+    def commit_of(self, number: int | None = None, after: int | None = None, **fields: Any) -> Commit:
+        """Return the next commit."""
+        return Commit(
+            id=self.record.id,
+            epoch=self.record.epoch,
+            owner=self.record.owner,
+            number=self.number + 1 if number is None else number,
+            after=self.number if after is None else after,
+            **{"ttl": TTL, **fields},
+        )
 
-    async def commit(self, commits: Sequence[Commit]) -> list[StoreError | None]:
-        self.commits += 1
-        return await self._many(super().commit, commits)
+    async def commit(self, **fields: Any) -> None:
+        """Commit, or raise what the store returns."""
+        commit = self.commit_of(**fields)
+        (problem,) = await self.store.commit([commit])
+        if problem is not None:
+            raise problem
+        self.number = commit.number
 
-    async def touch(self, touches: Sequence[Touch]) -> list[StoreError | None]:
-        return await self._many(super().touch, touches)
+    async def touch(self, **fields: Any) -> None:
+        """Touch the record, or raise what the store returns."""
+        record = self.record
+        values: dict[str, Any] = {"ttl": TTL, **fields}
+        (problem,) = await self.store.touch([Touch(id=record.id, epoch=record.epoch, owner=record.owner, **values)])
+        if problem is not None:
+            raise problem
 
-    async def _many(self, operation: Any, items: Sequence[Any]) -> list[StoreError | None]:
-        try:
-            await self._begin()
-            results: list[StoreError | None] = await operation(items)
-            self._answer()
-        except StoreUnavailable as error:
-            return [error] * len(items)
-        return results
+    async def delete(self, **fields: Any) -> None:
+        """Delete the record."""
+        await self.store.delete(self.record.id, self.record.epoch, self.record.owner, **fields)
 
-    async def _begin(self) -> None:
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        if self.is_away:
-            raise StoreUnavailable("away")
 
-    def _answer(self) -> None:
-        if self.loses_answers:
-            raise StoreUnavailable("the answer was lost")
+async def created(store: SessionStore, **fields: Any) -> Owner:
+    """Create a session, and return its owner."""
+    record = make_record(store.new_session_id(), **fields)
+    await store.create(record)
+    return Owner(store, record, record.commit)
+
+
+def claim_of(record: Record, **fields: Any) -> Claim:
+    """Return a claim of the next epoch."""
+    values = {
+        "expected": record.epoch,
+        "epoch": record.epoch + 1,
+        "owner": secrets.token_bytes(16),
+        "token": secrets.token_bytes(16),
+        "confirmed": Token(record.epoch, record.token),
+        "ttl": TTL,
+    }
+    return Claim(id=record.id, **{**values, **fields})
+
+
+async def claimed(store: SessionStore, claim: Claim) -> Owner:
+    """Claim a session, and return its owner."""
+    record = await store.claim(claim)
+    return Owner(store, record, record.commit)
+
+
+def advanced(record: Record, **fields: Any) -> Record:
+    """Return a record with some fields changed."""
+    return replace(record, **fields)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .errors import (
     Fenced,
     RecordExpired,
@@ -16,10 +14,8 @@ from .errors import (
 )
 from .memory import MemoryStore
 from .store import SessionStore, take_over_key
+from .valkey import ValkeyStore
 from .values import Claim, Commit, Ended, Outgoing, Record, RecordHead, Token, Touch
-
-if TYPE_CHECKING:
-    from .valkey import ValkeyStore
 
 __all__ = [
     "Claim",
@@ -43,12 +39,3 @@ __all__ = [
     "ValkeyStore",
     "take_over_key",
 ]
-
-
-def __getattr__(name: str) -> object:
-    """Import ValkeyStore when it is needed, and redis-py with it."""
-    if name != "ValkeyStore":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .valkey import ValkeyStore
-
-    return ValkeyStore

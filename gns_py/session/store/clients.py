@@ -24,7 +24,7 @@ Factory = Callable[[], Client]
 
 NoScript = exceptions.NoScriptError
 PROBLEMS: tuple[type[Exception], ...] = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
-"""All that a call can raise."""
+"""The exceptions that a call can raise."""
 
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _BRIEF = (
@@ -37,8 +37,8 @@ _BRIEF = (
     exceptions.AskError,  # MOVED
     OSError,
 )
-# redis-py has no types for these. Of a server that is none of a cluster, that has no scripts, that knows no passwords.
-_WRONG_SERVER = ("ERR This instance has cluster support disabled", "ERR unknown command", "ERR AUTH")
+# redis-py has no types for these. Of a server that is not part of a cluster, has no scripts, or knows no passwords.
+_WRONG_SERVER = ("Cluster mode is not enabled", "cluster support disabled", "unknown command", "ERR AUTH")
 
 
 def single(url: str, timeout: float, settings: Mapping[str, object]) -> Factory:
@@ -114,7 +114,7 @@ def node_of(client: Client, key: str) -> object:
 def is_misconfigured(problem: BaseException | None) -> bool:
     """Return whether an exception lasts until the configuration is changed: the server's, or this program's."""
     while problem is not None:  # a cluster's client hides it
-        if isinstance(problem, _DENIED) or str(problem).startswith(_WRONG_SERVER):
+        if isinstance(problem, _DENIED) or any(text in str(problem) for text in _WRONG_SERVER):
             return True
         problem = problem.__cause__
     return False

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import RecordLost
+from .scripts import Argument
 from .values import Claim, Commit, Outgoing, Record, RecordHead, Token
-
-Argument = bytes | str | int
 
 
 def milliseconds(seconds: float) -> int:

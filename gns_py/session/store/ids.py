@@ -1,8 +1,8 @@
 """Session ids that name the data set they belong to.
 
 An id is the number of a bucket, that bucket's epoch, and random bytes. The epoch is a random value that lives in the
-store, with the records of its bucket: if the store loses its data, the next epoch is a different one, and a missing record is
-known to be lost, not expired. There are many buckets because a cluster can lose a part of its data.
+store, with the records of its bucket: if the store loses its data, the next epoch is a different one, and a missing
+record is known to be lost, not expired. There are many buckets because a cluster can lose a part of its data.
 """
 
 from __future__ import annotations

@@ -90,6 +90,10 @@ class MemoryStore:
         self._keys: dict[str, tuple[bytes, float]] = {}
         self._sweep_at = _FEWEST_BEFORE_SWEEP
 
+    def __len__(self) -> int:
+        """Return how many records are in memory, some of them perhaps expired."""
+        return len(self._entries)
+
     async def open(self) -> None:
         """Do nothing: there is no connection."""
 
@@ -280,6 +284,6 @@ def behind(stored: int, commit: Commit) -> RecordLost:
 
     Args:
         stored: The number of the last commit in the store.
-        commit: What the owner wanted to store.
+        commit: The commit that the owner wanted to store.
     """
     return RecordLost(f"the store has the commits up to {stored}; {commit.number} follows {commit.after}")

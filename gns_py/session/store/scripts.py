@@ -1,4 +1,4 @@
-"""What the server of a ValkeyStore carries out: one script for each operation, each of them atomic.
+"""The scripts that a ValkeyStore has its server carry out: one for each operation, each of them atomic.
 
 A record lies in two hashes and shares a hash tag, so a slot of a cluster, with its bucket's epoch:
 
@@ -14,7 +14,11 @@ writes nothing but the time to live; that is on purpose, since WAIT waits for wh
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+Argument: TypeAlias = bytes | str | int
+Answer: TypeAlias = Any
+"""A list, as a script returns it, or a StoreError."""
 
 
 class Script(NamedTuple):
@@ -22,6 +26,14 @@ class Script(NamedTuple):
 
     text: str
     sha: str
+
+
+class Call(NamedTuple):
+    """A script with its keys and arguments."""
+
+    script: Script
+    keys: list[str]
+    arguments: list[Argument]
 
 
 _PRELUDE = """
@@ -108,6 +120,15 @@ return {'ok', call('HGETALL', head), call('HGETALL', body)}
 """ARGV: 2 expected epoch, epoch, owner, ttl, token, confirmed epoch, confirmed token."""
 
 COMMIT = _script("""
+local function text(n) return string.format('%.0f', n) end
+local function number_of(kind, lane) return tonumber(call('HGET', head, kind .. ':' .. lane) or 0) end
+local function add(list, field, value)
+  list[#list + 1] = field
+  list[#list + 1] = value
+end
+local function in_parts(command, key, list)
+  for at = 1, #list, 1000 do call(command, key, unpack(list, at, math.min(at + 999, #list))) end
+end
 local epoch, owner, number, after, ttl = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local confirmed, has_state, fields_end = ARGV[7], ARGV[8], tonumber(ARGV[10])
 local lanes, acked = tonumber(ARGV[11]), tonumber(ARGV[12])
@@ -121,57 +142,44 @@ if stored >= number then
   return {'ok'}
 end
 
--- Each lane: its number, the number of the first message, how many, and the messages.
-local at, runs = fields_end + 2 * acked + 1, {}
-for i = 1, lanes do
+-- All that changes, in few calls. Each lane with messages: its number, that of the first one, how many, the messages.
+local fresh, kept, sent = {}, {}, {}
+for at = 13, fields_end do fresh[#fresh + 1] = ARGV[at] end
+local at = fields_end + 2 * acked + 1
+for _ = 1, lanes do
   local lane, first, count = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local sent = tonumber(call('HGET', head, 'sent:' .. lane) or 0)
-  if first > sent + 1 then return {'behind', found[4]} end
-  runs[i] = {lane, first, count, sent, at + 2}
+  local last = number_of('sent', lane)
+  if first > last + 1 then return {'behind', found[4]} end
+  for n = last - first + 2, count do add(kept, lane .. ':' .. text(first + n - 1), ARGV[at + 2 + n]) end
+  sent[lane] = math.max(last, first + count - 1)
+  add(fresh, 'sent:' .. lane, text(sent[lane]))
   at = at + 3 + count
 end
-
-set(head, 13, fields_end)
-if confirmed == '1' then
-  call('HSET', head, 'confirmed_epoch', epoch, 'confirmed_token', call('HGET', head, 'token'))
-end
-if has_state == '1' then
-  call('HSET', body, 'state', ARGV[9])
-  call('HSET', head, 'state', #ARGV[9])
-end
-for _, run in ipairs(runs) do
-  local lane, first, count, sent, place = unpack(run)
-  local new = {}
-  for n = math.max(1, sent - first + 2), count do
-    new[#new + 1] = string.format('%s:%.0f', lane, first + n - 1)
-    new[#new + 1] = ARGV[place + n]
-    if #new >= 1000 or n == count then
-      call('HSET', body, unpack(new))
-      new = {}
-    end
-  end
-  call('HSET', head, 'sent:' .. lane, string.format('%.0f', math.max(sent, first + count - 1)))
-end
+local old = {}
 for at = fields_end + 1, fields_end + 2 * acked, 2 do
   local lane = ARGV[at]
-  local sent = tonumber(call('HGET', head, 'sent:' .. lane) or 0)
-  local first, last = tonumber(call('HGET', head, 'acked:' .. lane) or 0) + 1, math.min(tonumber(ARGV[at + 1]), sent)
-  local old = {}
-  for n = first, last do
-    old[#old + 1] = string.format('%s:%.0f', lane, n)
-    if #old >= 1000 or n == last then
-      call('HDEL', body, unpack(old))
-      old = {}
-    end
-  end
-  if last >= first then call('HSET', head, 'acked:' .. lane, string.format('%.0f', last)) end
+  local last = math.min(tonumber(ARGV[at + 1]), sent[lane] or number_of('sent', lane))
+  local first = number_of('acked', lane) + 1
+  for n = first, last do old[#old + 1] = lane .. ':' .. text(n) end
+  if last >= first then add(fresh, 'acked:' .. lane, text(last)) end
 end
+if confirmed == '1' then
+  add(fresh, 'confirmed_epoch', epoch)
+  add(fresh, 'confirmed_token', call('HGET', head, 'token'))
+end
+if has_state == '1' then
+  add(fresh, 'state', #ARGV[9])
+  add(kept, 'state', ARGV[9])
+end
+in_parts('HSET', head, fresh)
+in_parts('HSET', body, kept)
+in_parts('HDEL', body, old)
 prolong(ttl)
 return {'ok'}
 """)
 """ARGV: 2 epoch, owner, number, after, ttl, 7 confirmed, has a state, state, 10 the index of the last of the head's
-fields and values, the number of lanes with messages, the number of acked lanes; 13 head's fields and values; acked lanes and
-numbers; messages."""
+fields and values, the number of lanes with messages, the number of acked lanes; 13 head's fields and values; acked
+lanes and numbers; messages."""
 
 TOUCH = _script("""
 local refused = refusal(fields(), ARGV[2], ARGV[3])
@@ -225,4 +233,5 @@ return {'ok'}
 FIND_KEY = _script("return {'ok', call('GET', KEYS[1])}", "local call = redis.call\n")
 """KEYS: the key."""
 
+READS = {PEEK, LOAD, FIND_KEY}
 ALL = [EPOCH, CREATE, PEEK, LOAD, CLAIM, COMMIT, TOUCH, DELETE, END, TAKE_KEY, FREE_KEY, FIND_KEY]

@@ -1,4 +1,4 @@
-"""What every session store does."""
+"""The operations of a session store."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class SessionStore(Protocol):
         Each session's commit is carried out as a whole or not at all, whatever becomes of the others.
 
         Args:
-            commits: What has happened, at most one of a session.
+            commits: The commits, at most one of a session.
 
         Returns:
             For each commit, in order: None if it was carried out, or the exception: Fenced, RecordExpired, RecordLost

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import clients, codec, ids, scripts
-from .codec import Argument, milliseconds
+from . import codec, ids, scripts
+from .codec import milliseconds
 from .errors import (
     Fenced,
     RecordExpired,
@@ -18,8 +18,7 @@ from .errors import (
     StoreUnavailable,
 )
 from .memory import MAX_SIZE, behind, missing
-from .runner import Answer, Call, Runner
-from .scripts import Script
+from .scripts import Answer, Argument, Call, Script
 from .values import (
     Claim,
     Commit,
@@ -58,7 +57,7 @@ class ValkeyStore:
 
     def __init__(
         self,
-        server: str | clients.Factory,
+        server: str | Callable[[], Any],
         *,
         prefix: str = "gns",
         timeout: float = 1.0,
@@ -70,9 +69,12 @@ class ValkeyStore:
             raise ValueError(f"braces choose the slot of a cluster; the prefix {prefix!r} must have none")
         if replicas < 0:
             raise ValueError("replicas must not be negative")
+        from . import clients, runner  # here, since they need redis-py
+
         make = clients.single(server, timeout, settings) if isinstance(server, str) else server
-        self._runner = Runner(make, timeout, replicas)
-        self._prefix = prefix
+        self._runner = runner.Runner(make, timeout, replicas)
+        self.prefix = prefix
+        """The beginning of the names of all keys."""
         self._max_size = max_size
         self._epochs: list[bytes] = []
 
@@ -99,6 +101,8 @@ class ValkeyStore:
             max_size: The most bytes of state, setup and messages that a record or a commit may have.
             **settings: More keyword arguments for the client of the primary, such as ``password``.
         """
+        from . import clients
+
         make = clients.sentinel(addresses, service, timeout, settings)
         return cls(make, prefix=prefix, timeout=timeout, replicas=replicas, max_size=max_size)
 
@@ -121,6 +125,8 @@ class ValkeyStore:
             max_size: The most bytes of state, setup and messages that a record or a commit may have.
             **settings: More keyword arguments for the client, such as ``password``.
         """
+        from . import clients
+
         make = clients.cluster(addresses, timeout, settings)
         return cls(make, prefix=prefix, timeout=timeout, max_size=max_size)
 
@@ -139,7 +145,7 @@ class ValkeyStore:
             self._epochs = [self._check(answer)[0] for answer in answers]
         except BaseException as problem:
             await self.aclose()
-            if isinstance(problem, StoreUnavailable) and clients.is_misconfigured(problem.__cause__):
+            if isinstance(problem, StoreUnavailable) and self._runner.is_refused(problem):
                 raise StoreMisconfigured(f"the store refuses this program: {problem.__cause__}") from problem
             raise
 
@@ -230,16 +236,16 @@ class ValkeyStore:
     # ---- names and calls -------------------------------------------------------------------------------------------
 
     def _epoch_key(self, bucket: int) -> str:
-        return f"{self._prefix}:{{{bucket:02x}}}:epoch"
+        return f"{self.prefix}:{{{bucket:02x}}}:epoch"
 
     def _name(self, key: str) -> str:
         check_key(key)
-        return f"{self._prefix}:key:{key}"
+        return f"{self.prefix}:key:{key}"
 
     def _call(self, session_id: bytes, script: Script, arguments: Sequence[Argument]) -> Call:
         check_id(session_id)
         bucket = ids.bucket_of(session_id)
-        head = f"{self._prefix}:{{{bucket:02x}}}:{session_id.hex()}"
+        head = f"{self.prefix}:{{{bucket:02x}}}:{session_id.hex()}"
         return Call(script, [head, f"{head}:body", self._epoch_key(bucket)], [ids.new_epoch(), *arguments])
 
     def _keeping(self, touch: Touch) -> Call:

@@ -1,4 +1,4 @@
-"""What a session store holds, and what it is asked to do."""
+"""The records of a session store, and the wishes of their owners."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordHead:
-    """What the store knows about a session, without the application's state and the messages.
+    """The record of a session, without the application's state and the messages.
 
     Attributes:
         id: The session's id, made by the store's new_session_id().
@@ -53,8 +53,8 @@ class RecordHead:
     id: bytes
     epoch: int
     owner: bytes
-    token: bytes
-    confirmed: Token
+    token: bytes = field(repr=False)
+    confirmed: Token = field(repr=False)
     key: str | None = None
     setup: bytes = b""
     handled: Mapping[int, int] = field(default_factory=dict)
@@ -65,6 +65,7 @@ class RecordHead:
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
+        _check_bytes(self.token, self.confirmed.token, self.setup)
         if self.confirmed.epoch > self.epoch:
             raise ValueError(f"epoch {self.confirmed.epoch} is confirmed, but the newest one is {self.epoch}")
         if self.key is not None:
@@ -75,7 +76,7 @@ class RecordHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Record(RecordHead):
-    """All that the store has of a session.
+    """The whole record of a session.
 
     Attributes:
         state: The application's state, or None if no commit had one.
@@ -88,6 +89,7 @@ class Record(RecordHead):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_bytes(self.state)
         runs = runs_of(self.outgoing)
         for lane in self.sent.keys() | self.acked.keys() | runs.keys():
             first, last = self.acked.get(lane, 0) + 1, self.sent.get(lane, 0)
@@ -97,15 +99,12 @@ class Record(RecordHead):
 
 
 class Ended(NamedTuple):
-    """What is left of a session that another server has ended.
-
-    Attributes:
-        epoch: The epoch of the end, higher than any that the session had.
-        reason: The number of the reason.
-    """
+    """The rest of a session that another server has ended."""
 
     epoch: int
+    """The epoch of the end, higher than any that the session had."""
     reason: int
+    """The number of the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,19 +125,20 @@ class Claim:
     expected: int
     epoch: int
     owner: bytes
-    token: bytes
-    confirmed: Token
+    token: bytes = field(repr=False)
+    confirmed: Token = field(repr=False)
     ttl: float
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
+        _check_bytes(self.token, self.confirmed.token)
         if not 0 < self.expected < self.epoch:
             raise ValueError(f"the epoch must rise, not go from {self.expected} to {self.epoch}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """What has happened in a session since its last commit.
+    """A step of a session: everything that has happened since its last commit.
 
     After a StoreUnavailable the owner repeats the commit as it was, or makes one with a higher number and the same
     *after*, which contains all that the failed one did and more. The store carries out what it has not.
@@ -177,6 +177,7 @@ class Commit:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
         if not 0 <= self.after < self.number <= MAX_NUMBER:
             raise ValueError(f"the number of a commit must rise, not go from {self.after} to {self.number}")
+        _check_bytes(self.state, self.setup)
         _check_numbers(self.handled)
         _check_numbers(self.acked)
         object.__setattr__(self, "runs", runs_of(self.outgoing))
@@ -208,6 +209,9 @@ class Touch:
 
 def runs_of(messages: Sequence[Outgoing]) -> dict[int, Sequence[Outgoing]]:
     """Return the messages of each lane, or raise ValueError if numbers of a lane do not follow each other."""
+    if not messages:
+        return {}
+    _check_bytes(*(message.payload for message in messages))
     ordered = sorted(messages, key=lambda message: message[:2])
     runs: dict[int, Sequence[Outgoing]] = {
         lane: tuple(run) for lane, run in groupby(ordered, key=lambda message: message.lane)
@@ -217,6 +221,13 @@ def runs_of(messages: Sequence[Outgoing]) -> dict[int, Sequence[Outgoing]]:
         if last - first + 1 != len(run) or not 0 < first <= last <= MAX_NUMBER:
             raise ValueError(f"the messages of lane {lane} must have consecutive numbers from 1 on")
     return runs
+
+
+def _check_bytes(*values: bytes | None) -> None:
+    """Raise TypeError for any other type: redis-py would refuse all that shares the pipeline."""
+    for value in values:
+        if not isinstance(value, bytes | None):
+            raise TypeError(f"bytes are needed, not {type(value).__name__}")
 
 
 def check_size(data: Record | Commit, max_size: int) -> None:
@@ -240,6 +251,7 @@ def check_id(session_id: bytes) -> None:
 
 def _check_owner(session_id: bytes, epoch: int, owner: bytes, ttl: float) -> None:
     check_id(session_id)
+    _check_bytes(session_id, owner)
     if not 0 < epoch <= MAX_NUMBER:
         raise ValueError(f"epoch {epoch} is not in 1 to {MAX_NUMBER}")
     if len(owner) != OWNER_SIZE:
