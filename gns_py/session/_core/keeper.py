@@ -360,7 +360,7 @@ def keeper_of(endpoint: ResumableEndpoint) -> SessionKeeper:
     """
     if endpoint.keeper is None or not endpoint.engine.is_durable:
         raise InvalidStateError("the session is not durable")
-    return endpoint.keeper
+    return cast("SessionKeeper", endpoint.keeper)
 
 
 def check_state(state: bytes | None) -> None:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from ..._core.connection import BaseConnection
 from ..._core.sending import SendingConnection
@@ -23,11 +23,18 @@ from .dialer import Dialer
 from .endpoint import EngineMaker, SessionEndpoint
 from .newcomer import Newcomer
 
-if TYPE_CHECKING:
-    from .keeper import SessionKeeper
-
 _serials = itertools.count()
 _log = logging.getLogger("gns_py")
+
+
+class Keeper(Protocol):
+    """Keeps the durable sessions of a listener in a store."""
+
+    def accept(self, endpoint: ResumableEndpoint, data: bytes, key: str | None) -> None:
+        """Accept a session once it is stored."""
+
+    def finish(self, endpoint: ResumableEndpoint) -> None:
+        """Commit what is left of a session that says goodbye."""
 
 
 class ResumableEndpoint(SessionEndpoint):
@@ -45,7 +52,7 @@ class ResumableEndpoint(SessionEndpoint):
         """The address from which the session was let in: it counts for that one."""
         self.serial = next(_serials)
         """Grows from one connection of a process to the next."""
-        self.keeper: SessionKeeper | None = None
+        self.keeper: Keeper | None = None
         """Keeps the session in a store, at a server that has one."""
         self.saved_state: bytes | None = None
         """The last state that the application of another server has committed, if the session comes from a store."""

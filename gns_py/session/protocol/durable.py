@@ -120,8 +120,8 @@ class DurableServerEngine(ServerEngine):
     """The end that listens, of a server with a store: its session may be durable.
 
     Messages that the application of a durable session has taken are acknowledged, and those that it sends are released,
-    by a commit: prepare() returns the step that has to be stored, and committed() says that it was. The engine of another server goes on with
-    restore().
+    by a commit: prepare() returns the step that has to be stored, and committed() says that it was. The engine of
+    another server goes on with restore().
     """
 
     _durable_acks: CommittedAcks | None = None

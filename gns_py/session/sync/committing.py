@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from ... import _native
+from ..._core.runtime import is_running
 from ...sync import Connection
 from .._core.keeper import SessionKeeper, check_state, keeper_of
 from .._core.session import BaseSession
@@ -42,7 +42,7 @@ class CommittingSession(BaseSession[Connection, ThreadEndpoint]):
             TypeError: ``state`` is not bytes.
         """
         check_state(state)
-        _native.is_running()  # raises in a forked child, which has no such thread
+        is_running()  # raises in a forked child, which has no such thread
         keeper = cast("ThreadKeeper", keeper_of(self._internal))
         failed = keeper.thread.call(keeper.commit({self._internal: state}))
         if self._internal in failed:

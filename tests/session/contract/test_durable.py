@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from support import echo, eventually
+from support.faulty_store import FaultyStore
 from support.outages import QUICK, TIMEOUT, quick
 from support.relay import Relay
 from support.sessions import SessionApi, engine_of
-from support.stores import FaultyStore
 
 from gns_py.errors import InvalidStateError
 from gns_py.session import CloseReason, Phase, SessionConfig

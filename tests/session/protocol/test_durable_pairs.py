@@ -138,7 +138,7 @@ class DurableSessions(RuleBasedStateMachine):
     @precondition(lambda self: self.operations)
     @rule(choose=st.data())
     def carry_out(self, choose: st.DataObject) -> None:
-        """Let the store carry out an operation, perhaps for the second time, perhaps long after its owner has given it up."""
+        """Let the store carry out an operation, perhaps for the second time, perhaps much later."""
         operation = choose.draw(st.sampled_from(self.operations))
         operation.result = self.net.kept.carry_out(operation.commit, operation.application.owner)
 

@@ -1,0 +1,76 @@
+"""The thread in which the blocking API uses a store."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from support import eventually
+from support.faulty_store import FaultyStore
+
+import gns_py.session.sync as gns
+from gns_py.session.store import StoreMisconfigured
+from gns_py.session.sync.store_thread import StoreThread
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "gns_py session store"]
+
+
+def test_it_runs_coroutines_until_it_is_closed() -> None:
+    store = FaultyStore()
+    thread = StoreThread(store)
+    assert (store.opened, len(threads())) == (1, 1)
+    watching = thread.begin(forever())
+    done = threading.Event()
+
+    async def note() -> None:
+        done.set()
+
+    async def answer() -> int:
+        return 42
+
+    thread.spawn(note())
+    assert done.wait(5.0)
+    assert thread.call(answer()) == 42
+    thread.close(watching)
+    thread.close(watching)
+    assert (store.closed, threads()) == (1, [])
+    thread.spawn(note())  # does not run, and does not complain
+
+
+def test_what_was_begun_comes_to_its_end() -> None:
+    thread = StoreThread(FaultyStore())
+    ended: list[bool] = []
+
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+        ended.append(True)
+
+    thread.spawn(slow())
+    thread.close(thread.begin(forever()))
+    assert ended == [True]
+
+
+def test_a_store_that_does_not_open() -> None:
+    class Refusing(FaultyStore):
+        async def open(self) -> None:
+            raise StoreMisconfigured("wrong password")
+
+    with pytest.raises(StoreMisconfigured):
+        gns.listen("127.0.0.1", 0, store=Refusing())
+    eventually(lambda: not threads())
+
+
+def test_without_a_thread_no_port_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(RuntimeError, match="thread"):
+        StoreThread(FaultyStore())
