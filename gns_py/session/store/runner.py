@@ -16,8 +16,8 @@ from .scripts import Answer, Call, Script
 
 _MOST_WORKERS = 4
 """The most connections of a loop to a node."""
-_FULL = 1000
-"""The number of calls at which a pipeline takes no further operation."""
+_FULL = 250
+"""The most calls in a pipeline: the server carries out one while this process packs the next."""
 _FIRST_PAUSE = 0.02
 _PART_FOR_REPLICAS = 0.6
 """Of the time of an operation, so that there is an answer if they do not get it."""
@@ -138,19 +138,27 @@ class Runner:
                 nodes.setdefault(clients.node_of(opened.client, call.keys[0]), []).append(place)
             except clients.PROBLEMS as problem:  # noqa: PERF203
                 answers[place] = unavailable(problem)
-        jobs = [self._submit(opened, node, _Job(calls, answers, places)) for node, places in nodes.items()]
+        jobs = [
+            self._submit(opened, node, _Job(calls, answers, places[at : at + _FULL]))
+            for node, places in nodes.items()
+            for at in range(0, len(places), _FULL)
+        ]
         await asyncio.gather(*(job.done for job in jobs))
 
     def _submit(self, opened: _Opened, node: object, job: _Job) -> _Job:
         queue = opened.queues.setdefault(node, _Queue())
         queue.jobs.append(job)
+        self._start(opened, queue)
+        return job
+
+    def _start(self, opened: _Opened, queue: _Queue) -> None:
+        """Start a worker, if there can be one more, and none is starting."""
         if not queue.is_starting and queue.workers < _MOST_WORKERS:
             queue.is_starting = True
             queue.workers += 1
             task = asyncio.create_task(self._work(opened, queue))
             opened.tasks.add(task)
             task.add_done_callback(opened.tasks.discard)
-        return job
 
     async def _work(self, opened: _Opened, queue: _Queue) -> None:
         """Carry out the jobs of a queue, as many at a time as there are, until there are no more."""
@@ -159,11 +167,13 @@ class Runner:
             while queue.jobs:
                 jobs: list[_Job] = []
                 size = 0
-                while queue.jobs and size < _FULL:
+                while queue.jobs and (not jobs or size + len(queue.jobs[0].places) <= _FULL):
                     job = queue.jobs.popleft()
                     if not job.done.done():  # its caller still waits
                         jobs.append(job)
                         size += len(job.places)
+                if queue.jobs:
+                    self._start(opened, queue)
                 await self._carry_out(opened, jobs)
         finally:
             queue.workers -= 1

@@ -103,7 +103,7 @@ class SessionStore(Protocol):
         ...
 
     async def commit(self, commits: Sequence[Commit]) -> list[StoreError | None]:
-        """Store what has happened in many sessions, in one round trip.
+        """Store what has happened in many sessions, together.
 
         Each session's commit is carried out as a whole or not at all, whatever becomes of the others.
 
@@ -117,7 +117,7 @@ class SessionStore(Protocol):
         ...
 
     async def touch(self, touches: Sequence[Touch]) -> list[StoreError | None]:
-        """Keep many records alive, and learn which of them are still the caller's, in one round trip.
+        """Keep many records alive, and learn which of them are still the caller's.
 
         An owner does this several times within a record's *ttl*.
 
