@@ -44,7 +44,7 @@ class SessionState(ABC):
         self.is_durable = False
         """True if the server keeps it in a store, so that another server can go on with it."""
         self.going_away: GoAway | None = None
-        """The server's announcement that it will shut down."""
+        """The server's announcement that it will shut down, as it was received, or sent, first."""
         self.inbox = inbox
         self.goodbyes = GoodbyeExchange(is_client=self.is_client)
 
