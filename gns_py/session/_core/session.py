@@ -103,7 +103,7 @@ class BaseSession(BaseConnection, Generic[C, E]):
     @property
     def is_going_away(self) -> bool:
         """True once the server has told the client that it will shut down; at both ends."""
-        return self._internal.engine.going_away is not None
+        return self._internal.engine.is_going_away
 
     @property
     def resume_window(self) -> float:

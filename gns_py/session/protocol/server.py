@@ -173,6 +173,11 @@ class ServerEngine(ResumableEngine):
         self._reject(Reject(CloseReason.SERVER_SHUTTING_DOWN, EndReason.APP_GENERIC, text, b""))
         self.step = ServerStep.REFUSED
 
+    @property
+    def is_going_away(self) -> bool:
+        """See SessionState."""
+        return self.departure is not None
+
     def go_away(self, departure: Departure, now: float) -> None:
         """Tell the client that the server will shut down: once, and once more on each connection that follows."""
         is_new = self.departure is None
@@ -180,7 +185,6 @@ class ServerEngine(ResumableEngine):
         if not is_new or self.phase is Phase.ENDED:
             return
         self._now = now
-        self.going_away = departure.announce(now)
         self._announce_departure()
         self.flush(now)
 

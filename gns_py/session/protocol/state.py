@@ -44,7 +44,7 @@ class SessionState(ABC):
         self.is_durable = False
         """True if the server keeps it in a store, so that another server can go on with it."""
         self.going_away: GoAway | None = None
-        """The server's announcement that it will shut down, as it was received, or sent, first."""
+        """The server's announcement that it will shut down."""
         self.inbox = inbox
         self.goodbyes = GoodbyeExchange(is_client=self.is_client)
 
@@ -62,6 +62,11 @@ class SessionState(ABC):
     def is_connected(self) -> bool:
         """True while both ends have the session on the present connection."""
         return self.phase in (Phase.ESTABLISHED, Phase.CLOSING)
+
+    @property
+    def is_going_away(self) -> bool:
+        """True once the server has told the client that it will shut down."""
+        return self.going_away is not None
 
     @property
     def is_established(self) -> bool:
