@@ -1,4 +1,4 @@
-"""What a server that will shut down tells its clients."""
+"""The announcement of a server that will shut down."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class ServerEngine(ResumableEngine):
         return self.departure is not None
 
     def go_away(self, departure: Departure, now: float) -> None:
-        """Tell the client that the server will shut down: once, and once more on each connection that follows."""
+        """Tell the client that the server will shut down: once on each connection."""
         is_new = self.departure is None
         self.departure = departure
         if not is_new or self.phase is Phase.ENDED:

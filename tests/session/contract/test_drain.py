@@ -31,7 +31,7 @@ SHUTTING_DOWN = CloseReason.SERVER_SHUTTING_DOWN
 STAYING: dict[str, Any] = (
     {"on_goaway": lambda *_: None} if "on_goaway" in inspect.signature(sync.connect).parameters else {}
 )
-"""What makes a client ignore that its server goes away."""
+"""Arguments that make a client ignore that its server goes away."""
 
 
 @pytest.fixture

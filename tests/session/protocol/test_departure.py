@@ -1,4 +1,4 @@
-"""What a server that goes away tells its clients, and when."""
+"""The announcements of a server that goes away, and their times."""
 
 from __future__ import annotations
 
