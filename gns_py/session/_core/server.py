@@ -17,6 +17,7 @@ from ..protocol.reasons import CloseReason
 from ..protocol.state import Phase
 from .checks import check_goodbye
 from .endpoint import SessionEndpoint
+from .keeper import engine_of as durable_engine_of
 from .listen_socket import ListenerView
 from .registry import engine_of
 from .request import S
@@ -67,10 +68,14 @@ class BaseServer(ListenerView[S]):
         """Close the server: all clients have left, or the time is over."""
         departure = self._listener.registry.departure
         text = "" if departure is None else departure.text
-        for endpoint in self._listener.registry.dropped:
-            if endpoint.engine.phase is Phase.DROPPED and not endpoint.has_newcomer:
+        for session in self._listener.registry.sessions:
+            endpoint = BaseSession.session_endpoint_of(session)
+            engine, why = endpoint.engine, text or "the server was closed"
+            if engine.is_durable and engine.is_established:  # another server goes on with it
+                endpoint.run(endpoint.act, durable_engine_of(endpoint).lose, CloseReason.FAILED_OVER, why)
+            elif engine.phase is Phase.DROPPED and not endpoint.has_newcomer:
                 reason = CloseReason.SERVER_SHUTTING_DOWN
-                endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, text or "the server was closed")
+                endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, why)
         self.close(text=text)
 
     @abstractmethod
