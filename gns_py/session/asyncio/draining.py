@@ -35,7 +35,7 @@ class DrainingServer(BaseServer[Session], TaskServer[Session]):
         New clients are rejected. Each client that has a session is told when the server will end, and where to go
         instead; a session that is resumed meanwhile is told again. At the deadline the sessions that are left end with
         SERVER_SHUTTING_DOWN, after everything that was sent to them, and their handlers are cancelled. Those that have
-        no connection at that moment end at once.
+        no connection at that moment end at once. Durable ones end here with FAILED_OVER, and go on at another server.
 
         Cancelling this cancels only the waiting. A second call waits as well: the earlier deadline holds, and what the
         clients have been told first.
