@@ -40,7 +40,8 @@ class DrainingServer(BaseServer[Session], ThreadServer[Session]):
         New clients are rejected. Each client that has a session is told when the server will end, and where to go
         instead; a session that is resumed meanwhile is told again. At the deadline the sessions that are left end with
         SERVER_SHUTTING_DOWN, after everything that was sent to them. Those that have no connection at that moment end
-        at once. Durable ones end here with FAILED_OVER, and go on at another server. Handlers that have not returned 5 s after their sessions have ended are left behind, in their threads.
+        at once. Durable ones end here with FAILED_OVER, and go on at another server. Handlers that have not returned
+        5 s after their sessions have ended are left behind, in their threads.
 
         If a signal's exception ends the waiting, draining goes on. A second call waits as well: the earlier deadline
         holds, and what the clients have been told first.
