@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -117,15 +119,17 @@ class Player:
             self.session.drain(timeout=TIMEOUT)
 
     def _read(self) -> None:
-        self._threads[0].join(0.05)
-        while self._threads[0].is_alive() or len(self.received) < self.sent:
-            self.received.append(self.session.recv(timeout=TIMEOUT))
+        give_up_at = time.monotonic() + 3 * TIMEOUT
+        # The sender may still look at its queue when the last answer is here: so this never waits for long.
+        while (self._threads[0].is_alive() or len(self.received) < self.sent) and time.monotonic() < give_up_at:
+            with contextlib.suppress(TimeoutError):
+                self.received.append(self.session.recv(timeout=0.05))
         self.handled = self.session.close()
 
     def check(self) -> None:
         """Check that nothing was lost, in either direction."""
         for thread in self._threads:
-            thread.join(TIMEOUT)
+            thread.join(4 * TIMEOUT)
         assert self.received == [b"%d" % number for number in range(self.sent)]
         assert self.handled == b"%d" % self.sent
         assert self.session.wait_closed(timeout=TIMEOUT).ok
