@@ -81,12 +81,14 @@ class ClientEngine(ResumableEngine):
             return self._on_resuming_frame(frame)
         if self.phase is not Phase.SETTING_UP:
             return False
-        if isinstance(frame, Reject) and self._welcome is None:
+        if isinstance(frame, GoAway) and self._welcome is None and self.going_away is None:
+            self.going_away = frame  # why it rejects is in the next frame
+        elif isinstance(frame, Reject) and self._welcome is None:
             self.rejected = True
             reason = reason_of(frame.reason)
             self._finish(SessionEnd(ClosedBy.PEER, reason, frame.code, frame.text, frame.data, is_confirmed=False))
             self.transport.close(frame.code, truncate_text(frame.text), False)
-        elif isinstance(frame, Welcome) and self._welcome is None:
+        elif isinstance(frame, Welcome) and self._welcome is None and self.going_away is None:
             self._on_welcome(frame)
         elif isinstance(frame, Ready) and self._welcome is not None and frame.epoch == self._welcome.epoch:
             self._establish(self._welcome.credit_bytes, self._welcome.credit_messages)
@@ -202,6 +204,6 @@ def _is_of_the_attempt(end: SessionEnd) -> bool:
 
 def _is_answer(message: bytes) -> bool:
     try:
-        return isinstance(decode(message), Welcome | Reject | ResumeFailed)
+        return isinstance(decode(message), Welcome | GoAway | Reject | ResumeFailed)
     except FrameError:
         return False
