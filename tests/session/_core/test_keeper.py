@@ -24,10 +24,10 @@ def test_a_record_has_all_of_the_progress() -> None:
     )
     record = make_record(
         bytes(16),
-        setup=keeper._pack(progress, b"setup"),
+        setup=keeper._pack(progress, b"setup"),  # noqa: SLF001
         handled={0: 5, 3: 1},
         sent={1: 2},
-        acked={1: 2},  # noqa: SLF001
+        acked={1: 2},
     )
     assert keeper._unpack(record) == (progress, b"setup")  # noqa: SLF001
 
