@@ -241,7 +241,8 @@ class ClientEngine(ResumableEngine):
             )
             # Of a session that is not in a store another server than the last one cannot know anything.
             if reason is CloseReason.SESSION_EXPIRED and not self.is_durable and not self.is_last_word():
-                self._give_up_connection(end)
+                lost = CloseReason.CONNECTION_LOST
+                self._give_up_connection(replace(end, reason=lost, code=lost.native_code, undelivered=0))
                 return True
             text = connection_end_text(0, "the session was not resumed")
             self._abort_with(end, reason.native_code, text, linger=False)

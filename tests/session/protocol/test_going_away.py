@@ -212,7 +212,7 @@ def test_who_may_say_that_a_session_has_expired(
     if goes_on:
         assert engine.phase is Phase.DROPPED
         assert line.closed is not None
-        assert line.closed[0] == reason.native_code
+        assert line.closed[0] == CloseReason.CONNECTION_LOST.native_code
     else:
         assert engine.end is not None
         assert engine.end.reason is reason
