@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
 from gns_py.message import Message
-from gns_py.session._core.admission import AdmissionRules
 from gns_py.session._core.addresses import Route, Source
+from gns_py.session._core.admission import AdmissionRules
 from gns_py.session._core.dialer import Caller, Dialer
 from gns_py.session._core.endpoint import EngineMaker
 from gns_py.session._core.listener import SessionListener

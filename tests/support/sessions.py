@@ -58,16 +58,23 @@ class BlockingSessions(BlockingAsyncio):
     def connect_again(self, host: Any, port: int | None = None, **named: Any) -> Iterator[Any]:
         """Iterate over connect(), which does it itself in asyncio."""
         iterator = gns.connect(host, port, **named).__aiter__()
+
+        async def advance() -> gns.Session:
+            return await iterator.__anext__()
+
+        async def leave() -> None:
+            await cast("Any", iterator).aclose()
+
         try:
             while True:
                 try:
-                    session = self.call(iterator.__anext__)
+                    session = self.call(advance)
                 except StopAsyncIteration:
                     return
                 yield session
                 del session
         finally:
-            self.call(cast("Any", iterator).aclose)
+            self.call(leave)
 
     def listen(self, host: str, port: int, **named: Any) -> Any:
         async def opening() -> gns.ListenSocket:

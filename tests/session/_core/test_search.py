@@ -31,11 +31,11 @@ def fail_all(tried: Search, errors: dict[Where, OSError]) -> list[Where]:
     """Return the addresses that are tried until an error is raised."""
     order = []
     while True:
-        order.append(tried.next())
+        where = tried.next()
+        order.append(where)
         try:
-            tried.failed(order[-1], errors.get(order[-1], NO_ANSWER))
-        except OSError as error:
-            assert error is errors.get(order[-1], NO_ANSWER)
+            tried.failed(where, errors.get(where, NO_ANSWER))
+        except OSError:
             return order
 
 

@@ -170,9 +170,8 @@ def test_a_durable_session_leaves_for_another_connection(by: str) -> None:
     assert isinstance(engine.notices[-1], Dropped)
     assert engine.going_away is not None  # the addresses
     engine.connected(7.0)
-    assert isinstance(line.frames[-1], Resume)
     receive(engine, Resumed(2, b"next", {}, 2_000, 8), 7.0)
-    assert line.frames[-1] == Confirm(2)
+    assert [type(each) for each in line.frames] == [Resume, Confirm]
     assert engine.going_away is None
 
 
@@ -181,10 +180,9 @@ def test_the_announcement_of_a_lost_connection_is_void() -> None:
     receive(engine, announce(5_000))
     assert engine.reconnect(2.0)
     engine.tick(6.0)
-    assert engine.phase is Phase.DROPPED
+    assert not engine.is_connected
     engine.connected(7.0)
     receive(engine, Resumed(2, b"next", {}, 2_000, 8), 7.0)
-    assert engine.phase is Phase.ESTABLISHED
     assert engine.going_away is None
     engine.move(8.0)
     assert engine.phase is Phase.ESTABLISHED
