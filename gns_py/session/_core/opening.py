@@ -1,4 +1,4 @@
-"""What both APIs' connect() have in common. Nothing in here waits."""
+"""The part that connect() of both APIs shares. Nothing in here waits."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class BaseSession(BaseConnection, Generic[C, E]):
 
     @property
     def going_away(self) -> GoingAway | None:
-        """What the server has announced on the present connection, if it will shut down. Only at the client."""
+        """The server's announcement, on the present connection, that it will shut down, or None. Only at the client."""
         return self._internal.engine.going_away
 
     @property

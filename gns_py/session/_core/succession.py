@@ -34,7 +34,7 @@ class Succession:
         self._pause = 0.0
 
     def ended(self, end: SessionEnd, going_away: GoingAway | None, lived: float) -> float:
-        """Take the end of a session that has lived for so many seconds, and return for how many to pause."""
+        """Take the end of a session that has lived for this many seconds, and return for how many to pause."""
         self.previous = end
         self.redirect = () if going_away is None else going_away.addresses
         self.goes_on = end.reason is not CloseReason.SESSION_TAKEN_OVER

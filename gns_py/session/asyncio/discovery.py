@@ -18,7 +18,7 @@ class LoopInquiry(Inquiry):
 
         Raises:
             TimeoutError: The function has not given any in time.
-            Exception: What it raises, and what take() does.
+            Exception: The function's own, or one of take().
         """
         function = self.source.function
         if function is None:

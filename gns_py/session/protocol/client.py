@@ -37,6 +37,10 @@ from .violation import Violation
 
 # Seconds from a new connection to the server's answer; then another one is tried.
 _ANSWER_TIMEOUT = 5.0
+# A client leaves a little before the server's deadline, in seconds at most and as a part of the time until then, or the
+# server would end what might go on elsewhere.
+_HEAD_START = 1.0
+_HEAD_START_PART = 0.1
 
 
 class ClientEngine(ResumableEngine):
@@ -156,7 +160,8 @@ class ClientEngine(ResumableEngine):
         if self.moves_at_once:
             self._move()
         else:
-            self._move_at = self.going_away.deadline
+            left = self.going_away.deadline - self._now
+            self._move_at = self._now + max(left - _HEAD_START, left * (1.0 - _HEAD_START_PART))
 
     def tick(self, now: float) -> None:
         """Do what is due."""

@@ -36,7 +36,7 @@ class Resumed:
 
 
 Notice: TypeAlias = Dropped | Resumed | GoingAway
-"""What an application's callbacks tell it."""
+"""News for an application's callbacks."""
 
 
 class ResumableEngine(Engine):
@@ -47,7 +47,7 @@ class ResumableEngine(Engine):
         self.resume_window = 0.0
         """Seconds for which the session outlives its connection, as both ends have agreed; 0: not at all."""
         self.notices: deque[Notice] = deque()
-        """What the application has to be told."""
+        """News that the application has not been told yet."""
         self.drops = 0
         """How often the connection was lost."""
         self._why: SessionEnd | None = None

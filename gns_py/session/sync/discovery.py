@@ -16,7 +16,7 @@ class ThreadInquiry(Inquiry):
 
         Raises:
             TimeoutError: The function has not given any in time.
-            Exception: What it raises, and what take() does.
+            Exception: The function's own, or one of take().
         """
         function = self.source.function
         if function is None:

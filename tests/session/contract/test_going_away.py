@@ -133,7 +133,7 @@ def test_a_server_that_announces_its_end_endlessly(make_network: NetworkMaker) -
 
 
 def test_a_client_that_does_not_read_leaves_all_the_same(make_network: NetworkMaker) -> None:
-    """What was sent to it is not lost silently: either end says so."""
+    """Messages on their way to it are not lost silently: both ends say so."""
     network = make_network(SessionConfig(close_timeout=0.5, credit_messages=10))
     for _ in range(100):
         network.server.send(b"unread")
