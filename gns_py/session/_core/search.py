@@ -24,6 +24,7 @@ class Search:
         self._seen = set(self._left)
         self._deadline = Deadline(timeout)
         self._redirects = max_redirects
+        self._named_by: dict[Where, SessionRejected] = {}
 
     @property
     def timeout(self) -> float | None:
@@ -41,18 +42,24 @@ class Search:
         """Take the failure at an address.
 
         Raises:
-            OSError: This one, if no other address is to be tried.
+            OSError: This one, if no other address is to be tried; or the answer of the server that has named this
+                address, if there was nothing to be had here.
         """
         if isinstance(error, SessionRejected) and error.reason is CloseReason.SERVER_SHUTTING_DOWN:
-            self._follow(error.addresses)
+            self._follow(error)
         is_final = isinstance(error, SessionFailed) and not (error.end.can_retry or isinstance(error, SessionTimeout))
-        if is_final or not self._left or self._deadline.is_over():
+        if is_final:
+            raise error
+        if not self._left or self._deadline.is_over():
+            if (rejected := self._named_by.get(where)) is not None:
+                raise rejected from error
             raise error
         _log.info("connecting to %s:%s failed, the next address is tried: %s", *where, error)
 
-    def _follow(self, addresses: Iterable[Where]) -> None:
-        new = [each for each in addresses if each not in self._seen]  # servers may redirect to each other
+    def _follow(self, rejected: SessionRejected) -> None:
+        new = [each for each in rejected.addresses if each not in self._seen]  # servers may redirect to each other
         if new and self._redirects:
             self._redirects -= 1
             self._seen.update(new)
             self._left.extendleft(reversed(new))
+            self._named_by.update(dict.fromkeys(new, rejected))

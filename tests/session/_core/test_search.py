@@ -27,7 +27,7 @@ def search(*addresses: Where, timeout: float | None = 12.0, max_redirects: int =
     return Search(addresses, timeout, max_redirects)
 
 
-def fail_all(tried: Search, errors: dict[Where, OSError]) -> list[Where]:
+def fail_all(tried: Search, errors: dict[Where, OSError], raised: list[OSError] | None = None) -> list[Where]:
     """Return the addresses that are tried until an error is raised."""
     order = []
     while True:
@@ -35,7 +35,9 @@ def fail_all(tried: Search, errors: dict[Where, OSError]) -> list[Where]:
         order.append(where)
         try:
             tried.failed(where, errors.get(where, NO_ANSWER))
-        except OSError:
+        except OSError as error:
+            if raised is not None:
+                raised.append(error)
             return order
 
 
@@ -87,6 +89,16 @@ def test_the_time_is_over() -> None:
 
 def test_a_redirect_is_followed_before_the_rest() -> None:
     assert fail_all(search(A, B), {A: redirected(C, D)}) == [A, C, D, B]
+
+
+@pytest.mark.parametrize(
+    ("at_redirect", "is_told"), [(NO_ANSWER, False), (SessionRejected(end(CloseReason.REJECTED)), True)]
+)
+def test_a_redirect_to_nowhere_is_reported_as_such(at_redirect: OSError, is_told: bool) -> None:
+    """The address that the application knows has answered, and says where it has tried to send the client."""
+    rejected, raised = redirected(B), list[OSError]()
+    assert fail_all(search(A), {A: rejected, B: at_redirect}, raised) == [A, B]
+    assert raised == [at_redirect if is_told else rejected]
 
 
 def test_servers_that_redirect_to_each_other_are_tried_once() -> None:

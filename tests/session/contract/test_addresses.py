@@ -252,4 +252,4 @@ def test_servers_that_send_their_clients_to_each_other(
     names += [str(each.address) for each in pair]
     with pytest.raises(SessionRejected) as rejected:
         sessions.connect(*pair[0].address)
-    assert rejected.value.addresses == (tuple(pair[0].address),)
+    assert rejected.value.addresses == (tuple(pair[1].address),)  # the one that the client has asked has said so
