@@ -99,6 +99,26 @@ def parse_address(text: str, default_port: int | None) -> Address:
     return Address(found["ipv4"] if found["ipv6"] is None else found["ipv6"], port)
 
 
+def parse_host_and_port(text: str) -> tuple[str, int]:
+    """Return the host, which may be a name, and the port of a text like ``"game.example:27015"`` or ``"[::1]:27015"``.
+
+    Raises:
+        TypeError: The text is not a str.
+        ValueError: The text has another form, or the host is a mistyped address, or the port is 0 or out of range.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"an address to parse must be a str, not {type(text).__name__}")
+    found = re.fullmatch(r"(?:\[(?P<ipv6>[^\[\]]*:[^\[\]]*)\]|(?P<host>[^\[\]:\s\0]+)):(?P<port>[0-9]{1,5})", text)
+    if found is None:
+        raise ValueError(f'{text!r} is not a host with a port, like "game.example:27015" or "[::1]:27015"')
+    host, port = found["ipv6"] or found["host"], _checked_port(int(found["port"]))
+    if port == 0:
+        raise ValueError(f"{text!r} has port 0, which is not a port to connect to")
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        host = str(_numeric(host))
+    return host, port
+
+
 def _numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if not isinstance(host, str):
         raise TypeError(f"host must be a str, not {type(host).__name__}")

@@ -18,6 +18,7 @@ from .errors import (
     SessionTimeout,
 )
 from .protocol.config import SessionConfig
+from .protocol.going_away import GoingAway
 from .protocol.reasons import CloseReason, SessionEnd
 from .protocol.state import Phase
 
@@ -25,6 +26,7 @@ __all__ = [
     "AdmissionCounters",
     "AdmissionRules",
     "CloseReason",
+    "GoingAway",
     "Phase",
     "SessionClosed",
     "SessionClosedError",

@@ -66,7 +66,15 @@ class SessionFailed(SessionClosedError):
 
 
 class SessionRejected(SessionFailed):
-    """The server has rejected this client: by its application, or by one of its rules."""
+    """The server has rejected this client: by its application, or by one of its rules.
+
+    Attributes:
+        addresses: Host and port of other servers that a server which is shutting down has named.
+    """
+
+    def __init__(self, end: SessionEnd, addresses: tuple[tuple[str, int], ...] = ()) -> None:
+        super().__init__(end)
+        self.addresses = addresses
 
 
 class SessionTimeout(SessionFailed, TimeoutError):
@@ -84,15 +92,18 @@ _REFUSALS = frozenset(
 )
 
 
-def session_failed_error(end: SessionEnd, *, rejected: bool = False) -> SessionFailed:
+def session_failed_error(
+    end: SessionEnd, *, rejected: bool = False, addresses: tuple[tuple[str, int], ...] = ()
+) -> SessionFailed:
     """Return the exception for a session that ended before it was established.
 
     Args:
         end: How it ended.
         rejected: True if the server has sent REJECT.
+        addresses: Other servers that this one has named.
     """
     if rejected or (end.closed_by is ClosedBy.PEER and end.reason in _REFUSALS):
-        return SessionRejected(end)
+        return SessionRejected(end, addresses)
     if end.closed_by is ClosedBy.PROBLEM and end.reason in (CloseReason.CONNECTION_LOST, CloseReason.ABORTED):
         return SessionTimeout(end)
     return SessionFailed(end)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
 from gns_py.message import Message
+from gns_py.session._core.addresses import Route, Source
 from gns_py.session._core.admission import AdmissionRules
 from gns_py.session._core.dialer import Caller, Dialer
 from gns_py.session._core.endpoint import EngineMaker
@@ -62,7 +63,7 @@ class PlainDialer(Dialer):
     """Records what it is asked for; the test ends its attempts."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Route(Source("127.0.0.1", 1, may_await=False), ("127.0.0.1", 1)))
         self.pauses: list[float] = []
         """The pause before each attempt."""
         self.calls: list[str] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, cast
 
 import gns_py.session.asyncio as gns
-from gns_py.session import sync
+from gns_py.session import CloseReason, sync
 from gns_py.session._core.session import BaseSession
+from gns_py.session.protocol.frames import GoAway
 
 from .blocking import BlockingAsyncio, Shown, inner
 
@@ -17,6 +19,9 @@ class SessionApi(Protocol):
 
     @property
     def connect(self) -> Callable[..., sync.Session]: ...
+
+    @property
+    def connect_again(self) -> Callable[..., Iterator[sync.Session]]: ...
 
     @property
     def listen(self) -> Callable[..., sync.ListenSocket]: ...
@@ -30,16 +35,46 @@ def engine_of(session: Any) -> Any:
     return BaseSession.session_endpoint_of(inner(session)).engine
 
 
+def send_goaway(session: Any, *addresses: tuple[str, int] | str, seconds: float = 60.0, text: str = "") -> None:
+    """Send GOAWAY from the server's end of a session."""
+    endpoint = BaseSession.session_endpoint_of(inner(session))
+    texts = tuple(each if isinstance(each, str) else f"{each[0]}:{each[1]}" for each in addresses)
+    with endpoint.lock:
+        endpoint.engine.queue_frame(GoAway(CloseReason.SERVER_SHUTTING_DOWN, round(seconds * 1000), text, texts))
+        endpoint.engine.flush(time.monotonic())
+
+
 class BlockingSessions(BlockingAsyncio):
     """The names of gns_py.session.sync for gns_py.session.asyncio."""
 
     __name__ = gns.__name__
 
-    def connect(self, host: str, port: int, **named: Any) -> Any:
+    def connect(self, host: Any, port: int | None = None, **named: Any) -> Any:
         async def opening() -> gns.Session:
             return await gns.connect(host, port, **named)
 
         return self.call(opening)
+
+    def connect_again(self, host: Any, port: int | None = None, **named: Any) -> Iterator[Any]:
+        """Iterate over connect(), which does it itself in asyncio."""
+        iterator = gns.connect(host, port, **named).__aiter__()
+
+        async def advance() -> gns.Session:
+            return await iterator.__anext__()
+
+        async def leave() -> None:
+            await cast("Any", iterator).aclose()
+
+        try:
+            while True:
+                try:
+                    session = self.call(advance)
+                except StopAsyncIteration:
+                    return
+                yield session
+                del session
+        finally:
+            self.call(leave)
 
     def listen(self, host: str, port: int, **named: Any) -> Any:
         async def opening() -> gns.ListenSocket:

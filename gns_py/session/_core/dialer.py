@@ -14,17 +14,19 @@ from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from ..protocol.reasons import CloseReason, SessionEnd
+from .addresses import Route
 
 _log = logging.getLogger("gns_py")
-# Seconds: the bound of the second pause, which doubles with each attempt, and the longest one. The first attempt is
-# made at once.
+# Seconds: the bound of the second pause, which doubles with each round of attempts, and the longest one. The first
+# round is made at once, and within a round there are no pauses.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 # Seconds: after a connection that lasted for less, the pauses go on to grow. A server that takes every client back only
 # to lose it again would be flooded otherwise.
 _LASTING = 1.0
-ATTEMPT_TIMEOUT = 5.0
-"""Seconds that an attempt may take."""
+# Seconds that an attempt may take: if it is the last one of a round, and if there are other addresses to try.
+_ATTEMPT_TIMEOUT = 5.0
+_SHORT_ATTEMPT_TIMEOUT = 2.0
 
 
 class Caller(Protocol):
@@ -44,18 +46,24 @@ class Caller(Protocol):
 
 
 class Dialer(ABC):
-    """Connects a client to its server again. It makes one attempt at a time."""
+    """Connects a client to its server again. It makes one attempt at a time.
 
-    def __init__(self) -> None:
+    Args:
+        route: The addresses.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
         self.is_dialing = False
         """True from the beginning of the pause until the attempt has ended, well or not."""
-        self._attempts = 0
+        self._rounds = 0
         self._connected_at: float | None = None
 
     def rest(self) -> None:
         """Note that the session has a connection: if it lasts, the next attempt is made without a pause."""
         if self._connected_at is None:
             self._connected_at = time.monotonic()
+            self.route.settle()
 
     def dial(self, caller: Caller) -> None:
         """Begin an attempt, unless one is under way: after a random pause, so that many clients do not come at once."""
@@ -63,10 +71,12 @@ class Dialer(ABC):
             return
         if self._connected_at is not None:
             if time.monotonic() - self._connected_at >= _LASTING:
-                self._attempts = 0
+                self._rounds = 0
             self._connected_at = None
-        longest = min(_FIRST_PAUSE * 2.0 ** min(self._attempts - 1, 16), _LONGEST_PAUSE) if self._attempts else 0.0
-        self._attempts += 1
+        longest = 0.0
+        if self.route.is_round_over:
+            longest = min(_FIRST_PAUSE * 2.0 ** min(self._rounds - 1, 16), _LONGEST_PAUSE) if self._rounds else 0.0
+            self._rounds += 1
         self.is_dialing = True
         try:
             self.begin(caller, random.uniform(0.0, longest))
@@ -77,6 +87,11 @@ class Dialer(ABC):
     @abstractmethod
     def begin(self, caller: Caller, pause: float) -> None:
         """Begin an attempt: pause, connect, and call finish(). Must not keep the caller."""
+
+    def next_address(self) -> tuple[str, int, float]:
+        """Return the host and the port for an attempt that has begun, and the seconds that it may take."""
+        (host, port), has_others = self.route.next()
+        return host, port, _SHORT_ATTEMPT_TIMEOUT if has_others else _ATTEMPT_TIMEOUT
 
     def give_up(self, error: Exception) -> SessionEnd:
         """Log an error after which further attempts make no sense, and return the session's end."""

@@ -25,7 +25,7 @@ from ..protocol.fields import MAX_LANE
 from ..protocol.frames import MAX_KEY, Keyed
 from ..protocol.inbox import AckDue
 from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text
-from ..protocol.resuming import Dropped, ResumableEngine, Resumed
+from ..protocol.resuming import Notice, ResumableEngine
 from ..protocol.state import Phase
 from ..protocol.transport import Transport
 from .checks import check_goodbye
@@ -244,7 +244,7 @@ class SessionEndpoint(ABC):
             with contextlib.suppress(GNSError):  # stopped
                 self.mailbox.announce(self, notices.popleft())
 
-    def notify(self, notice: Dropped | Resumed) -> None:
+    def notify(self, notice: Notice) -> None:
         """Call the application's callback. An exception in it ends the session, and is logged."""
         session = self.session
         if session is None:
@@ -358,7 +358,9 @@ class SessionEndpoint(ABC):
         """Return the exception for a session that was not established."""
         end = self.engine.end
         assert end is not None
-        return session_failed_error(end, rejected=self.engine.rejected)
+        going_away = self.engine.going_away
+        addresses = () if going_away is None else going_away.addresses
+        return session_failed_error(end, rejected=self.engine.rejected, addresses=addresses)
 
     def closed_error(self) -> SessionClosed:
         """Return the exception for a session that has ended."""

@@ -22,6 +22,7 @@ from ..protocol.state import Phase
 from .dialer import Dialer
 from .endpoint import EngineMaker, SessionEndpoint
 from .newcomer import Newcomer
+from .outages import OutageCallbacks
 
 _serials = itertools.count()
 _log = logging.getLogger("gns_py")
@@ -56,6 +57,8 @@ class ResumableEndpoint(SessionEndpoint):
         """Keeps the session in a store, at a server that has one."""
         self.saved_state: bytes | None = None
         """The last state that the application of another server has committed, if the session comes from a store."""
+        self.previous: SessionEnd | None = None
+        """How the session before this one ended, at a client that begins a new one after each."""
         self._newcomer: Newcomer | None = None
 
     @property
@@ -107,7 +110,17 @@ class ResumableEndpoint(SessionEndpoint):
         if self.dialer is not None:
             self.dialer.cancel()
 
+    def follow(self, dialer: Dialer, callbacks: OutageCallbacks) -> None:
+        """Make this the internal end of a client, before it begins to receive."""
+        self.dialer, self.callbacks = dialer, callbacks
+        engine = cast("ClientEngine", self.engine)
+        engine.moves_at_once = callbacks.moves_at_once
+        engine.is_last_word = dialer.route.is_last_word
+
     def _dial(self, dialer: Dialer) -> None:
+        going_away = self.engine.going_away
+        if going_away is not None and self.engine.is_durable:
+            dialer.route.redirect(going_away.addresses)
         try:
             dialer.dial(self)
         except Exception as error:
@@ -133,6 +146,16 @@ class ResumableEndpoint(SessionEndpoint):
             goes_on = cast("ClientEngine", self.engine).reconnect(time.monotonic())
         self.on_change()
         return goes_on
+
+    def move(self) -> None:
+        """Leave a server that is going away. See Session.move()."""
+        if self.dialer is None:
+            raise InvalidStateError("only the client of a session moves to another server")
+        if self.has_ended:
+            raise self.closed_error()
+        self.run(self.act, cast("ClientEngine", self.engine).move)
+        if self.engine.phase is Phase.DROPPED:
+            self.dialer.hurry()
 
     def attempt_failed(self, end: SessionEnd) -> None:
         """Note that no connection could be made."""

@@ -16,6 +16,7 @@ from ..._generated.enums import ConfigValue, EndReason
 from ...config import Config
 from ...errors import MessageDropped, MessageTooLarge, SendQueueFull
 from ..protocol.frames import MAX_MESSAGE
+from ..protocol.going_away import GoingAway
 from ..protocol.reasons import SessionEnd
 from ..protocol.state import Phase
 from .checks import check_key
@@ -124,6 +125,16 @@ class BaseSession(BaseConnection, Generic[C, E]):
     def saved_state(self) -> bytes | None:
         """At a server that has got it from another one: the state that was committed last, or None."""
         return self._internal.saved_state
+
+    @property
+    def going_away(self) -> GoingAway | None:
+        """The server's announcement, on the present connection, that it will shut down, or None. Only at the client."""
+        return self._internal.engine.going_away
+
+    @property
+    def previous(self) -> SessionEnd | None:
+        """How the session before this one ended, if this is not the first one of an iteration over connect()."""
+        return self._internal.previous
 
     @property
     def drops(self) -> int:
@@ -304,6 +315,21 @@ class BaseSession(BaseConnection, Generic[C, E]):
         """
         _native.is_running()  # see _queue()
         self._internal.reconnect()
+
+    def move(self) -> None:
+        """Leave a server that is going away, for the addresses that it has named, or others of its own. Any thread.
+
+        A durable session goes on at another server, with nothing lost. Any other one says goodbye, with
+        SERVER_SHUTTING_DOWN, after everything that was sent; what the server still sends can be read, up to the end;
+        then an iteration over connect() begins a new session elsewhere. Does nothing if the server is not going away,
+        or if the session is being closed.
+
+        Raises:
+            InvalidStateError: This is a server's session.
+            SessionClosed: The session has ended.
+        """
+        _native.is_running()  # see _queue()
+        self._internal.move()
 
     def abort(self, code: int = EndReason.APP_GENERIC, text: str = "") -> None:
         """End the session at once: nothing that is on its way arrives, and nothing is waited for. Any thread.

@@ -11,17 +11,20 @@ from ...asyncio import Connection, connect
 from ...asyncio.waiters import forget
 from ...config import Config
 from ...errors import ConnectFailed, GNSError
-from .._core.dialer import ATTEMPT_TIMEOUT, Caller, Dialer
+from .._core.addresses import Route
+from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
+from .discovery import LoopInquiry
 
 
 class LoopDialer(Dialer):
     """Makes each connection in a task of its own, in the loop in which this was made."""
 
-    def __init__(self, host: str, port: int, config: Config | None, on_status_changed: StatusCallback | None) -> None:
-        super().__init__()
-        self._host = host
-        self._port = port
+    def __init__(
+        self, route: Route, inquiry: LoopInquiry, config: Config | None, on_status_changed: StatusCallback | None
+    ) -> None:
+        super().__init__(route)
+        self._inquiry = inquiry
         self._config = config
         self._on_status_changed = on_status_changed
         self._loop = asyncio.get_running_loop()
@@ -61,11 +64,14 @@ class LoopDialer(Dialer):
                     await self._hurry.wait()
                 finally:
                     timer.cancel()
+            if reference() is not None and self.route.is_round_over:
+                await self._inquiry.refresh()
             if reference() is not None:
+                host, port, timeout = self.next_address()
                 connection = await connect(
-                    self._host,
-                    self._port,
-                    timeout=ATTEMPT_TIMEOUT,
+                    host,
+                    port,
+                    timeout=timeout,
                     config=self._config,
                     on_status_changed=self._on_status_changed,
                 )

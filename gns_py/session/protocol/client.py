@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
+from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from .config import SessionConfig
 from .fields import FrameError
@@ -11,6 +14,7 @@ from .frames import (
     FIRST_EPOCH,
     VERSION,
     Ack,
+    Bye,
     Capabilities,
     Confirm,
     Frame,
@@ -24,6 +28,7 @@ from .frames import (
     Welcome,
     decode,
 )
+from .going_away import going_away
 from .reasons import CloseReason, SessionEnd, connection_end_text, reason_of, truncate_text
 from .resuming import ResumableEngine
 from .state import Phase
@@ -32,6 +37,10 @@ from .violation import Violation
 
 # Seconds from a new connection to the server's answer; then another one is tried.
 _ANSWER_TIMEOUT = 5.0
+# A client leaves a little before the server's deadline, in seconds at most and as a part of the time until then, or the
+# server would end what might go on elsewhere.
+_HEAD_START = 1.0
+_HEAD_START_PART = 0.1
 
 
 class ClientEngine(ResumableEngine):
@@ -47,6 +56,11 @@ class ClientEngine(ResumableEngine):
         self._welcome: Welcome | None = None
         self._epoch = FIRST_EPOCH
         self._token = b""
+        self.moves_at_once = True
+        """False if the application chooses when to leave a server that is going away, until that one's deadline."""
+        self.is_last_word: Callable[[], bool] = lambda: True
+        """Returns whether it is final that a server which the client tries does not go on with the session."""
+        self._move_at = inf
         self.queue_frame(
             Hello(
                 min_version=VERSION,
@@ -82,7 +96,7 @@ class ClientEngine(ResumableEngine):
         if self.phase is not Phase.SETTING_UP:
             return False
         if isinstance(frame, GoAway) and self._welcome is None and self.going_away is None:
-            self.going_away = frame  # why it rejects is in the next frame
+            self.going_away = going_away(frame, self._now)  # why it rejects is in the next frame
         elif isinstance(frame, Reject) and self._welcome is None:
             self.rejected = True
             reason = reason_of(frame.reason)
@@ -114,6 +128,53 @@ class ClientEngine(ResumableEngine):
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
         self.queue_frame(Confirm(welcome.epoch))
 
+    # ---- a server that goes away ----
+
+    def move(self, now: float) -> None:
+        """Leave a server that is going away: for another connection if the session is durable, else with a goodbye."""
+        self._now = now
+        if self.going_away is not None and self.is_established:
+            self._move()
+            self._progress()
+
+    def _move(self) -> None:
+        self._move_at = inf
+        announcement = self.going_away
+        if announcement is None or not self.is_established:
+            return
+        if not self.is_durable:
+            # The application reads on: only what it would send now has to go to the next server.
+            self._say_goodbye(Bye(CloseReason.SERVER_SHUTTING_DOWN, EndReason.APP_GENERIC, announcement.text, {}, b""))
+        elif self.phase is Phase.ESTABLISHED:
+            reason, text = CloseReason.CONNECTION_LOST, "given up for another server"
+            self._give_up_connection(SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, text, is_confirmed=False))
+
+    def _on_other_frame(self, frame: Frame) -> None:
+        if not isinstance(frame, GoAway):
+            super()._on_other_frame(frame)
+            return
+        self._frame_budget.spend(self._now)
+        before, self.going_away = self.going_away, going_away(frame, self._now)
+        if before is None or replace(before, deadline=self.going_away.deadline) != self.going_away:
+            self.notices.append(self.going_away)
+        if self.moves_at_once:
+            self._move()
+        else:
+            left = self.going_away.deadline - self._now
+            self._move_at = self._now + max(left - _HEAD_START, left * (1.0 - _HEAD_START_PART))
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if now >= self._move_at and self.phase is not Phase.ENDED:
+            self._now = now
+            self._move()
+        super().tick(now)
+
+    @property
+    def next_tick(self) -> float:
+        """When to call tick() at the latest. See Engine."""
+        return inf if self.phase is Phase.ENDED else min(super().next_tick, self._move_at)
+
     def _accepts_data(self) -> bool:
         return self._welcome is not None and self.phase is not Phase.RESUMING
 
@@ -132,15 +193,26 @@ class ClientEngine(ResumableEngine):
 
     def attempt_failed(self, end: SessionEnd, now: float) -> None:
         """Take the failure of an attempt to get a new connection. The session ends if another one would fail, too."""
-        if self.phase is Phase.DROPPED and not _is_of_the_attempt(end):
+        if self.phase is Phase.DROPPED and self._is_final(end):
             self._now = now
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        if self.phase is Phase.RESUMING and _is_of_the_attempt(end):  # the session may still be there
+        if self.phase is Phase.RESUMING and not self._is_final(end):  # the session may still be there, or elsewhere
             self._drop(end)
         else:
             super()._on_connection_end(end)
+
+    def _is_final(self, end: SessionEnd) -> bool:
+        return not _is_of_the_attempt(end) and (end.closed_by is ClosedBy.LOCAL or self.is_last_word())
+
+    def _drop(self, why: SessionEnd) -> None:
+        self._move_at = inf
+        super()._drop(why)
+
+    def _go_on(self) -> None:
+        self.going_away = None  # what the server of an earlier connection has said is void
+        super()._go_on()
 
     def _begin_resuming(self, report: Ack) -> None:
         self._setup_deadline = self._now + _ANSWER_TIMEOUT
@@ -172,9 +244,13 @@ class ClientEngine(ResumableEngine):
             end = SessionEnd(
                 ClosedBy.PEER, reason, reason.native_code, frame.text, undelivered=lost, is_confirmed=False
             )
-            self._abort_with(
-                end, reason.native_code, connection_end_text(0, "the session was not resumed"), linger=False
-            )
+            # Of a session that is not in a store another server than the last one cannot know anything.
+            if reason is CloseReason.SESSION_EXPIRED and not self.is_durable and not self.is_last_word():
+                lost = CloseReason.CONNECTION_LOST
+                self._give_up_connection(replace(end, reason=lost, code=lost.native_code, undelivered=0))
+                return True
+            text = connection_end_text(0, "the session was not resumed")
+            self._abort_with(end, reason.native_code, text, linger=False)
         else:
             raise Violation(f"{type(frame).__name__} arrived instead of an answer to Resume")
         return True
@@ -186,13 +262,6 @@ class ClientEngine(ResumableEngine):
             return
         text = "no answer to HELLO" if self._welcome is None else "no answer to CONFIRM"
         self._abort(ClosedBy.PROBLEM, CloseReason.ABORTED, None, f"the server was too slow: {text}")
-
-    def _on_other_frame(self, frame: Frame) -> None:
-        if not isinstance(frame, GoAway):
-            super()._on_other_frame(frame)
-            return
-        self._frame_budget.spend(self._now)
-        self.going_away = frame
 
 
 def _is_of_the_attempt(end: SessionEnd) -> bool:

@@ -6,11 +6,13 @@ from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from math import inf
+from typing import TypeAlias
 
 from ...end import ClosedBy
 from .config import SessionConfig
 from .engine import Engine
 from .frames import Ack, Frame
+from .going_away import GoingAway
 from .reasons import CloseReason, SessionEnd, connection_end_text
 from .state import Phase
 from .transport import Transport
@@ -33,6 +35,10 @@ class Resumed:
     """How many messages this end sends again."""
 
 
+Notice: TypeAlias = Dropped | Resumed | GoingAway
+"""News for an application's callbacks."""
+
+
 class ResumableEngine(Engine):
     """An engine whose session can go on, on another connection."""
 
@@ -40,8 +46,8 @@ class ResumableEngine(Engine):
         super().__init__(transport, config, now)
         self.resume_window = 0.0
         """Seconds for which the session outlives its connection, as both ends have agreed; 0: not at all."""
-        self.notices: deque[Dropped | Resumed] = deque()
-        """The losses of connections and their ends, for the application to know."""
+        self.notices: deque[Notice] = deque()
+        """News that the application has not been told yet."""
         self.drops = 0
         """How often the connection was lost."""
         self._why: SessionEnd | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from enum import Enum
 
-from .frames import GoAway
+from .going_away import GoingAway
 from .goodbye import GoodbyeExchange
 from .inbox import Inbox
 from .reasons import SessionEnd
@@ -43,8 +43,8 @@ class SessionState(ABC):
         """True if both ends had the session, however it has ended since."""
         self.is_durable = False
         """True if the server keeps it in a store, so that another server can go on with it."""
-        self.going_away: GoAway | None = None
-        """The server's announcement that it will shut down."""
+        self.going_away: GoingAway | None = None
+        """The server's announcement, on the present connection, that it will shut down."""
         self.inbox = inbox
         self.goodbyes = GoodbyeExchange(is_client=self.is_client)
 

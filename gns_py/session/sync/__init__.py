@@ -8,6 +8,7 @@ from .. import (
     AdmissionCounters,
     AdmissionRules,
     CloseReason,
+    GoingAway,
     Phase,
     SessionClosed,
     SessionClosedError,
@@ -19,7 +20,7 @@ from .. import (
     SessionRequest,
     SessionTimeout,
 )
-from .client import connect
+from .client import connect, connect_again
 from .listener import ListenSocket, listen
 from .server import Server, serve
 from .session import Session
@@ -30,6 +31,7 @@ __all__ = [
     "AdmissionRules",
     "CloseReason",
     "ConnectionLimits",
+    "GoingAway",
     "LimitCounters",
     "ListenSocket",
     "Phase",
@@ -45,6 +47,7 @@ __all__ = [
     "SessionRequest",
     "SessionTimeout",
     "connect",
+    "connect_again",
     "drain_on_signal",
     "listen",
     "serve",

@@ -14,8 +14,10 @@ from ...config import Config
 from ...errors import ConnectFailed, GNSError, NotRunningError
 from ...sync import Connection
 from ...sync.client import connect_in
-from .._core.dialer import ATTEMPT_TIMEOUT, Caller, Dialer
+from .._core.addresses import Route
+from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
+from .discovery import ThreadInquiry
 
 _log = logging.getLogger("gns_py")
 
@@ -23,10 +25,11 @@ _log = logging.getLogger("gns_py")
 class ThreadDialer(Dialer):
     """Makes each connection in a thread of its own."""
 
-    def __init__(self, host: str, port: int, config: Config | None, on_status_changed: StatusCallback | None) -> None:
-        super().__init__()
-        self._host = host
-        self._port = port
+    def __init__(
+        self, route: Route, inquiry: ThreadInquiry, config: Config | None, on_status_changed: StatusCallback | None
+    ) -> None:
+        super().__init__(route)
+        self._inquiry = inquiry
         self._config = config
         self._on_status_changed = on_status_changed
         self._hurry = threading.Event()
@@ -74,15 +77,18 @@ class ThreadDialer(Dialer):
         try:
             if pause > 0:
                 self._hurry.wait(pause)
+            if reference() is not None and not self._is_cancelled and self.route.is_round_over:
+                self._inquiry.refresh()
             if reference() is not None and not self._is_cancelled:
                 if not is_running():  # a mailbox would start it
                     raise NotRunningError("the runtime was stopped")
+                host, port, timeout = self.next_address()
                 mailbox = self._mailbox = Mailbox()
                 connection = connect_in(
                     mailbox,
-                    self._host,
-                    self._port,
-                    ATTEMPT_TIMEOUT,
+                    host,
+                    port,
+                    timeout,
                     self._config,
                     self._on_status_changed,
                     is_cancelled=lambda: self._is_cancelled,

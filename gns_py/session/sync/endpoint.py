@@ -20,7 +20,7 @@ from .._core.endpoint import EngineMaker
 from .._core.newcomer import Newcomer
 from .._core.resumable import ResumableEndpoint
 from ..errors import session_closed_error
-from ..protocol.resuming import Dropped, Resumed
+from ..protocol.resuming import Notice
 from ..protocol.state import Phase
 from .shield import shield
 from .ticker import ticker
@@ -90,7 +90,7 @@ class ThreadEndpoint(ResumableEndpoint):
         """False in a callback of this session, and in a fork, where the session is the parent's."""
         return not (self.is_in_callback or is_forked())
 
-    def notify(self, notice: Dropped | Resumed) -> None:
+    def notify(self, notice: Notice) -> None:
         """See SessionEndpoint."""
         self._caller = threading.get_ident()
         try:

@@ -17,9 +17,17 @@ import gns_py.session.asyncio as gns
 from gns_py import Config
 from gns_py._core.sending import SendingConnection
 from gns_py.session import CloseReason, SessionEnd
+from gns_py.session._core.addresses import Route, Source
 from gns_py.session.asyncio.dialer import LoopDialer
+from gns_py.session.asyncio.discovery import LoopInquiry
 
 IMPATIENT = Config(timeout_initial=200)
+
+
+def dialer_at(host: str, port: int, config: Config | None = None) -> LoopDialer:
+    """Return a dialer with one address."""
+    source = Source(host, port, may_await=False)
+    return LoopDialer(Route(source, source.known[0]), LoopInquiry(source), config, None)
 
 
 class Caller:
@@ -58,7 +66,7 @@ def long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_attempt_brings_a_connection(run: Runner) -> None:
     async def main() -> None:
         async with await connections.listen("127.0.0.1", 0) as listener:
-            dialer, caller = LoopDialer(*listener.address, None, None), Caller()
+            dialer, caller = dialer_at(*listener.address), Caller()
             dialer.dial(caller)
             request = await anext(aiter(listener))
             accepted = request.accept()
@@ -77,13 +85,13 @@ def test_a_server_that_does_not_answer_or_does_not_want_it(run: Runner) -> None:
     async def main() -> None:
         async with await connections.listen("127.0.0.1", 0) as listener:
             address = listener.address
-            dialer, caller = LoopDialer(*address, None, None), Caller()
+            dialer, caller = dialer_at(*address), Caller()
             dialer.dial(caller)
             request = await anext(aiter(listener))
             request.reject(CloseReason.RATE_LIMITED.native_code)
             end = await caller.hear()
             assert (end.reason, end.can_retry) == (CloseReason.RATE_LIMITED, True)
-        dialer = LoopDialer(*address, IMPATIENT, None)
+        dialer = dialer_at(*address, config=IMPATIENT)
         dialer.dial(caller)
         end = await caller.hear()
         assert (end.reason, end.can_retry) == (CloseReason.CONNECTION_LOST, True)
@@ -97,7 +105,7 @@ def test_without_a_way_to_the_server_it_is_tried_again(run: Runner, monkeypatch:
 
     async def main() -> None:
         monkeypatch.setattr("gns_py.session.asyncio.dialer.connect", no_way)
-        dialer, caller = LoopDialer("127.0.0.1", 1, None, None), Caller()
+        dialer, caller = dialer_at("127.0.0.1", 1), Caller()
         for _ in range(2):
             dialer.dial(caller)
             assert await caller.hear() == "change"
@@ -108,7 +116,7 @@ def test_without_a_way_to_the_server_it_is_tried_again(run: Runner, monkeypatch:
 
 def test_an_error_of_the_program_is_logged_once(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        dialer, caller = LoopDialer("127.0.0.1", -1, None, None), Caller()
+        dialer, caller = dialer_at("127.0.0.1", -1), Caller()
         dialer.dial(caller)
         end = await caller.hear()
         assert (end.reason, end.can_retry) == (CloseReason.ABORTED, False)
@@ -122,7 +130,7 @@ def test_an_error_of_the_program_is_logged_once(run: Runner, caplog: pytest.LogC
 @pytest.mark.usefixtures("long_pause")
 def test_a_pause_is_cut_short(run: Runner) -> None:
     async def main() -> None:
-        dialer, caller = LoopDialer("127.0.0.1", -1, None, None), Caller()
+        dialer, caller = dialer_at("127.0.0.1", -1), Caller()
         dialer.dial(caller)
         await asyncio.sleep(0)
         await asyncio.to_thread(dialer.hurry)
@@ -134,7 +142,7 @@ def test_a_pause_is_cut_short(run: Runner) -> None:
 @pytest.mark.usefixtures("long_pause")
 def test_an_attempt_is_cancelled(run: Runner) -> None:
     async def main() -> None:
-        dialer, caller = LoopDialer("127.0.0.1", 1, None, None), Caller()
+        dialer, caller = dialer_at("127.0.0.1", 1), Caller()
         dialer.cancel()  # there is none
         dialer.dial(caller)
         while not (tasks := [task for task in asyncio.all_tasks() if task.get_name() == "gns_py reconnect"]):
@@ -152,7 +160,7 @@ def test_an_attempt_is_cancelled(run: Runner) -> None:
 @pytest.mark.usefixtures("long_pause")
 def test_nothing_is_dialed_for_a_caller_that_is_gone(run: Runner) -> None:
     async def main() -> None:
-        dialer = LoopDialer("127.0.0.1", -1, None, None)
+        dialer = dialer_at("127.0.0.1", -1)
         dialer.dial(Caller())
         dialer.hurry()
         while dialer.is_dialing:
@@ -168,7 +176,7 @@ def test_a_loop_that_is_closed() -> None:
     async def main() -> LoopDialer:
         nonlocal caller
         caller = Caller()
-        dialer = LoopDialer("127.0.0.1", 1, None, None)
+        dialer = dialer_at("127.0.0.1", 1)
         dialer.dial(caller)
         await asyncio.sleep(0)
         return dialer

@@ -27,6 +27,7 @@ from gns_py.session.protocol.frames import (
 from gns_py.session.protocol.state import Phase
 
 WELCOME = Welcome(1, 0, b"sixteen bytes id", 1, b"", 1_000, 2_000, 8, 0, 1_500, b"welcome")
+GOAWAY = GoAway(CloseReason.SERVER_SHUTTING_DOWN, 1_000, "soon", ("10.0.0.1:1",))
 
 
 def client(*frames: Frame, deadline: float | None = 10.0) -> tuple[ClientEngine, Line]:
@@ -68,12 +69,28 @@ def test_a_rejection_is_the_end_with_the_servers_words() -> None:
     assert line.closed == (1_234, "no", False)
 
 
+def test_a_server_that_goes_away_may_say_where_before_it_rejects() -> None:
+    engine, _ = client(GOAWAY)
+    assert engine.phase is Phase.SETTING_UP
+    receive(engine, Reject(CloseReason.SERVER_SHUTTING_DOWN, 1_000, "later", b""))
+    assert engine.rejected
+    assert engine.end is not None
+    assert engine.end.reason is CloseReason.SERVER_SHUTTING_DOWN
+    assert engine.going_away is not None
+    assert engine.going_away.addresses == (("10.0.0.1", 1),)
+    assert not engine.notices
+
+
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [
         ([Ping(1)], CloseReason.PROTOCOL_ERROR),
         ([Ready(1)], CloseReason.PROTOCOL_ERROR),
         ([ResumeFailed(1, "")], CloseReason.INVALID_INBOUND_MESSAGE),
+        ([GOAWAY, GOAWAY], CloseReason.INVALID_INBOUND_MESSAGE),
+        ([GOAWAY, WELCOME], CloseReason.INVALID_INBOUND_MESSAGE),
+        ([WELCOME, GOAWAY], CloseReason.INVALID_INBOUND_MESSAGE),
+        ([GOAWAY, Ping(1)], CloseReason.PROTOCOL_ERROR),
         ([WELCOME, WELCOME], CloseReason.INVALID_INBOUND_MESSAGE),
         ([WELCOME, Ready(2)], CloseReason.INVALID_INBOUND_MESSAGE),
         ([WELCOME, Reject(14, 1_000, "", b"")], CloseReason.INVALID_INBOUND_MESSAGE),
@@ -99,11 +116,9 @@ def test_a_server_that_is_too_slow_is_given_up(frames: tuple[Frame, ...], text: 
     assert text in engine.end.text
 
 
-def test_a_server_may_announce_its_end() -> None:
+def test_a_server_may_announce_its_end_but_not_endlessly() -> None:
     engine, _ = client(WELCOME, Ready(1))
     announcement = GoAway(CloseReason.SERVER_SHUTTING_DOWN, 1_000, "soon", ())
-    receive(engine, announcement)
-    assert engine.going_away == announcement
     for _ in range(200):
         receive(engine, announcement)
     assert engine.end is not None

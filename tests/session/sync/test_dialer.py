@@ -15,9 +15,17 @@ import gns_py.sync as gns
 from gns_py import Config
 from gns_py._core.sending import SendingConnection
 from gns_py.session import CloseReason, SessionEnd
+from gns_py.session._core.addresses import Route, Source
 from gns_py.session.sync.dialer import ThreadDialer
+from gns_py.session.sync.discovery import ThreadInquiry
 
 IMPATIENT = Config(timeout_initial=200)
+
+
+def dialer_at(host: str, port: int, config: Config | None = None) -> ThreadDialer:
+    """Return a dialer with one address."""
+    source = Source(host, port, may_await=False)
+    return ThreadDialer(Route(source, source.known[0]), ThreadInquiry(source), config, None)
 
 
 class Caller:
@@ -65,7 +73,7 @@ def attempts() -> list[threading.Thread]:
 
 def test_an_attempt_brings_a_connection() -> None:
     with gns.listen("127.0.0.1", 0) as listener:
-        dialer, caller = ThreadDialer(*listener.address, None, None), Caller()
+        dialer, caller = dialer_at(*listener.address), Caller()
         dialer.dial(caller)
         with listener.accept(timeout=5.0) as accepted:
             connection = caller.hear()
@@ -79,12 +87,12 @@ def test_an_attempt_brings_a_connection() -> None:
 def test_a_server_that_does_not_answer_or_does_not_want_it() -> None:
     with gns.listen("127.0.0.1", 0) as listener:
         address = listener.address
-        dialer, caller = ThreadDialer(*address, None, None), Caller()
+        dialer, caller = dialer_at(*address), Caller()
         dialer.dial(caller)
         next(iter(listener)).reject(CloseReason.RATE_LIMITED.native_code)
         end = caller.hear()
         assert (end.reason, end.can_retry) == (CloseReason.RATE_LIMITED, True)
-    dialer = ThreadDialer(*address, IMPATIENT, None)
+    dialer = dialer_at(*address, config=IMPATIENT)
     dialer.dial(caller)
     end = caller.hear()
     assert (end.reason, end.can_retry) == (CloseReason.CONNECTION_LOST, True)
@@ -95,7 +103,7 @@ def test_without_a_way_to_the_server_it_is_tried_again(monkeypatch: pytest.Monke
         raise OSError("no network")
 
     monkeypatch.setattr("gns_py.session.sync.dialer.connect_in", no_way)
-    dialer, caller = ThreadDialer("127.0.0.1", 1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", 1), Caller()
     for _ in range(2):
         dialer.dial(caller)
         assert caller.hear() == "change"
@@ -103,7 +111,7 @@ def test_without_a_way_to_the_server_it_is_tried_again(monkeypatch: pytest.Monke
 
 
 def test_an_error_of_the_program_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    dialer, caller = ThreadDialer("127.0.0.1", -1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", -1), Caller()
     with caplog.at_level(logging.ERROR, "gns_py"):
         dialer.dial(caller)
         end = caller.hear()
@@ -115,7 +123,7 @@ def test_without_a_thread_it_is_tried_again(monkeypatch: pytest.MonkeyPatch, cap
     def no_thread(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    dialer, caller = ThreadDialer("127.0.0.1", -1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", -1), Caller()
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "gns_py"):
         patch.setattr(threading.Thread, "start", no_thread)
         for _ in range(3):
@@ -129,7 +137,7 @@ def test_without_a_thread_it_is_tried_again(monkeypatch: pytest.MonkeyPatch, cap
 
 @pytest.mark.usefixtures("long_pause")
 def test_a_pause_is_cut_short() -> None:
-    dialer, caller = ThreadDialer("127.0.0.1", -1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", -1), Caller()
     dialer.dial(caller)
     dialer.hurry()
     assert isinstance(caller.hear(), SessionEnd)
@@ -137,7 +145,7 @@ def test_a_pause_is_cut_short() -> None:
 
 @pytest.mark.usefixtures("long_pause")
 def test_a_pause_is_cancelled() -> None:
-    dialer, caller = ThreadDialer("127.0.0.1", -1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", -1), Caller()
     dialer.dial(caller)
     dialer.cancel()
     eventually(lambda: not attempts())
@@ -147,7 +155,7 @@ def test_a_pause_is_cancelled() -> None:
 
 def test_an_attempt_is_cancelled() -> None:
     with gns.listen("127.0.0.1", 0) as listener:  # does not answer
-        dialer, caller = ThreadDialer(*listener.address, None, None), Caller()
+        dialer, caller = dialer_at(*listener.address), Caller()
         dialer.dial(caller)
         request = next(iter(listener))
         dialer.cancel()
@@ -159,7 +167,7 @@ def test_an_attempt_is_cancelled() -> None:
 @counts_references
 @pytest.mark.usefixtures("long_pause")
 def test_nothing_is_dialed_for_a_caller_that_is_gone() -> None:
-    dialer = ThreadDialer("127.0.0.1", -1, None, None)
+    dialer = dialer_at("127.0.0.1", -1)
     dialer.dial(Caller())
     dialer.hurry()
     eventually(lambda: not attempts())
@@ -167,7 +175,7 @@ def test_nothing_is_dialed_for_a_caller_that_is_gone() -> None:
 
 
 def test_nothing_is_dialed_once_gns_is_stopped() -> None:
-    dialer, caller = ThreadDialer("127.0.0.1", 1, None, None), Caller()
+    dialer, caller = dialer_at("127.0.0.1", 1), Caller()
     gns_py.stop()
     dialer.dial(caller)
     assert caller.hear() == "stopped"
