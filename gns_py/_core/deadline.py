@@ -12,32 +12,33 @@ _FOREVER = 1e9
 class Deadline:
     """The time by which a call that begins now must be over."""
 
-    __slots__ = ("_expires", "timeout")
+    __slots__ = ("expires", "timeout")
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, name: str = "timeout") -> None:
         self.timeout = timeout
-        self._expires: float | None = None
+        self.expires: float | None = None
+        """The time, as time.monotonic() has it; None without a limit."""
         if timeout is None:
             return
         if not isinstance(timeout, int | float) or isinstance(timeout, bool):
-            raise TypeError(f"timeout must be seconds or None, not {type(timeout).__name__}")
+            raise TypeError(f"{name} must be seconds or None, not {type(timeout).__name__}")
         if math.isnan(timeout) or timeout < 0:
-            raise ValueError(f"timeout is {timeout}: it must not be negative")
+            raise ValueError(f"{name} is {timeout}: it must not be negative")
         if timeout < _FOREVER:
-            self._expires = time.monotonic() + timeout
+            self.expires = time.monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Return the seconds that remain, at least 0; None without a limit."""
-        return None if self._expires is None else max(0.0, self._expires - time.monotonic())
+        return None if self.expires is None else max(0.0, self.expires - time.monotonic())
 
     def is_over(self) -> bool:
         """Return whether no time remains."""
-        return self._expires is not None and time.monotonic() >= self._expires
+        return self.expires is not None and time.monotonic() >= self.expires
 
     def later(self, seconds: float) -> Deadline:
         """Return a deadline that expires this much later; an unlimited one stays unlimited."""
         later = Deadline(None)
-        later._expires = None if self._expires is None else self._expires + seconds
+        later.expires = None if self.expires is None else self.expires + seconds
         return later
 
 

@@ -112,7 +112,10 @@ class TaskServer(ABC, Generic[T]):
         """
         task = asyncio.ensure_future(self._handle(client, served))
         self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
+        task.add_done_callback(self._on_handler_done)
+
+    def _on_handler_done(self, task: asyncio.Task[None]) -> None:
+        self._handlers.discard(task)
 
     async def _handle(self, client: T, served: Served) -> None:
         try:

@@ -38,6 +38,7 @@ class ThreadServer(ABC, Generic[T]):
     def __init__(self, handler: Callable[[T], None], name: str) -> None:
         self._handler = in_context("handler", handler)
         self._handlers: set[threading.Thread] = set()
+        self._left_behind: set[threading.Thread] = set()
         self._failure: BaseException | None = None
         self._acceptor = threading.Thread(target=self._accept_all, name=name, daemon=True)
 
@@ -184,7 +185,14 @@ class ThreadServer(ABC, Generic[T]):
             self._handlers.clear()
         while self._handlers and not deadline.is_over():  # one whose set-up was under way may just begin
             for thread in list(self._handlers):
-                _join(thread, deadline)
+                while thread.is_alive() and not deadline.is_over() and thread not in self._left_behind:
+                    thread.join(_SLICE)
+
+    def _leave_handlers(self) -> int:
+        """Wait for the handlers that have not returned no longer, and return their number."""
+        self._left_behind |= self._handlers
+        self._handlers -= self._left_behind
+        return len(self._left_behind)
 
 
 def _join(thread: threading.Thread, deadline: Deadline) -> None:

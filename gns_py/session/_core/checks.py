@@ -22,10 +22,20 @@ def check_goodbye(code: int, text: str, data: bytes) -> None:
         raise TypeError(f"code must be an int, not {type(code).__name__}")
     if not any(code in each for each in CODES):
         raise ValueError(f"code is {code}: it must be from 1000 to 1899, or from 2000 to 2899")
+    check_text(text)
+    check_data(data)
+
+
+def check_text(text: str) -> None:
+    """Check a text for people.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is too long, or has a NUL.
+    """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, not {type(text).__name__}")
     _TEXT.write(text)
-    check_data(data)
 
 
 def check_data(data: bytes) -> None:

@@ -127,6 +127,8 @@ class SessionListener(ABC, Generic[S]):
         elif step is ServerStep.NOTHING:
             if (older := self.registry.take_key(endpoint)) is not None:
                 older.make_way("to make way for a new session")
+            if (departure := self.registry.departure) is not None:
+                endpoint.run(endpoint.act, engine_of(endpoint).go_away, departure)
             self.on_handshake_done(session)
         else:
             self.on_handshake_changed(endpoint)
@@ -139,6 +141,10 @@ class SessionListener(ABC, Generic[S]):
     def _on_hello(self, endpoint: ResumableEndpoint, session: S) -> None:
         engine = engine_of(endpoint)
         refusal = self.registry.refuse_new(endpoint)
+        departure = self.registry.departure
+        if refusal is not None and refusal.reason is CloseReason.SERVER_SHUTTING_DOWN and departure is not None:
+            endpoint.run(endpoint.act, engine.turn_away, departure)
+            return
         if refusal is not None:
             endpoint.run(endpoint.act, engine.refuse, refusal.reason, refusal.text)
             return
@@ -157,6 +163,10 @@ class SessionListener(ABC, Generic[S]):
         if keeper is not None and endpoint is not None and keeper.is_stale(endpoint, resume):
             endpoint = None
         refusal: tuple[CloseReason, str] | None
+        if endpoint is None and keeper is not None and self.registry.is_draining:
+            reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server is closing"
+            handshake.run(handshake.act, engine.refuse, reason, text)  # another server will have it
+            return
         if endpoint is None and keeper is not None:
             self.spawn(self._restore(keeper, handshake, resume))
             return

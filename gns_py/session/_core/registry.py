@@ -12,6 +12,7 @@ from ..._core.connection import BaseConnection
 from ..._core.request import ConnectionRequest
 from ..._generated.enums import EndReason
 from ...address import Address
+from ..protocol.departure import Departure
 from ..protocol.reasons import CloseReason, connection_end_text
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.state import Phase
@@ -40,15 +41,24 @@ class SessionRegistry(Generic[S]):
         self._by_key: dict[str, ResumableEndpoint] = {}
         self._resumable = 0
         self._ended: OrderedDict[bytes, CloseReason] = OrderedDict()
+        self.departure: Departure | None = None
+        """The server's plan to shut down, once it has one."""
 
     @property
     def counters(self) -> AdmissionCounters:
         """The results of all requests."""
         return self._admission.counters
 
-    def drain(self) -> None:
-        """Let no one in from now on."""
-        self._admission.is_draining = True
+    @property
+    def is_draining(self) -> bool:
+        """True once no one is let in any longer."""
+        return self._admission.is_draining
+
+    def drain(self, departure: Departure | None = None) -> None:
+        """Let no one in from now on, and tell those who ask of the plan, if there is one."""
+        with self._lock:
+            self._admission.is_draining = True
+            self.departure = departure or self.departure
 
     def admits(self, request: ConnectionRequest[Any]) -> bool:
         """Return whether the rules let a client in; if they do not, reject its connection."""
@@ -57,13 +67,18 @@ class SessionRegistry(Generic[S]):
         address = request.connection.remote_address
         with self._lock:
             self._forget_released()
-            refusal = self._admission.request(address, time.monotonic(), may_return=self._resumable > 0)
+            refusal = self._admission.request(address, time.monotonic(), may_return=self._must_hear)
         if refusal is None:
             return True
         BaseConnection.endpoint_of(request.connection).close(
             refusal.reason.native_code, connection_end_text(0, refusal.text), linger=False
         )
         return False
+
+    @property
+    def _must_hear(self) -> bool:
+        """True if a client that cannot have a session is let in all the same, for what it may say or has to be told."""
+        return self._resumable > 0 or (self.departure is not None and len(self.departure.addresses) > 0)
 
     def _make_place(self) -> None:
         """Drop the oldest handshake that waits for its client, so that idle clients cannot lock out others."""
@@ -212,11 +227,21 @@ class SessionRegistry(Generic[S]):
         with self._lock:
             return [endpoint for endpoint in self._sessions.values() if endpoint.engine.is_behind]
 
+    @property
+    def is_deciding(self) -> bool:
+        """True while a handshake is under way that the application has to decide, or has accepted."""
+        engines = map(engine_of, self.handshakes)
+        steps = (ServerStep.DECISION, ServerStep.CONFIRM)
+        return any(engine.phase is Phase.SETTING_UP and engine.step in steps for engine in engines)
+
     def abort_handshakes(self) -> None:
         """End all handshakes."""
         for endpoint in self.handshakes:  # one may be established by now: the server says goodbye to that one
             engine = engine_of(endpoint)
-            endpoint.run(endpoint.act, engine.abort_handshake, EndReason.APP_GENERIC, "the server is closing")
+            if self.departure is not None:
+                endpoint.run(endpoint.act, engine.turn_away, self.departure)
+            else:
+                endpoint.run(endpoint.act, engine.abort_handshake, EndReason.APP_GENERIC, "the server is closing")
 
 
 def engine_of(endpoint: ResumableEndpoint) -> ServerEngine:

@@ -102,6 +102,11 @@ class BaseSession(BaseConnection, Generic[C, E]):
         return self._internal.engine.is_connected
 
     @property
+    def is_going_away(self) -> bool:
+        """True once the server has told the client that it will shut down; at both ends."""
+        return self._internal.engine.is_going_away
+
+    @property
     def resume_window(self) -> float:
         """Seconds for which it outlives a lost connection, as both ends have agreed; 0: not at all."""
         return self._internal.engine.resume_window

@@ -24,6 +24,7 @@ from .client import connect
 from .listener import ListenSocket, listen
 from .server import Server, serve
 from .session import Session
+from .signals import drain_on_signal
 
 __all__ = [
     "AdmissionCounters",
@@ -46,6 +47,7 @@ __all__ = [
     "SessionRequest",
     "SessionTimeout",
     "connect",
+    "drain_on_signal",
     "listen",
     "serve",
 ]

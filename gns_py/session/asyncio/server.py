@@ -12,7 +12,6 @@ from ..._core.callbacks import check_handler
 from ..._core.checks import StatusCallback
 from ..._generated.enums import EndReason
 from ...asyncio.awaitable import AwaitableContext
-from ...asyncio.handlers import TaskServer
 from ...config import Config
 from ...errors import InvalidStateError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
@@ -21,10 +20,11 @@ from .._core.keeper import check_state
 from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from .._core.request import decide, reject_failed
 from .._core.resumable import ResumableEndpoint
-from .._core.server import BaseServer, say_goodbye_to_all
+from .._core.server import say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
 from ..store import SessionStore
+from .draining import DrainingServer
 from .listener import OpenSessionListener
 from .loop_listener import LoopListener, Request
 from .session import Session
@@ -32,19 +32,16 @@ from .session import Session
 OnRequest: TypeAlias = Callable[[Request], Awaitable[object] | object]
 
 
-class Server(BaseServer[Session], TaskServer[Session]):
+class Server(DrainingServer):
     """A running server, made by serve(). Each session has a task of its own, in which its handler runs.
 
     As an async context manager it is closed at the end, and its handlers have ended.
     """
 
-    _listener: LoopListener
-
     def __init__(
         self, handler: Callable[[Session], Awaitable[object]], on_request: OnRequest | None, listener: LoopListener
     ) -> None:
-        BaseServer.__init__(self, listener)
-        TaskServer.__init__(self, handler, listener.reader.home)
+        super().__init__(handler, listener)
         self._on_request = on_request
         self._context = contextvars.copy_context()
         self._deciding: set[asyncio.Task[None]] = set()
@@ -69,7 +66,7 @@ class Server(BaseServer[Session], TaskServer[Session]):
             TypeError: See Session.close().
             ValueError: See Session.close().
         """
-        self._listener.registry.drain()
+        self._turn_newcomers_away()
         self._listener.registry.abort_handshakes()
         say_goodbye_to_all(self.sessions, code, text)
         if self._home.is_closed:
@@ -110,9 +107,6 @@ class Server(BaseServer[Session], TaskServer[Session]):
         sessions: dict[ResumableEndpoint, Session] = {BaseSession.session_endpoint_of(each): each for each in states}
         failed = await self._listener.keeper.commit({each: states[session] for each, session in sessions.items()})
         return {sessions[endpoint]: error for endpoint, error in failed.items()}
-
-    def _turn_newcomers_away(self) -> None:
-        self._listener.registry.drain()
 
     async def _decide_all(self) -> None:
         while (request := await self._listener.next_request()) is not None:

@@ -10,6 +10,7 @@ from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from ...errors import InvalidStateError
 from .config import SessionConfig
+from .departure import Departure
 from .frames import (
     FIRST_EPOCH,
     VERSION,
@@ -79,6 +80,8 @@ class ServerEngine(ResumableEngine):
         """True once the application has the request."""
         self.resume: Resume | None = None
         """The client's wish to resume another session on this connection."""
+        self.departure: Departure | None = None
+        """The server's plan to shut down, of which the client is told."""
         self._session_id = secrets.token_bytes(16)
         self._tokens = Tokens()
 
@@ -158,6 +161,36 @@ class ServerEngine(ResumableEngine):
             self._now = now
             self.step = ServerStep.REFUSED
             self._abort(ClosedBy.LOCAL, reason, None, text, linger=True)
+
+    def turn_away(self, departure: Departure, now: float) -> None:
+        """End a handshake because the server will shut down. A client that has said HELLO learns of other servers."""
+        text = departure.text or "the server is closing"
+        if not self.is_undecided:
+            self.refuse(CloseReason.SERVER_SHUTTING_DOWN, text, now)
+            return
+        self._now = now
+        self.queue_frame(departure.announce(now))
+        self._reject(Reject(CloseReason.SERVER_SHUTTING_DOWN, EndReason.APP_GENERIC, text, b""))
+        self.step = ServerStep.REFUSED
+
+    @property
+    def is_going_away(self) -> bool:
+        """See SessionState."""
+        return self.departure is not None
+
+    def go_away(self, departure: Departure, now: float) -> None:
+        """Tell the client that the server will shut down: once on each connection."""
+        is_new = self.departure is None
+        self.departure = departure
+        if not is_new or self.phase is Phase.ENDED:
+            return
+        self._now = now
+        self._announce_departure()
+        self.flush(now)
+
+    def _announce_departure(self) -> None:
+        if self.departure is not None and self.phase is Phase.ESTABLISHED:
+            self.queue_frame(self.departure.announce(self._now))
 
     def reject(self, reason: CloseReason, code: int, text: str, data: bytes, now: float) -> None:
         """Reject the session, for the application.
@@ -290,6 +323,7 @@ class ServerEngine(ResumableEngine):
             raise Violation(f"{type(frame).__name__} arrived instead of the epoch's Confirm")
         self._tokens.confirm()
         self._go_on()
+        self._announce_departure()
         return True
 
     def _on_setup_timeout(self) -> None:

@@ -64,6 +64,11 @@ class SessionState(ABC):
         return self.phase in (Phase.ESTABLISHED, Phase.CLOSING)
 
     @property
+    def is_going_away(self) -> bool:
+        """True once the server has told the client that it will shut down."""
+        return self.going_away is not None
+
+    @property
     def is_established(self) -> bool:
         """True while both ends know that they have the session, and neither has said goodbye."""
         return self.was_established and self.may_send and self.goodbyes.theirs is None

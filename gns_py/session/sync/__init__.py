@@ -24,6 +24,7 @@ from .client import connect, connect_again
 from .listener import ListenSocket, listen
 from .server import Server, serve
 from .session import Session
+from .signals import drain_on_signal
 
 __all__ = [
     "AdmissionCounters",
@@ -47,6 +48,7 @@ __all__ = [
     "SessionTimeout",
     "connect",
     "connect_again",
+    "drain_on_signal",
     "listen",
     "serve",
 ]

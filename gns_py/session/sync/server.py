@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -11,43 +10,36 @@ from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
 from ..._generated.enums import EndReason
 from ...config import Config
-from ...errors import ForkedError, InvalidStateError, NotRunningError
+from ...errors import InvalidStateError, NotRunningError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
-from ...sync.handlers import ThreadServer
 from .._core.admission import AdmissionRules
 from .._core.keeper import check_state
 from .._core.outages import OnDropped, OnResumed, OutageCallbacks
 from .._core.request import decide, reject_failed
 from .._core.resumable import ResumableEndpoint
-from .._core.server import BaseServer, say_goodbye_to_all
+from .._core.server import say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
 from ..store import SessionStore
+from .draining import DrainingServer
 from .listener import open_session_listener
 from .session import Session
 from .thread_listener import Request, ThreadListener
 
 OnRequest: TypeAlias = Callable[[Request], Session | None]
 
-# How often a server that ends checks whether other threads have brought its sessions to their end.
-_LOOK = 0.1
 
-
-class Server(BaseServer[Session], ThreadServer[Session]):
+class Server(DrainingServer):
     """A running server, made by serve(). Each session has a thread of its own, in which its handler runs.
 
     As a context manager it is closed at the end, and its handlers have ended.
     """
 
-    _listener: ThreadListener
-
     def __init__(
         self, handler: Callable[[Session], None], on_request: OnRequest | None, listener: ThreadListener
     ) -> None:
-        BaseServer.__init__(self, listener)
-        ThreadServer.__init__(self, handler, f"gns_py serve sessions {self.address}")
+        super().__init__(handler, listener)
         self._on_request = None if on_request is None else in_context("on_request", on_request)
-        self._is_closing = False
         listener.on_established = self._serve
         self._acceptor.start()
 
@@ -68,12 +60,11 @@ class Server(BaseServer[Session], ThreadServer[Session]):
             TypeError: See Session.close().
             ValueError: See Session.close().
         """
-        self._listener.registry.drain()
+        self._turn_newcomers_away()
         self._listener.registry.abort_handshakes()
         self._is_closing = True
         say_goodbye_to_all(self.sessions, code, text)
-        with contextlib.suppress(ForkedError):  # in a fork it is the parent's
-            self._listener.listener.mailbox.wake()
+        self._wake_acceptor()
 
     def commit(self, states: Mapping[Session, bytes | None]) -> dict[Session, Exception]:
         """Commit many sessions in one round trip: what Session.commit() does, for a tick of a game, for example.
@@ -97,12 +88,6 @@ class Server(BaseServer[Session], ThreadServer[Session]):
         failed = self._listener.store_thread.call(self._listener.keeper.commit(endpoints))
         return {sessions[endpoint]: error for endpoint, error in failed.items()}
 
-    def _turn_newcomers_away(self) -> None:
-        self._listener.registry.drain()
-
-    def _has_clients(self) -> bool:
-        return bool(self.sessions)
-
     def _is_finished(self) -> bool:
         return self._is_closing and all(
             BaseSession.session_endpoint_of(session).engine.end is not None for session in self.sessions
@@ -110,13 +95,16 @@ class Server(BaseServer[Session], ThreadServer[Session]):
 
     def _accept_some(self) -> None:
         listener = self._listener
-        listener.look(Deadline(_LOOK if self._is_closing else None))
+        listener.look(Deadline(self._next_look()))
         while not self._is_closing and (request := listener.take_request()) is not None:
             self._decide(request)
+        if self.is_draining and not self._is_closing:
+            self._go_on_draining()
 
     def _on_finished(self) -> None:
         self._is_closing = True
         self._listener.close()
+        self._end_draining()
 
     def _decide(self, request: Request) -> None:
         try:

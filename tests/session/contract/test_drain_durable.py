@@ -1,0 +1,71 @@
+"""Servers that drain, and sessions with which another server goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from support import eventually
+from support.outages import QUICK, TIMEOUT, quick
+from support.relay import Relay
+from support.sessions import SessionApi
+
+from gns_py.session import CloseReason
+from gns_py.session.store import MemoryStore
+from gns_py.session.sync import Session, SessionClosed
+
+from .test_drain import ELSEWHERE, STAYING, begin
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def test_at_the_deadline_it_is_left_to_another_server(sessions: SessionApi, pool: ThreadPoolExecutor) -> None:
+    """A client that stays for too long loses nothing, and the server that drains takes none back."""
+    ends: list[Any] = []
+    count = 300
+
+    def serve(session: Session) -> None:
+        with contextlib.suppress(SessionClosed):
+            for data in session:
+                session.send(data)
+                session.commit()
+        ends.append(session.wait_closed(timeout=TIMEOUT).reason)
+
+    def send() -> None:
+        for number in range(count):
+            client.send(b"%d" % number)
+            if number % 10 == 0:
+                client.drain(timeout=TIMEOUT)
+
+    named: dict[str, Any] = {"config": QUICK, "session_config": quick(None)}
+    keeping: dict[str, Any] = {"store": MemoryStore(), "durable": True, **named}
+    with (
+        sessions.serve(serve, "127.0.0.1", 0, **keeping) as old,
+        sessions.serve(serve, "127.0.0.1", 0, **keeping) as new,
+        Relay(old.address) as relay,
+        ExitStack() as stack,
+    ):
+        client = sessions.connect("127.0.0.1", relay.port, **named, **STAYING)
+        stack.callback(client.abort)
+        client.send(b"first")
+        assert client.recv(timeout=TIMEOUT) == b"first"
+        draining = begin(pool, old, 0.3, redirect=[ELSEWHERE])
+        sending = pool.submit(send)
+        draining.result(TIMEOUT)
+        eventually(lambda: ends == [CloseReason.FAILED_OVER])
+        relay.change_server(new.address)
+        assert [client.recv(timeout=TIMEOUT) for _ in range(count)] == [b"%d" % number for number in range(count)]
+        sending.result(TIMEOUT)
+        client.send(b"last")
+        assert client.recv(timeout=TIMEOUT) == b"last"
+        assert client.drops == 1
+        client.close()
+        eventually(lambda: ends == [CloseReason.FAILED_OVER, CloseReason.CLOSED_BY_CLIENT], TIMEOUT)
