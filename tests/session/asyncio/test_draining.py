@@ -16,13 +16,17 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
+def stay(*_: object) -> None:
+    """Do not leave at once."""
+
+
 def test_cancelling_ends_only_the_waiting(run: Runner) -> None:
     async def handle(session: Session) -> None:
         async for data in session:
             session.send(data)
 
     async def main() -> None:
-        async with serve(handle, "127.0.0.1", 0) as server, connect(*server.address) as client:
+        async with serve(handle, "127.0.0.1", 0) as server, connect(*server.address, on_goaway=stay) as client:
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(server.drain(), 0.05)
             assert server.is_draining

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import itertools
 import threading
 import time
@@ -19,7 +18,7 @@ from support.relay import Relay
 from support.sessions import SessionApi, engine_of
 
 import gns_py.sync as gns
-from gns_py.session import CloseReason, sync
+from gns_py.session import CloseReason
 from gns_py.session.protocol.departure import NO_DEADLINE
 from gns_py.session.protocol.frames import Confirm, Frame, GoAway, Hello, Ready, Reject, Welcome, decode
 from gns_py.session.protocol.state import Phase
@@ -28,9 +27,7 @@ from gns_py.session.sync import Server, Session, SessionClosed, SessionConfig, S
 HELLO = Hello(1, 1, 0, 1000, 1000, 1000, 0, 0, b"")
 ELSEWHERE = "game2.example:27015"
 SHUTTING_DOWN = CloseReason.SERVER_SHUTTING_DOWN
-STAYING: dict[str, Any] = (
-    {"on_goaway": lambda *_: None} if "on_goaway" in inspect.signature(sync.connect).parameters else {}
-)
+STAYING: dict[str, Any] = {"on_goaway": lambda *_: None}
 """Arguments that make a client ignore that its server goes away."""
 
 
@@ -198,8 +195,9 @@ def test_newcomers_learn_of_other_servers(sessions: SessionApi, pool: ThreadPool
             assert receive(raw) == Reject(SHUTTING_DOWN, 1000, "update", b"")
             assert raw.wait_closed(timeout=TIMEOUT).code == 1000
         with pytest.raises(SessionRejected, match="update") as rejected:
-            sessions.connect(*server.address)
+            sessions.connect(*server.address, max_redirects=0)
         assert rejected.value.reason is SHUTTING_DOWN
+        assert rejected.value.addresses == (("game2.example", 27015), ("::1", 7))
         assert server.counters.draining >= 2
         client.close()
         assert draining.result(TIMEOUT)
@@ -260,7 +258,7 @@ def test_a_flood_of_newcomers(sessions: SessionApi, pool: ThreadPoolExecutor) ->
 
     def attempt() -> CloseReason | None:
         try:
-            sessions.connect(*server.address, timeout=TIMEOUT).close()
+            sessions.connect(*server.address, timeout=TIMEOUT, max_redirects=0).close()
         except SessionFailed as failed:
             return failed.reason
         return None
