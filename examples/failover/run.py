@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -26,6 +27,12 @@ def free_port(kind: socket.SocketKind) -> int:
 
 def start(program: str, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, HERE / program, *map(str, arguments)])
+
+
+def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:
@@ -42,15 +49,13 @@ def main() -> None:
             [options.store, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
             stdout=subprocess.DEVNULL,
         )
-        stack.callback(store.wait)
-        stack.callback(store.kill)
+        stack.callback(end, [store])
         ports = [free_port(socket.SOCK_DGRAM) for _ in range(3)]
         servers = {each: start("server.py", each, f"valkey://127.0.0.1:{port}") for each in ports}
-        stack.callback(lambda: [server.wait() for server in servers.values()])
-        stack.callback(lambda: [server.kill() for server in servers.values()])
+        stack.callback(lambda: end(servers.values()))
         time.sleep(1.0)
         players = [start("client.py", f"player {n + 1}", options.count, *ports) for n in range(options.players)]
-        stack.callback(lambda: [player.kill() for player in players])
+        stack.callback(end, players)
         deaths = 0
         while any(player.poll() is None for player in players):
             time.sleep(2.0)

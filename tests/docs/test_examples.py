@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Peer, eventually
+from support import PATIENCE, Peer, eventually
 from support.relay import Relay
 
 import gns_py.sync as gns
@@ -153,6 +155,19 @@ def test_steady_counter(start: Start) -> None:
         assert_ends_with_ctrl_c(server)
     with start("steady_counter.py", 1, "--port", relay.port) as client:
         assert_failed(client, "CONNECTION_LOST")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the store runs on Linux")
+def test_failover() -> None:
+    pytest.importorskip("redis")
+    from support.store_servers import valkey_binary
+
+    command = [sys.executable, EXAMPLES / "failover" / "run.py", "--count", "120", "--store", valkey_binary()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60.0 * PATIENCE)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("counted to 120, and never wrong") == 3
+    assert "0 of 3 players are wrong" in run.stdout
+    assert run.stderr == ""
 
 
 def test_ping_statistics(start: Start) -> None:
