@@ -114,10 +114,12 @@ class SessionKeeper:
         failed: dict[ResumableEndpoint, Exception] = {}
         held: dict[ResumableEndpoint, _Holding] = {}
         for endpoint in states:
-            if (holding := self._held.get(endpoint)) is None:
-                failed[endpoint] = InvalidStateError("the session is not durable, not established yet, or has ended")
-            else:
+            if (holding := self._held.get(endpoint)) is not None:
                 held[endpoint] = holding
+            elif endpoint.has_ended:
+                failed[endpoint] = endpoint.closed_error()
+            else:
+                failed[endpoint] = InvalidStateError("the session is not durable, or not established yet")
         async with contextlib.AsyncExitStack() as locks:
             for holding in sorted(held.values(), key=id):  # everyone in the same order
                 await locks.enter_async_context(holding.lock)
