@@ -25,6 +25,8 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+from sessions import FAST, FLOOD
+
 import gns_py
 import gns_py.session.asyncio
 import gns_py.session.sync
@@ -32,13 +34,6 @@ from gns_py import Config
 from gns_py.session import AdmissionRules, Phase, SessionConfig
 from gns_py.sim import Network
 
-FLOOD = 100_000
-FAST = Config(
-    send_rate_min=30_000_000,
-    send_rate_max=30_000_000,
-    send_buffer_size=4 << 20,
-    max_unacked_segments=60_000,
-)
 WINDOW = 600.0
 OPEN = AdmissionRules(max_pending=None, max_pending_per_address=None, max_dropped=None, max_dropped_per_address=None)
 KEPT = 16, 4_096

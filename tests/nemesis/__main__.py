@@ -25,6 +25,8 @@ from nemesis.harness import Run, run
 from nemesis.places import why_not
 from nemesis.report import table
 
+_ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sessions between processes that are disturbed.")
@@ -38,8 +40,8 @@ def main() -> None:
     parser.add_argument("--without", default="", help="steps to leave out, with commas between")
     parser.add_argument("--keep", type=Path, help="a folder in which the histories stay")
     given = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores one of them
             signal.signal(number, _leave)
     is_networked = not given.at_home
     if is_networked and (why := why_not()):
@@ -77,7 +79,9 @@ def main() -> None:
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    for each in _ENDING:  # the first one is enough: no other may interrupt the end
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 if __name__ == "__main__":

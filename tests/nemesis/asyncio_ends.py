@@ -153,15 +153,7 @@ class AsyncioClient:
         host, port = self._settings.server_of(name)
         part.write("begin")
         try:
-            session = await sessions.connect(
-                host,
-                port,
-                data=name.encode(),
-                config=CONFIG,
-                session_config=self._settings.session_config,
-                on_dropped=part.on_dropped,
-                on_resumed=part.on_resumed,
-            )
+            session = await sessions.connect(host, port, **self._settings.connect_options(name, part))
         except (SessionClosed, GNSError, OSError) as error:
             part.write("refused", type(error).__name__, error)
             await asyncio.sleep(_LOOK)

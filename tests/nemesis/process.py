@@ -45,13 +45,9 @@ def serve_sync(settings: Settings) -> None:
     client = SyncClient(settings, history)
     _answer(0)
     for line in sys.stdin:
-        match line.split():
-            case ["reconnect", count]:
-                client.reconnect(int(count))
-            case ["crowd", count, worker]:
-                client.crowd(int(count), worker)
-            case ["stop"]:
-                client.stop()
+        if line == "stop\n":
+            client.stop()
+        _disturb(client, line)
         _obey(line)
         _answer(client.left())
 
@@ -75,15 +71,19 @@ async def serve_asyncio(settings: Settings) -> None:
     client = AsyncioClient(settings, history)
     _answer(0)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        match line.split():
-            case ["reconnect", count]:
-                client.reconnect(int(count))
-            case ["crowd", count, worker]:
-                client.crowd(int(count), worker)
-            case ["stop"]:
-                await client.stop()
+        if line == "stop\n":
+            await client.stop()
+        _disturb(client, line)
         _obey(line)
         _answer(client.left())
+
+
+def _disturb(client: SyncClient | AsyncioClient, line: str) -> None:
+    match line.split():
+        case ["reconnect", count]:
+            client.reconnect(int(count))
+        case ["crowd", count, worker]:
+            client.crowd(int(count), worker)
 
 
 def _obey(line: str) -> None:

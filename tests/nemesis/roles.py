@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from gns_py.session import SessionConfig
 
-from .settings import session_config
+from .part import Part
+from .settings import CONFIG, session_config
 
 KEYS = 2
 """The number of a client's workers whose sessions have a key."""
@@ -42,6 +44,16 @@ class Settings:
         key = key_of(session.encode()) or session
         host, port = self.servers[zlib.crc32(key.encode()) % len(self.servers)]
         return host, port
+
+    def connect_options(self, session: str, part: Part) -> dict[str, Any]:
+        """Return what connect() takes in addition to the address."""
+        return {
+            "data": session.encode(),
+            "config": CONFIG,
+            "session_config": self.session_config,
+            "on_dropped": part.on_dropped,
+            "on_resumed": part.on_resumed,
+        }
 
 
 def key_of(session: bytes) -> str | None:
