@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import redis.asyncio
 
-from gns_py.session.store import Commit, MemoryStore, Outgoing, Record, SessionStore, Token, ValkeyStore
+from gns_py.session.store import Commit, MemoryStore, Outgoing, Record, SessionStore, ValkeyStore
 
 STATE, PAYLOAD = bytes(200), bytes(64)
 BARE = "redis.call('HSET', KEYS[1], 'state', ARGV[1]) redis.call('PEXPIRE', KEYS[1], ARGV[2]) return {'ok'}"
@@ -55,7 +55,7 @@ async def make_commits(store: SessionStore, sessions: int) -> Tick:
     owner = secrets.token_bytes(16)
     ids = [store.new_session_id() for _ in range(sessions)]
     for each in ids:
-        await store.create(Record(id=each, epoch=1, owner=owner, token=owner, confirmed=Token(1, owner), ttl=TTL))
+        await store.create(Record(id=each, epoch=1, owner=owner, ttl=TTL))
 
     async def tick(number: int) -> None:
         commits = [

@@ -162,7 +162,8 @@ def test_failover() -> None:
     pytest.importorskip("redis")
     from support.store_servers import valkey_binary
 
-    command = [sys.executable, EXAMPLES / "failover" / "run.py", "--count", "120", "--store", valkey_binary()]
+    program = EXAMPLES / "failover" / "run.py"
+    command: list[str | Path] = [sys.executable, program, "--count", "120", "--store", valkey_binary()]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60.0 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("counted to 120, and never wrong") == 3

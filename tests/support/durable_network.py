@@ -57,7 +57,8 @@ class DurableNetwork(Network):
 
     def accept(self) -> None:
         server = self.durable
-        self.store = Store(server.accept_durable(b"0123456789abcdef", b"welcome", self.now), self.config)
+        server.accept_durable(b"welcome", self.now)
+        self.store = Store(server.identify(b"0123456789abcdef"), self.config)
         server.stored(self.now)
 
     @property

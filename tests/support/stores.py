@@ -6,15 +6,14 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gns_py.session.store import Claim, Commit, Outgoing, Record, SessionStore, Token, Touch
+from gns_py.session.store import Claim, Commit, Outgoing, Record, SessionStore, Touch
 
 TTL = 60.0
 
 
 def make_record(session_id: bytes, **fields: Any) -> Record:
     """Return a record of a new session."""
-    token = secrets.token_bytes(16)
-    values = {"epoch": 1, "owner": secrets.token_bytes(16), "token": token, "confirmed": Token(1, token), "ttl": TTL}
+    values = {"epoch": 1, "owner": secrets.token_bytes(16), "ttl": TTL}
     return Record(id=session_id, **{**values, **fields})
 
 
@@ -79,8 +78,6 @@ def claim_of(record: Record, **fields: Any) -> Claim:
         "expected": record.epoch,
         "epoch": record.epoch + 1,
         "owner": secrets.token_bytes(16),
-        "token": secrets.token_bytes(16),
-        "confirmed": Token(record.epoch, record.token),
         "ttl": TTL,
     }
     return Claim(id=record.id, **{**values, **fields})

@@ -38,7 +38,6 @@ class _Holding:
     owner: bytes
     key: str | None
     ttl: float
-    setup: bytes
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -66,30 +65,19 @@ class SessionKeeper:
         """
         engine = engine_of(endpoint)
         with endpoint.lock:
-            session_id = self._store.new_session_id()
-            setup = engine.accept_durable(session_id, data, time.monotonic())
-        self._spawn(self._create(endpoint, session_id, setup, key))
+            engine.accept_durable(data, time.monotonic())
+        self._spawn(self._create(endpoint, key))
 
-    async def _create(self, endpoint: ResumableEndpoint, session_id: bytes, setup: bytes, key: str | None) -> None:
+    async def _create(self, endpoint: ResumableEndpoint, key: str | None) -> None:
         engine = engine_of(endpoint)
-        holding = _Holding(session_id, 1, secrets.token_bytes(values.OWNER_SIZE), key, _ttl(engine), setup)
-        config = engine.config
-        progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
-        record = values.Record(
-            id=session_id,
-            epoch=holding.epoch,
-            owner=holding.owner,
-            token=b"",
-            confirmed=values.Token(holding.epoch, b""),
-            key=key,
-            setup=_pack(progress, setup),
-            ttl=holding.ttl,
-        )
         try:
-            await self._store.create(record)
+            try:
+                holding = await self._store_new(endpoint, key)
+            except errors.RecordLost:  # the id is of a data set that the store has lost: it knows of the new one now
+                holding = await self._store_new(endpoint, key)
             if key is not None:
                 taken = CloseReason.SESSION_TAKEN_OVER
-                await store.take_over_key(self._store, key, session_id, taken, ttl=holding.ttl)
+                await store.take_over_key(self._store, key, holding.session_id, taken, ttl=holding.ttl)
         except Exception as error:
             if not isinstance(error, errors.StoreUnavailable):
                 _log.exception("a session could not be stored")
@@ -99,6 +87,26 @@ class SessionKeeper:
         endpoint.run(endpoint.act, engine.stored)
         if endpoint.has_ended:
             await self._forget(endpoint)
+
+    async def _store_new(self, endpoint: ResumableEndpoint, key: str | None) -> _Holding:
+        engine = engine_of(endpoint)
+        session_id = self._store.new_session_id()
+        with endpoint.lock:
+            setup = engine.identify(session_id)
+        holding = _Holding(session_id, 1, secrets.token_bytes(values.OWNER_SIZE), key, _ttl(engine))
+        config = engine.config
+        progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
+        record = values.Record(
+            id=session_id,
+            epoch=holding.epoch,
+            owner=holding.owner,
+            key=key,
+            setup=setup,
+            progress=_pack(progress),
+            ttl=holding.ttl,
+        )
+        await self._store.create(record)
+        return holding
 
     # ---- commits ----
 
@@ -220,8 +228,6 @@ class SessionKeeper:
             expected=head.epoch,
             epoch=epoch,
             owner=owner,
-            token=b"",
-            confirmed=values.Token(head.epoch, b""),
             ttl=head.ttl,
         )
         try:
@@ -230,11 +236,12 @@ class SessionKeeper:
             raise _fenced(error) from error
         except errors.RecordMissing as error:
             raise _missing(error) from error
-        numbers, setup = _unpack(record)
-        saved = _saved(record, numbers, setup, epoch)
+        saved = _saved(record, epoch)
         engine = engine_of(handshake)
         try:
             with handshake.lock:
+                if handshake.has_ended:
+                    return  # the client has gone; wherever it comes next claims the session again
                 engine.key = record.key
                 handshake.saved_state = record.state
                 engine.restore(saved, resume, time.monotonic())
@@ -242,7 +249,9 @@ class SessionKeeper:
             if violation.reason is CloseReason.LOST_MESSAGES:
                 await self._store.end(head.id, violation.reason)
             raise
-        self._held[handshake] = _Holding(record.id, epoch, owner, record.key, record.ttl, setup)
+        self._held[handshake] = _Holding(record.id, epoch, owner, record.key, record.ttl)
+        if handshake.has_ended:  # since then: nothing was held that could have been forgotten
+            await self._forget(handshake)
 
     async def _peek(self, resume: Resume) -> values.RecordHead:
         try:
@@ -253,8 +262,7 @@ class SessionKeeper:
             raise Violation("there is no such session any longer", CloseReason.SESSION_EXPIRED)
         if isinstance(head, values.Ended):
             raise Violation("the session was ended by another server", reason_of(head.reason))
-        numbers, setup = _unpack(head)
-        saved = _saved(head, numbers, setup, head.epoch)
+        saved = _saved(head, head.epoch)
         check_owner(saved, resume)  # before it is claimed
         check_handled(saved.progress, resume)
         return head
@@ -304,7 +312,7 @@ def _stored(commit: Commit, holding: _Holding) -> values.Commit:
         number=commit.number,
         after=commit.number - 1,
         state=commit.state,
-        setup=_pack(progress, holding.setup),
+        progress=_pack(progress),
         handled=progress.handled,
         acked=progress.acked,
         outgoing=[values.Outgoing(*each) for each in commit.outgoing],
@@ -312,7 +320,7 @@ def _stored(commit: Commit, holding: _Holding) -> values.Commit:
     )
 
 
-def _pack(progress: Progress, setup: bytes) -> bytes:
+def _pack(progress: Progress) -> bytes:
     numbers = (
         progress.epoch,
         progress.handled_bytes,
@@ -320,12 +328,12 @@ def _pack(progress: Progress, setup: bytes) -> bytes:
         progress.credit_messages,
         progress.sent_bytes,
     )
-    return _NUMBERS.pack(*numbers) + setup
+    return _NUMBERS.pack(*numbers)
 
 
-def _unpack(head: values.RecordHead) -> tuple[Progress, bytes]:
-    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack_from(head.setup)
-    progress = Progress(
+def _unpack(head: values.RecordHead) -> Progress:
+    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack(head.progress)
+    return Progress(
         epoch=epoch,
         handled=head.handled,
         handled_bytes=handled_bytes,
@@ -335,12 +343,11 @@ def _unpack(head: values.RecordHead) -> tuple[Progress, bytes]:
         sent_bytes=sent_bytes,
         acked=head.acked,
     )
-    return progress, head.setup[_NUMBERS.size :]
 
 
-def _saved(head: values.RecordHead, progress: Progress, setup: bytes, epoch: int) -> Saved:
+def _saved(head: values.RecordHead, epoch: int) -> Saved:
     outgoing = head.outgoing if isinstance(head, values.Record) else ()
-    return Saved(setup, head.commit, epoch - 1, progress, tuple(Outgoing(*each) for each in outgoing))
+    return Saved(head.setup, head.commit, epoch - 1, _unpack(head), tuple(Outgoing(*each) for each in outgoing))
 
 
 def _fenced(error: errors.Fenced) -> Violation:

@@ -231,7 +231,7 @@ class SessionRegistry(Generic[S]):
     def is_deciding(self) -> bool:
         """True while a handshake is under way that the application has to decide, or has accepted."""
         engines = map(engine_of, self.handshakes)
-        steps = (ServerStep.DECISION, ServerStep.CONFIRM)
+        steps = (ServerStep.DECISION, ServerStep.STORING, ServerStep.CONFIRM)
         return any(engine.phase is Phase.SETTING_UP and engine.step in steps for engine in engines)
 
     def abort_handshakes(self) -> None:

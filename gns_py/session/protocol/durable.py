@@ -71,7 +71,7 @@ class Saved:
     """A session as a store has it."""
 
     setup: bytes
-    """See DurableServerEngine.setup."""
+    """See DurableServerEngine.identify()."""
     commit: int
     """The number of the last commit."""
     owner: int
@@ -126,6 +126,7 @@ class DurableServerEngine(ServerEngine):
 
     _durable_acks: CommittedAcks | None = None
     _welcome: Welcome | None = None
+    _secret = b""
     _commit = 0
     pending: Commit | None = None
     """A commit of which it is not known whether it was carried out."""
@@ -135,16 +136,12 @@ class DurableServerEngine(ServerEngine):
 
     # ---- the set-up ----
 
-    def accept_durable(self, session_id: bytes, data: bytes, now: float) -> bytes:
-        """Accept the session, for the application, as soon as it is stored().
+    def accept_durable(self, data: bytes, now: float) -> None:
+        """Accept the session, for the application, as soon as it has an id and is stored().
 
         Args:
-            session_id: 16 bytes that no other session has.
             data: For the client's application.
             now: The time.
-
-        Returns:
-            The facts of the set-up that another server has to know.
 
         Raises:
             InvalidStateError: There is nothing to accept, or the client cannot resume, or this end does not let it.
@@ -153,18 +150,33 @@ class DurableServerEngine(ServerEngine):
         welcome = self._make_welcome(hello, data)
         if not welcome.capabilities:
             raise InvalidStateError("a durable session needs a resume_window, at both ends")
-        self._session_id = session_id
-        secret = secrets.token_bytes(SECRET_SIZE)
-        self._tokens = DerivedTokens(secret)
+        self._secret = secrets.token_bytes(SECRET_SIZE)
+        self._tokens = DerivedTokens(self._secret)
         self._welcome = replace(
             welcome,
-            session_id=session_id,
             capabilities=Capabilities.RESUME | Capabilities.DURABLE,
             token=self._tokens.newest,
         )
         self._become_durable(Ack({}, welcome.credit_bytes, welcome.credit_messages))
         self._wait_for(ServerStep.STORING, now + self.config.decision_timeout)
-        return secret + _with_size(hello.encode()) + _with_size(self._welcome.encode())
+
+    def identify(self, session_id: bytes) -> bytes:
+        """Give a session that waits to be stored an id, or another one.
+
+        Args:
+            session_id: 16 bytes that no other session has.
+
+        Returns:
+            The facts of the set-up that another server has to know.
+
+        Raises:
+            InvalidStateError: The session does not wait to be stored.
+        """
+        if self.step is not ServerStep.STORING or self.hello is None or self._welcome is None:
+            raise InvalidStateError("the session does not wait to be stored")
+        self._session_id = session_id
+        self._welcome = replace(self._welcome, session_id=session_id)
+        return self._secret + _with_size(self.hello.encode()) + _with_size(self._welcome.encode())
 
     def stored(self, now: float) -> None:
         """Tell the client that the session was accepted: the store has it."""
@@ -308,7 +320,7 @@ class DurableServerEngine(ServerEngine):
 
 
 def read_setup(setup: bytes) -> tuple[bytes, Hello, Welcome]:
-    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.accept_durable()."""
+    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.identify()."""
     reader = memoryview(setup)[SECRET_SIZE:]
     parts = []
     for _ in range(2):

@@ -15,7 +15,7 @@ from .errors import (
 from .memory import MemoryStore
 from .store import SessionStore, take_over_key
 from .valkey import ValkeyStore
-from .values import Claim, Commit, Ended, Outgoing, Record, RecordHead, Token, Touch
+from .values import Claim, Commit, Ended, Outgoing, Record, RecordHead, Touch
 
 __all__ = [
     "Claim",
@@ -34,7 +34,6 @@ __all__ = [
     "StoreError",
     "StoreMisconfigured",
     "StoreUnavailable",
-    "Token",
     "Touch",
     "ValkeyStore",
     "take_over_key",

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import RecordLost
 from .scripts import Argument
-from .values import Claim, Commit, Outgoing, Record, RecordHead, Token
+from .values import Claim, Commit, Outgoing, Record, RecordHead
 
 
 def milliseconds(seconds: float) -> int:
@@ -18,9 +18,8 @@ def milliseconds(seconds: float) -> int:
 def create_arguments(record: Record, id_epoch: bytes) -> list[Argument]:
     """Return what CREATE takes after its first argument."""
     ttl = milliseconds(record.ttl)
-    fields: list[Argument] = ["epoch", record.epoch, "owner", record.owner, "token", record.token]
-    fields += ["confirmed_epoch", record.confirmed.epoch, "confirmed_token", record.confirmed.token]
-    fields += ["setup", record.setup, "commit", record.commit]
+    fields: list[Argument] = ["epoch", record.epoch, "owner", record.owner, "commit", record.commit]
+    fields += ["setup", record.setup, "progress", record.progress]
     if record.key is not None:
         fields += ["key", record.key.encode()]
     for name in ("handled", "sent", "acked"):
@@ -36,26 +35,17 @@ def create_arguments(record: Record, id_epoch: bytes) -> list[Argument]:
 
 def claim_arguments(claim: Claim) -> list[Argument]:
     """Return what CLAIM takes after its first argument."""
-    confirmed = claim.confirmed
-    return [
-        claim.expected,
-        claim.epoch,
-        claim.owner,
-        milliseconds(claim.ttl),
-        claim.token,
-        confirmed.epoch,
-        confirmed.token,
-    ]
+    return [claim.expected, claim.epoch, claim.owner, milliseconds(claim.ttl)]
 
 
 def commit_arguments(commit: Commit) -> list[Argument]:
     """Return what COMMIT takes after its first argument."""
     fields: list[Argument] = ["commit", commit.number]
-    if commit.setup is not None:
-        fields += ["setup", commit.setup]
+    if commit.progress is not None:
+        fields += ["progress", commit.progress]
     fields += _numbers("handled", commit.handled)
     arguments: list[Argument] = [commit.epoch, commit.owner, commit.number, commit.after, milliseconds(commit.ttl)]
-    arguments += [int(commit.confirmed), int(commit.state is not None), commit.state or b"", 12 + len(fields)]
+    arguments += [int(commit.state is not None), commit.state or b"", 11 + len(fields)]
     arguments += [len(commit.runs), len(commit.acked), *fields]
     for lane, number in commit.acked.items():
         arguments += [lane, number]
@@ -102,10 +92,9 @@ def _head(session_id: bytes, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
         "id": session_id,
         "epoch": int(fields[b"epoch"]),
         "owner": fields[b"owner"],
-        "token": fields[b"token"],
-        "confirmed": Token(int(fields[b"confirmed_epoch"]), fields[b"confirmed_token"]),
         "key": None if key is None else key.decode(),
         "setup": fields[b"setup"],
+        "progress": fields[b"progress"],
         "commit": int(fields[b"commit"]),
         "ttl": int(fields[b"ttl"]) / 1000,
         **numbers,

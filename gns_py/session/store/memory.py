@@ -17,7 +17,6 @@ from .values import (
     Outgoing,
     Record,
     RecordHead,
-    Token,
     Touch,
     check_id,
     check_key,
@@ -34,8 +33,8 @@ class _Entry:
 
     def __init__(self, record: Record) -> None:
         self.id, self.key = record.id, record.key
-        self.epoch, self.owner, self.token, self.confirmed = record.epoch, record.owner, record.token, record.confirmed
-        self.setup, self.state = record.setup, record.state
+        self.epoch, self.owner = record.epoch, record.owner
+        self.setup, self.progress, self.state = record.setup, record.progress, record.state
         self.handled, self.sent, self.acked = dict(record.handled), dict(record.sent), dict(record.acked)
         self.messages = {(lane, number): payload for lane, number, payload in record.outgoing}
         self.commit, self.ttl = record.commit, record.ttl
@@ -43,7 +42,7 @@ class _Entry:
         self.expires = 0.0
 
     def fields(self) -> dict[str, Any]:
-        names = ("id", "epoch", "owner", "token", "confirmed", "key", "setup", "commit", "ttl")
+        names = ("id", "epoch", "owner", "key", "setup", "progress", "commit", "ttl")
         copies = {name: dict(getattr(self, name)) for name in ("handled", "sent", "acked")}
         return {name: getattr(self, name) for name in names} | copies
 
@@ -57,7 +56,7 @@ class _Entry:
     def apply(self, commit: Commit) -> None:
         self.commit = commit.number
         self.state = self.state if commit.state is None else commit.state
-        self.setup = self.setup if commit.setup is None else commit.setup
+        self.progress = self.progress if commit.progress is None else commit.progress
         self.handled.update(commit.handled)
         for lane, run in commit.runs.items():
             sent = self.sent.get(lane, 0)
@@ -67,8 +66,6 @@ class _Entry:
             for dropped in range(self.acked.get(lane, 0) + 1, min(number, self.sent.get(lane, 0)) + 1):
                 del self.messages[lane, dropped]
                 self.acked[lane] = dropped
-        if commit.confirmed:
-            self.confirmed = Token(self.epoch, self.token)
 
 
 class MemoryStore:
@@ -77,7 +74,7 @@ class MemoryStore:
     It is the reference: the other stores do what this one does. Any thread and any loop may use it.
 
     Args:
-        max_size: The most bytes of state, setup and messages that a record or a commit may have.
+        max_size: The most bytes of state, set-up, progress and messages that a record or a commit may have.
         clock: A function that returns seconds, for tests.
     """
 
@@ -140,8 +137,7 @@ class MemoryStore:
         with self._lock:
             entry = self._find(claim.id)
             if entry is not None and entry.reason is None and entry.epoch == claim.expected:
-                entry.epoch, entry.owner, entry.token = claim.epoch, claim.owner, claim.token
-                entry.confirmed = claim.confirmed
+                entry.epoch, entry.owner = claim.epoch, claim.owner
             return self._owned(claim.id, claim.epoch, claim.owner, claim.ttl).whole()
 
     async def commit(self, commits: Sequence[Commit]) -> list[StoreError | None]:
@@ -170,7 +166,7 @@ class MemoryStore:
             if entry is not None and entry.reason is None:
                 entry.reason = reason
                 entry.epoch += 1
-                entry.state, entry.setup = None, b""
+                entry.state, entry.setup, entry.progress = None, b"", b""
                 entry.messages.clear()
                 entry.expires = self._clock() + entry.ttl
 

@@ -110,14 +110,11 @@ local expected, epoch, owner, ttl = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local found = fields()
 local refused = refusal(found, epoch, owner)
 if refused and (gone(found) or found[1] ~= expected) then return refused end
-if refused then
-  call('HSET', head, 'epoch', epoch, 'owner', owner, 'token', ARGV[6],
-       'confirmed_epoch', ARGV[7], 'confirmed_token', ARGV[8])
-end
+if refused then call('HSET', head, 'epoch', epoch, 'owner', owner) end
 prolong(ttl)
 return {'ok', call('HGETALL', head), call('HGETALL', body)}
 """)
-"""ARGV: 2 expected epoch, epoch, owner, ttl, token, confirmed epoch, confirmed token."""
+"""ARGV: 2 expected epoch, epoch, owner, ttl."""
 
 COMMIT = _script("""
 local function text(n) return string.format('%.0f', n) end
@@ -130,8 +127,8 @@ local function in_parts(command, key, list)
   for at = 1, #list, 1000 do call(command, key, unpack(list, at, math.min(at + 999, #list))) end
 end
 local epoch, owner, number, after, ttl = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local confirmed, has_state, fields_end = ARGV[7], ARGV[8], tonumber(ARGV[10])
-local lanes, acked = tonumber(ARGV[11]), tonumber(ARGV[12])
+local has_state, state, fields_end = ARGV[7], ARGV[8], tonumber(ARGV[9])
+local lanes, acked = tonumber(ARGV[10]), tonumber(ARGV[11])
 local found = fields()
 local refused = refusal(found, epoch, owner)
 if refused then return refused end
@@ -144,7 +141,7 @@ end
 
 -- All that changes, in few calls. Each lane with messages: its number, that of the first one, how many, the messages.
 local fresh, kept, sent = {}, {}, {}
-for at = 13, fields_end do fresh[#fresh + 1] = ARGV[at] end
+for at = 12, fields_end do fresh[#fresh + 1] = ARGV[at] end
 local at = fields_end + 2 * acked + 1
 for _ = 1, lanes do
   local lane, first, count = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -163,13 +160,9 @@ for at = fields_end + 1, fields_end + 2 * acked, 2 do
   for n = first, last do old[#old + 1] = lane .. ':' .. text(n) end
   if last >= first then add(fresh, 'acked:' .. lane, text(last)) end
 end
-if confirmed == '1' then
-  add(fresh, 'confirmed_epoch', epoch)
-  add(fresh, 'confirmed_token', call('HGET', head, 'token'))
-end
 if has_state == '1' then
-  add(fresh, 'state', #ARGV[9])
-  add(kept, 'state', ARGV[9])
+  add(fresh, 'state', #state)
+  add(kept, 'state', state)
 end
 in_parts('HSET', head, fresh)
 in_parts('HSET', body, kept)
@@ -177,9 +170,9 @@ in_parts('HDEL', body, old)
 prolong(ttl)
 return {'ok'}
 """)
-"""ARGV: 2 epoch, owner, number, after, ttl, 7 confirmed, has a state, state, 10 the index of the last of the head's
-fields and values, the number of lanes with messages, the number of acked lanes; 13 head's fields and values; acked
-lanes and numbers; messages."""
+"""ARGV: 2 epoch, owner, number, after, ttl, 7 has a state, state, 9 the index of the last of the head's fields and
+values, the number of lanes with messages, the number of acked lanes; 12 head's fields and values; acked lanes and
+numbers; messages."""
 
 TOUCH = _script("""
 local refused = refusal(fields(), ARGV[2], ARGV[3])

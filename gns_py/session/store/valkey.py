@@ -47,7 +47,7 @@ class ValkeyStore:
         prefix: The beginning of the names of all keys; stores with different ones do not know each other.
         timeout: The seconds that an operation may take in total, before StoreUnavailable is raised.
         replicas: The number of replicas that must have a write before it counts, with WAIT; not for a cluster.
-        max_size: The most bytes of state, setup and messages that a record or a commit may have.
+        max_size: The most bytes of state, set-up, progress and messages that a record or a commit may have.
         **settings: More keyword arguments for the client, such as ``password``; only with an address.
 
     Raises:
@@ -98,7 +98,7 @@ class ValkeyStore:
             prefix: The beginning of the names of all keys.
             timeout: The seconds that an operation may take in total.
             replicas: The number of replicas that must have a write before it counts.
-            max_size: The most bytes of state, setup and messages that a record or a commit may have.
+            max_size: The most bytes of state, set-up, progress and messages that a record or a commit may have.
             **settings: More keyword arguments for the client of the primary, such as ``password``.
         """
         from . import clients
@@ -122,7 +122,7 @@ class ValkeyStore:
             addresses: Some of its nodes.
             prefix: The beginning of the names of all keys.
             timeout: The seconds that an operation may take in total.
-            max_size: The most bytes of state, setup and messages that a record or a commit may have.
+            max_size: The most bytes of state, set-up, progress and messages that a record or a commit may have.
             **settings: More keyword arguments for the client, such as ``password``.
         """
         from . import clients

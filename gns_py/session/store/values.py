@@ -16,13 +16,6 @@ MAX_NUMBER = 2**53 - 1
 MAX_KEY_SIZE = 1024
 
 
-class Token(NamedTuple):
-    """A token with which a client shows that a session is its own, and the epoch it was made for."""
-
-    epoch: int
-    token: bytes
-
-
 class Outgoing(NamedTuple):
     """A message to the client that it may not have handled yet."""
 
@@ -39,10 +32,9 @@ class RecordHead:
         id: The session's id, made by the store's new_session_id().
         epoch: The epoch: it rises with each claim, so with each resume.
         owner: 16 random bytes that the present owner chose when it claimed the session, or created it.
-        token: The newest token, that of *epoch*.
-        confirmed: The last token that the client is known to have, which is valid as well.
         key: The key under which a newer session replaces this one, or None.
-        setup: The owner's notes, opaque to the store: what another server needs to go on.
+        setup: What another server has to know of the session's set-up, opaque to the store.
+        progress: What it has to know of the session's progress besides the numbers, opaque to the store.
         handled: For each lane the number of the last message of the client that was handled.
         sent: For each lane the number of the last message to the client.
         acked: For each lane the number of the last message that the client has handled.
@@ -53,10 +45,9 @@ class RecordHead:
     id: bytes
     epoch: int
     owner: bytes
-    token: bytes = field(repr=False)
-    confirmed: Token = field(repr=False)
     key: str | None = None
-    setup: bytes = b""
+    setup: bytes = field(default=b"", repr=False)
+    progress: bytes = b""
     handled: Mapping[int, int] = field(default_factory=dict)
     sent: Mapping[int, int] = field(default_factory=dict)
     acked: Mapping[int, int] = field(default_factory=dict)
@@ -65,9 +56,7 @@ class RecordHead:
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
-        _check_bytes(self.token, self.confirmed.token, self.setup)
-        if self.confirmed.epoch > self.epoch:
-            raise ValueError(f"epoch {self.confirmed.epoch} is confirmed, but the newest one is {self.epoch}")
+        _check_bytes(self.setup, self.progress)
         if self.key is not None:
             check_key(self.key)
         for numbers in (self.handled, self.sent, self.acked):
@@ -109,15 +98,13 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A wish to become a session's owner, or to begin its next epoch.
+    """A wish to become a session's owner.
 
     Attributes:
         id: The session's id.
         expected: The epoch that the record must have.
         epoch: The next epoch, higher than *expected*.
         owner: 16 random bytes, new for each claim.
-        token: The token of the next epoch.
-        confirmed: The token that the client has shown.
         ttl: The seconds that the record lives without being written or touched.
     """
 
@@ -125,13 +112,10 @@ class Claim:
     expected: int
     epoch: int
     owner: bytes
-    token: bytes = field(repr=False)
-    confirmed: Token = field(repr=False)
     ttl: float
 
     def __post_init__(self) -> None:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
-        _check_bytes(self.token, self.confirmed.token)
         if not 0 < self.expected < self.epoch:
             raise ValueError(f"the epoch must rise, not go from {self.expected} to {self.epoch}")
 
@@ -150,11 +134,10 @@ class Commit:
         number: The number of this commit. It rises with each commit that is not a repetition.
         after: The number of the last commit that is known to be carried out.
         state: The application's state, or None if it has not changed.
-        setup: The owner's notes, or None if they have not changed.
+        progress: What another server has to know besides the numbers, or None if it has not changed.
         handled: The lanes of which messages were handled, and the number of the last one of each.
         acked: The lanes of which the client has handled messages, and the number of the last one of each.
         outgoing: The new messages to the client, with ascending numbers in each lane.
-        confirmed: True if the client has the newest token: it becomes the only valid one.
         ttl: The seconds that the record lives without being written or touched.
     """
 
@@ -164,11 +147,10 @@ class Commit:
     number: int
     after: int
     state: bytes | None = None
-    setup: bytes | None = None
+    progress: bytes | None = None
     handled: Mapping[int, int] = field(default_factory=dict)
     acked: Mapping[int, int] = field(default_factory=dict)
     outgoing: Sequence[Outgoing] = ()
-    confirmed: bool = False
     ttl: float
     runs: Mapping[int, Sequence[Outgoing]] = field(init=False, repr=False, compare=False)
     """The new messages of each lane, in order."""
@@ -177,7 +159,7 @@ class Commit:
         _check_owner(self.id, self.epoch, self.owner, self.ttl)
         if not 0 <= self.after < self.number <= MAX_NUMBER:
             raise ValueError(f"the number of a commit must rise, not go from {self.after} to {self.number}")
-        _check_bytes(self.state, self.setup)
+        _check_bytes(self.state, self.progress)
         _check_numbers(self.handled)
         _check_numbers(self.acked)
         object.__setattr__(self, "runs", runs_of(self.outgoing))
@@ -232,9 +214,10 @@ def _check_bytes(*values: bytes | None) -> None:
 
 def check_size(data: Record | Commit, max_size: int) -> None:
     """Raise RecordTooLarge if a record or commit has too many bytes."""
-    size = len(data.setup or b"") + len(data.state or b"") + sum(len(message.payload) for message in data.outgoing)
+    parts = [data.state, data.progress, data.setup if isinstance(data, Record) else None]
+    size = sum(len(part or b"") for part in parts) + sum(len(message.payload) for message in data.outgoing)
     if size > max_size:
-        raise RecordTooLarge(f"{size} bytes of state, setup and messages; max_size is {max_size}")
+        raise RecordTooLarge(f"{size} bytes of state, set-up, progress and messages; max_size is {max_size}")
 
 
 def check_key(key: str) -> None:

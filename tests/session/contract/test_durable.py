@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -209,6 +210,50 @@ def test_a_store_that_has_lost_everything(servers: Servers) -> None:
     servers.relay.change_server(servers.servers[1].address)
     other.reconnect()
     assert other.wait_closed(timeout=TIMEOUT).reason is CloseReason.LOST_MESSAGES
+
+
+def test_a_store_that_loses_everything_while_a_client_comes(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids: list[bytes] = []
+
+    def new_session_id(store: FaultyStore = servers.store) -> bytes:
+        ids.append(MemoryStore.new_session_id(store))
+        if len(ids) == 1:
+            store.lose_everything()
+        return ids[-1]
+
+    monkeypatch.setattr(servers.store, "new_session_id", new_session_id)
+    client = servers.connect()
+    server = servers.newest(1)
+    server.commit(b"state")
+    assert client.id == ids[1]
+    assert servers.fail_over(client).saved_state == b"state"
+
+
+def test_a_client_that_leaves_while_it_is_claimed(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gns_py.session._core.keeper._PERIOD", 0.05)
+    claimed: list[bytes] = []
+
+    async def claim(wish: Any, store: FaultyStore = servers.store) -> Any:
+        record = await FaultyStore.claim(store, wish)
+        claimed.append(wish.id)
+        while second.counters.failed < len(claimed) == 1:
+            await asyncio.sleep(0.01)
+        return record
+
+    client = servers.connect()
+    servers.newest(1).commit(b"state")
+    second: Any = servers.servers[1]
+    monkeypatch.setattr(servers.store, "claim", claim)
+    servers.relay.change_server(second.address)
+    client.reconnect()
+    eventually(lambda: claimed, TIMEOUT)
+    client.reconnect()  # it gives up that connection
+    session = servers.newest(2)
+    assert session.saved_state == b"state"
+    session.commit(b"newer")
+    client.send(b"in")
+    assert take(session, 1) == [b"in"]
+    assert len(servers.served) == 2
 
 
 def test_a_key_has_one_session_on_all_servers(servers: Servers, sessions: SessionApi) -> None:

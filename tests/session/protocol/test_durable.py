@@ -255,12 +255,12 @@ def test_a_client_that_cannot_resume_gets_no_durable_session() -> None:
     wire = Wire(Link(0), SERVER)
     server = DurableServerEngine(wire, CONFIG, 0.0)
     with pytest.raises(InvalidStateError, match="nothing to accept"):
-        server.accept_durable(bytes(16), b"", 0.0)
+        server.accept_durable(b"", 0.0)
     ClientEngine(Wire(wire.link, CLIENT), replace(CONFIG, resume_window=None), b"", 10.0, 0.0)
     queue: deque[object] = wire.link.queues[CLIENT][0, True]  # type: ignore[assignment]
     server.receive(queue.popleft(), 0.0)  # type: ignore[arg-type]
     with pytest.raises(InvalidStateError, match="resume_window"):
-        server.accept_durable(bytes(16), b"", 0.0)
+        server.accept_durable(b"", 0.0)
     server.accept(b"", 0.0)
     with pytest.raises(InvalidStateError):
         server.prepare(None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.stores import make_record, messages
 
-from gns_py.session.store import MemoryStore, Record, RecordLost, Token
+from gns_py.session.store import MemoryStore, Record, RecordLost
 from gns_py.session.store.codec import create_arguments, decode_head, decode_record, milliseconds
 
 ID = MemoryStore().new_session_id()
@@ -27,7 +27,7 @@ def as_answer(record: Record) -> tuple[list[bytes], list[bytes]]:
         {},
         {"key": "ünï", "setup": b"\0", "state": b"", "commit": 7},
         {"handled": {0: 1, 5: 2**53 - 1}, "sent": {3: 12}, "acked": {3: 10}, "outgoing": tuple(messages(3, 11, 12))},
-        {"epoch": 9, "confirmed": Token(3, b"\xff")},
+        {"epoch": 9, "progress": b"\xff"},
     ],
 )
 def test_a_record_goes_through(fields: dict[str, Any]) -> None:

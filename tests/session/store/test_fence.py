@@ -127,8 +127,6 @@ class Player:
             expected=head.epoch,
             epoch=head.epoch + 1,
             owner=secrets.token_bytes(16),
-            token=b"t",
-            confirmed=head.confirmed,
             ttl=60.0,
         )
         for _ in range(3):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_machine_as_test
 from support.stores import advanced, make_record, messages
 
-from gns_py.session.store import Claim, Commit, MemoryStore, SessionStore, StoreError, Token, Touch, ValkeyStore
+from gns_py.session.store import Claim, Commit, MemoryStore, SessionStore, StoreError, Touch, ValkeyStore
 
 if TYPE_CHECKING:
     from support.store_servers import Server
@@ -73,26 +73,16 @@ class Stores(RuleBasedStateMachine):
     def create(self, owner: bytes, epoch: int, state: bytes | None, count: int) -> int:
         self.ids.append([store.new_session_id() for store in self.stores])
         number = len(self.ids) - 1
-        fields: dict[str, Any] = {"owner": owner, "epoch": epoch, "state": state, "ttl": TTL, "token": b"t"}
-        fields |= {"confirmed": Token(1, b"c"), "sent": {1: count}, "outgoing": messages(1, 1, count)}
+        fields: dict[str, Any] = {"owner": owner, "epoch": epoch, "state": state, "ttl": TTL}
+        fields |= {"sent": {1: count}, "outgoing": messages(1, 1, count)}
         self.both(lambda store, own: store.create(make_record(own[number], **fields)))
         return number
 
-    @rule(number=sessions, owner=OWNERS, expected=EPOCHS, more=st.integers(1, 2), token=BYTES)
-    def claim(self, number: int, owner: bytes, expected: int, more: int, token: bytes) -> None:
-        epoch, confirmed = expected + more, Token(expected, b"c")
+    @rule(number=sessions, owner=OWNERS, expected=EPOCHS, more=st.integers(1, 2))
+    def claim(self, number: int, owner: bytes, expected: int, more: int) -> None:
+        epoch = expected + more
         self.both(
-            lambda store, own: store.claim(
-                Claim(
-                    id=own[number],
-                    expected=expected,
-                    epoch=epoch,
-                    owner=owner,
-                    token=token,
-                    confirmed=confirmed,
-                    ttl=TTL,
-                )
-            )
+            lambda store, own: store.claim(Claim(id=own[number], expected=expected, epoch=epoch, owner=owner, ttl=TTL))
         )
 
     @rule(
@@ -104,10 +94,9 @@ class Stores(RuleBasedStateMachine):
                 "owner": OWNERS,
                 "number": st.integers(1, 8),
                 "state": st.none() | BYTES,
-                "setup": st.none() | BYTES,
+                "progress": st.none() | BYTES,
                 "handled": st.dictionaries(LANES, NUMBERS, max_size=2),
                 "acked": st.dictionaries(LANES, NUMBERS, max_size=2),
-                "confirmed": st.booleans(),
             }
         ),
         back=st.integers(1, 3),

@@ -19,7 +19,6 @@ from gns_py.session.store import (
     RecordHead,
     RecordLost,
     RecordTooLarge,
-    Token,
     Touch,
     take_over_key,
 )
@@ -44,9 +43,9 @@ def test_a_record_is_what_was_created(backend: Backend) -> None:
             record = make_record(
                 store.new_session_id(),
                 epoch=7,
-                confirmed=Token(5, ALL_BYTES),
                 key="player:{42}\n",
                 setup=b"\0" + ALL_BYTES,
+                progress=ALL_BYTES + b"\0",
                 handled={0: 2**53 - 1, 9: 0},
                 sent={3: 5},
                 acked={3: 3},
@@ -127,17 +126,16 @@ def test_a_claim_takes_over_everything(backend: Backend) -> None:
         async with backend.opened() as store:
             old = await created(store)
             await old.commit(state=b"s", handled={1: 3}, outgoing=messages(1, 1, 3) + messages(2, 1, 1))
-            await old.commit(acked={1: 2}, setup=b"notes", confirmed=True)
+            await old.commit(acked={1: 2}, progress=b"notes")
             claim = claim_of(old.record)
             new = await claimed(store, claim)
             assert new.record == advanced(
                 old.record,
                 epoch=2,
                 owner=claim.owner,
-                token=claim.token,
                 commit=2,
                 state=b"s",
-                setup=b"notes",
+                progress=b"notes",
                 handled={1: 3},
                 sent={1: 3, 2: 1},
                 acked={1: 2},
@@ -174,16 +172,15 @@ def test_claiming_twice(backend: Backend) -> None:
     run(main())
 
 
-def test_the_newest_token_is_confirmed(backend: Backend) -> None:
+def test_progress_changes_with_commits_and_the_set_up_never(backend: Backend) -> None:
     async def main() -> None:
         async with backend.opened() as store:
-            old = await created(store)
-            new = await claimed(store, claim_of(old.record))
-            assert new.record.confirmed == Token(1, old.record.token)
-            await new.commit(confirmed=True)
-            head = await store.peek(new.record.id)
-            assert isinstance(head, RecordHead)
-            assert head.confirmed == Token(2, new.record.token)
+            owner = await created(store, setup=b"set-up", progress=b"0")
+            for progress, there in ((None, b"0"), (b"1", b"1"), (None, b"1"), (b"", b"")):
+                await owner.commit(progress=progress)
+                head = await store.peek(owner.record.id)
+                assert isinstance(head, RecordHead)
+                assert (head.setup, head.progress) == (b"set-up", there)
 
     run(main())
 

@@ -71,7 +71,6 @@ def test_each_operation_can_be_repeated_when_its_answer_was_lost(valkey: Server)
                 record,
                 epoch=2,
                 owner=claim.owner,
-                token=claim.token,
                 commit=2,
                 state=b"1",
                 handled={0: 1},

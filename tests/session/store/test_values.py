@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.stores import claim_of, make_record, messages
 
-from gns_py.session.store import Commit, MemoryStore, Outgoing, RecordTooLarge, Token, Touch
+from gns_py.session.store import Commit, MemoryStore, Outgoing, RecordTooLarge, Touch
 from gns_py.session.store.values import check_size, runs_of
 
 ID = MemoryStore().new_session_id()
@@ -21,7 +21,6 @@ OWNER = bytes(16)
         ({"owner": b"short"}, "16 random bytes"),
         ({"epoch": 0}, "epoch 0"),
         ({"epoch": 2**53}, "is not in 1"),
-        ({"confirmed": Token(2, b"")}, "epoch 2 is confirmed"),
         ({"ttl": 0}, "a ttl has"),
         ({"ttl": float("inf")}, "a ttl has"),
         ({"key": ""}, "a key has"),
@@ -39,9 +38,8 @@ def test_records(fields: dict[str, Any], message: str) -> None:
         make_record(**{"session_id": fields.pop("id", ID), **fields})
 
 
-def test_tokens_are_not_printed() -> None:
-    record = make_record(ID, token=b"secret", confirmed=Token(1, b"secret"))
-    assert "secret" not in repr(record) + repr(claim_of(record))
+def test_the_set_up_which_has_a_secret_is_not_printed() -> None:
+    assert "secret" not in repr(make_record(ID, setup=b"secret"))
 
 
 def test_claims() -> None:
@@ -68,7 +66,7 @@ def test_commits(fields: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"state": "text"}, {"state": bytearray(1)}, {"setup": 1}, {"outgoing": [Outgoing(0, 1, memoryview(b""))]}],  # type: ignore[arg-type]
+    [{"state": "text"}, {"state": bytearray(1)}, {"progress": 1}, {"outgoing": [Outgoing(0, 1, memoryview(b""))]}],  # type: ignore[arg-type]
 )
 def test_only_bytes(fields: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="bytes are needed, not"):
@@ -88,5 +86,5 @@ def test_runs_are_ordered_by_lane_and_number() -> None:
 def test_sizes() -> None:
     record = make_record(ID, setup=b"12", state=b"345", sent={0: 1}, outgoing=messages(0, 1, 1, size=5))
     check_size(record, 10)
-    with pytest.raises(RecordTooLarge, match="10 bytes of state, setup and messages; max_size is 9"):
+    with pytest.raises(RecordTooLarge, match="10 bytes of state, set-up, progress and messages; max_size is 9"):
         check_size(record, 9)
