@@ -16,6 +16,7 @@ from ...errors import InvalidStateError
 from ..protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, check_handled, check_owner
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, reason_of
+from ..protocol.state import Phase
 from ..protocol.violation import Violation
 from ..store import errors, store, values
 from .resumable import ResumableEndpoint
@@ -54,6 +55,7 @@ class SessionKeeper:
         self._spawn = spawn
         self._held: dict[ResumableEndpoint, _Holding] = {}
         self._is_available = True
+        self._next_check = 0.0
 
     # ---- the set-up ----
 
@@ -273,16 +275,28 @@ class SessionKeeper:
         """Say again and again that this server has its sessions, and learn whether it does. Runs until cancelled."""
         while True:
             await asyncio.sleep(_PERIOD)
-            held = list(self._held.items())
-            touches = [
-                values.Touch(id=each.session_id, epoch=each.epoch, owner=each.owner, key=each.key, ttl=each.ttl)
-                for _, each in held
-            ]
-            results = await self._store.touch(touches) if touches else []
-            for (endpoint, holding), error in zip(held, results, strict=True):
-                if error is not None and self._held.get(endpoint) is holding:
-                    self._is_lost(endpoint, error)
-            self._note_availability(results)
+            await self._touch(list(self._held.items()))
+
+    def check_dropped(self) -> None:
+        """Learn soon whether other servers have the sessions that have lost their connections. Any thread."""
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._next_check = now + _PERIOD / 10
+            self._spawn(self._check_dropped())
+
+    async def _check_dropped(self) -> None:
+        await self._touch([each for each in self._held.items() if each[0].engine.phase is Phase.DROPPED])
+
+    async def _touch(self, held: list[tuple[ResumableEndpoint, _Holding]]) -> None:
+        touches = [
+            values.Touch(id=each.session_id, epoch=each.epoch, owner=each.owner, key=each.key, ttl=each.ttl)
+            for _, each in held
+        ]
+        results = await self._store.touch(touches) if touches else []
+        for (endpoint, holding), error in zip(held, results, strict=True):
+            if error is not None and self._held.get(endpoint) is holding:
+                self._is_lost(endpoint, error)
+        self._note_availability(results)
 
     def _note_availability(self, results: list[errors.StoreError | None]) -> None:
         error = next((each for each in results if isinstance(each, errors.StoreUnavailable)), None)

@@ -59,6 +59,12 @@ class BaseServer(ListenerView[S]):
             endpoint = BaseSession.session_endpoint_of(session)
             endpoint.run(endpoint.act, engine_of(endpoint).go_away, departure)
 
+    def _check_moved(self) -> None:
+        """Learn whether clients have gone on at other servers, if sessions are kept in a store."""
+        keeper = self._listener.keeper
+        if keeper is not None:
+            keeper.check_dropped()
+
     def _time_left(self) -> float:
         """Return the seconds until the deadline of drain()."""
         departure = self._listener.registry.departure

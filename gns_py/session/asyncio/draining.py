@@ -76,6 +76,7 @@ class DrainingServer(BaseServer[Session], TaskServer[Session]):
     async def _drain(self) -> bool:
         loop = asyncio.get_running_loop()
         while self._is_busy() and (left := self._time_left()) > 0:
+            self._check_moved()
             self._change.clear()
             look = loop.call_later(min(left, _LOOK), self._change.set)
             await self._change.wait()

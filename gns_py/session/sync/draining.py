@@ -80,7 +80,9 @@ class DrainingServer(BaseServer[Session], ThreadServer[Session]):
     def _go_on_draining(self) -> None:
         """Close the server if all clients have left, or the time is over. In the acceptor's thread."""
         is_busy = self._handlers or self._has_clients() or self._listener.registry.is_deciding
-        if not is_busy or self._time_left() <= 0:
+        if is_busy and self._time_left() > 0:
+            self._check_moved()
+        else:
             self._has_cut_off = bool(self._handlers)
             self._close_drained()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from support.relay import Relay
 from support.sessions import SessionApi
 
 from gns_py.session import CloseReason
+from gns_py.session._core.keeper import SessionKeeper
 from gns_py.session.store import MemoryStore
 from gns_py.session.sync import Session, SessionClosed
 
@@ -38,6 +40,7 @@ def test_at_the_deadline_it_is_left_to_another_server(sessions: SessionApi, pool
                 session.send(data)
                 session.commit()
         ends.append(session.wait_closed(timeout=TIMEOUT).reason)
+        print(session.wait_closed())
 
     def send() -> None:
         for number in range(count):
@@ -96,3 +99,34 @@ def test_it_moves_to_where_the_server_says(sessions: SessionApi, pool: ThreadPoo
         assert client.recv(timeout=TIMEOUT) == b"last"
         assert client.drops == 1
         assert draining.result(TIMEOUT)
+
+
+def test_a_server_learns_that_an_idle_client_has_moved(
+    sessions: SessionApi, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it drains, it asks the store more often than it does otherwise."""
+
+    async def never_watch(_: SessionKeeper) -> None:
+        await asyncio.Event().wait()
+
+    ends: list[CloseReason] = []
+
+    def serve(session: Session) -> None:
+        with contextlib.suppress(SessionClosed):
+            session.recv()
+        ends.append(session.wait_closed(timeout=TIMEOUT).reason)
+
+    monkeypatch.setattr(SessionKeeper, "watch", never_watch)
+    keeping: dict[str, Any] = {"store": MemoryStore(), "durable": True}
+    with (
+        sessions.serve(serve, "127.0.0.1", 0, **keeping) as old,
+        sessions.serve(serve, "127.0.0.1", 0, **keeping) as new,
+    ):
+        client = sessions.connect(*old.address)
+        try:
+            eventually(lambda: old.sessions, TIMEOUT)
+            assert begin(pool, old, None, redirect=[new.address]).result(TIMEOUT)
+            assert ends == [CloseReason.FAILED_OVER]
+            eventually(lambda: client.remote_address == new.address and client.is_connected, TIMEOUT)
+        finally:
+            client.abort()
