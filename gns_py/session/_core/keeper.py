@@ -13,12 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ...errors import InvalidStateError
-from ..protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, check_handled, check_owner
+from ..protocol.durable import (
+    Commit,
+    DurableServerEngine,
+    Outgoing,
+    Progress,
+    Saved,
+    check_handled,
+    check_owner,
+    read_setup,
+)
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, reason_of
 from ..protocol.state import Phase
 from ..protocol.violation import Violation
 from ..store import errors, store, values
+from . import identities
 from .resumable import ResumableEndpoint
 
 _log = logging.getLogger("gns_py")
@@ -94,7 +104,7 @@ class SessionKeeper:
         engine = engine_of(endpoint)
         session_id = self._store.new_session_id()
         with endpoint.lock:
-            setup = engine.identify(session_id)
+            setup = engine.identify(session_id, identities.verified_identity(endpoint))
         holding = _Holding(session_id, 1, secrets.token_bytes(values.OWNER_SIZE), key, _ttl(engine))
         config = engine.config
         progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
@@ -223,6 +233,8 @@ class SessionKeeper:
             StoreUnavailable: The store does not answer.
         """
         head = await self._peek(resume)
+        if not identities.may_go_on(read_setup(head.setup).verified_identity, handshake):
+            raise Violation("the session belongs to another identity", CloseReason.AUTHENTICATION_FAILED)
         owner = secrets.token_bytes(values.OWNER_SIZE)
         epoch = head.epoch + 1
         claim = values.Claim(
@@ -243,7 +255,7 @@ class SessionKeeper:
         try:
             with handshake.lock:
                 if handshake.has_ended:
-                    return  # the client has gone; wherever it comes next claims the session again
+                    return  # the client has gone; the next server that it asks claims the session again
                 engine.key = record.key
                 handshake.saved_state = record.state
                 engine.restore(saved, resume, time.monotonic())

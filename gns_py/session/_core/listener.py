@@ -14,7 +14,7 @@ from typing import Any, Generic, cast
 from ..._core.connection import BaseConnection
 from ..._core.listener import Listener
 from ..._core.request import ConnectionRequest
-from ..._generated.enums import EndReason, InfoFlags
+from ..._generated.enums import EndReason
 from ...errors import InvalidStateError, NotRunningError
 from ..protocol.config import SessionConfig
 from ..protocol.durable import DurableServerEngine
@@ -24,8 +24,9 @@ from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.transport import Transport
 from ..protocol.violation import Violation
 from ..store.errors import StoreUnavailable
+from . import identities
 from .admission import AdmissionRules
-from .endpoint import EngineMaker, SessionEndpoint
+from .endpoint import EngineMaker
 from .keeper import SessionKeeper
 from .keeper import engine_of as durable_engine_of
 from .outages import OutageCallbacks
@@ -172,7 +173,7 @@ class SessionListener(ABC, Generic[S]):
             return
         if endpoint is None:
             refusal = self.registry.reason_of(resume.session_id), "there is no such session any longer"
-        elif not _may_be_same_peer(endpoint, handshake):
+        elif not identities.may_go_on(identities.verified_identity(endpoint), handshake):
             refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
         else:
             refusal = endpoint.claim(resume, handshake)
@@ -256,12 +257,3 @@ class SessionListener(ABC, Generic[S]):
             reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server was closed"
             endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, text)
         self.listener.close(code, text)
-
-
-def _may_be_same_peer(old: SessionEndpoint, new: SessionEndpoint) -> bool:
-    """Return whether both connections can be the same peer's. If GNS has verified who had the old one, it must be."""
-    info = old.endpoint.last_info
-    if info is None or info.flags & InfoFlags.UNAUTHENTICATED:
-        return True
-    other = new.endpoint.info()
-    return not other.flags & InfoFlags.UNAUTHENTICATED and other.identity == info.identity

@@ -160,11 +160,12 @@ class DurableServerEngine(ServerEngine):
         self._become_durable(Ack({}, welcome.credit_bytes, welcome.credit_messages))
         self._wait_for(ServerStep.STORING, now + self.config.decision_timeout)
 
-    def identify(self, session_id: bytes) -> bytes:
+    def identify(self, session_id: bytes, verified_identity: str) -> bytes:
         """Give a session that waits to be stored an id, or another one.
 
         Args:
             session_id: 16 bytes that no other session has.
+            verified_identity: The client's, if GNS has verified it: no other one may resume the session. Else "".
 
         Returns:
             The facts of the set-up that another server has to know.
@@ -176,7 +177,8 @@ class DurableServerEngine(ServerEngine):
             raise InvalidStateError("the session does not wait to be stored")
         self._session_id = session_id
         self._welcome = replace(self._welcome, session_id=session_id)
-        return self._secret + _with_size(self.hello.encode()) + _with_size(self._welcome.encode())
+        parts = [self._secret, self.hello.encode(), self._welcome.encode(), verified_identity.encode()]
+        return b"".join(map(_with_size, parts))
 
     def stored(self, now: float) -> None:
         """Tell the client that the session was accepted: the store has it."""
@@ -286,7 +288,7 @@ class DurableServerEngine(ServerEngine):
         Raises:
             Violation: That is not possible; nothing has changed. The reason is for the client.
         """
-        secret, hello, welcome = read_setup(saved.setup)
+        secret, hello, welcome, _ = read_setup(saved.setup)
         progress = saved.progress
         check_owner(saved, resume)
         check_handled(progress, resume)
@@ -319,15 +321,25 @@ class DurableServerEngine(ServerEngine):
         self.notices.clear()  # this application has not had it before
 
 
-def read_setup(setup: bytes) -> tuple[bytes, Hello, Welcome]:
-    """Return the secret, the HELLO and the WELCOME of a session. See DurableServerEngine.identify()."""
-    reader = memoryview(setup)[SECRET_SIZE:]
+class Setup(NamedTuple):
+    """The facts of a session's set-up."""
+
+    secret: bytes
+    hello: Hello
+    welcome: Welcome
+    verified_identity: str
+    """The client's, if GNS has verified it; else ""."""
+
+
+def read_setup(setup: bytes) -> Setup:
+    """Return what DurableServerEngine.identify() has packed."""
     parts = []
-    for _ in range(2):
-        size = int.from_bytes(reader[:_SIZE_BYTES], "big")
-        parts.append(bytes(reader[_SIZE_BYTES : _SIZE_BYTES + size]))
-        reader = reader[_SIZE_BYTES + size :]
-    return setup[:SECRET_SIZE], parse(Hello, parts[0]), parse(Welcome, parts[1])
+    while setup:
+        size = int.from_bytes(setup[:_SIZE_BYTES], "big")
+        parts.append(setup[_SIZE_BYTES : _SIZE_BYTES + size])
+        setup = setup[_SIZE_BYTES + size :]
+    secret, hello, welcome, identity = parts
+    return Setup(secret, parse(Hello, hello), parse(Welcome, welcome), identity.decode())
 
 
 def _with_size(data: bytes) -> bytes:
@@ -340,7 +352,7 @@ def check_owner(saved: Saved, resume: Resume) -> None:
     Raises:
         Violation: It has not.
     """
-    token = token_of(saved.setup[:SECRET_SIZE], resume.epoch)
+    token = token_of(read_setup(saved.setup).secret, resume.epoch)
     if not compare_digest(token, resume.token) or resume.epoch < saved.progress.epoch:
         raise Violation("the token is not the session's", CloseReason.AUTHENTICATION_FAILED)
 

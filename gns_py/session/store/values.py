@@ -33,8 +33,8 @@ class RecordHead:
         epoch: The epoch: it rises with each claim, so with each resume.
         owner: 16 random bytes that the present owner chose when it claimed the session, or created it.
         key: The key under which a newer session replaces this one, or None.
-        setup: What another server has to know of the session's set-up, opaque to the store.
-        progress: What it has to know of the session's progress besides the numbers, opaque to the store.
+        setup: The facts of the session's set-up for another server, opaque to the store.
+        progress: Its progress as far as the numbers below do not tell, opaque to the store.
         handled: For each lane the number of the last message of the client that was handled.
         sent: For each lane the number of the last message to the client.
         acked: For each lane the number of the last message that the client has handled.
@@ -134,7 +134,7 @@ class Commit:
         number: The number of this commit. It rises with each commit that is not a repetition.
         after: The number of the last commit that is known to be carried out.
         state: The application's state, or None if it has not changed.
-        progress: What another server has to know besides the numbers, or None if it has not changed.
+        progress: The new progress, or None if it has not changed.
         handled: The lanes of which messages were handled, and the number of the last one of each.
         acked: The lanes of which the client has handled messages, and the number of the last one of each.
         outgoing: The new messages to the client, with ascending numbers in each lane.

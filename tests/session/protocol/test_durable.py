@@ -99,7 +99,7 @@ def test_another_server_goes_on(net: DurableNetwork) -> None:
     net.fail_over()
     assert net.durable.is_restored
     assert net.kept.state == b"counted 2"
-    assert read_setup(net.kept.setup)[1].data == net.server.peer_data == b"data"
+    assert read_setup(net.kept.setup).hello.data == net.server.peer_data == b"data"
     net.settle()
     assert net.client.phase is net.server.phase is Phase.ESTABLISHED
     assert net.epochs() == (1 << 20 | 1, 1 << 20 | 1)
