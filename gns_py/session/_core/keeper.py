@@ -379,7 +379,8 @@ def _saved(head: values.RecordHead, epoch: int) -> Saved:
 def _fenced(error: errors.Fenced) -> Violation:
     if error.reason is not None:
         return Violation("the session was ended by another server", reason_of(error.reason))
-    return Violation("another server has just taken the session", CloseReason.SESSION_TAKEN_OVER)
+    # Perhaps for an attempt that the client has given up: the next one may have it.
+    return Violation("another server has just taken the session", CloseReason.RATE_LIMITED)
 
 
 def _missing(error: errors.RecordMissing) -> Violation:

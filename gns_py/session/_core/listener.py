@@ -51,6 +51,7 @@ class SessionListener(ABC, Generic[S]):
         self._config = config
         self._callbacks = callbacks
         self.keeper: SessionKeeper | None = None
+        self._restoring: set[bytes] = set()  # the ids of sessions that come from the store just now
         """Keeps durable sessions in a store, if the listener has one."""
         self.is_durable = False
         """True if sessions are durable unless the application says otherwise."""
@@ -168,7 +169,12 @@ class SessionListener(ABC, Generic[S]):
             reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server is closing"
             handshake.run(handshake.act, engine.refuse, reason, text)  # another server will have it
             return
+        if endpoint is None and keeper is not None and resume.session_id in self._restoring:
+            text = "the session is being restored for another connection"
+            handshake.run(handshake.act, engine.refuse, CloseReason.RATE_LIMITED, text)
+            return
         if endpoint is None and keeper is not None:
+            self._restoring.add(resume.session_id)
             self.spawn(self._restore(keeper, handshake, resume))
             return
         if endpoint is None:
@@ -202,6 +208,8 @@ class SessionListener(ABC, Generic[S]):
             handshake.fail_with(error, "a session could not be restored")
         else:
             handshake.on_change()
+        finally:
+            self._restoring.discard(resume.session_id)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine of the keeper. Any thread."""

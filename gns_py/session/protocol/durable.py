@@ -15,7 +15,7 @@ from .acks import Acknowledger
 from .frames import Ack, Capabilities, Hello, Reject, Resume, Welcome, parse
 from .inbox import Inbox
 from .reasons import CloseReason, SessionEnd, connection_end_text
-from .server import ServerEngine, ServerStep
+from .server import WRONG_VERSION, ServerEngine, ServerStep, speaks_version
 from .state import Phase
 from .tokens import SECRET_SIZE, DerivedTokens, token_of
 from .transport import Transport
@@ -347,11 +347,13 @@ def _with_size(data: bytes) -> bytes:
 
 
 def check_owner(saved: Saved, resume: Resume) -> None:
-    """Check that a client which wants to resume a session has its token.
+    """Check that a client which wants to resume a session has its token, and speaks this version of the protocol.
 
     Raises:
-        Violation: It has not.
+        Violation: It has or does not.
     """
+    if not speaks_version(resume):
+        raise Violation(WRONG_VERSION, CloseReason.VERSION_MISMATCH)
     token = token_of(read_setup(saved.setup).secret, resume.epoch)
     if not compare_digest(token, resume.token) or resume.epoch < saved.progress.epoch:
         raise Violation("the token is not the session's", CloseReason.AUTHENTICATION_FAILED)

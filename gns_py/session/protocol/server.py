@@ -33,6 +33,8 @@ from .tokens import Tokens
 from .transport import Transport
 from .violation import Violation
 
+WRONG_VERSION = f"this server speaks version {VERSION} of the session protocol"
+
 
 class ServerStep(Enum):
     """The event that a server waits for, or how its handshake ended."""
@@ -238,9 +240,8 @@ class ServerEngine(ResumableEngine):
         return True
 
     def _on_hello(self, hello: Hello) -> None:
-        if not hello.min_version <= VERSION <= hello.max_version:
-            text = f"this server speaks version {VERSION} of the session protocol"
-            self._reject(Reject(CloseReason.VERSION_MISMATCH, EndReason.APP_EXCEPTION_GENERIC, text, b""))
+        if not speaks_version(hello):
+            self._reject(Reject(CloseReason.VERSION_MISMATCH, EndReason.APP_EXCEPTION_GENERIC, WRONG_VERSION, b""))
             return
         self.hello = hello
         self.outbox.limit(hello.max_message)
@@ -283,8 +284,8 @@ class ServerEngine(ResumableEngine):
         """
         if not self.can_resume or now >= self._expires_at:
             return CloseReason.SESSION_EXPIRED, "this session cannot be resumed"
-        if not resume.min_version <= VERSION <= resume.max_version:
-            return CloseReason.VERSION_MISMATCH, f"this server speaks version {VERSION} of the session protocol"
+        if not speaks_version(resume):
+            return CloseReason.VERSION_MISMATCH, WRONG_VERSION
         if not self._tokens.accept(resume.epoch, resume.token):
             return CloseReason.AUTHENTICATION_FAILED, "the token is not the session's"
         self._now = now
@@ -341,3 +342,8 @@ class ServerEngine(ResumableEngine):
     def _wait_for(self, step: ServerStep, deadline: float) -> None:
         self.step = step
         self._setup_deadline = deadline
+
+
+def speaks_version(wish: Hello | Resume) -> bool:
+    """Return whether a client speaks the version of this server."""
+    return wish.min_version <= VERSION <= wish.max_version

@@ -44,7 +44,7 @@ def test_a_record_that_is_missing(error: RecordLost, reason: CloseReason) -> Non
 
 
 def test_a_session_that_was_ended_elsewhere() -> None:
-    reason = CloseReason.SESSION_TAKEN_OVER
+    reason = CloseReason.RATE_LIMITED
     assert keeper._fenced(Fenced(3, int(CloseReason.LOST_MESSAGES))).reason is CloseReason.LOST_MESSAGES  # noqa: SLF001
     assert keeper._fenced(Fenced(3)).reason is reason  # noqa: SLF001
 
