@@ -101,3 +101,15 @@ def test_the_listeners_mailbox_is_read_for_it_meanwhile(thread_ends: Ends) -> No
     assert looks == [deadline]
     assert endpoint.keep_going()
     endpoint.look_at_listener = None
+
+
+def test_the_ticker_leaves_the_end_for_a_reader(thread_ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end that another thread has made is an event in the mailbox, which both may take."""
+    endpoint = endpoint_of(thread_ends[1])
+    monkeypatch.setattr(endpoint, "notify_watcher", lambda: None)
+    thread_ends[1].abort()
+    while endpoint.read(Deadline(0.0)):
+        pass
+    endpoint.announce_change()
+    assert not endpoint.keep_going()
+    assert endpoint.read(Deadline(0.0))
