@@ -49,7 +49,7 @@ def test_a_store_that_hangs_keeps_no_other_thread_waiting() -> None:
 
 
 def test_a_server_that_closes_lets_a_commit_come_to_its_end() -> None:
-    """And a handler that commits once more learns that the session is another server's, instead of hanging."""
+    """The next commit of its handler learns that the session is another server's, and does not hang."""
     store = FaultyStore()
     outcomes: list[str] = []
 
