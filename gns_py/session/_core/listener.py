@@ -55,6 +55,8 @@ class SessionListener(ABC, Generic[S]):
         """Keeps durable sessions in a store, if the listener has one."""
         self.is_durable = False
         """True if sessions are durable unless the application says otherwise."""
+        self.new_session_id: Callable[[], bytes] | None = None
+        """Makes ids that the store knows, if the listener has one."""
         self._requests: deque[SessionRequest[S]] = deque()
         # Sessions that accept_all() has accepted: not established yet; established, and not taken yet.
         self._accepted: weakref.WeakSet[S] = weakref.WeakSet()
@@ -104,8 +106,11 @@ class SessionListener(ABC, Generic[S]):
             return
 
         def make_engine(transport: Transport) -> ServerEngine:
-            engine = ServerEngine if self.keeper is None else DurableServerEngine
-            return engine(transport, self._config, time.monotonic(), lambda: self.registry.take_place(address))
+            kind = ServerEngine if self.keeper is None else DurableServerEngine
+            engine = kind(transport, self._config, time.monotonic(), lambda: self.registry.take_place(address))
+            if self.new_session_id is not None:
+                engine.session_id = self.new_session_id()
+            return engine
 
         try:
             session = self.make_session(connection, make_engine)
@@ -164,21 +169,25 @@ class SessionListener(ABC, Generic[S]):
         keeper = self.keeper
         if keeper is not None and endpoint is not None and keeper.is_stale(endpoint, resume):
             endpoint = None
+        ended = None if endpoint is not None else self.registry.reason_of(resume.session_id)
+        is_elsewhere = endpoint is None and ended is None and keeper is not None
         refusal: tuple[CloseReason, str] | None
-        if endpoint is None and keeper is not None and self.registry.is_draining:
+        if is_elsewhere and self.registry.is_draining:
             reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server is closing"
             handshake.run(handshake.act, engine.refuse, reason, text)  # another server will have it
             return
-        if endpoint is None and keeper is not None and resume.session_id in self._restoring:
+        if is_elsewhere and resume.session_id in self._restoring:
             text = "the session is being restored for another connection"
             handshake.run(handshake.act, engine.refuse, CloseReason.RATE_LIMITED, text)
             return
-        if endpoint is None and keeper is not None:
+        if is_elsewhere:
+            assert keeper is not None
             self._restoring.add(resume.session_id)
             self.spawn(self._restore(keeper, handshake, resume))
             return
         if endpoint is None:
-            refusal = self.registry.reason_of(resume.session_id), "there is no such session any longer"
+            reason = CloseReason.SESSION_EXPIRED if ended is None else ended
+            refusal = reason, "there is no such session any longer"
         elif not identities.may_go_on(identities.verified_identity(endpoint), handshake):
             refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
         else:

@@ -119,7 +119,8 @@ class SessionRegistry(Generic[S]):
             del self._by_key[engine.key]
         if engine.resume_window > 0:
             self._resumable -= 1
-            self._ended[engine.session_id] = reason
+            if not engine.is_durable:  # the store knows of those
+                self._ended[engine.session_id] = reason
             if len(self._ended) > _MAX_ENDED:
                 self._ended.popitem(last=False)
 
@@ -129,10 +130,10 @@ class SessionRegistry(Generic[S]):
             self._forget_released()
             return self._by_id.get(session_id)
 
-    def reason_of(self, session_id: bytes) -> CloseReason:
-        """Return why a session with this id has ended, or SESSION_EXPIRED if that is not known."""
+    def reason_of(self, session_id: bytes) -> CloseReason | None:
+        """Return why a session with this id, which was not durable, has ended; None if that is not known."""
         with self._lock:
-            return self._ended.get(session_id, CloseReason.SESSION_EXPIRED)
+            return self._ended.get(session_id)
 
     def take_key(self, endpoint: ResumableEndpoint) -> ResumableEndpoint | None:
         """Note the session under its key, and return the older one that had this key."""

@@ -58,6 +58,7 @@ class LoopListener(SessionListener[Session]):
         await store.open()
         self.keeper = SessionKeeper(store, self.spawn)
         self.is_durable = durable
+        self.new_session_id = store.new_session_id
         self._store_closed = asyncio.ensure_future(self._use_store(store, self.keeper))
 
     async def _use_store(self, store: SessionStore, keeper: SessionKeeper) -> None:

@@ -293,11 +293,11 @@ class DurableServerEngine(ServerEngine):
         check_owner(saved, resume)
         check_handled(progress, resume)
         tokens = DerivedTokens(secret)
-        full = self._take_place()
-        if full is not None:
-            raise Violation(full, CloseReason.RATE_LIMITED)
         if not tokens.begin_ownership(saved.owner, resume.epoch):
             raise Violation("the store has lost who had the session last", CloseReason.LOST_MESSAGES)
+        full = self._take_place()  # last: nothing gives the place back
+        if full is not None:
+            raise Violation(full, CloseReason.RATE_LIMITED)
         self._now = now
         self._session_id, self.hello, self._welcome = welcome.session_id, hello, welcome
         self._tokens = tokens

@@ -89,8 +89,12 @@ class ServerEngine(ResumableEngine):
 
     @property
     def session_id(self) -> bytes:
-        """16 bytes that cannot be guessed."""
+        """16 bytes that cannot be guessed. A store may choose them, which can say then whether the session is over."""
         return self._session_id
+
+    @session_id.setter
+    def session_id(self, session_id: bytes) -> None:
+        self._session_id = session_id
 
     @property
     def peer_data(self) -> bytes:

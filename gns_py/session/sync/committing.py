@@ -44,6 +44,8 @@ class CommittingSession(BaseSession[Connection, ThreadEndpoint]):
         check_state(state)
         is_running()  # raises in a forked child, which has no such thread
         keeper = cast("ThreadKeeper", keeper_of(self._internal))
+        if self._internal.has_ended:  # perhaps with its server, and the thread
+            raise self._internal.closed_error()
         failed = keeper.thread.call(keeper.commit({self._internal: state}))
         if self._internal in failed:
             raise failed[self._internal]

@@ -219,4 +219,8 @@ class ThreadEndpoint(ResumableEndpoint):
                 if self.mailbox.is_stopped:
                     self.on_stopped()
                 self.on_change()  # there may be a thread for another attempt now
-        return not self.has_ended
+        has_ended = self.has_ended
+        if has_ended:  # this may have taken the event that was to tell a reader
+            with contextlib.suppress(GNSError):
+                self.mailbox.wake()
+        return not has_ended

@@ -20,7 +20,7 @@ from .._core.resumable import ResumableEndpoint
 from .._core.server import say_goodbye_to_all
 from .._core.session import BaseSession
 from ..protocol.config import SessionConfig
-from ..store import SessionStore
+from ..store import SessionStore, StoreUnavailable
 from .draining import DrainingServer
 from .listener import open_session_listener
 from .session import Session
@@ -85,7 +85,11 @@ class Server(DrainingServer):
             check_state(state)
         sessions: dict[ResumableEndpoint, Session] = {BaseSession.session_endpoint_of(each): each for each in states}
         endpoints = {each: states[session] for each, session in sessions.items()}
-        failed = self._listener.store_thread.call(self._listener.keeper.commit(endpoints))
+        failed: dict[ResumableEndpoint, Exception]
+        try:
+            failed = self._listener.store_thread.call(self._listener.keeper.commit(endpoints))
+        except StoreUnavailable as error:  # the server is closed
+            failed = dict.fromkeys(endpoints, error)
         return {sessions[endpoint]: error for endpoint, error in failed.items()}
 
     def _is_finished(self) -> bool:

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar, cast
 
-from ..store import SessionStore
+from ..store import SessionStore, StoreUnavailable
 
 T = TypeVar("T")
 # Seconds for what is left to be stored once everything else has ended.
@@ -49,15 +49,34 @@ class StoreThread:
             self._loop.close()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine, and wait for what it returns or raises."""
-        return self._begin(coroutine).result()
+        """Run a coroutine, and wait for what it returns or raises.
+
+        Raises:
+            StoreUnavailable: This is closed, or was closed before the store had answered.
+        """
+        try:
+            return self._begin(coroutine).result()
+        except CancelledError as error:
+            raise StoreUnavailable("the server was closed before the store had answered") from error
 
     def _begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        tracked = self._track(coroutine)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except BaseException:
+            return asyncio.run_coroutine_threadsafe(tracked, self._loop)
+        except BaseException as error:
+            tracked.close()
             coroutine.close()
+            if isinstance(error, RuntimeError) and self._loop.is_closed():
+                raise StoreUnavailable("the server is closed") from error
             raise
+
+    async def _track(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        try:
+            return await coroutine
+        finally:
+            self._tasks.discard(task)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine for which nothing waits. After close() it does not run."""
@@ -76,15 +95,17 @@ class StoreThread:
         if not self._thread.is_alive():
             return
         watching.cancel()
-        with contextlib.suppress(RuntimeError, asyncio.CancelledError, TimeoutError):
+        with contextlib.suppress(StoreUnavailable):
             self.call(self._finish())
         self._stop()
 
     async def _finish(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_LAST)
-        for task in self._tasks:
-            task.cancel()
+        tasks = self._tasks - {asyncio.current_task()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.sleep(0)  # so that those who wait for them learn it before the loop ends
         await self._store.aclose()
 
     def _stop(self) -> None:

@@ -75,6 +75,7 @@ class ThreadListener(SessionListener[Session]):
         self.store_thread = StoreThread(store)
         self.keeper = ThreadKeeper(store, self.store_thread)
         self.is_durable = durable
+        self.new_session_id = store.new_session_id
         self._watching = self.store_thread.begin(self.keeper.watch())
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:

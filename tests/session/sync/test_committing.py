@@ -6,6 +6,7 @@ import os
 import threading
 
 import pytest
+from support import eventually
 from support.durable_pair import make_pair
 from support.faulty_store import FaultyStore
 
@@ -45,6 +46,30 @@ def test_a_store_that_hangs_keeps_no_other_thread_waiting() -> None:
         assert len(errors) == 1
         store.delay, store.is_away = 0.0, False
         server.commit()
+
+
+def test_a_server_that_closes_lets_a_commit_come_to_its_end() -> None:
+    """The next commit of its handler learns that the session is another server's, and does not hang."""
+    store = FaultyStore()
+    outcomes: list[str] = []
+
+    def handler(session: gns.Session) -> None:
+        session.recv()
+        store.delay = 0.2
+        session.commit(b"first")
+        outcomes.append("stored")
+        with pytest.raises(gns.SessionClosed) as closed:
+            session.commit(b"second")
+        outcomes.append(closed.value.reason.name)
+
+    with gns.serve(handler, "127.0.0.1", 0, store=store, durable=True) as server:
+        client = gns.connect(*server.address)
+        client.send(b"go")
+        eventually(lambda: store.commits == 1)
+        server.drain(0.0)
+        client.abort()
+    assert outcomes == ["stored", "FAILED_OVER"]
+    assert server.commit({}) == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")

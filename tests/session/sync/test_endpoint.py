@@ -101,3 +101,11 @@ def test_the_listeners_mailbox_is_read_for_it_meanwhile(thread_ends: Ends) -> No
     assert looks == [deadline]
     assert endpoint.keep_going()
     endpoint.look_at_listener = None
+
+
+def test_the_ticker_leaves_the_end_for_a_reader(thread_ends: Ends, pool: ThreadPoolExecutor) -> None:
+    """Another thread has made it, and woken the mailbox: the ticker may take that."""
+    endpoint = endpoint_of(thread_ends[1])
+    thread_ends[1].abort()
+    assert not endpoint.keep_going()
+    pool.submit(endpoint.read, Deadline(LONG)).result(timeout=5.0 * PATIENCE)

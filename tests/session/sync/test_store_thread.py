@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import eventually
 from support.faulty_store import FaultyStore
 
 import gns_py.session.sync as gns
-from gns_py.session.store import StoreMisconfigured
+from gns_py.session.store import StoreMisconfigured, StoreUnavailable
 from gns_py.session.sync.store_thread import StoreThread
 
 
@@ -55,6 +56,44 @@ def test_what_was_begun_comes_to_its_end() -> None:
     thread.spawn(slow())
     thread.close(thread.begin(forever()))
     assert ended == [True]
+
+
+def test_a_call_under_way_comes_to_its_end() -> None:
+    thread = StoreThread(FaultyStore())
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def slow() -> str:
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        return "stored"
+
+    with ThreadPoolExecutor(2) as pool:
+        calling = pool.submit(thread.call, slow())
+        assert begun.wait(5.0)
+        closing = pool.submit(thread.close, thread.begin(forever()))
+        go_on.set()
+        assert calling.result(5.0) == "stored"
+        closing.result(5.0)
+
+
+def test_a_call_does_not_outlive_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gns_py.session.sync.store_thread._LAST", 0.05)
+    thread = StoreThread(FaultyStore())
+    begun = threading.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await forever()
+
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(thread.call, hang())
+        assert begun.wait(5.0)
+        thread.close(thread.begin(forever()))
+        with pytest.raises(StoreUnavailable, match="before the store had answered"):
+            calling.result(5.0)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        thread.call(hang())
 
 
 def test_a_store_that_does_not_open() -> None:

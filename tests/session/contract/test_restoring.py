@@ -1,0 +1,112 @@
+"""Servers with a store, and clients that go while it is asked, or whose sessions it does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from support import eventually
+from support.faulty_store import FaultyStore
+from support.outages import TIMEOUT
+from support.sessions import SessionApi
+
+from gns_py.session import AdmissionRules, CloseReason, Phase
+from gns_py.session.store import Record
+
+from .test_durable import Servers, take
+
+
+class HeldStore(FaultyStore):
+    """A store that answers once it may."""
+
+    is_held = False
+    waiting = claims = 0
+
+    async def peek(self, session_id: bytes) -> Any:
+        self.waiting += 1
+        while self.is_held:
+            await asyncio.sleep(0.01)
+        return await super().peek(session_id)
+
+    async def claim(self, claim: Any) -> Record:
+        record = await super().claim(claim)
+        self.claims += 1
+        return record
+
+
+@pytest.fixture
+def store() -> HeldStore:
+    return HeldStore()
+
+
+@pytest.fixture
+def servers(sessions: SessionApi, store: HeldStore) -> Iterator[Servers]:
+    with ExitStack() as stack:
+        yield Servers(sessions, stack, store)
+
+
+def test_a_client_that_goes_while_the_store_is_asked(servers: Servers, store: HeldStore) -> None:
+    """It takes no place, and leaves nothing behind that keeps its record alive."""
+    server = servers.serve(rules=AdmissionRules(max_sessions=2))
+    servers.relay.change_server(server.address)
+    other = servers.connect()
+    servers.newest(1)
+    servers.relay.change_server(servers.servers[0].address)
+    client = servers.connect()
+    servers.newest(2).commit(b"state")
+    store.is_held = True
+    servers.relay.change_server(server.address)
+    client.reconnect()
+    eventually(lambda: store.waiting == 1, TIMEOUT)
+    client.abort()
+    eventually(lambda: server.counters.failed == 1, TIMEOUT)
+    store.is_held = False
+    eventually(lambda: store.claims == 1, TIMEOUT)
+    assert len(server.sessions) == 1
+    assert server.counters.resumed == 0
+    third = servers.connect()
+    servers.newest(3)
+    assert third.is_connected
+    other.send(b"goes on")
+    assert take(servers.served[0], 1) == [b"goes on"]
+
+
+def test_a_session_that_cannot_be_restored_takes_no_place(servers: Servers, store: HeldStore) -> None:
+    client = servers.connect()
+    servers.newest(1).commit(b"state")
+    before = copy.deepcopy(store._entries)  # noqa: SLF001
+    second = servers.fail_over(client)
+    eventually(lambda: client.is_connected, TIMEOUT)
+    second.commit()
+    store._entries = before  # noqa: SLF001 - it has lost the claim
+    server = servers.serve(rules=AdmissionRules(max_sessions=1))
+    servers.relay.change_server(server.address)
+    client.reconnect()
+    assert client.wait_closed(timeout=TIMEOUT).reason is CloseReason.LOST_MESSAGES
+    other = servers.connect()
+    servers.newest(3)
+    assert other.is_connected
+
+
+def test_plain_sessions_end_as_they_do_without_a_store(servers: Servers) -> None:
+    """The store has never heard of them: it has not lost them."""
+    server = servers.serve(durable=False)
+    servers.relay.change_server(server.address)
+    client, other = servers.connect(), servers.connect()
+    served = servers.newest(2)
+    ours, theirs = (client, other) if client.id == served.id else (other, client)
+    servers.relay.is_cut = True
+    eventually(lambda: served.phase is ours.phase is Phase.DROPPED, TIMEOUT)
+    served.abort(1234, "enough")
+    servers.relay.is_cut = False
+    assert ours.wait_closed(timeout=TIMEOUT).reason is CloseReason.ABORTED
+    restarted = servers.serve(durable=False)
+    servers.relay.change_server(restarted.address)
+    theirs.reconnect()
+    end = theirs.wait_closed(timeout=TIMEOUT)
+    assert end.reason is CloseReason.SESSION_EXPIRED
+    assert end.can_retry
