@@ -395,6 +395,10 @@ class Engine(SessionState):
         self._abort_with(end, reason.native_code, connection_end_text(code or 0, text), linger=linger)
 
     def _abort_with(self, end: SessionEnd, code: int, text: str, *, linger: bool) -> None:
+        self.end, self.phase = (
+            end,
+            Phase.ENDED,
+        )  # first: closing the connection may bring its end, which is not this one
         try:
             self.transport.close(code, text, linger)
         finally:

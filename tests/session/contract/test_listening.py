@@ -125,11 +125,13 @@ def test_a_server_of_sessions_that_do_not_end(sessions: SessionApi) -> None:
     def stay(session: Session) -> None:
         over.wait(20.0)
         session.abort()
+        has_aborted.set()
 
-    over = threading.Event()
+    over, has_aborted = threading.Event(), threading.Event()
     with sessions.serve(stay, "127.0.0.1", 0) as server, sessions.connect(*server.address):
         eventually(lambda: len(server.sessions) == 1)
         with pytest.raises(TimeoutError):
             server.wait_closed(timeout=0.1)
         threading.Timer(0.3, over.set).start()
         assert not server.drain(0.1)
+        has_aborted.wait(20.0)

@@ -9,8 +9,9 @@ import pytest
 from support.durable_network import CONFIG, DurableNetwork
 from support.network import CLIENT, SERVER, Link, Network, Wire
 
+from gns_py import ClosedBy, ConnectionEnd
 from gns_py.errors import InvalidStateError, SendQueueFull
-from gns_py.session import CloseReason
+from gns_py.session import CloseReason, SessionEnd
 from gns_py.session.protocol.client import ClientEngine
 from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, read_setup
 from gns_py.session.protocol.server import ServerStep
@@ -280,3 +281,21 @@ def test_goodbyes_of_a_restored_session(net: DurableNetwork) -> None:
     assert net.client.end is not None
     assert net.client.end.ok
     assert net.client.end.data == b"answer"
+
+
+def test_the_end_of_the_connection_is_not_that_of_a_session_which_another_server_has(
+    net: DurableNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a connection may bring its end at once: as CONNECTION_LOST, the record would be deleted."""
+    server = net.durable
+    seen: list[SessionEnd | None] = []
+    close = server.transport.close
+
+    def close_and_tell(code: int, text: str, linger: bool) -> None:
+        close(code, text, linger)
+        server.connection_ended(ConnectionEnd(ClosedBy.LOCAL, code, text), net.now)
+        seen.append(server.end)
+
+    monkeypatch.setattr(server.transport, "close", close_and_tell)
+    server.lose(CloseReason.FAILED_OVER, "another server has it", net.now)
+    assert [end and end.reason for end in [*seen, server.end]] == [CloseReason.FAILED_OVER] * 2

@@ -119,6 +119,6 @@ def send_new_messages_before_the_replay(patch: pytest.MonkeyPatch) -> None:
 )
 def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]) -> None:
     plant(monkeypatch)
-    rules = settings(model(3_000, Step.generate), derandomize=True, report_multiple_bugs=False)
+    rules = settings(model(10_000, Step.generate), derandomize=True, report_multiple_bugs=False)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Sessions, settings=rules)
