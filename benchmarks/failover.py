@@ -206,6 +206,7 @@ class Player:
             self.dialed = time.monotonic()
 
     def _on_resumed(self, session: gns_py.session.asyncio.Session) -> None:
+        assert session.remote_address is not None
         self.home = session.remote_address.port
         self.is_back = True
 
@@ -272,7 +273,7 @@ def kills(quick: bool) -> None:
 def serve_crowd(pipe: Pipe, url: str) -> None:
     """Answer each message with the port, once it is committed."""
     port = b""
-    tasks: list[asyncio.Future[None]] = []
+    tasks: list[asyncio.Future[bool]] = []
 
     async def handle(session: gns_py.session.asyncio.Session) -> None:
         async for _ in session:
