@@ -79,7 +79,7 @@ class ServerEngine(ResumableEngine):
         self.key: str | None = None
         """Another session with this key ends this one."""
         self.is_asked = False
-        """True once the application has the request."""
+        """True once the request, or the wish to resume, was passed on to those who decide."""
         self.resume: Resume | None = None
         """The client's wish to resume another session on this connection."""
         self.departure: Departure | None = None
@@ -277,6 +277,7 @@ class ServerEngine(ResumableEngine):
         """Say that no session is resumed on this connection. The client may say HELLO instead, once."""
         if self.step is ServerStep.RESUME and self.phase is Phase.SETTING_UP:
             self.step = ServerStep.HELLO
+            self.is_asked = False
             self.queue_frame(ResumeFailed(reason, text))
             self.flush(now)
 
