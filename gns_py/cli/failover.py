@@ -10,7 +10,9 @@ import asyncio
 import multiprocessing
 import random
 import secrets
+import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +23,7 @@ from .. import Config
 from ..session.asyncio import Session, connect
 from ..session.store import ValkeyStore
 from .demo_server import Entry
-from .failover_server import SESSION_CONFIG, Heard, find_store, run_server, run_store
+from .failover_server import SESSION_CONFIG, Failure, Heard, find_store, run_server, run_store
 from .output import CommandError, Output, ShowTable
 
 if TYPE_CHECKING:
@@ -44,10 +46,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
     except ImportError as error:
         raise CommandError(str(error)) from None
     with ExitStack() as stack:
-        url = options.store or _start_store(stack)
+        store = None if options.store else _start_store(stack)
+        url = options.store if store is None else store.hear(_START) or _too_slow("store")
         prefix = f"gns-py-demo-{secrets.token_hex(4)}"
         servers = [stack.enter_context(_Server(number + 1, url, prefix).running()) for number in range(SERVERS)]
-        game = _Game(servers, [_Player(number + 1) for number in range(options.players)], output)
+        for server in servers:
+            server.wait()
+        game = _Game(store, servers, [_Player(number + 1) for number in range(options.players)], output)
         code = 0
         with output.changing_table() as show:
             try:
@@ -71,7 +76,8 @@ class _Child:
         self._pipe: Pipe
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
-        self._process.start()
+        with _ctrl_c_later():
+            self._process.start()
         theirs.close()
 
     def hear(self, timeout: float = 0.0) -> Any:  # noqa: ANN401 - what each process says, see there
@@ -84,8 +90,8 @@ class _Child:
             said = self._pipe.recv() if self._pipe.poll(timeout) else None
         except (EOFError, ConnectionResetError):
             raise CommandError("a process of the demo ended too early") from None
-        if isinstance(said, str):
-            raise CommandError(said)
+        if isinstance(said, Failure):
+            raise CommandError(said.text)
         return said
 
     def kill(self) -> None:
@@ -101,7 +107,20 @@ class _Child:
         self._process.join()
 
 
-def _start_store(stack: ExitStack) -> str:
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Let a process that begins in the block have no Ctrl-C, not even while it imports: it is this process's."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_store(stack: ExitStack) -> _Child:
     program = find_store()
     if program is None:
         raise CommandError(
@@ -110,8 +129,7 @@ def _start_store(stack: ExitStack) -> str:
         )
     child = _Child(run_store, program)
     stack.callback(child.end)
-    (url,) = child.hear(_START) or _too_slow("store")
-    return str(url)
+    return child
 
 
 def _too_slow(what: str) -> Any:  # noqa: ANN401 - in place of a value
@@ -147,6 +165,7 @@ class _Server:
         self.port = self._child.hear(_START) or _too_slow("server")
 
     def kill(self) -> None:
+        """Kill it. It runs: within the time between two kills it was started again."""
         child, self._child = self._child, None
         assert child is not None
         self.killed_at = time.perf_counter()
@@ -165,6 +184,8 @@ class _Player:
     wrong: int = 0
     moves: int = 0
     server: _Server | None = None
+    since: float = 0.0
+    """When that server has heard of the player first."""
 
     @property
     def name(self) -> str:
@@ -172,7 +193,8 @@ class _Player:
 
     async def play(self, ports: list[int], until: asyncio.Event) -> None:
         """Say "one more" again and again, and check what the servers have counted."""
-        addresses = [("127.0.0.1", port) for port in ports]
+        first = self.number % len(ports)
+        addresses = [("127.0.0.1", port) for port in ports[first:] + ports[:first]]
         data = b"%d" % self.number
         async with connect(addresses, data=data, config=_CONFIG, session_config=SESSION_CONFIG) as session:
             while not until.is_set():
@@ -190,12 +212,14 @@ class _Player:
 class _Game:
     """The servers, the players, and what has become of them."""
 
+    store: _Child | None
     servers: list[_Server]
     players: list[_Player]
     output: Output
     deaths: int = 0
     gaps: list[float] = field(default_factory=list)
     """Seconds from a kill to the first message that the next server has handled, for each player that had to move."""
+    _is_over: bool = False
     _begin: float = field(default_factory=time.perf_counter)
     _entries: list[Entry] = field(default_factory=list)
 
@@ -210,27 +234,24 @@ class _Game:
     async def run(self, seconds: float, show: ShowTable) -> None:
         """Play, and kill servers, for some time."""
         for server in self.servers:
-            server.wait()
             self._note(server.name, f"listens on port {server.port}")
+        await asyncio.gather(self._play(seconds), self._listen(show))
+
+    async def _play(self, seconds: float) -> None:
         is_over = asyncio.Event()
-        listening: asyncio.Future[object] = asyncio.ensure_future(self._listen(show))
-        playing = [player.play([server.port for server in self.servers], is_over) for player in self.players]
-        killing = self._kill_servers(time.monotonic() + seconds, is_over)
-        game: asyncio.Future[object] = asyncio.gather(killing, *playing)
-        done, _ = await asyncio.wait({game, listening}, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:  # it may have failed
-            each.result()
-        listening.cancel()
-        self._hear_all()
+        ports = [server.port for server in self.servers]
+        playing = [player.play(ports, is_over) for player in self.players]
+        await asyncio.gather(self._kill_servers(time.monotonic() + seconds, is_over), *playing)
+        self._is_over = True
 
     async def _kill_servers(self, until: float, is_over: asyncio.Event) -> None:
         while time.monotonic() + _KILL_EVERY < until:
             await asyncio.sleep(_KILL_EVERY - _DEAD_FOR)
-            victim = random.choice([player.server for player in self.players if player.server is not None])
+            victim = random.choice([player.server or self.servers[0] for player in self.players])
             victim.kill()
             self.deaths += 1
             served = ", ".join(player.name for player in self.players if player.server is victim)
-            self._note(victim.name, f"is killed; it has served {served}")
+            self._note(victim.name, f"is killed; it has served {served or 'nobody yet'}")
             await asyncio.sleep(_DEAD_FOR)
             victim.start()
         await asyncio.sleep(max(0.0, until - time.monotonic()))
@@ -239,13 +260,15 @@ class _Game:
     # ---- what the servers say ----
 
     async def _listen(self, show: ShowTable) -> None:
-        while True:
+        while not self._is_over:
             self._hear_all()
             self.print_entries(time.perf_counter() - _LATE)
             show(self._title(), *self._table())
             await asyncio.sleep(_LOOK)
 
     def _hear_all(self) -> None:
+        if self.store is not None:
+            self.store.hear()
         for server in self.servers:
             while (said := server.hear()) is not None:
                 if isinstance(said, Heard):
@@ -255,13 +278,14 @@ class _Game:
 
     def _on_heard(self, server: _Server, heard: Heard) -> None:
         player = self.players[heard.player - 1]
-        before, player.server = player.server, server
+        before, since = player.server, player.since
+        player.server, player.since = server, heard.when
         if before is None:
             text = f"is served by {server.name}"
         else:
             player.moves += 1
             text = f"goes on at {server.name}, with {heard.counted} counted"
-            if before.killed_at:
+            if before.killed_at > since:
                 self.gaps.append(heard.when - before.killed_at)
                 text += f", {self.gaps[-1]:.3f} s after the kill"
         self._entries.append(Entry(heard.when, player.name, text))
@@ -276,7 +300,7 @@ class _Game:
         self._entries.sort()
         while self._entries and self._entries[0].when < until:
             when, who, text = self._entries.pop(0)
-            style = "red" if "killed;" in text else "green" if who.startswith("player") else "cyan"
+            style = "red" if text.startswith("is killed") else "green" if who.startswith("player") else "cyan"
             self.output.line(f"{when - self._begin:7.3f} s  {who:<10}{text}", style)
 
     def _title(self) -> str:

@@ -1,7 +1,6 @@
 """The other processes of ``gns-py demo --failover``: servers that count, and the store that they share.
 
-Each has a pipe to the demo, and ends when that is closed, however the demo has ended. A text in the pipe says why the
-process cannot go on.
+Each has a pipe to the demo, and ends when that is closed, however the demo has ended.
 """
 
 from __future__ import annotations
@@ -33,6 +32,12 @@ _STORE_START = 5.0
 _LOOK = 0.2
 
 
+class Failure(NamedTuple):
+    """The process cannot go on."""
+
+    text: str
+
+
 class Heard(NamedTuple):
     """A server has handled a message of a player: the first one, in this server.
 
@@ -60,7 +65,7 @@ def run_server(pipe: Pipe, port: int, store: str, prefix: str) -> None:
         try:
             asyncio.run(_serve(pipe, port, ValkeyStore(store, prefix=prefix)))
         except (StoreError, GNSError, OSError, ValueError) as error:
-            pipe.send(f"a server cannot run: {error}")
+            pipe.send(Failure(f"a server cannot run: {error}"))
 
 
 async def _serve(pipe: Pipe, port: int, store: ValkeyStore) -> None:
@@ -113,7 +118,7 @@ def run_store(pipe: Pipe, program: str) -> None:
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
                 )
             except OSError as error:
-                pipe.send(f"the store cannot run: {error}")
+                pipe.send(Failure(f"the store cannot run: {error}"))
                 return
             try:
                 _watch_store(pipe, process, socket)
@@ -127,10 +132,10 @@ def _watch_store(pipe: Pipe, process: subprocess.Popen[bytes], socket: Path) -> 
     while not socket.exists() and process.poll() is None and time.monotonic() < deadline and not pipe.poll(0.01):
         pass
     if socket.exists():
-        pipe.send((f"unix://{socket}",))
+        pipe.send(f"unix://{socket}")
     while not pipe.poll(_LOOK):  # nothing is sent this way: readable means closed
         if process.poll() is not None or not socket.exists():
-            pipe.send("the store has ended" if process.poll() is not None else "the store has no socket")
+            pipe.send(Failure("the store has ended" if process.poll() is not None else "the store has no socket"))
             return
 
 
