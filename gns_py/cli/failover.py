@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SERVERS = 3
 _RATE_HZ = 50
 _KILL_EVERY, _DEAD_FOR = 3.0, 1.0
-# A client first tries the server that it has lost. GNS would take 10 s to say that nobody answers.
+# A client first tries the server that it has lost. GNS would take 10 s to say that there is no answer.
 _CONFIG = Config(timeout_initial=300)
 _START = 15.0
 # The time between two looks at what the other processes have to say, and after which nothing older can come.
@@ -100,7 +100,7 @@ class _Child:
         self.end()
 
     def end(self) -> None:
-        """Have the process end by itself, if it still runs."""
+        """Let the process end by itself, if it still runs."""
         self._pipe.close()
         self._process.join(1.0)
         self._process.kill()
@@ -197,9 +197,13 @@ class _Player:
         addresses = [("127.0.0.1", port) for port in ports[first:] + ports[:first]]
         data = b"%d" % self.number
         async with connect(addresses, data=data, config=_CONFIG, session_config=SESSION_CONFIG) as session:
-            while not until.is_set():
-                await self._say(session)
-                await asyncio.sleep(1 / _RATE_HZ)
+            try:
+                while not until.is_set():
+                    await self._say(session)
+                    await asyncio.sleep(1 / _RATE_HZ)
+            except BaseException:
+                session.abort()  # the demo ends at once, and the servers with it: a goodbye would wait for an answer
+                raise
 
     async def _say(self, session: Session) -> None:
         session.send(b"1", nagle=False)
@@ -320,7 +324,7 @@ class _Game:
         return ["", "served by", "counted", "wrong", "moves"], rows
 
     def report(self) -> None:
-        """Print what has come of it."""
+        """Print the result."""
         self.output.line()
         self.output.table("what the players have seen", *self._table())
         self.output.line()

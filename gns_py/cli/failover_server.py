@@ -51,7 +51,7 @@ class Heard(NamedTuple):
 
 
 def run_server(pipe: Pipe, port: int, store: str, prefix: str) -> None:
-    """Count the messages of players. The pipe gets the port, and a Heard for each player that comes.
+    """Count the messages of players. The pipe gets the port, and a Heard for each player.
 
     Args:
         pipe: To the demo.
