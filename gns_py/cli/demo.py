@@ -1,6 +1,7 @@
 """``gns-py demo``: a client and a server in two processes, over loopback and a bad network that GNS simulates.
 
 This process is the client, and the server is its child (demo_server). Events of both are printed as one timeline.
+With ``--failover`` it is another demo (failover).
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import ConfigValue, ConnectFailed, EndReason, InfoFlags, get_config, reset_config, set_config
 from ..sync import Connection, StatusChanged, connect
-from .arguments import AddParser, number
+from .arguments import AddParser, integer, number
 from .demo_server import CONNECTION_CONFIG, LARGE, LIMIT, SEND_RATE, Entry, Side, run_server, simulation, state_change
 from .output import CommandError, Output, known
 
@@ -37,23 +38,61 @@ def add_parser(add: AddParser) -> None:
     parser = add(
         "demo",
         help="watch a server and a client communicate over a bad network",
-        description="Start a server process, connect to it over loopback, and show what happens at both ends.",
+        description="Start a server process, connect to it over loopback, and show what happens at both ends. "
+        "Or, with --failover, play with servers that are killed.",
     )
+    _add_options(parser, _NETWORK)
     parser.add_argument(
-        "--loss",
-        type=number(0, 100),
-        default=5.0,
-        metavar="PERCENT",
-        help="packet loss in each direction (%(default)g)",
+        "--failover", action="store_true", help="kill servers; players go on at others, and no message is lost"
     )
-    parser.add_argument(
-        "--lag", type=number(0, 1000), default=50.0, metavar="MS", help="delay of each packet, one way (%(default)g)"
-    )
-    parser.set_defaults(run=run)
+    _add_options(parser.add_argument_group("with --failover"), _FAILOVER)
+    parser.set_defaults(run=run, wrong_usage=parser.error)
+
+
+class _Option(NamedTuple):
+    """An option of one of the two demos. Its default is filled in later, so that the other demo can refuse it."""
+
+    name: str
+    type: Callable[[str], object]
+    default: object
+    metavar: str
+    help: str
+
+
+_NETWORK = [
+    _Option("loss", number(0, 100), 5.0, "PERCENT", "packet loss in each direction (5)"),
+    _Option("lag", number(0, 1000), 50.0, "MS", "delay of each packet, one way (50)"),
+]
+_FAILOVER = [
+    _Option("players", integer(1, 50), 3, "COUNT", "number of players (3)"),
+    _Option("seconds", number(5, 86_400), 20.0, "SECONDS", "duration (20)"),
+    _Option("store", str, None, "URL", "a Valkey or Redis that runs, as valkey://localhost; else one is started"),
+]
+
+
+def _add_options(parser: argparse._ActionsContainer, options: list[_Option]) -> None:
+    for each in options:
+        parser.add_argument(f"--{each.name}", type=each.type, metavar=each.metavar, help=each.help)
+
+
+def _settle(options: argparse.Namespace) -> None:
+    """Fill in the defaults, and refuse options of the other demo."""
+    used, others = (_FAILOVER, _NETWORK) if options.failover else (_NETWORK, _FAILOVER)
+    for each in others:
+        if getattr(options, each.name) is not None:
+            options.wrong_usage(f"--{each.name} {'does not go with' if options.failover else 'needs'} --failover")
+    for each in used:
+        if getattr(options, each.name) is None:
+            setattr(options, each.name, each.default)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the command, and return its exit code."""
+    _settle(options)
+    if options.failover:
+        from . import failover  # here, since the other commands need no sessions
+
+        return failover.run(options, output)
     network = options.loss, int(options.lag)
     # A new process, not a fork: the child of a process where GNS runs cannot use it.
     context = multiprocessing.get_context("spawn")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+ShowTable: TypeAlias = "Callable[[str, Sequence[str], Sequence[Sequence[str]]], None]"
+"""Shows a table in place of the one before. Its arguments are those of Output.table()."""
 
 
 class CommandError(Exception):
@@ -35,7 +40,18 @@ class Output:
         if self._console is None:
             self._plain_table(title, columns, rows)
         else:
-            self._rich_table(self._console, title, columns, rows)
+            self._console.print(_rich_table(title, columns, rows))
+
+    @contextmanager
+    def changing_table(self) -> Iterator[ShowTable]:
+        """Keep a table below the lines, on a colour terminal; it is gone after the block. Plain text has none."""
+        if self._console is None:
+            yield lambda *_: None
+            return
+        from rich.live import Live
+
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            yield lambda *table: live.update(_rich_table(*table), refresh=True)
 
     def _plain_table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         lines = [columns, *rows] if any(columns) else rows
@@ -44,18 +60,6 @@ class Output:
         for cells in lines:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
             self.line(f"  {padded}".rstrip())
-
-    @staticmethod
-    def _rich_table(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=title, title_justify="left", title_style="bold", show_header=any(columns))
-        for index, column in enumerate(columns):
-            table.add_column(Text(column), style="" if index else "cyan", overflow="fold")
-        for cells in rows:
-            table.add_row(*(Text(cell) for cell in cells))
-        console.print(table)
 
 
 def open_closed_streams() -> None:
@@ -98,6 +102,18 @@ def _drop(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=any(columns))
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), style="" if index else "cyan", overflow="fold")
+    for cells in rows:
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
 
 
 def _make_console() -> Console | None:

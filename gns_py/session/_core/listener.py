@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -36,6 +37,9 @@ from .resumable import ResumableEndpoint
 from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
+# Sessions that are being restored at a time. More would not be restored sooner, but all of them later, and each of them
+# has to be within the store's time limit, which does not stop while this process does other things.
+_MAX_RESTORING = 64
 
 
 class SessionListener(ABC, Generic[S]):
@@ -51,8 +55,9 @@ class SessionListener(ABC, Generic[S]):
         self._config = config
         self._callbacks = callbacks
         self.keeper: SessionKeeper | None = None
-        self._restoring: set[bytes] = set()  # the ids of sessions that come from the store just now
         """Keeps durable sessions in a store, if the listener has one."""
+        self._restoring: set[bytes] = set()  # the ids of sessions that come from the store just now
+        self._restore_slots = asyncio.Semaphore(_MAX_RESTORING)
         self.is_durable = False
         """True if sessions are durable unless the application says otherwise."""
         self.new_session_id: Callable[[], bytes] | None = None
@@ -203,7 +208,10 @@ class SessionListener(ABC, Generic[S]):
     async def _restore(self, keeper: SessionKeeper, handshake: ResumableEndpoint, resume: Resume) -> None:
         engine = engine_of(handshake)
         try:
-            await keeper.restore(handshake, resume)
+            async with self._restore_slots:
+                if handshake.has_ended:  # the client has waited for too long
+                    return
+                await keeper.restore(handshake, resume)
         except Violation as violation:
             self.registry.counters.not_resumed += 1
             is_final = violation.reason is not CloseReason.RATE_LIMITED

@@ -176,10 +176,10 @@ class SessionRegistry(Generic[S]):
             return None
         engine = engine_of(endpoint)
         if engine.phase is Phase.SETTING_UP:
-            if engine.is_undecided and not engine.is_asked:
-                engine.is_asked = True
-                return ServerStep.DECISION
-            return ServerStep.RESUME if engine.step is ServerStep.RESUME else None
+            if engine.is_asked or engine.step not in (ServerStep.DECISION, ServerStep.RESUME):
+                return None
+            engine.is_asked = True
+            return engine.step
         del self._handshakes[endpoint]
         is_established = engine.step is ServerStep.NOTHING
         self._admission.finish_handshake(endpoint.admitted_address, established=is_established)

@@ -124,6 +124,7 @@ class LoopListener(SessionListener[Session]):
             async for request in requests:
                 self.admit(request)
                 del request  # while this waits for the next one it keeps nothing of this one
+                await asyncio.sleep(0)  # sessions go on while thousands of clients arrive
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -61,6 +61,7 @@ class ClientEngine(ResumableEngine):
         self.is_last_word: Callable[[], bool] = lambda: True
         """Returns whether it is final that a server which the client tries does not go on with the session."""
         self._move_at = inf
+        self._is_attempt = False  # True if the connection is a new one on which the session has not gone on
         self.queue_frame(
             Hello(
                 min_version=VERSION,
@@ -198,7 +199,8 @@ class ClientEngine(ResumableEngine):
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        if self.phase is Phase.RESUMING and not self._is_final(end):  # the session may still be there, or elsewhere
+        # Also if this end has just given the attempt up, and the server ended it at the same time.
+        if self._is_attempt and not self._is_final(end):  # the session may still be there, or elsewhere
             self._drop(end)
         else:
             super()._on_connection_end(end)
@@ -212,9 +214,11 @@ class ClientEngine(ResumableEngine):
 
     def _go_on(self) -> None:
         self.going_away = None  # what the server of an earlier connection has said is void
+        self._is_attempt = False
         super()._go_on()
 
     def _begin_resuming(self, report: Ack) -> None:
+        self._is_attempt = True
         self._setup_deadline = self._now + _ANSWER_TIMEOUT
         self.queue_frame(
             Resume(

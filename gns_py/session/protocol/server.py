@@ -79,7 +79,7 @@ class ServerEngine(ResumableEngine):
         self.key: str | None = None
         """Another session with this key ends this one."""
         self.is_asked = False
-        """True once the application has the request."""
+        """True once the request, or the wish to resume, was passed on to those who decide."""
         self.resume: Resume | None = None
         """The client's wish to resume another session on this connection."""
         self.departure: Departure | None = None
@@ -231,7 +231,7 @@ class ServerEngine(ResumableEngine):
             self._on_hello(frame)
         elif self.step is ServerStep.HELLO and isinstance(frame, Resume) and self.resume is None:
             self.resume = frame
-            self.step = ServerStep.RESUME
+            self._wait_for(ServerStep.RESUME, self._now + self.config.hello_timeout)
         elif (
             self.step is ServerStep.CONFIRM
             and isinstance(frame, Confirm)
@@ -277,6 +277,7 @@ class ServerEngine(ResumableEngine):
         """Say that no session is resumed on this connection. The client may say HELLO instead, once."""
         if self.step is ServerStep.RESUME and self.phase is Phase.SETTING_UP:
             self.step = ServerStep.HELLO
+            self.is_asked = False
             self.queue_frame(ResumeFailed(reason, text))
             self.flush(now)
 
@@ -339,6 +340,8 @@ class ServerEngine(ResumableEngine):
         if self.step in (ServerStep.DECISION, ServerStep.STORING):
             text = "the server did not decide in time"
             self._reject(Reject(CloseReason.REJECTED, EndReason.APP_GENERIC, text, b""))
+        elif self.step is ServerStep.RESUME:
+            self.refuse(CloseReason.INTERNAL_ERROR, "the session was not restored in time", self._now)
         else:
             text = f"no {self.step.name} arrived in time: this is a server of gns_py sessions"
             self._abort(ClosedBy.LOCAL, CloseReason.PROTOCOL_ERROR, None, text, linger=True)

@@ -10,7 +10,7 @@ import gns_py.sync as gns
 from gns_py._core.request import ConnectionRequest
 from gns_py.session import CloseReason, SessionConfig
 from gns_py.session._core.admission import AdmissionRules
-from gns_py.session._core.registry import SessionRegistry
+from gns_py.session._core.registry import SessionRegistry, engine_of
 from gns_py.session._core.resumable import ResumableEndpoint
 from gns_py.session.protocol.server import ServerStep
 
@@ -49,6 +49,20 @@ def test_from_the_handshake_to_the_end() -> None:
     establish(ends)
     assert registry.advance(endpoint_of(ends.server)) is ServerStep.NOTHING
     assert (registry.counters.requested, registry.counters.established) == (2, 2)
+    ends.abort()
+
+
+def test_a_wish_to_resume_is_passed_on_once() -> None:
+    registry = Registry(AdmissionRules())
+    ends = let_in(registry)
+    endpoint = endpoint_of(ends.server)
+    engine = engine_of(endpoint)
+    engine.step = ServerStep.RESUME
+    assert registry.advance(endpoint) is ServerStep.RESUME
+    assert registry.advance(endpoint) is None  # a timer, perhaps, while a store is asked
+    endpoint.act(engine.refuse_resume, CloseReason.SESSION_EXPIRED, "")
+    assert registry.advance(endpoint) is None
+    assert not engine.is_asked  # the client may say HELLO instead
     ends.abort()
 
 

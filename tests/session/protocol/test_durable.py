@@ -215,6 +215,20 @@ def test_a_wrong_token_gets_nothing(net: DurableNetwork, wrong: str) -> None:
     assert net.server.step is ServerStep.RESUME  # nothing has changed
 
 
+def test_a_store_that_is_too_slow_is_not_the_clients_fault(net: DurableNetwork) -> None:
+    net.client.reconnect(net.now)
+    link = net.connect()
+    net.now += 4.0  # the client needed that long
+    net.settle_until_resume(link)
+    handshake = net.handshakes[link]
+    handshake.tick(net.now + 4.0)
+    assert handshake.step is ServerStep.RESUME
+    handshake.tick(net.now + 5.0)
+    assert handshake.end is not None
+    assert handshake.end.reason is CloseReason.INTERNAL_ERROR
+    assert handshake.end.text == "the session was not restored in time"
+
+
 def test_an_old_token_is_void_once_a_newer_one_was_committed(net: DurableNetwork) -> None:
     old = net.client._token  # noqa: SLF001
     net.client.reconnect(net.now)

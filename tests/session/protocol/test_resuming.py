@@ -333,6 +333,20 @@ def test_an_attempt_that_fails_for_a_while_is_not_the_end(reason: CloseReason, g
         assert net.client.phase is net.server.phase is Phase.ESTABLISHED
 
 
+@pytest.mark.parametrize("reason", [CloseReason.PROTOCOL_ERROR, CloseReason.RATE_LIMITED])
+def test_an_attempt_that_both_ends_give_up_is_not_the_end(reason: CloseReason) -> None:
+    net = network()
+    lose(net)
+    connect(net)
+    net.now += 5.0
+    net.client.tick(net.now)
+    assert net.client.phase is Phase.DROPPED
+    net.client.connection_ended(ConnectionEnd(ClosedBy.PEER, reason.native_code, "0000 too late"), net.now)
+    assert net.client.phase is Phase.DROPPED
+    resume(net)
+    assert net.client.phase is net.server.phase is Phase.ESTABLISHED
+
+
 # ---- goodbyes ----
 
 
