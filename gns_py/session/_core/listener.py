@@ -172,9 +172,8 @@ class SessionListener(ABC, Generic[S]):
         ended = None if endpoint is not None else self.registry.reason_of(resume.session_id)
         is_elsewhere = endpoint is None and ended is None and keeper is not None
         refusal: tuple[CloseReason, str] | None
-        if is_elsewhere and self.registry.is_draining:
-            reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server is closing"
-            handshake.run(handshake.act, engine.refuse, reason, text)  # another server will have it
+        if is_elsewhere and (full := self.registry.refuse_new(handshake)) is not None:
+            handshake.run(handshake.act, engine.refuse, full.reason, full.text)  # another server will have it
             return
         if is_elsewhere and resume.session_id in self._restoring:
             text = "the session is being restored for another connection"
