@@ -15,7 +15,7 @@ import gns_py.sync as gns
 pytestmark = pytest.mark.clone
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-*PROGRAMS, TICK_LOOP = [block.source for block in python_blocks(README)]
+*PROGRAMS, TICK_LOOP, DURABLE = [block.source for block in python_blocks(README)]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.partition("\n")[0])
@@ -53,3 +53,10 @@ def test_the_tick_loop() -> None:
     thread.join(timeout=10.0)
     connecting, connected = gns.ConnectionState.CONNECTING, gns.ConnectionState.CONNECTED
     assert seen == [(connecting, connected), (connected, b"jump")]
+
+
+def test_the_sessions_that_outlive_their_server(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(DURABLE, "README.md", "exec"), names)
+    names["second"].wait_closed()
+    assert capsys.readouterr().out == "b'40'\nb'42'\n"

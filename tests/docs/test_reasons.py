@@ -1,10 +1,9 @@
-"""The table of reasons: it has all of them, and tests that provoke each."""
+"""The tables of reasons: they have all of them, and a test that provokes each."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -13,33 +12,21 @@ from gns_py.session import CloseReason
 pytestmark = pytest.mark.clone
 
 ROOT = Path(__file__).resolve().parents[2]
-ROW = re.compile(r"^\| (\d+) \| ([A-Z_]+) \| (yes|no) \| [^|]+ \| `(test_\w+\.py)` `(test_\w+)` \|$", re.MULTILINE)
+PAGE = (ROOT / "docs/session-protocol.md").read_text(encoding="utf-8")
+REASONS = re.findall(r"^\| (\d+) \| ([A-Z_]+) \| (yes|no) \| [^|]+ \|$", PAGE, re.MULTILINE)
+TESTS = re.findall(r"^\| ([A-Z_]+) \| `(test_\w+\.py)` `(test_\w+)` \|$", PAGE, re.MULTILINE)
 
 
-class Row(NamedTuple):
-    """A reason in the table, with the test that provokes it."""
-
-    number: int
-    name: str
-    recoverable: bool
-    file: str
-    test: str
+def test_the_table_has_all_reasons() -> None:
+    reasons = [(str(int(each)), each.name, "yes" if each.recoverable else "no") for each in CloseReason]
+    assert reasons == REASONS
 
 
-ROWS = [
-    Row(int(number), name, recoverable == "yes", file, test)
-    for number, name, recoverable, file, test in ROW.findall(
-        (ROOT / "docs/session-protocol.md").read_text(encoding="utf-8")
-    )
-]
+def test_none_lacks_a_test() -> None:
+    assert [reason for reason, _, _ in TESTS] == [each.name for each in CloseReason]
 
 
-def test_each_reason_has_its_row() -> None:
-    reasons = [(int(reason), reason.name, reason.recoverable) for reason in CloseReason]
-    assert [(row.number, row.name, row.recoverable) for row in ROWS] == reasons
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_the_test_that_provokes_it_is_there(row: Row) -> None:
-    source = (ROOT / "tests/session/contract" / row.file).read_text(encoding="utf-8")
-    assert re.search(rf"^ *def {row.test}\(", source, re.MULTILINE)
+@pytest.mark.parametrize(("file", "test"), [row[1:] for row in TESTS], ids=[row[0] for row in TESTS])
+def test_the_test_that_provokes_it_is_there(file: str, test: str) -> None:
+    source = (ROOT / "tests/session/contract" / file).read_text(encoding="utf-8")
+    assert re.search(rf"^ *def {test}\(", source, re.MULTILINE)

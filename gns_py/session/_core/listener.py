@@ -62,6 +62,7 @@ class SessionListener(ABC, Generic[S]):
         """True if sessions are durable unless the application says otherwise."""
         self.new_session_id: Callable[[], bytes] | None = None
         """Makes ids that the store knows, if the listener has one."""
+        self._restoring: set[bytes] = set()  # the ids of sessions that come from the store just now
         self._requests: deque[SessionRequest[S]] = deque()
         # Sessions that accept_all() has accepted: not established yet; established, and not taken yet.
         self._accepted: weakref.WeakSet[S] = weakref.WeakSet()
@@ -177,9 +178,8 @@ class SessionListener(ABC, Generic[S]):
         ended = None if endpoint is not None else self.registry.reason_of(resume.session_id)
         is_elsewhere = endpoint is None and ended is None and keeper is not None
         refusal: tuple[CloseReason, str] | None
-        if is_elsewhere and self.registry.is_draining:
-            reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server is closing"
-            handshake.run(handshake.act, engine.refuse, reason, text)  # another server will have it
+        if is_elsewhere and (full := self.registry.refuse_new(handshake)) is not None:
+            handshake.run(handshake.act, engine.refuse, full.reason, full.text)  # another server will have it
             return
         if is_elsewhere and resume.session_id in self._restoring:
             text = "the session is being restored for another connection"

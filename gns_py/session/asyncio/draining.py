@@ -67,7 +67,7 @@ class DrainingServer(BaseServer[Session], TaskServer[Session]):
         return not drainer.cancelled() and drainer.result()
 
     def start_draining(self, departure: Departure) -> None:
-        """See BaseServer. In the server's loop only."""
+        """See BaseServer. In the server's loop only. Not part of the API."""
         self._announce(departure)
         self._change.set()
         if self._drainer is None:

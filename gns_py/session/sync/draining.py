@@ -67,7 +67,7 @@ class DrainingServer(BaseServer[Session], ThreadServer[Session]):
         return not self._has_cut_off
 
     def start_draining(self, departure: Departure) -> None:
-        """See BaseServer."""
+        """See BaseServer. Not part of the API."""
         self._announce(departure)
         self._wake_acceptor()
 

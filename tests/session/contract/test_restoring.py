@@ -92,6 +92,24 @@ def test_a_session_that_cannot_be_restored_takes_no_place(servers: Servers, stor
     assert other.is_connected
 
 
+def test_a_server_that_is_full_takes_no_session_from_its_owner(servers: Servers, store: HeldStore) -> None:
+    server = servers.serve(rules=AdmissionRules(max_sessions=1))
+    servers.relay.change_server(server.address)
+    servers.connect()
+    servers.newest(1)
+    servers.relay.change_server(servers.servers[0].address)
+    client = servers.connect()
+    owner = servers.newest(2)
+    servers.relay.change_server(server.address)
+    client.reconnect()
+    eventually(lambda: server.counters.too_many_sessions > 0, TIMEOUT)
+    owner.send(b"still here")
+    owner.commit(b"state")
+    servers.relay.change_server(servers.servers[0].address)
+    assert take(client, 1) == [b"still here"]
+    assert store.waiting == store.claims == 0
+
+
 def test_plain_sessions_end_as_they_do_without_a_store(servers: Servers) -> None:
     """The store has never heard of them: it has not lost them."""
     server = servers.serve(durable=False)
