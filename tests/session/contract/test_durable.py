@@ -134,6 +134,24 @@ def test_another_server_sends_again_on_all_lanes(servers: Servers) -> None:
     assert (message.data, message.number) == (b"and more", 3)
 
 
+def test_another_server_gives_less_credit(servers: Servers) -> None:
+    """What the client has sent with the credit of the first one counts."""
+    client = servers.connect()
+    servers.newest(1)
+    for number in range(200):
+        client.send(b"%d" % number)
+    small = quick(SessionConfig(credit_messages=8, credit_bytes=1_000))
+    servers.servers[1] = servers.serve(session_config=small)
+    second = servers.fail_over(client)
+    for number in range(200):
+        assert take(second, 1) == [b"%d" % number]
+        second.commit()
+    for number in range(20):
+        client.send(b"%d" % number)
+        assert take(second, 1) == [b"%d" % number]
+        second.commit()
+
+
 def test_nothing_is_sent_before_it_is_committed(servers: Servers) -> None:
     client = servers.connect()
     server = servers.newest(1)
