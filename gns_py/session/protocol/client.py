@@ -60,6 +60,7 @@ class ClientEngine(ResumableEngine):
         """False if the application chooses when to leave a server that is going away, until that one's deadline."""
         self.is_last_word: Callable[[], bool] = lambda: True
         """Returns whether it is final that a server which the client tries does not go on with the session."""
+        self._is_attempt = False  # the last connection has not become the session's
         self._move_at = inf
         self.queue_frame(
             Hello(
@@ -198,7 +199,8 @@ class ClientEngine(ResumableEngine):
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        if self.phase is Phase.RESUMING and not self._is_final(end):  # the session may still be there, or elsewhere
+        # The session may still be there, or elsewhere. An attempt that was given up can end like this, too.
+        if self._is_attempt and self.phase is not Phase.ENDED and not self._is_final(end):
             self._drop(end)
         else:
             super()._on_connection_end(end)
@@ -212,9 +214,11 @@ class ClientEngine(ResumableEngine):
 
     def _go_on(self) -> None:
         self.going_away = None  # what the server of an earlier connection has said is void
+        self._is_attempt = False
         super()._go_on()
 
     def _begin_resuming(self, report: Ack) -> None:
+        self._is_attempt = True
         self._setup_deadline = self._now + _ANSWER_TIMEOUT
         self.queue_frame(
             Resume(
