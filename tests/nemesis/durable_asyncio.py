@@ -121,7 +121,10 @@ class DurableAsyncioServer(AsyncioServer):
             due, self._due = self._due, {}
             if not due:
                 continue
-            failed = await self._server.commit({session: state for session, (state, _) in due.items()})
+            try:
+                failed = await self._server.commit({session: state for session, (state, _) in due.items()})
+            except Exception as error:
+                failed = dict.fromkeys(due, error)
             for session, (_, stored) in due.items():
                 if session in failed:
                     stored.set_exception(failed[session])

@@ -125,7 +125,10 @@ class DurableSyncServer(SyncServer):
                 due, self._due = self._due, {}
             if not due:
                 continue
-            failed = self._server.commit({session: state for session, (state, _) in due.items()})
+            try:
+                failed = self._server.commit({session: state for session, (state, _) in due.items()})
+            except Exception as error:
+                failed = dict.fromkeys(due, error)
             for session, (_, stored) in due.items():
                 if session in failed:
                     stored.set_exception(failed[session])

@@ -11,7 +11,7 @@ BATCH = 16
 DETECTED = 3.0
 """Seconds after which both ends have noticed that the network or the other program is silent."""
 WINDOW = 6.0
-DURABLE_WINDOW = 12.0
+DURABLE_WINDOW = 9.0
 """Of durable sessions, whose client may have to find another server, and that one a store."""
 PATIENCE = DURABLE_WINDOW + 60.0
 """Seconds after which a session that should have ended hangs."""
