@@ -38,6 +38,11 @@ template <class Lane> Lane &of_lane(std::vector<Lane> &lanes, uint16_t lane) {
     return lanes[lane];
 }
 
+// For a number that one thread at a time changes.
+void raise_to(std::atomic<int64_t> &number, int64_t least) {
+    if (number.load(std::memory_order_relaxed) < least) number.store(least, std::memory_order_relaxed);
+}
+
 } // namespace
 
 void FramedSends::allow(uint32_t max_message, Credit credit) {
@@ -110,8 +115,9 @@ Credit FramedReceives::grant(int64_t handled) {
     for (; granted_ < handled && !ungranted_.empty(); ++granted_) {
         const Credit due = ungranted_.front();
         ungranted_.pop_front();
-        credit_bytes_.store(first_.bytes + due.bytes, std::memory_order_relaxed);
-        credit_messages_.store(first_.messages + due.messages, std::memory_order_relaxed);
+        // The server that had the session before may have given more.
+        raise_to(credit_bytes_, first_.bytes + due.bytes);
+        raise_to(credit_messages_, first_.messages + due.messages);
     }
     return {credit_bytes_.load(std::memory_order_relaxed), credit_messages_.load(std::memory_order_relaxed)};
 }

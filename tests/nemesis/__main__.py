@@ -1,10 +1,12 @@
 """Sessions of both APIs between processes that are killed, stopped, cut off, moved and disturbed.
 
     python -m tests.nemesis [--minutes M] [--seed N] [--round SECONDS] [--servers N] [--clients M] [--keep FOLDER]
+                            [--durable [--store valkey|sentinel] [--flush]]
 
 Each round has a seed of its own, N, N + 1, ...; what the nemesis does in it follows from the seed. Both ends of each
 session write a history; afterwards all are compared. Without root, or with --at-home, there are no partitions and no
-changes of addresses. The exit code is 1 if anything was wrong.
+changes of addresses. With --durable sessions go on at another server if theirs dies. The exit code is 1 if anything was
+wrong.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from nemesis.checker import Totals
 from nemesis.harness import Run, run
 from nemesis.places import why_not
 from nemesis.report import table
+from nemesis.stores import STORES, why_no
 
 _ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
@@ -33,11 +36,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--round", type=float, default=120.0, help="seconds in which a round is disturbed")
-    parser.add_argument("--servers", type=int, default=2)
+    parser.add_argument("--servers", type=int, help="2, or 3 with --durable")
     parser.add_argument("--clients", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4, help="sessions that a client has at a time")
     parser.add_argument("--at-home", action="store_true", help="without network namespaces")
     parser.add_argument("--without", default="", help="steps to leave out, with commas between")
+    parser.add_argument("--durable", action="store_true", help="keep sessions in a store")
+    parser.add_argument("--store", choices=tuple(STORES), default="valkey")
+    parser.add_argument("--flush", action="store_true", help="let the store lose all data, again and again")
     parser.add_argument("--keep", type=Path, help="a folder in which the histories stay")
     given = parser.parse_args()
     for number in _ENDING:
@@ -47,6 +53,10 @@ def main() -> None:
     if is_networked and (why := why_not()):
         print(f"no partitions: {why}")
         is_networked = False
+    store = given.store if given.durable else ""
+    if store and (why := why_no(store)):
+        parser.exit(2, f"no {store}: {why}\n")
+    servers = given.servers or (3 if store else 2)
     until = time.monotonic() + 60 * given.minutes
     seed, wrong, totals, steps = given.seed, 0, Totals(), Counter[str]()
     while seed == given.seed or time.monotonic() < until:
@@ -59,11 +69,13 @@ def main() -> None:
             Run(
                 seed,
                 seconds,
-                given.servers,
+                servers,
                 given.clients,
                 given.workers,
                 is_networked=is_networked,
                 without=frozenset(given.without.split(",")),
+                store=store,
+                flushes=given.flush,
             ),
             folder,
         )

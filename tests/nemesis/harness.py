@@ -7,6 +7,7 @@ import json
 import random
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,15 +16,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from support.peer import Peer
 
 from .checker import Checker, Totals
-from .history import merged
+from .durable_checker import DurableChecker
+from .history import History, merged
 from .places import Home, Namespaces, namespaces, sweep
 from .roles import Settings
-from .schedule import OF_NETWORKS, Step, schedule
-from .settings import DETECTED, PATIENCE, WINDOW
+from .schedule import DURABLE_WEIGHTS, FLUSH, OF_NETWORKS, WEIGHTS, Step, schedule
+from .settings import DETECTED, DURABLE_WINDOW, PATIENCE
+from .stores import STORES, Store
 
 PROGRAM = Path(__file__).resolve().parent / "process.py"
 APIS = ("sync", "asyncio", "uvloop")
@@ -48,6 +52,20 @@ class Run:
     """True: in network namespaces, with partitions."""
     without: frozenset[str] = frozenset()
     """Steps that are left out."""
+    store: str = ""
+    """The kind of the store, for durable sessions."""
+    flushes: bool = False
+    """True: the store also loses all of its data."""
+
+    @property
+    def loses_commits(self) -> bool:
+        """True if a failover of the store may lose commits: in every other run they wait for the replica."""
+        return self.store == "sentinel" and self.seed % 2 == 0
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """The steps, and how often each is chosen."""
+        return {**(DURABLE_WEIGHTS if self.store else WEIGHTS), **(FLUSH if self.flushes else {})}
 
 
 @dataclass
@@ -69,7 +87,8 @@ class Slot:
         self._api = api
         self._is_tight = is_tight
         self._incarnations = 0
-        self._port = 0 if role == "client" or not harness.is_networked else PORT
+        self._port = harness.port() if role == "server" else 0
+        self.is_alive = False
         self.stopped = 0
         """How many steps want it stopped."""
         self.start()
@@ -100,19 +119,24 @@ class Slot:
             namespace=harness.places.file(self.place),
             servers=tuple(server.address for server in harness.servers) if self.role == "client" else (),
             workers=harness.run.workers,
+            is_durable=harness.store is not None,
+            **harness.store_settings(self.role),
         )
         harness.histories[self.name] = history
         errors = Path(tempfile.mkdtemp(dir=harness.folder))
         self.peer = harness.stack.enter_context(Peer(PROGRAM, errors, json.dumps(asdict(settings))))
         port = int(self.peer.line(ANSWER))
         self._port = port or self._port
+        self.is_alive = True
+        self.stopped = 0
 
-    def kill(self) -> None:
-        """Kill the process without a goodbye, and start the next one."""
+    def kill(self) -> Iterator[None]:
+        """Kill the process without a goodbye; go on after the yield to start the next one."""
         self._harness.look_at_log(self)
         self._harness.killed.append(self.name)
         self.peer.kill()
-        self.stopped = 0
+        self.is_alive = False
+        yield
         self.start()
 
     def order(self, line: str, timeout: float = ANSWER) -> int:
@@ -133,9 +157,17 @@ class Harness:
         self.folder = folder
         self.is_networked = run.is_networked
         count = run.servers + run.clients
-        self.places: Home = stack.enter_context(namespaces(count)) if run.is_networked else Home()
+        size = STORES[run.store].size if run.store else 0
+        self.places: Home = stack.enter_context(namespaces(count + size)) if run.is_networked else Home()
         self.killed: list[str] = []
         self.histories: dict[str, Path] = {}
+        self.store: Store | None = None
+        if run.store:
+            self.histories["store"] = folder / "store.history"
+            history = stack.enter_context(contextlib.closing(History(self.histories["store"])))
+            self.store = STORES[run.store](self.places, count, history, is_safe=not run.loses_commits)
+            stack.callback(self.store.close)
+            self._store_places = range(count, count + size)
         self.wrong: list[str] = []
         self.steps: Counter[str] = Counter()
         rng = random.Random(f"processes {run.seed}")
@@ -149,12 +181,28 @@ class Harness:
             for number in range(run.clients)
         ]
 
+    def port(self) -> int:
+        """Return the port of a server; 0: it finds one itself."""
+        if self.is_networked:
+            return PORT
+        if self.store is None:
+            return 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+            found.bind(("127.0.0.1", 0))
+            return int(found.getsockname()[1])
+
+    def store_settings(self, role: str) -> dict[str, Any]:
+        """Return the settings of a process that are about the store."""
+        if self.store is None or role == "client":
+            return {}
+        return {"store": tuple(self.store.addresses), "replicas": self.store.replicas}
+
     def disturb(self) -> None:
         """Do what the schedule says, and undo all of it."""
         run = self.run
         begin = time.monotonic()
         undo: list[tuple[float, Iterator[None]]] = []
-        for step in schedule(run.seed, run.seconds, run.servers, run.clients):
+        for step in schedule(run.seed, run.seconds, run.servers, run.clients, weights=run.weights):
             self._pass_until(begin + step.at, undo)
             if step.name in run.without or (step.name in OF_NETWORKS and not self.is_networked):
                 continue
@@ -184,6 +232,9 @@ class Harness:
         if needs_answer and target.stopped:
             self.steps[f"{step.name}, left out: stopped"] += 1
             return
+        if not target.is_alive:
+            self.steps[f"{step.name}, left out: dead"] += 1
+            return
         self.steps[step.name] += 1
         match step.name:
             case "stop client" | "stop server":
@@ -195,7 +246,7 @@ class Harness:
                     target.stopped -= 1
                     if not target.stopped:
                         peer.process.send_signal(signal.SIGCONT)
-            case "cut" | "cut to server" | "cut to client" | "isolate server":
+            case "cut" | "cut to server" | "cut to client" | "isolate server" | "cut store":
                 assert isinstance(places, Namespaces)
                 for source, goal in (pairs := self._pairs(step, client, server)):
                     places.cut(source, goal)
@@ -214,7 +265,10 @@ class Harness:
             case "take over":
                 client.order(f"crowd 1 {step.options['worker']}")
             case "kill client" | "kill server":
-                target.kill()
+                yield from target.kill()
+            case "stop store" | "kill store" | "flush store":
+                assert self.store is not None
+                yield from self.store.harm(step.name.partition(" ")[0])
             case _:
                 raise AssertionError(step)
 
@@ -226,6 +280,9 @@ class Harness:
                 return [(server.place, client.place)]
             case "cut":
                 return [(client.place, server.place), (server.place, client.place)]
+            case "cut store":
+                there = list(self._store_places)
+                return [(each, server.place) for each in there] + [(server.place, each) for each in there]
             case _:
                 there = [each.place for each in self.clients]
                 return [(each, server.place) for each in there] + [(server.place, each) for each in there]
@@ -246,7 +303,7 @@ class Harness:
                 if left := slot.order("stop", 2 * PATIENCE):
                     self.wrong.append(f"{slot.name}: {left} sessions do not end")
                     self._where(slot)
-        deadline = time.monotonic() + 3 * (WINDOW + DETECTED)
+        deadline = time.monotonic() + 3 * (DURABLE_WINDOW + DETECTED)
         for slot in self.servers:
             with self._complaining(slot):
                 while left := slot.order("status"):
@@ -291,7 +348,7 @@ class Harness:
 
     def result(self) -> Result:
         """Check the histories."""
-        checker = Checker()
+        checker = Checker() if self.store is None else DurableChecker()
         checker.read(merged(self.histories))
         checker.judge(self.killed)
         return Result(self.wrong + checker.wrong, checker.totals, self.steps)

@@ -9,15 +9,23 @@ from gns_py import Message
 from gns_py.session import SessionEnd
 
 from .history import History, end_fields
-from .plans import Outgoing, Plan, decode
+from .plans import Outgoing, Plan, decode, view_of
 
 
 class Part:
-    """One end's part."""
+    """One end's part.
 
-    def __init__(self, history: History, plan: Plan, side: str) -> None:
+    Args:
+        history: The history of the process.
+        plan: The session's plan.
+        side: client or server.
+        number: Of a durable session at a server: which one of the process it is.
+    """
+
+    def __init__(self, history: History, plan: Plan, side: str, number: int | None = None) -> None:
         self.plan = plan
         self.side = side
+        self._recorded_side = side if number is None else f"{side}/{number}"
         self._history = history
         self._peer = "server" if side == "client" else "client"
         self._missing = plan.after if plan.closer == self._peer else plan.counts[self._peer]
@@ -30,7 +38,7 @@ class Part:
 
     def write(self, kind: str, *fields: object) -> None:
         """Append a record to the history."""
-        self._history.write(kind, self.plan.name, self.side, fields)
+        self._history.write(kind, self.plan.name, self._recorded_side, fields)
 
     @contextmanager
     def sending(self, burst: list[Outgoing]) -> Iterator[dict[int, int]]:
@@ -51,7 +59,11 @@ class Part:
 
     def handled(self, messages: Iterable[Message]) -> None:
         """Write down messages that recv() has returned."""
-        fields = []
+        self.note(messages)
+
+    def note(self, messages: Iterable[Message]) -> list[tuple[int, int]]:
+        """Write down messages that recv() has returned, and return their lanes and numbers."""
+        numbers, fields = [], []
         for message in messages:
             try:
                 number = decode(message.data, self.plan.name, self._peer, message.lane)
@@ -60,9 +72,13 @@ class Part:
                 continue
             if number != message.number:
                 self.write("bad", f"recv() calls message {number} of lane {message.lane} {message.number}")
-            fields.append(f"{message.lane}:{number}")
-        self.write("got", *fields)
+            numbers.append((message.lane, number))
+            view = view_of(message.data)
+            fields.append(f"{message.lane}:{number}:{view}" if view else f"{message.lane}:{number}")
+        if fields:
+            self.write("got", *fields)
         self._missing -= len(fields)
+        return numbers
 
     def on_dropped(self, _: object, why: SessionEnd) -> None:
         """Write down an outage."""
@@ -78,7 +94,7 @@ class Part:
 
     def fault(self) -> None:
         """Write down the exception that is being handled."""
-        self._history.fault(self.plan.name, self.side)
+        self._history.fault(self.plan.name, self._recorded_side)
 
 
 def _fields(numbers: dict[int, int]) -> list[str]:

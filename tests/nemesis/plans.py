@@ -24,9 +24,12 @@ class Outgoing(NamedTuple):
     data: bytes
 
 
-def encode(session: str, side: str, lane: int, number: int) -> bytes:
-    """Return the message that an end sends as this number on this lane: who it is, noise, a checksum."""
-    head = f"{session} {side} {lane} {number} ".encode()
+def encode(session: str, side: str, lane: int, number: int, view: str = "") -> bytes:
+    """Return the message that an end sends as this number on this lane: who it is, noise, a checksum.
+
+    That of a durable session's server says which one has sent it.
+    """
+    head = f"{session} {side}{view and '@'}{view} {lane} {number} ".encode()
     chance = zlib.crc32(head)
     size = (chance >> 8) % (60_000 if chance % 100 == 0 else 4_000 if chance % 10 == 0 else 200)
     begin = chance % (len(_NOISE) - size)
@@ -44,9 +47,18 @@ def decode(data: bytes, session: str, side: str, lane: int) -> int:
     if zlib.crc32(body).to_bytes(_CHECKSUM, "big") != data[-_CHECKSUM:]:
         raise ValueError("the checksum is wrong")
     head = body.split(b" ", 4)[:4]
-    if len(head) != 4 or head[:3] != [session.encode(), side.encode(), str(lane).encode()]:
+    if len(head) != 4 or [head[0], head[1].partition(b"@")[0], head[2]] != [
+        session.encode(),
+        side.encode(),
+        str(lane).encode(),
+    ]:
         raise ValueError(f"a message of {head} arrived for {session} of {side} on lane {lane}")
     return int(head[3])
+
+
+def view_of(data: bytes) -> str:
+    """Return which server has sent a message, if that matters."""
+    return data.split(b" ", 2)[1].partition(b"@")[2].decode()
 
 
 @dataclass(frozen=True)
@@ -78,8 +90,8 @@ class Plan:
         after = counts[closer] if how == "complete" else rng.randint(0, counts[closer])
         return cls(name, counts, burst, burst / rate, closer, how, after)
 
-    def bursts(self, side: str) -> Iterator[list[Outgoing]]:
-        """Make the messages of a side."""
+    def bursts(self, side: str, view: str = "") -> Iterator[list[Outgoing]]:
+        """Make the messages of a side, or of a server that has this view of a durable session."""
         rng = random.Random(f"{side} of {self.name}")
         count = self.after if side == self.closer else self.counts[side]
         numbers = [0] * LANES
@@ -90,5 +102,5 @@ class Plan:
             for _ in range(size):
                 lane = rng.randrange(LANES)
                 numbers[lane] += 1
-                burst.append(Outgoing(lane, numbers[lane], encode(self.name, side, lane, numbers[lane])))
+                burst.append(Outgoing(lane, numbers[lane], encode(self.name, side, lane, numbers[lane], view)))
             yield burst

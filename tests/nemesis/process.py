@@ -19,6 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from nemesis.asyncio_ends import AsyncioClient, AsyncioServer
+from nemesis.durable_asyncio import DurableAsyncioServer
+from nemesis.durable_sync import DurableSyncServer
 from nemesis.history import History
 from nemesis.roles import Settings
 from nemesis.sync_ends import SyncClient, SyncServer
@@ -34,8 +36,12 @@ def serve_sync(settings: Settings) -> None:
     """Run a server or a client of threads."""
     history = History(Path(settings.history))
     if settings.role == "server":
-        server = SyncServer(settings, history)
-        _answer(server.port)
+        server = (DurableSyncServer if settings.is_durable else SyncServer)(settings, history)
+        if settings.is_durable:
+            _answer(settings.port)  # it may have to wait for the store
+        server.open()
+        if not settings.is_durable:
+            _answer(server.port)
         for line in sys.stdin:
             if line == "close\n":
                 server.close()
@@ -59,9 +65,12 @@ async def serve_asyncio(settings: Settings) -> None:
         lambda _, context: history.write("fault", fields=[f"the loop complains: {context}"])
     )
     if settings.role == "server":
-        server = AsyncioServer(settings, history)
+        server = (DurableAsyncioServer if settings.is_durable else AsyncioServer)(settings, history)
+        if settings.is_durable:
+            _answer(settings.port)  # it may have to wait for the store
         await server.open()
-        _answer(server.port)
+        if not settings.is_durable:
+            _answer(server.port)
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line == "close\n":
                 await server.close()
@@ -109,7 +118,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     given = json.loads(sys.argv[1])
-    settings = Settings(**{**given, "servers": tuple(map(tuple, given["servers"]))})
+    settings = Settings(**{**given, **{name: tuple(map(tuple, given[name])) for name in ("servers", "store")}})
     if settings.namespace:
         _enter(settings.namespace)
     if settings.api == "sync":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from .settings import DETECTED, WINDOW
@@ -24,8 +26,24 @@ WEIGHTS = {
     "kill client": 2,
     "kill server": 1,
 }
+# Of durable sessions: servers die, and the store is harmed, too.
+DURABLE_WEIGHTS = {
+    **WEIGHTS,
+    "stop server": 8,
+    "cut": 6,
+    "isolate server": 5,
+    "move": 4,
+    "network": 6,
+    "reconnect": 8,
+    "kill server": 9,
+    "cut store": 6,
+    "stop store": 4,
+    "kill store": 4,
+}
+# In addition, if the run asks for it.
+FLUSH = {"flush store": 3}
 # These need a network of our own.
-OF_NETWORKS = frozenset({"cut", "cut to server", "cut to client", "isolate server", "move"})
+OF_NETWORKS = frozenset({"cut", "cut to server", "cut to client", "isolate server", "move", "cut store"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,14 @@ def outage(rng: random.Random) -> float:
     return DETECTED + WINDOW * rng.uniform(1.0, 1.4)
 
 
-def schedule(seed: int, seconds: float, servers: int, clients: int, pause: float = 0.7) -> list[Step]:
+def schedule(
+    seed: int,
+    seconds: float,
+    servers: int,
+    clients: int,
+    pause: float = 0.7,
+    weights: Mapping[str, int] = MappingProxyType(WEIGHTS),
+) -> list[Step]:
     """Return the steps of a run, in their order.
 
     Args:
@@ -61,15 +86,20 @@ def schedule(seed: int, seconds: float, servers: int, clients: int, pause: float
         servers: The number of server processes.
         clients: The number of client processes.
         pause: The mean time from one step to the next.
+        weights: The names of the steps, and how often each is chosen.
     """
     rng = random.Random(f"nemesis {seed}")
     steps = []
     at = rng.uniform(0.5, 1.0)
     while at < seconds:
-        name = rng.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))[0]
+        name = rng.choices(tuple(weights), tuple(weights.values()))[0]
         lasts = 0.0
         options: dict[str, Any] = {}
-        if name.startswith(("stop", "cut", "isolate")):
+        if name == "stop store":
+            lasts = rng.uniform(0.5, 2.5)
+        elif name in ("kill server", "kill store"):
+            lasts = rng.uniform(0.2, 3.0)
+        elif name.startswith(("stop", "cut", "isolate")):
             lasts = outage(rng)
         elif name == "network":
             lasts = rng.uniform(0.5, 5.0)

@@ -11,10 +11,18 @@ BATCH = 16
 DETECTED = 3.0
 """Seconds after which both ends have noticed that the network or the other program is silent."""
 WINDOW = 6.0
-PATIENCE = WINDOW + 60.0
+DURABLE_WINDOW = 9.0
+"""Of durable sessions, whose client may have to find another server, and that one a store."""
+PATIENCE = DURABLE_WINDOW + 60.0
 """Seconds after which a session that should have ended hangs."""
 COMPLETE, MIDWAY, ABORTED, SHUTDOWN = 1_000, 1_001, 2_345, 1_002
 """The codes of closing."""
+SERVICE = "nemesis"
+"""The name under which Sentinels know the store."""
+TICK = 0.03
+"""Seconds between the commits of a server for many sessions."""
+ATTEMPTS = 20
+"""How often a server tries to commit what is left of a session whose client has said goodbye."""
 
 CONFIG = Config(
     timeout_initial=2_000,
@@ -25,7 +33,7 @@ CONFIG = Config(
 )
 
 
-def session_config(*, is_tight: bool) -> SessionConfig:
+def session_config(*, is_tight: bool, is_durable: bool) -> SessionConfig:
     """Return an end's settings; a tight one has little credit, so that much waits for it."""
     return SessionConfig(
         credit_bytes=150_000 if is_tight else 4 << 20,
@@ -33,5 +41,5 @@ def session_config(*, is_tight: bool) -> SessionConfig:
         ping_timeout=2.0,
         hello_timeout=DETECTED,
         close_timeout=DETECTED,
-        resume_window=WINDOW,
+        resume_window=DURABLE_WINDOW if is_durable else WINDOW,
     )

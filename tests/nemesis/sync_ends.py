@@ -9,20 +9,20 @@ import time
 
 import gns_py.session.sync as sessions
 from gns_py import GNSError, SendQueueFull
-from gns_py.session import AdmissionRules, SessionClosed
+from gns_py.session import SessionClosed
 
 from .history import History
 from .part import Part
 from .plans import Outgoing, Plan
-from .roles import Settings, key_of
-from .settings import ABORTED, BATCH, COMPLETE, CONFIG, MIDWAY, PATIENCE, SHUTDOWN
+from .roles import Settings
+from .settings import ABORTED, BATCH, COMPLETE, MIDWAY, PATIENCE, SHUTDOWN
 
 _LOOK = 0.05
 
 
 def play(session: sessions.Session, part: Part) -> None:
     """Play one end's part, until the session has ended."""
-    part.write("open")
+    part.write("open", session.id.hex())
     is_over = threading.Event()
     writer = threading.Thread(target=_write, args=(session, part, is_over))
     try:
@@ -84,25 +84,16 @@ class SyncServer:
     def __init__(self, settings: Settings, history: History) -> None:
         self._settings = settings
         self._history = history
+
+    def open(self) -> None:
+        """Open the port."""
         self._server = sessions.serve(
-            self._handle,
-            settings.host,
-            settings.port,
-            on_request=lambda request: request.accept(key=key_of(request.data)),
-            rules=AdmissionRules(max_pending_per_address=None),
-            config=CONFIG,
-            limits=None,
-            session_config=settings.session_config,
-            on_dropped=lambda session, why: self._part(session).on_dropped(session, why),
-            on_resumed=lambda session, replayed: self._part(session).on_resumed(session, replayed),
+            self._handle, self._settings.host, self._settings.port, **self._settings.serve_options(self._history)
         )
         self.port = self._server.address.port
 
-    def _part(self, session: sessions.Session) -> Part:
-        return Part(self._history, Plan.of(session.peer_data.decode(), self._settings.lasts), "server")
-
     def _handle(self, session: sessions.Session) -> None:
-        play(session, self._part(session))
+        play(session, self._settings.part_of(session, self._history))
 
     def left(self) -> int:
         """Return the number of sessions."""
@@ -163,10 +154,9 @@ class SyncClient:
 
     def _session(self, name: str) -> None:
         part = Part(self._history, Plan.of(name, self._settings.lasts), "client")
-        host, port = self._settings.server_of(name)
         part.write("begin")
         try:
-            session = sessions.connect(host, port, **self._settings.connect_options(name, part))
+            session = sessions.connect(*self._settings.where(name), **self._settings.connect_options(name, part))
         except (SessionClosed, GNSError, OSError) as error:
             part.write("refused", type(error).__name__, error)
             self._is_stopped.wait(_LOOK)

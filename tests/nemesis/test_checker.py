@@ -18,7 +18,7 @@ def ends() -> dict[str, list[Record]]:
     """Return the histories of a session in which both ends send on all lanes, and the client closes it."""
     told: dict[str, list[Record]] = {}
     for side in ("client", "server"):
-        notes = [Record(0.0, "begin", NAME, side, [])] if side == "client" else []
+        notes = [Record(0.01, "begin", NAME, side, [])] if side == "client" else []
         notes.append(Record(0.1, "open", NAME, side, []))
         for number in range(1, COUNT + 1):
             on_lanes = [f"{lane}:{number}" for lane in range(3)]
@@ -57,10 +57,12 @@ def test_a_session_without_faults() -> None:
     assert checker.wrong == []
     assert vars(checker.totals) | {"ends": 0, "pairs": 0, "refused": 0} == {
         "messages": 2 * 3 * COUNT,
+        "to_clients": 3 * COUNT,
         "sessions": 1,
         "drops": 2,
         "resumes": 2,
         "replayed": 24,
+        **dict.fromkeys(("commits", "unanswered", "failovers", "repeated", "losses", "explicit"), 0),
         **dict.fromkeys(("lost", "doubled", "out_of_order", "foreign", "ends", "pairs", "refused"), 0),
     }
     assert checker.totals.ends == {"CLOSED_BY_CLIENT ok": 2}

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from .checker import Totals
 from .harness import Run, run
 from .places import why_not
 from .report import table
+from .stores import why_no
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,12 +24,13 @@ PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 NETNS = Path("/var/run/netns")
 
 
-def play(given: Run) -> None:
+def play(given: Run) -> Totals:
     result = run(given)
     shown = "\n".join([table(result.totals, result.steps), *result.wrong])
     assert not result.wrong, shown
     assert result.totals.messages > 1_000, shown
     assert result.totals.resumes > 0, shown
+    return result.totals
 
 
 def test_nothing_is_lost_or_doubled_between_processes_on_one_machine() -> None:
@@ -46,6 +49,16 @@ def networks() -> None:
 @pytest.mark.parametrize("seed", [1])
 def test_nothing_is_lost_or_doubled_over_networks_that_are_cut(seed: int) -> None:
     play(Run(seed, 10.0, lasts=5.0))
+
+
+@pytest.mark.usefixtures("networks")
+@pytest.mark.parametrize(("store", "seed"), [("valkey", 2), ("sentinel", 4)])
+def test_durable_sessions_lose_and_double_nothing_when_servers_die(store: str, seed: int) -> None:
+    why = why_no(store)
+    if why is not None:
+        pytest.skip(why)
+    totals = play(Run(seed, 8.0, servers=3, lasts=3.0, store=store))
+    assert totals.failovers > 0
 
 
 @pytest.mark.usefixtures("networks")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from .plans import SIDES, Plan, decode, encode
-from .schedule import WEIGHTS, schedule
+from .plans import SIDES, Plan, decode, encode, view_of
+from .schedule import DURABLE_WEIGHTS, FLUSH, WEIGHTS, schedule
 from .settings import DETECTED, LANES, WINDOW
+from .state import NOTHING, State
 
 
 def test_a_seed_gives_the_same_steps() -> None:
@@ -16,6 +17,13 @@ def test_a_seed_gives_the_same_steps() -> None:
     assert [each.at for each in steps] == sorted(each.at for each in steps)
     assert {each.client for each in steps} == {0, 1, 2}
     assert {each.server for each in steps} == {0, 1}
+
+
+def test_the_store_is_harmed_as_well() -> None:
+    weights = {**DURABLE_WEIGHTS, **FLUSH}
+    steps = schedule(1, 600.0, 3, 3, weights=weights)
+    assert {each.name for each in steps} == set(weights)
+    assert all(each.lasts > 0 for each in steps if each.name == "kill server")
 
 
 def test_there_are_steps_of_each_kind_and_outages_of_each_length() -> None:
@@ -42,6 +50,22 @@ def test_messages_are_checked() -> None:
     sizes = [len(encode("c1_0-1.0.0", "client", 0, number)) for number in range(1, 2_000)]
     assert min(sizes) < 50
     assert max(sizes) > 10_000
+
+
+def test_messages_say_which_server_has_sent_them() -> None:
+    data = encode("c1_0-1.0.0", "server", 2, 17, "s1_0-1/3")
+    assert decode(data, "c1_0-1.0.0", "server", 2) == 17
+    assert view_of(data) == "s1_0-1/3"
+    assert view_of(encode("c1_0-1.0.0", "server", 2, 17)) == ""
+    with pytest.raises(ValueError, match="arrived for"):
+        decode(data, "c1_0-1.0.0", "client", 2)
+
+
+def test_states_are_texts() -> None:
+    state = State("s1_0-1/3", 12, (1, 2, 3), (4, 5, 6))
+    assert str(state) == "s1_0-1/3:12:1,2,3:4,5,6"
+    assert State.parse(str(state)) == state
+    assert State.parse(str(NOTHING)) == NOTHING
 
 
 def test_plans() -> None:

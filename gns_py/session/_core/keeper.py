@@ -258,6 +258,7 @@ class SessionKeeper:
                     return  # the client has gone; the next server that it asks claims the session again
                 engine.key = record.key
                 handshake.saved_state = record.state
+                handshake.have_lanes(1 + max(record.sent, default=0))  # what is sent again may be on any of them
                 engine.restore(saved, resume, time.monotonic())
         except Violation as violation:
             if violation.reason is CloseReason.LOST_MESSAGES:

@@ -62,7 +62,6 @@ class SessionListener(ABC, Generic[S]):
         """True if sessions are durable unless the application says otherwise."""
         self.new_session_id: Callable[[], bytes] | None = None
         """Makes ids that the store knows, if the listener has one."""
-        self._restoring: set[bytes] = set()  # the ids of sessions that come from the store just now
         self._requests: deque[SessionRequest[S]] = deque()
         # Sessions that accept_all() has accepted: not established yet; established, and not taken yet.
         self._accepted: weakref.WeakSet[S] = weakref.WeakSet()

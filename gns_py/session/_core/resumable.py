@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
@@ -251,6 +252,15 @@ class ResumableEndpoint(SessionEndpoint):
         session = self.session
         if session is not None:
             cast("BaseConnection", session).go_on_with(self.endpoint)
+
+    def have_lanes(self, count: int) -> None:
+        """Have at least as many lanes as another server has used, until the application configures them."""
+        if count <= self.endpoint.lanes:
+            return
+        self.lanes = [0] * count, [1] * count
+        with contextlib.suppress(ConnectionClosed):  # the next one gets them
+            self.connection.configure_lanes(*self.lanes)
+        self.endpoint.lanes = count
 
     def lose(self, newcomer: Newcomer, end: ConnectionEnd) -> None:
         """See Adopter."""

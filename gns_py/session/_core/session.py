@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -14,7 +15,7 @@ from ..._core.connection import BaseConnection
 from ..._core.sending import SendingConnection, join_buffers, split_sizes
 from ..._generated.enums import ConfigValue, EndReason
 from ...config import Config
-from ...errors import MessageDropped, MessageTooLarge, SendQueueFull
+from ...errors import ConnectionClosed, MessageDropped, MessageTooLarge, SendQueueFull
 from ..protocol.frames import MAX_MESSAGE
 from ..protocol.going_away import GoingAway
 from ..protocol.reasons import SessionEnd
@@ -287,21 +288,51 @@ class BaseSession(BaseConnection, Generic[C, E]):
         return numbers
 
     def configure_lanes(self, priorities: Sequence[int], weights: Sequence[int] | None = None) -> None:
-        """Set up this end's outgoing lanes, on this connection and those that follow. See Connection."""
-        super().configure_lanes(priorities, weights)
+        """Set up this end's outgoing lanes, on this connection and those that follow. See Connection.
+
+        Raises:
+            TypeError: See Connection.
+            ValueError: See Connection.
+            SessionClosed: The session has ended.
+        """
+        with self._also_without_connection():
+            super().configure_lanes(priorities, weights)
+        self._endpoint.lanes = len(priorities)
         shares = [1] * len(priorities) if weights is None else list(weights)
         self._internal.lanes = list(priorities), shares
 
     def set_config(self, config: Config) -> None:
-        """Set options of this connection and of those that follow. See Connection."""
-        super().set_config(config)
+        """Set options of this connection and of those that follow. See Connection.
+
+        Raises:
+            ConfigError: See Connection.
+            ValueError: See Connection.
+            SessionClosed: The session has ended.
+        """
+        with self._also_without_connection():
+            super().set_config(config)
         self._internal.options |= config
 
     def reset_config(self, option: ConfigValue, *options: ConfigValue) -> None:
-        """Restore the inherited value of these options, on this connection and those that follow. See Connection."""
-        super().reset_config(option, *options)
+        """Restore the inherited value of these options, on this connection and those that follow. See Connection.
+
+        Raises:
+            ConfigError: See Connection.
+            SessionClosed: The session has ended.
+        """
+        with self._also_without_connection():
+            super().reset_config(option, *options)
         names = {each.name.lower(): None for each in (option, *options)}
         self._internal.options = replace(self._internal.options, **names)
+
+    @contextlib.contextmanager
+    def _also_without_connection(self) -> Iterator[None]:
+        """Let a setting wait for the next connection if the session has lost its own."""
+        try:
+            yield
+        except ConnectionClosed:
+            if self._internal.has_ended:
+                raise self._internal.closed_error() from None
 
     def reconnect(self) -> None:
         """Give up the connection for another one, at once, without losing a message. Only the client. Any thread.

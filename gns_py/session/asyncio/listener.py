@@ -104,13 +104,16 @@ class OpenSessionListener:
 
     async def __call__(self) -> LoopListener:
         """Open the port in the running loop, and return its listener."""
-        listener = LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
-        if self._store is not None:
-            try:
-                await listener.keep_in(self._store, durable=self._durable)
-            except BaseException:
-                listener.close()
-                raise
+        store = self._store
+        if store is None:
+            return LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
+        await store.open()  # first: whoever comes may have a session there
+        try:
+            listener = LoopListener(*await self._open(), self._config, self._rules, self._callbacks)
+        except BaseException:
+            await store.aclose()
+            raise
+        listener.keep_in(store, durable=self._durable)
         return listener
 
 

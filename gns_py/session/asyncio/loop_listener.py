@@ -48,14 +48,13 @@ class LoopListener(SessionListener[Session]):
         self._store_tasks: set[asyncio.Task[None]] = set()
         self._store_closed: asyncio.Task[None] | None = None
 
-    async def keep_in(self, store: SessionStore, *, durable: bool) -> None:
-        """Open a store, and keep durable sessions there.
+    def keep_in(self, store: SessionStore, *, durable: bool) -> None:
+        """Keep durable sessions in a store, and close that at the end. Called before any client is let in.
 
         Args:
-            store: Where.
+            store: Where; it is open.
             durable: Whether sessions are durable unless the application says otherwise.
         """
-        await store.open()
         self.keeper = SessionKeeper(store, self.spawn)
         self.is_durable = durable
         self.new_session_id = store.new_session_id

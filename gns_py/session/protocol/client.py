@@ -199,8 +199,8 @@ class ClientEngine(ResumableEngine):
             self._on_connection_end(end)
 
     def _on_connection_end(self, end: SessionEnd) -> None:
-        # Also if this end has just given the attempt up, and the server ended it at the same time.
-        if self._is_attempt and not self._is_final(end):  # the session may still be there, or elsewhere
+        # The session may still be there, or elsewhere. An attempt that was given up can end like this, too.
+        if self._is_attempt and self.phase is not Phase.ENDED and not self._is_final(end):
             self._drop(end)
         else:
             super()._on_connection_end(end)

@@ -218,7 +218,7 @@ class ValkeyStore:
 
     async def end(self, session_id: bytes, reason: int) -> None:
         """End a session, whichever server owns it; see SessionStore.end()."""
-        await self._one(session_id, scripts.END, [reason])
+        await self._one(session_id, scripts.END, [int(reason)])  # redis-py sends an enum's repr()
 
     async def find(self, key: str) -> bytes | None:
         """Return the id of the session that holds a key, or None."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,7 @@ import pytest
 from support.faulty_store import FaultyStore
 
 import gns_py.session.asyncio as gns
+from gns_py import ListenError
 
 
 @asynccontextmanager
@@ -71,5 +74,48 @@ def test_another_loop_is_refused() -> None:
                     await server.commit()
 
             await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
+
+    asyncio.run(main())
+
+
+def test_no_client_is_let_in_before_the_store_is_open() -> None:
+    class SlowStore(FaultyStore):
+        async def open(self) -> None:
+            await asyncio.sleep(0.2)
+            self.opened += 1
+
+    async def main() -> None:
+        async def handler(session: gns.Session) -> None:
+            await session.wait_closed()
+
+        for _ in range(2):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            connecting = asyncio.ensure_future(_connect(port))
+            async with gns.serve(handler, "127.0.0.1", port, store=SlowStore(), durable=True):
+                client = await connecting
+                assert client.is_durable
+                client.abort()
+
+    async def _connect(port: int) -> gns.Session:
+        await asyncio.sleep(0.05)
+        while True:
+            with contextlib.suppress(gns.SessionFailed):
+                return await gns.connect("127.0.0.1", port)
+
+    asyncio.run(main())
+
+
+def test_a_store_is_closed_if_the_port_cannot_be_opened() -> None:
+    async def main() -> None:
+        store = FaultyStore()
+        async with gns.serve(_nothing, "127.0.0.1", 0) as server:
+            with pytest.raises(ListenError):
+                await gns.serve(_nothing, *server.address, store=store, durable=True)
+        assert (store.opened, store.closed) == (1, 1)
+
+    async def _nothing(_: gns.Session) -> None:
+        pass
 
     asyncio.run(main())

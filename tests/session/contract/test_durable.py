@@ -111,6 +111,47 @@ def test_another_server_goes_on_where_the_last_commit_was(servers: Servers) -> N
     assert client.id == third.id == second.id == first.id
 
 
+def test_another_server_sends_again_on_all_lanes(servers: Servers) -> None:
+    """Its application need not have configured any."""
+    client = servers.connect()
+    first = servers.newest(1)
+    first.configure_lanes([0, 0, 1])
+    servers.relay.change_server(servers.servers[1].address)
+    for lane in (2, 1, 0):
+        first.send(b"on %d" % lane, lane=lane)
+    first.commit()
+    client.reconnect()
+    second = servers.newest(2)
+    assert sorted(take(client, 3)) == [b"on 0", b"on 1", b"on 2"]
+    second.send(b"more", lane=2)
+    second.commit()
+    assert take(client, 1) == [b"more"]
+    third = servers.fail_over(client, 0)
+    third.configure_lanes([0, 1, 2])
+    third.send(b"and more", lane=2)
+    third.commit()
+    message = client.recv_message(timeout=TIMEOUT)
+    assert (message.data, message.number) == (b"and more", 3)
+
+
+def test_another_server_gives_less_credit(servers: Servers) -> None:
+    """What the client has sent with the credit of the first one counts."""
+    client = servers.connect()
+    servers.newest(1)
+    for number in range(200):
+        client.send(b"%d" % number)
+    small = quick(SessionConfig(credit_messages=8, credit_bytes=1_000))
+    servers.servers[1] = servers.serve(session_config=small)
+    second = servers.fail_over(client)
+    for number in range(200):
+        assert take(second, 1) == [b"%d" % number]
+        second.commit()
+    for number in range(20):
+        client.send(b"%d" % number)
+        assert take(second, 1) == [b"%d" % number]
+        second.commit()
+
+
 def test_nothing_is_sent_before_it_is_committed(servers: Servers) -> None:
     client = servers.connect()
     server = servers.newest(1)

@@ -13,6 +13,7 @@ from support.outages import QUICK, TIMEOUT, Network, NetworkMaker, cut, mend, qu
 from support.relay import Relay
 from support.sessions import SessionApi
 
+from gns_py import Config, ConfigValue
 from gns_py.session import CloseReason, Phase
 from gns_py.session.sync import Session, SessionClosed, SessionConfig, SessionFailed
 
@@ -80,6 +81,23 @@ def test_no_message_is_lost_or_doubled(make_network: NetworkMaker) -> None:
         for lane in range(3):
             assert [number for on, number in arrived if on == lane] == list(range(lane, count, 3))
     assert network.client.drops >= 3
+
+
+def test_settings_made_without_a_connection_hold_for_the_next_one(make_network: NetworkMaker) -> None:
+    network = make_network()
+    cut(network)
+    for end in (network.client, network.server):
+        end.connection.wait_closed(timeout=TIMEOUT)
+        end.configure_lanes([0, 1])
+        end.set_config(Config(nagle_time=1_234))
+        end.send(b"on the new lane", lane=1)
+    mend(network)
+    for end in (network.client, network.server):
+        assert end.recv(timeout=TIMEOUT) == b"on the new lane"
+        assert end.get_config(ConfigValue.NAGLE_TIME) == 1_234
+    network.client.abort()
+    with pytest.raises(SessionClosed):
+        network.client.configure_lanes([0, 1])
 
 
 def test_the_client_has_another_address(make_network: NetworkMaker) -> None:

@@ -8,6 +8,7 @@ import pytest
 from session.protocol.test_resuming import arrive, connect, drain, handle, lose, network, reasons, receive, resume, send
 from support.network import CLIENT, SERVER
 
+from gns_py import ClosedBy, ConnectionEnd
 from gns_py.session import CloseReason
 from gns_py.session.protocol.frames import Confirm, Frame, Hello, Ping, Pong, Resume, decode
 from gns_py.session.protocol.frames import Resumed as ResumedFrame
@@ -45,6 +46,22 @@ def test_no_answer_in_time_is_a_failed_attempt_at_both_ends() -> None:
     assert [engine.phase for engine in net.engines] == [Phase.DROPPED] * 2
     resume(net)
     assert [engine.phase for engine in net.engines] == [Phase.ESTABLISHED] * 2
+
+
+def test_an_attempt_that_was_given_up_may_still_be_refused() -> None:
+    """The answer of a server whose store is slow comes when the client does not wait for it any longer."""
+    net = network()
+    lose(net)
+    connect(net)
+    net.wait(5.0)
+    refused = ConnectionEnd(ClosedBy.PEER, CloseReason.INTERNAL_ERROR.native_code, "the store does not answer")
+    net.client.connection_ended(refused, net.now)
+    assert net.client.phase is Phase.DROPPED
+    resume(net)
+    assert net.client.is_connected
+    assert net.client.reconnect(net.now)
+    net.client.connection_ended(refused, net.now)  # this one was the session's
+    assert reasons(net)[CLIENT] is CloseReason.INTERNAL_ERROR
 
 
 def test_a_client_may_resume_before_the_server_has_noticed_and_in_the_middle_of_an_attempt() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.stores import TTL, Owner, advanced, claim_of, claimed, created, make_record, messages
 
+from gns_py.session import CloseReason
 from gns_py.session.store import (
     Ended,
     Fenced,
@@ -26,7 +27,7 @@ from gns_py.session.store import (
 from .conftest import Backend
 
 SHORT = 0.05
-REASON = 8
+REASON = CloseReason.ABORTED  # an int, and more: what a server of sessions passes
 ALL_BYTES = bytes(range(256))
 
 
