@@ -130,3 +130,27 @@ def test_a_server_learns_that_an_idle_client_has_moved(
             eventually(lambda: client.remote_address == new.address and client.is_connected, TIMEOUT)
         finally:
             client.abort()
+
+
+def test_closing_ends_it_for_good(sessions: SessionApi) -> None:
+    """Unlike draining: no other server has it afterwards."""
+    store = MemoryStore()
+
+    def serve(session: Session) -> None:
+        with contextlib.suppress(SessionClosed):
+            for data in session:
+                session.send(data)
+                session.commit()
+
+    named: dict[str, Any] = {"config": QUICK, "session_config": quick(None)}
+    with (
+        sessions.serve(serve, "127.0.0.1", 0, store=store, durable=True, **named) as server,
+        sessions.serve(serve, "127.0.0.1", 0, store=store, durable=True, **named) as other,
+    ):
+        client = sessions.connect([tuple(server.address), tuple(other.address)], **named)
+        client.send(b"stored")
+        assert client.recv(timeout=TIMEOUT) == b"stored"
+        server.close()
+        assert client.wait_closed(timeout=TIMEOUT).reason is CloseReason.SERVER_SHUTTING_DOWN
+        eventually(lambda: len(store) == 0, TIMEOUT)
+        assert other.sessions == []
