@@ -8,9 +8,9 @@ import logging
 import secrets
 import struct
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ...errors import InvalidStateError
 from ..protocol.durable import (
@@ -37,6 +37,8 @@ _log = logging.getLogger("gns_py")
 _GRACE = 60.0
 _PERIOD = 5.0
 _NUMBERS = struct.Struct(">5Q")  # what a record has no fields for
+T = TypeVar("T")
+_Results: TypeAlias = list[errors.StoreError | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -90,6 +92,8 @@ class SessionKeeper:
             if key is not None:
                 taken = CloseReason.SESSION_TAKEN_OVER
                 await store.take_over_key(self._store, key, holding.session_id, taken, ttl=holding.ttl)
+        except InvalidStateError:  # the client has gone
+            return
         except Exception as error:
             if not isinstance(error, errors.StoreUnavailable):
                 _log.exception("a session could not be stored")
@@ -160,7 +164,8 @@ class SessionKeeper:
     ) -> dict[ResumableEndpoint, Exception]:
         if not commits:
             return {}
-        results = await self._store.commit([_stored(commit, held[endpoint]) for endpoint, commit in commits.items()])
+        stored = [_stored(commit, held[endpoint]) for endpoint, commit in commits.items()]
+        results = await _each(self._store.commit, stored)
         failed: dict[ResumableEndpoint, Exception] = {}
         for (endpoint, commit), error in zip(commits.items(), results, strict=True):
             engine = engine_of(endpoint)
@@ -288,7 +293,10 @@ class SessionKeeper:
         """Say again and again that this server has its sessions, and learn whether it does. Runs until cancelled."""
         while True:
             await asyncio.sleep(_PERIOD)
-            await self._touch(list(self._held.items()))
+            try:
+                await self._touch(list(self._held.items()))
+            except Exception:
+                _log.exception("the session store failed")
 
     def check_dropped(self) -> None:
         """Learn soon whether other servers have the sessions that have lost their connections. Any thread."""
@@ -305,13 +313,13 @@ class SessionKeeper:
             values.Touch(id=each.session_id, epoch=each.epoch, owner=each.owner, key=each.key, ttl=each.ttl)
             for _, each in held
         ]
-        results = await self._store.touch(touches) if touches else []
+        results = await _each(self._store.touch, touches)
         for (endpoint, holding), error in zip(held, results, strict=True):
             if error is not None and self._held.get(endpoint) is holding:
                 self._is_lost(endpoint, error)
         self._note_availability(results)
 
-    def _note_availability(self, results: list[errors.StoreError | None]) -> None:
+    def _note_availability(self, results: _Results) -> None:
         error = next((each for each in results if isinstance(each, errors.StoreUnavailable)), None)
         if error is not None and self._is_available:
             _log.warning("the session store does not answer: %s", error)
@@ -319,6 +327,14 @@ class SessionKeeper:
             _log.warning("the session store answers again")
         if results:
             self._is_available = error is None
+
+
+async def _each(operation: Callable[[list[T]], Awaitable[_Results]], items: list[T]) -> _Results:
+    """Return the result for each item, also if the store says for all of them together that it does not answer."""
+    try:
+        return await operation(items) if items else []
+    except errors.StoreUnavailable as error:
+        return [error] * len(items)
 
 
 def engine_of(endpoint: ResumableEndpoint) -> DurableServerEngine:

@@ -331,6 +331,51 @@ def test_an_owner_that_is_idle_learns_that_it_is_none(servers: Servers, monkeypa
     assert take(second, 1) == [b"here"]
 
 
+def test_a_store_that_fails_while_nothing_is_committed(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked again and again, whatever it raises."""
+    monkeypatch.setattr("gns_py.session._core.keeper._PERIOD", 0.02)
+    errors: list[Exception] = [StoreUnavailable("away"), OSError("a bug of the store")]
+    touches = [0]
+
+    async def touch(wishes: Any) -> Any:
+        touches[0] += 1
+        if len(errors) >= touches[0]:
+            raise errors[touches[0] - 1]
+        return await FaultyStore.touch(servers.store, wishes)
+
+    monkeypatch.setattr(servers.store, "touch", touch)
+    servers.servers[0] = servers.serve()
+    servers.relay.change_server(servers.servers[0].address)
+    client = servers.connect()
+    first = servers.newest(1)
+    eventually(lambda: touches[0] > len(errors), TIMEOUT)
+    second = servers.fail_over(client)
+    assert first.wait_closed(timeout=TIMEOUT).reason is CloseReason.FAILED_OVER
+    second.commit()
+    messages = [record.getMessage() for record in caplog.records if record.name == "gns_py"]
+    assert messages[:3] == [
+        "the session store does not answer: away",
+        "the session store failed",
+        "the session store answers again",
+    ]
+
+
+def test_a_store_whose_commits_fail_together(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = [servers.connect() for _ in range(2)]
+    served = [servers.newest(count + 1) for count in range(len(clients))]
+
+    async def commit(_: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(servers.store, "commit", commit)
+        failed = servers.servers[0].commit(dict.fromkeys(served, b"state"))
+    assert [str(failed[session]) for session in served] == ["away"] * 2
+    assert servers.servers[0].commit(dict.fromkeys(served, b"state")) == {}
+
+
 def test_closing_commits_what_is_left_and_deletes_the_record(servers: Servers) -> None:
     client = servers.connect()
     server = servers.newest(1)

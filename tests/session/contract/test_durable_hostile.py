@@ -124,8 +124,12 @@ def test_frames_while_the_store_is_asked(
     answers: list[Frame | None] = []
 
     def owner_has_it() -> bool:
-        answers.append(answer_of(second.connect(victim.claim)))
-        return isinstance(answers[-1], Resumed)
+        raw = second.connect(victim.claim)
+        answers.append(answer_of(raw))
+        if isinstance(answers[-1], Resumed):
+            return True
+        raw.close()
+        return False
 
     eventually(owner_has_it, TIMEOUT)
     assert set(answers[:-1]) <= {None}  # it may try again
