@@ -24,15 +24,15 @@ from .state import NONE, NOTHING, State
 
 @dataclass
 class View(End):
-    """What one server has recorded of a session."""
+    """The records of one server about a session."""
 
     name: str = ""
     is_restored: bool = False
     opened_at: float = 0.0
     base: State = NOTHING
-    """What it began with."""
+    """The state that it began with."""
     commits: list[State] = field(default_factory=list)
-    """All that were begun, 1, 2, 3, ..."""
+    """The numbers of the commits that were begun, 1, 2, 3, ..."""
     begun_at: list[float] = field(default_factory=list)
     answered: int = 0
     """The number of the last one that the store has confirmed."""

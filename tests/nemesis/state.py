@@ -12,7 +12,7 @@ NONE: Numbers = (0,) * LANES
 
 
 class State(NamedTuple):
-    """How far the server's application has come."""
+    """The progress of the server's application."""
 
     view: str = "-"
     """The one that has committed it: the name of its process, a slash, a number; "-": nothing was committed."""

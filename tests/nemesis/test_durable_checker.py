@@ -240,7 +240,7 @@ def test_a_failover_of_the_store_may_lose_the_last_commits_but_not_silently() ->
     for name in ("second", "client"):
         told[name] = [each._replace(at=each.at + 1.0) if each.at > LAST - 0.65 else each for each in told[name]]
     assert any("a commit was lost" in each for each in check(told).wrong)
-    # The client has handled what was in the lost commit, and goes on all the same: a gap that nobody was told of.
+    # The client has handled what was in the lost commit, and goes on all the same: a gap that no end was told of.
     assert any("has handled [10, 10, 10] of" in each for each in check(told, FAILOVER).wrong)
     change(told["client"], "got", LAST + 1, *everything(LAST, SECOND))
     assert check(told, FAILOVER).wrong == []

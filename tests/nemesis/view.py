@@ -18,7 +18,7 @@ _LONGEST_WAIT = 0.5
 
 
 class View(Part):
-    """What one server does in a durable session. It says what is due; the caller does it.
+    """A server's side of a durable session. It says what is due; the caller does it.
 
     Args:
         history: The history of the process.
@@ -61,7 +61,7 @@ class View(Part):
         """The seconds until something is due.
 
         Raises:
-            TimeoutError: Nothing has come, and there was nothing to do, for too long.
+            TimeoutError: Nothing has arrived, and there was nothing to do, for too long.
         """
         now = time.monotonic()
         if now - self._heard > PATIENCE:

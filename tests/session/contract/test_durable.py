@@ -135,7 +135,7 @@ def test_another_server_sends_again_on_all_lanes(servers: Servers) -> None:
 
 
 def test_another_server_gives_less_credit(servers: Servers) -> None:
-    """What the client has sent with the credit of the first one counts."""
+    """Messages that the client has sent with the credit of the first one count."""
     client = servers.connect()
     servers.newest(1)
     for number in range(200):
