@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SESSION_CONFIG = SessionConfig(ping_timeout=0.3)
 """The silence of a server counts as its death after 0.3 s; 15 s are the default."""
-_STORE_START = 5.0
+_STORE_START, _STORE_TIMEOUT = 5.0, 3.0
 _LOOK = 0.2
 
 
@@ -63,7 +63,7 @@ def run_server(pipe: Pipe, port: int, store: str, prefix: str) -> None:
     logging.getLogger("gns_py").setLevel(logging.CRITICAL)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         try:
-            asyncio.run(_serve(pipe, port, ValkeyStore(store, prefix=prefix)))
+            asyncio.run(_serve(pipe, port, ValkeyStore(store, prefix=prefix, timeout=_STORE_TIMEOUT)))
         except (StoreError, GNSError, OSError, ValueError) as error:
             pipe.send(Failure(f"a server cannot run: {error}"))
 

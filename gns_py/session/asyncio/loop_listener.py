@@ -25,6 +25,10 @@ from ..store import SessionStore
 from .endpoint import LoopEndpoint
 from .session import Session
 
+# Clients that are let in, in some 50 ms, before the loop goes on: sessions, and answers of the store, do not wait while
+# thousands arrive. With fewer, new clients would wait for too long while the loop has much to do.
+_AT_ONCE = 64
+
 Request: TypeAlias = SessionRequest[Session]
 
 
@@ -119,11 +123,14 @@ class LoopListener(SessionListener[Session]):
         return request
 
     async def _admit_all(self, requests: LoopRequests) -> None:
+        admitted = 0
         with contextlib.suppress(NotRunningError):  # stopped
             async for request in requests:
                 self.admit(request)
                 del request  # while this waits for the next one it keeps nothing of this one
-                await asyncio.sleep(0)  # sessions go on while thousands of clients arrive
+                admitted += 1
+                if admitted % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
