@@ -62,8 +62,9 @@ class PlainEndpoint(ResumableEndpoint):
 class PlainDialer(Dialer):
     """Records what it is asked for; the test ends its attempts."""
 
-    def __init__(self) -> None:
-        super().__init__(Route(Source("127.0.0.1", 1, may_await=False), ("127.0.0.1", 1)))
+    def __init__(self, *more: tuple[str, int]) -> None:
+        home = ("127.0.0.1", 1)
+        super().__init__(Route(Source([home, *more], None, may_await=False), home))
         self.pauses: list[float] = []
         """The pause before each attempt."""
         self.calls: list[str] = []

@@ -24,9 +24,10 @@ _LONGEST_PAUSE = 5.0
 # Seconds: after a connection that lasted for less, the pauses go on to grow. A server that takes every client back only
 # to lose it again would be flooded otherwise.
 _LASTING = 1.0
-# Seconds that an attempt may take: if it is the last one of a round, and if there are other addresses to try.
+# Seconds that an attempt may take: if it is the last one of a round; and in the first round if there are other
+# addresses to try, twice as long in each further round.
 _ATTEMPT_TIMEOUT = 5.0
-_SHORT_ATTEMPT_TIMEOUT = 2.0
+_FIRST_ATTEMPT_TIMEOUT = 1.0
 
 
 class Caller(Protocol):
@@ -91,7 +92,8 @@ class Dialer(ABC):
     def next_address(self) -> tuple[str, int, float]:
         """Return the host and the port for an attempt that has begun, and the seconds that it may take."""
         (host, port), has_others = self.route.next()
-        return host, port, _SHORT_ATTEMPT_TIMEOUT if has_others else _ATTEMPT_TIMEOUT
+        short = _FIRST_ATTEMPT_TIMEOUT * 2.0 ** min(self._rounds - 1, 16)
+        return host, port, min(short, _ATTEMPT_TIMEOUT) if has_others else _ATTEMPT_TIMEOUT
 
     def give_up(self, error: Exception) -> SessionEnd:
         """Log an error after which further attempts make no sense, and return the session's end."""

@@ -138,3 +138,13 @@ def test_an_error_of_the_program_is_logged_and_not_tried_again(caplog: pytest.Lo
     assert (end.closed_by, end.reason, end.code) == (ClosedBy.LOCAL, CloseReason.ABORTED, EndReason.INTERNAL_ERROR)
     assert not end.can_retry
     assert not end.recoverable
+
+
+def test_attempts_may_take_longer_in_each_round() -> None:
+    dialer, caller = PlainDialer(("127.0.0.1", 2)), Recorder()
+    times = []
+    for _ in range(10):
+        dialer.dial(caller)
+        times.append(dialer.next_address()[2])
+        dialer.finish(refer_to(caller), None, LOST)
+    assert times == [1.0, 5.0, 2.0, 5.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0]
