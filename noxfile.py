@@ -120,7 +120,7 @@ def stress(session: nox.Session) -> None:
 
 @nox.session
 def nemesis(session: nox.Session) -> None:
-    """Kill, stop, cut off and move the ends of sessions, and check what they recorded: `-- --minutes 60`."""
+    """Kill, stop, cut off and move the ends of sessions, and check what they recorded: `-- --minutes 60 --durable`."""
     python(session, "tests.nemesis", *session.posargs)
 
 

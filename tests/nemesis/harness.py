@@ -208,7 +208,10 @@ class Harness:
                 continue
             doing = self._do(step)
             next(doing, None)
-            undo.append((time.monotonic() + step.lasts, doing))
+            lasts = step.lasts
+            if step.name == "stop store" and self.store is not None:
+                lasts = min(lasts, self.store.longest_stop)
+            undo.append((time.monotonic() + lasts, doing))
         self._pass_until(begin + run.seconds, undo)
         self._pass_until(max([each for each, _ in undo], default=0.0), undo)
 

@@ -7,14 +7,20 @@ The kinds:
 |---|---|---|
 | begin | - | before the client connects |
 | refused | why | if that has failed |
-| open | - | when an end has the session |
+| open | id, of a durable one at a server: new or restored, its state | when an end has the session |
 | try, sent | lane:number ... | before sending that far, and after send() has accepted that far |
-| got | lane:number ... | after recv() has returned these |
+| got | lane:number, of a durable one at a client: lane:number:view ... | after recv() has returned these |
 | bad | text | for a message that is not as it was sent |
 | dropped, resumed | why; how many are sent again | when on_dropped and on_resumed are called |
 | close | complete, midway, abort | before an end closes |
 | end | reason ok? by code undelivered drops time_dropped | when it has ended |
 | fault | text | for an exception that nothing explains |
+| commit | state | before commit() |
+| committed, unanswered | number of the commit | when that was confirmed, or the store did not answer |
+| loss | begins or ends, why | when the store may lose data |
+
+Each part that a server has in a durable session is a *view*. Its side is server/NUMBER, where NUMBER counts those of
+the process; its name is that of the process, a slash and the number. server/0 stands for all views.
 """
 
 from __future__ import annotations

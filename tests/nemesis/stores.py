@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from .settings import SERVICE
 
 _PORT = 6_379
 _PATIENCE = 20.0
+_ANSWER = 0.5
 _DOWN_AFTER = 1_500
 """Milliseconds after which Sentinels take a primary for dead."""
 _LOOK = 0.05
@@ -78,7 +80,7 @@ class Program:
         import redis
 
         with contextlib.closing(
-            redis.Redis(unix_socket_path=str(self._socket), socket_timeout=5, protocol=2)
+            redis.Redis(unix_socket_path=str(self._socket), socket_timeout=_ANSWER, protocol=2)
         ) as client:
             client.response_callbacks.clear()
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
@@ -129,6 +131,8 @@ class Store(ABC):
     addresses: list[tuple[str, int]]
     """For ValkeyStore."""
     replicas = 0
+    longest_stop = math.inf
+    """Seconds for which it can be stopped."""
 
     def __init__(self, places: Home, first: int, history: History) -> None:
         self._places = places
@@ -151,6 +155,19 @@ class Store(ABC):
     def primary(self) -> Program:
         """Return what has the data."""
 
+    def _is_ready(self) -> bool:
+        """Return whether all of its processes work together, none of them stopped or dead."""
+        import redis
+
+        try:
+            return self._works()
+        except (redis.RedisError, OSError):
+            return False
+
+    @abstractmethod
+    def _works(self) -> bool:
+        """See _is_ready(). Raises an exception of redis-py, or OSError, if it does not."""
+
     def harm(self, how: str) -> Iterator[None]:
         """Do something to it, and go on after the yield to undo that: stop, kill, flush."""
         return {"stop": self._stop, "kill": self._kill, "flush": self._flush}[how]()
@@ -168,6 +185,8 @@ class Store(ABC):
 
     def _flush(self) -> Iterator[None]:
         """Have it lose all of its data."""
+        if not self._is_ready():
+            return
         self._history.write("loss", fields=["begins", "FLUSHALL"])
         self.primary().call("FLUSHALL")
         self._history.write("loss", fields=["ends", "FLUSHALL"])
@@ -192,8 +211,13 @@ class Valkey(Store):
     def primary(self) -> Program:
         return self._server
 
+    def _works(self) -> bool:
+        return self._server.call("PING") is not None
+
     def _kill(self) -> Iterator[None]:
         """Kill it; the file has all that was answered."""
+        if not self._is_ready():
+            return
         self._server.kill()
         yield
         self._server.start()
@@ -214,6 +238,8 @@ class Sentinels(Store):
     def __init__(self, places: Home, first: int, history: History, *, is_safe: bool) -> None:
         super().__init__(places, first, history)
         self.replicas = int(is_safe)
+        if not is_safe:  # a failover while it is stopped would leave two servers that confirm commits
+            self.longest_stop = 1.0
         self._data = [Program(places, first + number, self._port(), ["redis-server"]) for number in range(2)]
         self.programs = list(self._data)
         primary, replica = self._data
@@ -235,7 +261,7 @@ class Sentinels(Store):
             sentinel.start()
         wait_for(self._is_ready, "the Sentinels know each other")
 
-    def _is_ready(self) -> bool:
+    def _works(self) -> bool:
         """Return whether the replica has all, and each Sentinel knows that it could take the primary's place."""
         primary = self.primary()
         return len(primary.call("ROLE")[2]) == 1 and all(map(self._sees_replica, self.programs[2:]))
@@ -256,10 +282,8 @@ class Sentinels(Store):
         program.start()
 
     def primary(self) -> Program:
-        for each in self._data:
-            if self._role(each) == "master":
-                return each
-        raise AssertionError("no server of the store is the primary")
+        address = self.programs[2].call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        return next(each for each in self._data if [each.host, str(each.port)] == list(map(_text, address)))
 
     @staticmethod
     def _role(program: Program) -> str:

@@ -15,6 +15,8 @@ from .settings import PATIENCE
 from .state import NOTHING, State
 
 _LONGEST_WAIT = 0.5
+_MOST_AT_ONCE = 100
+"""Of the bursts that have become due during a commit."""
 
 
 class View(Part):
@@ -100,12 +102,13 @@ class View(Part):
     def take_burst(self) -> list[Outgoing]:
         """Return the messages that are due to be sent."""
         now = time.monotonic()
-        if self._next is None or now < self._burst_due:
-            return []
-        burst, self._next = self._next, next(self._bursts, None)
-        self._burst_due = self._heard = now
-        self._burst_due += self.plan.pause
-        return burst
+        due: list[Outgoing] = []
+        while self._next is not None and self._burst_due <= now and len(due) < _MOST_AT_ONCE:
+            due += self._next
+            self._next = next(self._bursts, None)
+            self._burst_due += self.plan.pause
+            self._heard = now
+        return due
 
     def put_back(self, rest: list[Outgoing]) -> None:
         """Have these sent later: there is no room for them before a commit, or before the client has read some."""

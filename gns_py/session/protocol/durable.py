@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..._generated.enums import EndReason
@@ -133,6 +134,7 @@ class DurableServerEngine(ServerEngine):
     is_restored = False
     """True if the session comes from the store."""
     _is_new_here = False
+    _taken: Mapping[int, int] = MappingProxyType({})  # by the application before it closed
 
     # ---- the set-up ----
 
@@ -245,6 +247,21 @@ class DurableServerEngine(ServerEngine):
         if self.is_connected:
             self._acknowledge()
         self._progress()
+
+    def close(self, reason: CloseReason, code: int, text: str, data: bytes, now: float) -> None:
+        """See Engine."""
+        if self._is_read:
+            self._taken = self.inbox.handled.copy()
+        super().close(reason, code, text, data, now)
+
+    def _has_all_up_to(self, last: Mapping[int, int]) -> bool:
+        # An ok at the client promises that all was handled for good: here, or at the next server if this one dies.
+        has_all = super()._has_all_up_to(last)
+        if self._durable_acks is None or not has_all:
+            return has_all
+        committed = self._durable_acks.committed.handled
+        wanted = last if self._is_read else self._taken  # the rest the application did not want to take
+        return all(committed.get(lane, 0) >= number for lane, number in wanted.items())
 
     @property
     def agreed_window(self) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 
@@ -297,7 +298,7 @@ class Engine(SessionState):
             return
         if not goodbyes.is_said:
             self.queue_frame(goodbyes.say(self.transport.sent()))
-        if goodbyes.theirs is None or self.inbox.received != goodbyes.theirs.last:
+        if goodbyes.theirs is None or not self._has_all_up_to(goodbyes.theirs.last):
             self._flush()
             return
         if not goodbyes.has_confirmed:
@@ -306,6 +307,10 @@ class Engine(SessionState):
         end = goodbyes.agreed_end
         if goodbyes.is_confirmed and not self._control and end is not None:
             self._abort_with(end, end.code, truncate_text(end.text), linger=True)
+
+    def _has_all_up_to(self, last: Mapping[int, int]) -> bool:
+        """Return whether this end can confirm the peer's goodbye, which has these numbers."""
+        return self.inbox.received == last
 
     def _catch_up(self) -> bool:
         """Send what must go before the outbox, and return whether all of that is on its way."""

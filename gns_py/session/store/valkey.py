@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from .codec import milliseconds
 from .errors import (
     Fenced,
     RecordExpired,
+    RecordLost,
     RecordMissing,
     RecordTooLarge,
     StoreError,
@@ -139,15 +141,16 @@ class ValkeyStore:
         """
         self._runner.open()
         try:
-            answers = await self._runner.run(
-                Call(scripts.EPOCH, [self._epoch_key(n)], [ids.new_epoch()]) for n in _BUCKETS
-            )
-            self._epochs = [self._check(answer)[0] for answer in answers]
+            await self._read_epochs()
         except BaseException as problem:
             await self.aclose()
             if isinstance(problem, StoreUnavailable) and self._runner.is_refused(problem):
                 raise StoreMisconfigured(f"the store refuses this program: {problem.__cause__}") from problem
             raise
+
+    async def _read_epochs(self) -> None:
+        answers = await self._runner.run(Call(scripts.EPOCH, [self._epoch_key(n)], [ids.new_epoch()]) for n in _BUCKETS)
+        self._epochs = [self._check(answer)[0] for answer in answers]
 
     async def aclose(self) -> None:
         """Close this loop's client if this is the last call for it; see SessionStore.aclose()."""
@@ -168,7 +171,12 @@ class ValkeyStore:
         """Store a new session; see SessionStore.create()."""
         check_size(record, self._max_size)
         arguments = codec.create_arguments(record, ids.epoch_of(record.id))
-        await self._one(record.id, scripts.CREATE, arguments)
+        try:
+            await self._one(record.id, scripts.CREATE, arguments)
+        except RecordLost:  # and so, perhaps, are other buckets, for which the next id may be
+            with contextlib.suppress(StoreUnavailable):
+                await self._read_epochs()
+            raise
 
     async def peek(self, session_id: bytes) -> RecordHead | Ended | None:
         """Return a record without its state and messages; see SessionStore.peek()."""

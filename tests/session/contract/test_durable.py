@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from support.sessions import SessionApi, engine_of
 from gns_py.errors import InvalidStateError
 from gns_py.session import CloseReason, Phase, SessionConfig
 from gns_py.session.store import MemoryStore, RecordTooLarge, StoreUnavailable
-from gns_py.session.sync import Session, SessionClosed, SessionRejected
+from gns_py.session.sync import Session, SessionClosed, SessionClosedOK, SessionRejected
 
 
 class Servers:
@@ -388,6 +390,38 @@ def test_closing_commits_what_is_left_and_deletes_the_record(servers: Servers) -
     assert client.wait_closed().ok
     assert server.wait_closed().ok
     eventually(lambda: not servers.store._entries, TIMEOUT)  # noqa: SLF001
+
+
+def test_a_goodbye_is_confirmed_once_all_is_committed(servers: Servers) -> None:
+    client = servers.connect()
+    server = servers.newest(1)
+    client.send(b"in")
+    assert take(server, 1) == [b"in"]
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(client.close)
+        with pytest.raises(SessionClosedOK):
+            server.recv(timeout=TIMEOUT)
+        with pytest.raises(TimeoutError):
+            client.wait_closed(timeout=0.2)
+        server.commit(b"state")
+        server.close()
+        closing.result(TIMEOUT)
+    assert client.wait_closed().ok
+    assert server.wait_closed().ok
+
+
+def test_what_is_not_committed_in_time_is_not_ok(servers: Servers) -> None:
+    """The server's goodbye is automatic here: its application is busy, or cannot commit."""
+    config = replace(quick(None), close_timeout=1.0)
+    servers.relay.change_server(servers.serve(session_config=config).address)
+    client = servers.connect()
+    server = servers.newest(1)
+    servers.store.is_away = True
+    client.send(b"in")
+    assert take(server, 1) == [b"in"]
+    client.close()
+    assert client.wait_closed().reason is CloseReason.ABORTED
+    assert not server.wait_closed(timeout=TIMEOUT).ok
 
 
 def test_a_state_that_is_too_large_changes_nothing(servers: Servers) -> None:
