@@ -330,7 +330,7 @@ int64_t gns_stream_heard(uint64_t stream); /* when the last message arrived, of 
 int32_t gns_stream_allow(uint64_t stream, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
 /* Makes such framed messages (GNS_HOLD_*) HELD, except those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
 int32_t gns_stream_hold(uint64_t stream, int32_t held);
-int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes); /* the last DATA's of each lane; or 0 */
+int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes);    /* the last DATA's of each lane; or 0 */
 int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes); /* the same */
 /* Keeps DATA, to be sent again, until the peer has handled it. DATA is HELD while as many payload bytes or messages are
    kept; the last one may exceed max_bytes. Errors: InvalidState (DATA was sent before), BAD_VALUE (less than 1). */
