@@ -238,6 +238,9 @@ class Harness:
         if not target.is_alive:
             self.steps[f"{step.name}, left out: dead"] += 1
             return
+        if step.name in ("kill store", "flush store") and self.store is not None and not self.store.is_ready():
+            self.steps[f"{step.name}, left out: it is not whole"] += 1
+            return
         self.steps[step.name] += 1
         match step.name:
             case "stop client" | "stop server":

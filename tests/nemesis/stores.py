@@ -155,7 +155,7 @@ class Store(ABC):
     def primary(self) -> Program:
         """Return what has the data."""
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Return whether all of its processes work together, none of them stopped or dead."""
         import redis
 
@@ -166,7 +166,7 @@ class Store(ABC):
 
     @abstractmethod
     def _works(self) -> bool:
-        """See _is_ready(). Raises an exception of redis-py, or OSError, if it does not."""
+        """See is_ready(). Raises an exception of redis-py, or OSError, if it does not."""
 
     def harm(self, how: str) -> Iterator[None]:
         """Do something to it, and go on after the yield to undo that: stop, kill, flush."""
@@ -185,8 +185,6 @@ class Store(ABC):
 
     def _flush(self) -> Iterator[None]:
         """Have it lose all of its data."""
-        if not self._is_ready():
-            return
         self._history.write("loss", fields=["begins", "FLUSHALL"])
         self.primary().call("FLUSHALL")
         self._history.write("loss", fields=["ends", "FLUSHALL"])
@@ -216,8 +214,6 @@ class Valkey(Store):
 
     def _kill(self) -> Iterator[None]:
         """Kill it; the file has all that was answered."""
-        if not self._is_ready():
-            return
         self._server.kill()
         yield
         self._server.start()
@@ -259,12 +255,12 @@ class Sentinels(Store):
             ]
             (sentinel.folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
             sentinel.start()
-        wait_for(self._is_ready, "the Sentinels know each other")
+        wait_for(self.is_ready, "the Sentinels know each other")
 
     def _works(self) -> bool:
         """Return whether the replica has all, and each Sentinel knows that it could take the primary's place."""
-        primary = self.primary()
-        return len(primary.call("ROLE")[2]) == 1 and all(map(self._sees_replica, self.programs[2:]))
+        role = self.primary().call("ROLE")
+        return role[0] == b"master" and len(role[2]) == 1 and all(map(self._sees_replica, self.programs[2:]))
 
     @staticmethod
     def _sees_replica(sentinel: Program) -> bool:
@@ -290,12 +286,10 @@ class Sentinels(Store):
         return _text(program.call("ROLE")[0])
 
     def _kill(self) -> Iterator[None]:
-        """Kill the primary, if the replica can take its place; the dead one comes back as the replica."""
+        """Kill the primary; once the replica has taken its place, the dead one comes back as the replica."""
         first, second = self._data
         dead = self.primary()
         heir = second if dead is first else first
-        if not self._is_ready():
-            return
         if not self.replicas:
             self._history.write("loss", fields=["begins", "failover"])
         dead.kill()
