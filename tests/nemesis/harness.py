@@ -25,7 +25,7 @@ from .durable_checker import DurableChecker
 from .history import History, merged
 from .places import Home, Namespaces, namespaces, sweep
 from .roles import Settings
-from .schedule import DURABLE_WEIGHTS, FLUSH, OF_NETWORKS, WEIGHTS, Step, schedule
+from .schedule import DURABLE_WEIGHTS, FLUSH, HARM, OF_NETWORKS, WEIGHTS, Step, schedule
 from .settings import DETECTED, DURABLE_WINDOW, PATIENCE
 from .stores import STORES, Store
 
@@ -238,7 +238,7 @@ class Harness:
         if not target.is_alive:
             self.steps[f"{step.name}, left out: dead"] += 1
             return
-        if step.name in ("kill store", "flush store") and self.store is not None and not self.store.is_ready():
+        if step.name in HARM and self.store is not None and not self.store.is_ready():
             self.steps[f"{step.name}, left out: it is not whole"] += 1
             return
         self.steps[step.name] += 1
@@ -272,9 +272,9 @@ class Harness:
                 client.order(f"crowd 1 {step.options['worker']}")
             case "kill client" | "kill server":
                 yield from target.kill()
-            case "stop store" | "kill store" | "flush store":
+            case name if name in HARM:
                 assert self.store is not None
-                yield from self.store.harm(step.name.partition(" ")[0])
+                yield from self.store.harm(name.partition(" ")[0])
             case _:
                 raise AssertionError(step)
 

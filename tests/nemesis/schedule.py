@@ -42,6 +42,7 @@ DURABLE_WEIGHTS = {
 }
 # In addition, if the run asks for it.
 FLUSH = {"flush store": 3}
+HARM = frozenset({"stop store", "kill store", "flush store"})
 # These need a network of our own.
 OF_NETWORKS = frozenset({"cut", "cut to server", "cut to client", "isolate server", "move", "cut store"})
 

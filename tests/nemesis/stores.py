@@ -294,7 +294,7 @@ class Sentinels(Store):
             self._history.write("loss", fields=["begins", "failover"])
         dead.kill()
         yield
-        wait_for(lambda: self._role(heir) == "master", "a failover")
+        wait_for(lambda: self._role(heir) == "master", "a failover", 3 * _PATIENCE)  # a second attempt takes its time
         if not self.replicas:
             self._history.write("loss", fields=["ends", "failover"])
         self._follow(dead, heir)
