@@ -165,8 +165,7 @@ class Harness:
         if run.store:
             self.histories["store"] = folder / "store.history"
             history = stack.enter_context(contextlib.closing(History(self.histories["store"])))
-            self.store = STORES[run.store](self.places, count, history, is_safe=not run.loses_commits)
-            stack.callback(self.store.close)
+            self.store = STORES[run.store](stack, self.places, count, history, is_safe=not run.loses_commits)
             self._store_places = range(count, count + size)
         self.wrong: list[str] = []
         self.steps: Counter[str] = Counter()

@@ -11,6 +11,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,9 +80,7 @@ class Program:
         """Return the answer to a command."""
         import redis
 
-        with contextlib.closing(
-            redis.Redis(unix_socket_path=str(self._socket), socket_timeout=_ANSWER, protocol=2)
-        ) as client:
+        with closing(redis.Redis(unix_socket_path=str(self._socket), socket_timeout=_ANSWER, protocol=2)) as client:
             client.response_callbacks.clear()
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
 
@@ -119,7 +118,8 @@ class Store(ABC):
     """A store, and what the nemesis does to it.
 
     Args:
-        places: Where the processes are.
+        stack: Ends the processes.
+        places: Where they are.
         first: The number of the first place.
         history: Where it is written down.
         is_safe: Whether what it has answered must survive the death of one server.
@@ -127,17 +127,21 @@ class Store(ABC):
 
     size: ClassVar[int]
     """How many places it needs."""
-    programs: list[Program]
     addresses: list[tuple[str, int]]
     """For ValkeyStore."""
     replicas = 0
     longest_stop = math.inf
     """Seconds for which it can be stopped."""
 
-    def __init__(self, places: Home, first: int, history: History) -> None:
+    def __init__(self, stack: ExitStack, places: Home, first: int, history: History) -> None:
+        self._stack = stack
         self._places = places
         self._first = first
         self._history = history
+
+    def _program(self, number: int, port: int, command: list[str]) -> Program:
+        """Return a program in this one of the store's places."""
+        return self._stack.enter_context(closing(Program(self._places, self._first + number, port, command)))
 
     def _port(self, offset: int = 0) -> int:
         if isinstance(self._places, Namespaces):
@@ -145,11 +149,6 @@ class Store(ABC):
         from support.store_servers import free_port
 
         return free_port()
-
-    def close(self) -> None:
-        """End all of its processes."""
-        for each in self.programs:
-            each.close()
 
     @abstractmethod
     def primary(self) -> Program:
@@ -196,13 +195,20 @@ class Valkey(Store):
 
     size = 1
 
-    def __init__(self, places: Home, first: int, history: History, *, is_safe: bool) -> None:  # noqa: ARG002
-        super().__init__(places, first, history)
+    def __init__(
+        self,
+        stack: ExitStack,
+        places: Home,
+        first: int,
+        history: History,
+        *,
+        is_safe: bool,  # noqa: ARG002
+    ) -> None:
+        super().__init__(stack, places, first, history)
         binary = _valkey()
         assert binary is not None
         options = ["--appendonly", "yes", "--appendfsync", "everysec"]
-        self._server = Program(places, first, self._port(), [binary, *options])
-        self.programs = [self._server]
+        self._server = self._program(0, self._port(), [binary, *options])
         self._server.start()
         self.addresses = [(self._server.host, self._server.port)]
 
@@ -223,7 +229,8 @@ class Sentinels(Store):
     """A primary, a replica, and three Sentinels.
 
     Args:
-        places: Where the processes are.
+        stack: Ends the processes.
+        places: Where they are.
         first: The number of the first place.
         history: Where it is written down.
         is_safe: Whether a commit waits for the replica; if not, a failover may lose the last ones.
@@ -231,13 +238,13 @@ class Sentinels(Store):
 
     size = 3
 
-    def __init__(self, places: Home, first: int, history: History, *, is_safe: bool) -> None:
-        super().__init__(places, first, history)
+    def __init__(self, stack: ExitStack, places: Home, first: int, history: History, *, is_safe: bool) -> None:
+        super().__init__(stack, places, first, history)
         self.replicas = int(is_safe)
         if not is_safe:  # a failover while it is stopped would leave two servers that confirm commits
             self.longest_stop = 1.0
-        self._data = [Program(places, first + number, self._port(), ["redis-server"]) for number in range(2)]
-        self.programs = list(self._data)
+        self._data = [self._program(number, self._port(), ["redis-server"]) for number in range(2)]
+        self._sentinels: list[Program] = []
         primary, replica = self._data
         primary.start()
         self._follow(replica, primary)
@@ -245,8 +252,8 @@ class Sentinels(Store):
         self.addresses = []
         for number in range(3):
             command = ["redis-sentinel", "FOLDER/conf", "--sentinel"]
-            sentinel = Program(places, first + number, self._port(1), command)
-            self.programs.append(sentinel)
+            sentinel = self._program(number, self._port(1), command)
+            self._sentinels.append(sentinel)
             self.addresses.append((sentinel.host, sentinel.port))
             lines = [
                 f"sentinel monitor {SERVICE} {primary.host} {primary.port} 2",
@@ -260,7 +267,7 @@ class Sentinels(Store):
     def _works(self) -> bool:
         """Return whether the replica has all, and each Sentinel knows that it could take the primary's place."""
         role = self.primary().call("ROLE")
-        return role[0] == b"master" and len(role[2]) == 1 and all(map(self._sees_replica, self.programs[2:]))
+        return role[0] == b"master" and len(role[2]) == 1 and all(map(self._sees_replica, self._sentinels))
 
     @staticmethod
     def _sees_replica(sentinel: Program) -> bool:
@@ -278,7 +285,7 @@ class Sentinels(Store):
         program.start()
 
     def primary(self) -> Program:
-        address = self.programs[2].call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        address = self._sentinels[0].call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(each for each in self._data if [each.host, str(each.port)] == list(map(_text, address)))
 
     @staticmethod

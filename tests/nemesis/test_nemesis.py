@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -51,25 +52,29 @@ def test_nothing_is_lost_or_doubled_over_networks_that_are_cut(seed: int) -> Non
     play(Run(seed, 10.0, lasts=5.0))
 
 
-@pytest.mark.usefixtures("networks")
 @pytest.mark.parametrize(("store", "seed"), [("valkey", 52), ("sentinel", 299)])
 def test_durable_sessions_lose_and_double_nothing_when_servers_die(store: str, seed: int) -> None:
     why = why_no(store)
     if why is not None:
         pytest.skip(why)
-    totals = play(Run(seed, 7.0, servers=3, lasts=3.0, store=store))
+    totals = play(Run(seed, 7.0, servers=3, lasts=3.0, is_networked=why_not() is None, store=store))
     assert totals.failovers > 0
 
 
 @pytest.mark.usefixtures("networks")
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_an_interrupted_run_leaves_nothing_behind(how: str) -> None:
-    command = [sys.executable, str(PROGRAM), "--seed", "3"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+@pytest.mark.parametrize(
+    ("how", "options"), [("SIGINT", []), ("SIGTERM", []), ("SIGHUP", []), ("SIGTERM", ["--durable"])]
+)
+def test_an_interrupted_run_leaves_nothing_behind(how: str, options: list[str], tmp_path: Path) -> None:
+    if options and (why := why_no("valkey")):
+        pytest.skip(why)
+    command = [sys.executable, str(PROGRAM), "--seed", "3", *options]
+    folder = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=folder)
     mine = f"gnsn{process.pid}-*"
     try:
         deadline = time.monotonic() + 20.0
-        while len(children(process.pid)) < 5:
+        while len(children(process.pid)) < (7 if options else 5):
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
@@ -83,16 +88,17 @@ def test_an_interrupted_run_leaves_nothing_behind(how: str) -> None:
         process.communicate()
     assert list(NETNS.glob(mine)) == []
     assert [each for each in started if Path(f"/proc/{each}").exists()] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started, and that run the program of the nemesis tests."""
+    """Return the processes that a process has started, and that run the program of the nemesis tests or a store."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         try:
             status, command = ((each / name).read_text() for name in ("status", "cmdline"))
         except OSError:  # it has ended
             continue
-        if f"\nPPid:\t{pid}\n" in status and "nemesis/process.py" in command:
+        if f"\nPPid:\t{pid}\n" in status and ("nemesis/process.py" in command or "valkey-server" in command):
             found.append(int(each.name))
     return found
