@@ -207,7 +207,7 @@ class Valkey(Store):
         super().__init__(stack, places, first, history)
         binary = _valkey()
         assert binary is not None
-        options = ["--appendonly", "yes", "--appendfsync", "everysec"]
+        options = ["--appendonly", "yes", "--appendfsync", "always"]
         self._server = self._program(0, self._port(), [binary, *options])
         self._server.start()
         self.addresses = [(self._server.host, self._server.port)]
