@@ -26,6 +26,7 @@ _ANSWER = 0.5
 _DOWN_AFTER = 1_500
 """Milliseconds after which Sentinels take a primary for dead."""
 _LOOK = 0.05
+_BEHIND = 0.3
 
 
 def why_no(kind: str) -> str | None:
@@ -52,11 +53,12 @@ def _valkey() -> str | None:
 class Program:
     """A server process, in a place of its own, with a socket that can be reached from any place."""
 
-    def __init__(self, place: Home, number: int, port: int, command: list[str]) -> None:
-        self.host, self.port = place.host(number), port
+    def __init__(self, places: Home, number: int, port: int, command: list[str]) -> None:
+        self.place = number
+        self.host, self.port = places.host(number), port
         self.folder = Path(tempfile.mkdtemp(prefix="nemesis"))  # short, as names of sockets must be
         self._socket = self.folder / "socket"
-        namespace = place.file(number)
+        namespace = places.file(number)
         self._command = [
             *(["nsenter", f"--net={namespace}"] if namespace else []),
             *["setpriv", "--pdeathsig", "KILL"],  # the harness may be killed, too
@@ -299,12 +301,24 @@ class Sentinels(Store):
         heir = second if dead is first else first
         if not self.replicas:
             self._history.write("loss", fields=["begins", "failover"])
+            self._part(dead, heir)
         dead.kill()
         yield
         wait_for(lambda: self._role(heir) == "master", "a failover", 3 * _PATIENCE)  # a second attempt takes its time
         if not self.replicas:
             self._history.write("loss", fields=["ends", "failover"])
+            self._join(dead, heir)
         self._follow(dead, heir)
+
+    def _part(self, primary: Program, replica: Program) -> None:
+        """Let the replica be behind for a moment."""
+        if isinstance(self._places, Namespaces):
+            self._places.cut(primary.place, replica.place)
+            time.sleep(_BEHIND)
+
+    def _join(self, primary: Program, replica: Program) -> None:
+        if isinstance(self._places, Namespaces):
+            self._places.mend(primary.place, replica.place)
 
 
 STORES: dict[str, type[Valkey | Sentinels]] = {"valkey": Valkey, "sentinel": Sentinels}

@@ -85,9 +85,13 @@ class View(Part):
         return self._is_dirty
 
     @property
+    def has_sent_everything(self) -> bool:
+        return self._next is None
+
+    @property
     def closes_now(self) -> bool:
         """True if it is this end that closes, and all of its messages were sent."""
-        return self.closes and self._next is None
+        return self.closes and self.has_sent_everything
 
     # ---- messages ----
 
