@@ -221,8 +221,23 @@ class Checker:
                 yield f"{name}: {wrong}: {shown}"
         if client.reason and server is not None and server.reason:
             self.totals.pairs[_named(client), _named(server)] += 1
-            if not _agree(client, server):
+            if not self._agree(client, server):
                 yield f"the reasons do not agree: {shown}"
+
+    def _agree(self, client: End, server: End) -> bool:
+        """Return whether both ends know the same reason, as far as they can know it.
+
+        They cannot if each has ended the session by itself while it had no connection. And the last confirmation of a
+        goodbye may be lost: the end that waits for it cannot know whether its own goodbye has arrived, and gives up.
+        """
+        if client.reason == server.reason or any(
+            each.reason in UNKNOWING or self._is_excused(each) for each in (client, server)
+        ):
+            return True
+        if client.ok or server.ok:
+            other = server if client.ok else client
+            return not other.ok and other.reason == GIVEN_UP and other.closed_by == "LOCAL"
+        return client.closed_by == server.closed_by == "LOCAL"
 
     def _is_excused(self, end: End) -> bool:  # noqa: ARG002
         """Return whether an end has its reason though it is one of the faults."""
@@ -233,7 +248,9 @@ class Checker:
         self.totals.ends["killed" if is_killed else _named(end)] += 1
         if not is_killed and not end.reason:
             yield "it has not ended"
-        if end.reason in FAULTS and not self._is_excused(end):
+        is_excused = self._is_excused(end)
+        self.totals.explicit += is_excused
+        if end.reason in FAULTS and not is_excused:
             yield f"it ended with {end.reason}"
         sent = [0] * LANES if peer is None else peer.tried
         if foreign := sum(max(0, got - tried) for got, tried in zip(end.got, sent, strict=True)):
@@ -255,20 +272,6 @@ class Checker:
         if end.closing == "complete" and (missing := _missing(end.got, peer.sent)):
             self.totals.lost += missing
             yield f"it had everything, but {missing} messages"
-
-
-def _agree(client: End, server: End) -> bool:
-    """Return whether both ends know the same reason, as far as they can know it.
-
-    They cannot if each has ended the session by itself while it had no connection. And the last confirmation of a
-    goodbye may be lost: the end that waits for it cannot know whether its own goodbye has arrived, and gives up.
-    """
-    if client.reason == server.reason or client.reason in UNKNOWING or server.reason in UNKNOWING:
-        return True
-    if client.ok or server.ok:
-        other = server if client.ok else client
-        return not other.ok and other.reason == GIVEN_UP and other.closed_by == "LOCAL"
-    return client.closed_by == server.closed_by == "LOCAL"
 
 
 def _missing(got: list[int], sent: list[int]) -> int:

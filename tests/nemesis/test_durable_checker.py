@@ -222,6 +222,9 @@ def test_lost_messages_has_its_place_where_the_store_has_lost_data(loss: tuple[f
     checker = check(told, loss)
     assert checker.wrong == []
     assert checker.totals.explicit == 2
+    end(told["second"], "ABORTED", "-", "LOCAL")  # it has given up, and could not tell
+    assert check(told, loss).wrong == []
+    end_with_lost_messages(told)
     earlier = (-2.0, -1.0, loss[2])
     assert any("it ended with LOST_MESSAGES" in each for each in check(told, earlier).wrong)
 
