@@ -188,8 +188,8 @@ class DurableChecker(Checker):
             owner = views.get(view.base.view)
             if view.base.commit and (owner is None or view.base not in owner.commits[view.base.commit - 1 :][:1]):
                 yield f"{view.name}: it begins with {view.base}, which was not committed"
-        if not any(not view.is_restored for view in heirs["-"]):
-            yield "no server has begun it"
+        if sum(not view.is_restored for view in views.values()) > 1:  # none, if the first server died at once
+            yield "two servers have begun it"
         before: View | None = None
         while found := heirs["-" if before is None else before.name]:
             acting = [each for each in found if each.answered or each.name in heirs]

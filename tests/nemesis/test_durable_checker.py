@@ -174,6 +174,10 @@ def lose_the_last_commit_of_all(told: Told) -> None:
         remove(notes, kind, COUNT - 1.0)
 
 
+def begin_twice(told: Told) -> None:
+    change(told["second"], "open", 0.0, ID, "new", str(NOTHING))
+
+
 def have_another_session(told: Told) -> None:
     change(told["second"], "open", 0.0, "another", "restored", str(state(FIRST, LAST, LAST)))
 
@@ -197,6 +201,7 @@ def never_end(told: Told) -> None:
         (restore_what_nobody_has_committed, "which was not committed", {}),
         (lose_explicitly, "it ended with LOST_MESSAGES", {"explicit": 0}),
         (lose_the_last_commit_of_all, "it is ok, and the other end has not handled 6 messages", {"lost": 12}),
+        (begin_twice, "two servers have begun it", {}),
         (have_another_session, "it has handled messages of a session that its client does not have", {}),
         (never_end, f"{SECOND}: it has not ended", {}),
     ],
