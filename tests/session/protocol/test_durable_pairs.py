@@ -128,12 +128,17 @@ class DurableSessions(RuleBasedStateMachine):
                 self.present.engine.committed(operation.commit, self.net.now)
 
     @precondition(lambda self: self.cut_off)
-    @rule(choose=st.data())
-    def a_server_that_is_cut_off_goes_on(self, choose: st.DataObject) -> None:
+    @rule(choose=st.data(), is_answered=st.booleans())
+    def a_server_that_is_cut_off_goes_on(self, choose: st.DataObject, is_answered: bool) -> None:
         application = choose.draw(st.sampled_from(self.cut_off))
         if application.engine.end is None:
             application.handle(self.net.now, 3)
-            self.operations.append(Operation(application, application.prepare()))
+            operation = Operation(application, application.prepare())
+            if is_answered:
+                operation.result = self.net.kept.carry_out(operation.commit, application.owner)
+                self.take_answer(operation)
+            else:
+                self.operations.append(operation)
 
     @precondition(lambda self: self.operations)
     @rule(choose=st.data())
@@ -149,6 +154,9 @@ class DurableSessions(RuleBasedStateMachine):
         if is_lost:
             return
         self.operations.remove(operation)
+        self.take_answer(operation)
+
+    def take_answer(self, operation: Operation) -> None:
         engine = operation.application.engine
         if operation.result:
             engine.committed(operation.commit, self.net.now)
