@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
-import struct
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ...errors import InvalidStateError
 from ..protocol.durable import (
     Commit,
     DurableServerEngine,
-    Outgoing,
-    Progress,
-    Saved,
     check_handled,
     check_owner,
     read_setup,
@@ -28,7 +22,8 @@ from ..protocol.reasons import CloseReason, reason_of
 from ..protocol.state import Phase
 from ..protocol.violation import Violation
 from ..store import errors, store, values
-from . import identities
+from . import identities, records
+from .records import Holding
 from .resumable import ResumableEndpoint
 
 _log = logging.getLogger("gns_py")
@@ -36,22 +31,9 @@ _log = logging.getLogger("gns_py")
 # and how often an owner says that it still has its sessions, and learns whether it does.
 _GRACE = 60.0
 _PERIOD = 5.0
-_NUMBERS = struct.Struct(">5Q")  # what a record has no fields for
 T = TypeVar("T")
 _Results: TypeAlias = list[errors.StoreError | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
-
-
-@dataclass
-class _Holding:
-    """A session that this server has."""
-
-    session_id: bytes
-    epoch: int
-    owner: bytes
-    key: str | None
-    ttl: float
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class SessionKeeper:
@@ -65,7 +47,7 @@ class SessionKeeper:
     def __init__(self, sessions: store.SessionStore, spawn: Spawn) -> None:
         self._store = sessions
         self._spawn = spawn
-        self._held: dict[ResumableEndpoint, _Holding] = {}
+        self._held: dict[ResumableEndpoint, Holding] = {}
         self._is_available = True
         self._next_check = 0.0
 
@@ -104,24 +86,13 @@ class SessionKeeper:
         if endpoint.has_ended:
             await self._forget(endpoint)
 
-    async def _store_new(self, endpoint: ResumableEndpoint, key: str | None) -> _Holding:
+    async def _store_new(self, endpoint: ResumableEndpoint, key: str | None) -> Holding:
         engine = engine_of(endpoint)
         session_id = self._store.new_session_id()
         with endpoint.lock:
             setup = engine.identify(session_id, identities.verified_identity(endpoint))
-        holding = _Holding(session_id, 1, secrets.token_bytes(values.OWNER_SIZE), key, _ttl(engine))
-        config = engine.config
-        progress = Progress(credit_bytes=config.credit_bytes, credit_messages=config.credit_messages)
-        record = values.Record(
-            id=session_id,
-            epoch=holding.epoch,
-            owner=holding.owner,
-            key=key,
-            setup=setup,
-            progress=_pack(progress),
-            ttl=holding.ttl,
-        )
-        await self._store.create(record)
+        holding = Holding(session_id, 1, key, engine.agreed_window + _GRACE)
+        await self._store.create(holding.record(setup, engine.config))
         return holding
 
     # ---- commits ----
@@ -136,7 +107,7 @@ class SessionKeeper:
             Why it failed, for those for which it did.
         """
         failed: dict[ResumableEndpoint, Exception] = {}
-        held: dict[ResumableEndpoint, _Holding] = {}
+        held: dict[ResumableEndpoint, Holding] = {}
         for endpoint in states:
             if (holding := self._held.get(endpoint)) is not None:
                 held[endpoint] = holding
@@ -160,11 +131,11 @@ class SessionKeeper:
         return failed
 
     async def _carry_out(
-        self, commits: Mapping[ResumableEndpoint, Commit], held: Mapping[ResumableEndpoint, _Holding]
+        self, commits: Mapping[ResumableEndpoint, Commit], held: Mapping[ResumableEndpoint, Holding]
     ) -> dict[ResumableEndpoint, Exception]:
         if not commits:
             return {}
-        stored = [_stored(commit, held[endpoint]) for endpoint, commit in commits.items()]
+        stored = [held[endpoint].commit(commit) for endpoint, commit in commits.items()]
         results = await _each(self._store.commit, stored)
         failed: dict[ResumableEndpoint, Exception] = {}
         for (endpoint, commit), error in zip(commits.items(), results, strict=True):
@@ -240,22 +211,14 @@ class SessionKeeper:
         head = await self._peek(resume)
         if not identities.may_go_on(read_setup(head.setup).verified_identity, handshake):
             raise Violation("the session belongs to another identity", CloseReason.AUTHENTICATION_FAILED)
-        owner = secrets.token_bytes(values.OWNER_SIZE)
-        epoch = head.epoch + 1
-        claim = values.Claim(
-            id=head.id,
-            expected=head.epoch,
-            epoch=epoch,
-            owner=owner,
-            ttl=head.ttl,
-        )
+        holding = Holding(head.id, head.epoch + 1, head.key, head.ttl)
         try:
-            record = await self._store.claim(claim)
+            record = await self._store.claim(holding.claim())
         except errors.Fenced as error:
-            raise _fenced(error) from error
+            raise records.fenced(error) from error
         except errors.RecordMissing as error:
-            raise _missing(error) from error
-        saved = _saved(record, epoch)
+            raise records.missing(error) from error
+        saved = records.saved(record, head.epoch)
         engine = engine_of(handshake)
         try:
             with handshake.lock:
@@ -269,7 +232,7 @@ class SessionKeeper:
             if violation.reason is CloseReason.LOST_MESSAGES:
                 await self._store.end(head.id, violation.reason)
             raise
-        self._held[handshake] = _Holding(record.id, epoch, owner, record.key, record.ttl)
+        self._held[handshake] = holding
         if handshake.has_ended:  # since then: nothing was held that could have been forgotten
             await self._forget(handshake)
 
@@ -277,12 +240,12 @@ class SessionKeeper:
         try:
             head = await self._store.peek(resume.session_id)
         except errors.RecordLost as error:
-            raise _missing(error) from error
+            raise records.missing(error) from error
         if head is None:
             raise Violation("there is no such session any longer", CloseReason.SESSION_EXPIRED)
         if isinstance(head, values.Ended):
             raise Violation("the session was ended by another server", reason_of(head.reason))
-        saved = _saved(head, head.epoch)
+        saved = records.saved(head, head.epoch - 1)
         check_owner(saved, resume)  # before it is claimed
         check_handled(saved.progress, resume)
         return head
@@ -308,12 +271,8 @@ class SessionKeeper:
     async def _check_dropped(self) -> None:
         await self._touch([each for each in self._held.items() if each[0].engine.phase is Phase.DROPPED])
 
-    async def _touch(self, held: list[tuple[ResumableEndpoint, _Holding]]) -> None:
-        touches = [
-            values.Touch(id=each.session_id, epoch=each.epoch, owner=each.owner, key=each.key, ttl=each.ttl)
-            for _, each in held
-        ]
-        results = await _each(self._store.touch, touches)
+    async def _touch(self, held: list[tuple[ResumableEndpoint, Holding]]) -> None:
+        results = await _each(self._store.touch, [holding.touch() for _, holding in held])
         for (endpoint, holding), error in zip(held, results, strict=True):
             if error is not None and self._held.get(endpoint) is holding:
                 self._is_lost(endpoint, error)
@@ -340,69 +299,6 @@ async def _each(operation: Callable[[list[T]], Awaitable[_Results]], items: list
 def engine_of(endpoint: ResumableEndpoint) -> DurableServerEngine:
     """Return the engine of an end that listens, of a server with a store."""
     return cast("DurableServerEngine", endpoint.engine)
-
-
-def _ttl(engine: DurableServerEngine) -> float:
-    return engine.agreed_window + _GRACE
-
-
-def _stored(commit: Commit, holding: _Holding) -> values.Commit:
-    progress = commit.progress
-    return values.Commit(
-        id=holding.session_id,
-        epoch=holding.epoch,
-        owner=holding.owner,
-        number=commit.number,
-        after=commit.number - 1,
-        state=commit.state,
-        progress=_pack(progress),
-        handled=progress.handled,
-        acked=progress.acked,
-        outgoing=[values.Outgoing(*each) for each in commit.outgoing],
-        ttl=holding.ttl,
-    )
-
-
-def _pack(progress: Progress) -> bytes:
-    numbers = (
-        progress.epoch,
-        progress.handled_bytes,
-        progress.credit_bytes,
-        progress.credit_messages,
-        progress.sent_bytes,
-    )
-    return _NUMBERS.pack(*numbers)
-
-
-def _unpack(head: values.RecordHead) -> Progress:
-    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack(head.progress)
-    return Progress(
-        epoch=epoch,
-        handled=head.handled,
-        handled_bytes=handled_bytes,
-        credit_bytes=credit_bytes,
-        credit_messages=credit_messages,
-        sent=head.sent,
-        sent_bytes=sent_bytes,
-        acked=head.acked,
-    )
-
-
-def _saved(head: values.RecordHead, epoch: int) -> Saved:
-    outgoing = head.outgoing if isinstance(head, values.Record) else ()
-    return Saved(head.setup, head.commit, epoch - 1, _unpack(head), tuple(Outgoing(*each) for each in outgoing))
-
-
-def _fenced(error: errors.Fenced) -> Violation:
-    if error.reason is not None:
-        return Violation("the session was ended by another server", reason_of(error.reason))
-    # Perhaps for an attempt that the client has given up: the next one may have it.
-    return Violation("another server has just taken the session", CloseReason.RATE_LIMITED)
-
-
-def _missing(error: errors.RecordMissing) -> Violation:
-    is_lost = isinstance(error, errors.RecordLost)
-    return Violation(str(error), CloseReason.LOST_MESSAGES if is_lost else CloseReason.SESSION_EXPIRED)
 
 
 def keeper_of(endpoint: ResumableEndpoint) -> SessionKeeper:

@@ -94,7 +94,7 @@ def lose_messages_that_are_stored(patch: pytest.MonkeyPatch) -> None:
 
 
 def release_twice(patch: pytest.MonkeyPatch) -> None:
-    # An answer of the store that comes a second time counts again.
+    # The second time that the store answers counts again.
     def wrong(self: DurableServerEngine, commit: Commit, now: float) -> None:
         self.pending = commit
         committed(self, commit, now)
