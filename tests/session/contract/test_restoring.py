@@ -92,12 +92,12 @@ def test_a_session_that_cannot_be_restored_takes_no_place(servers: Servers, stor
     assert other.is_connected
 
 
-def test_a_server_that_is_full_takes_no_session_from_its_owner(servers: Servers, store: HeldStore) -> None:
+def test_a_server_that_is_full_takes_no_session_from_its_owner(
+    servers: Servers, store: HeldStore, sessions: SessionApi
+) -> None:
     server = servers.serve(rules=AdmissionRules(max_sessions=1))
-    servers.relay.change_server(server.address)
-    servers.connect()
+    other = sessions.connect(*server.address)  # not through the relay: it stays
     servers.newest(1)
-    servers.relay.change_server(servers.servers[0].address)
     client = servers.connect()
     owner = servers.newest(2)
     servers.relay.change_server(server.address)
@@ -108,6 +108,7 @@ def test_a_server_that_is_full_takes_no_session_from_its_owner(servers: Servers,
     servers.relay.change_server(servers.servers[0].address)
     assert take(client, 1) == [b"still here"]
     assert store.waiting == store.claims == 0
+    other.abort()
 
 
 def test_plain_sessions_end_as_they_do_without_a_store(servers: Servers) -> None:

@@ -317,7 +317,7 @@ def test_the_runtime_is_stopped_during_an_outage(make_network: NetworkMaker, is_
 
 
 def test_many_sessions_come_back_together(sessions: SessionApi) -> None:
-    count = 200
+    count = 100
     rules = gns_py.session.AdmissionRules(max_pending_per_address=None)
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         listener = stack.enter_context(
