@@ -103,6 +103,7 @@ def release_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DurableServerEngine, "committed", wrong)
 
 
+@pytest.mark.timeout(600)  # it searches
 @pytest.mark.parametrize(
     "plant",
     [

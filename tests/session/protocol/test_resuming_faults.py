@@ -102,6 +102,7 @@ def send_new_messages_before_the_replay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Framing, "is_held", property(lambda self: not self.is_attached))
 
 
+@pytest.mark.timeout(600)  # it searches
 @pytest.mark.parametrize(
     "plant",
     [
