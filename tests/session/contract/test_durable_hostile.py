@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -129,6 +130,7 @@ def test_frames_while_the_store_is_asked(
         if isinstance(answers[-1], Resumed):
             return True
         raw.close()
+        time.sleep(0.1)  # as a client pauses: the rules bound how often an address may connect
         return False
 
     eventually(owner_has_it, TIMEOUT)
