@@ -224,10 +224,10 @@ class SessionKeeper:
             with handshake.lock:
                 if handshake.has_ended:
                     return  # the client has gone; the next server that it asks claims the session again
-                engine.key = record.key
-                handshake.saved_state = record.state
                 handshake.have_lanes(1 + max(record.sent, default=0))  # what is sent again may be on any of them
                 engine.restore(saved, resume, time.monotonic())
+                # Not earlier: if that fails, the client may ask for a new session instead.
+                engine.key, handshake.saved_state = record.key, record.state
         except Violation as violation:
             if violation.reason is CloseReason.LOST_MESSAGES:
                 await self._store.end(head.id, violation.reason)

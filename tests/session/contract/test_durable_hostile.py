@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import os
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from support import eventually
 from support.faulty_store import FaultyStore
+from support.sessions import engine_of
 
 import gns_py.sync as gns
 from gns_py.session import CloseReason
@@ -217,3 +219,22 @@ def test_an_owner_that_writes_without_a_claim(servers: tuple[Attacked, Attacked]
     raw = second.connect(victim.claim)
     check_closed(raw, CloseReason.INTERNAL_ERROR)
     second.check_goes_on()
+
+
+def test_a_session_that_cannot_be_restored_leaves_nothing_to_the_next(
+    servers: tuple[Attacked, Attacked], store: FaultyStore
+) -> None:
+    """The client may ask for a new session on the same connection: it has neither the state nor the key of the old."""
+    first, second = servers
+    victim = first.establish()
+    victim.session.commit(b"state")
+    entry = store._entries[victim.claim.session_id]  # noqa: SLF001
+    entry.key = "player:42"
+    before = copy.deepcopy(store._entries)  # noqa: SLF001
+    second.resume(victim)
+    store._entries = before  # noqa: SLF001 - it has lost the claim
+    raw = first.connect(victim.claim)
+    check_refused(raw, LOST)
+    own = first.establish(raw=raw)
+    assert (own.session.restored, own.session.saved_state, engine_of(own.session).key) == (False, None, None)
+    first.check_goes_on()
