@@ -175,19 +175,9 @@ class SessionListener(ABC, Generic[S]):
         if keeper is not None and endpoint is not None and keeper.is_stale(endpoint, resume):
             endpoint = None
         ended = None if endpoint is not None else self.registry.reason_of(resume.session_id)
-        is_elsewhere = endpoint is None and ended is None and keeper is not None
         refusal: tuple[CloseReason, str] | None
-        if is_elsewhere and (full := self.registry.refuse_new(handshake)) is not None:
-            handshake.run(handshake.act, engine.refuse, full.reason, full.text)  # another server will have it
-            return
-        if is_elsewhere and resume.session_id in self._restoring:
-            text = "the session is being restored for another connection"
-            handshake.run(handshake.act, engine.refuse, CloseReason.RATE_LIMITED, text)
-            return
-        if is_elsewhere:
-            assert keeper is not None
-            self._restoring.add(resume.session_id)
-            self.spawn(self._restore(keeper, handshake, resume))
+        if endpoint is None and ended is None and keeper is not None:
+            self._begin_to_restore(keeper, handshake, resume)
             return
         if endpoint is None:
             reason = CloseReason.SESSION_EXPIRED if ended is None else ended
@@ -203,6 +193,19 @@ class SessionListener(ABC, Generic[S]):
             return
         handshake.run(handshake.act, engine.hand_over)
         self.on_connection_claimed(endpoint, handshake.connection)
+
+    def _begin_to_restore(self, keeper: SessionKeeper, handshake: ResumableEndpoint, resume: Resume) -> None:
+        """Ask the store for a session; a client that is refused here may find it at another server, or later."""
+        engine = engine_of(handshake)
+        if (full := self.registry.refuse_new(handshake)) is not None:
+            handshake.run(handshake.act, engine.refuse, full.reason, full.text)
+            return
+        if resume.session_id in self._restoring:
+            text = "the session is being restored for another connection"
+            handshake.run(handshake.act, engine.refuse, CloseReason.RATE_LIMITED, text)
+            return
+        self._restoring.add(resume.session_id)
+        self.spawn(self._restore(keeper, handshake, resume))
 
     async def _restore(self, keeper: SessionKeeper, handshake: ResumableEndpoint, resume: Resume) -> None:
         engine = engine_of(handshake)
