@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gns_py.session import SessionConfig
-from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved
+from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, read_setup
 from gns_py.session.protocol.frames import Resume
 from gns_py.session.protocol.state import Phase
 
@@ -42,7 +42,7 @@ class Store:
         return self.saved()
 
     def saved(self) -> Saved:
-        return Saved(self.setup, self.commit, self.owner, self.progress, tuple(self.outgoing))
+        return Saved(read_setup(self.setup), self.commit, self.owner, self.progress, tuple(self.outgoing))
 
 
 class DurableNetwork(Network):

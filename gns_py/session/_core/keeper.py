@@ -15,7 +15,6 @@ from ..protocol.durable import (
     DurableServerEngine,
     check_handled,
     check_owner,
-    read_setup,
 )
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, reason_of
@@ -208,9 +207,7 @@ class SessionKeeper:
             Violation: That is not possible; the reason is for the client.
             StoreUnavailable: The store does not answer.
         """
-        head = await self._peek(resume)
-        if not identities.may_go_on(read_setup(head.setup).verified_identity, handshake):
-            raise Violation("the session belongs to another identity", CloseReason.AUTHENTICATION_FAILED)
+        head = await self._peek(handshake, resume)
         holding = Holding(head.id, head.epoch + 1, head.key, head.ttl)
         try:
             record = await self._store.claim(holding.claim())
@@ -236,7 +233,7 @@ class SessionKeeper:
         if handshake.has_ended:  # since then: nothing was held that could have been forgotten
             await self._forget(handshake)
 
-    async def _peek(self, resume: Resume) -> values.RecordHead:
+    async def _peek(self, handshake: ResumableEndpoint, resume: Resume) -> values.RecordHead:
         try:
             head = await self._store.peek(resume.session_id)
         except errors.RecordLost as error:
@@ -248,6 +245,8 @@ class SessionKeeper:
         saved = records.saved(head, head.epoch - 1)
         check_owner(saved, resume)  # before it is claimed
         check_handled(saved.progress, resume)
+        if not identities.may_go_on(saved.setup.verified_identity, handshake):
+            raise Violation("the session belongs to another identity", CloseReason.AUTHENTICATION_FAILED)
         return head
 
     # ---- all the time ----

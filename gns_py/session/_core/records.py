@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 
 from ..protocol.config import SessionConfig
-from ..protocol.durable import Commit, Outgoing, Progress, Saved
+from ..protocol.durable import Commit, Outgoing, Progress, Saved, read_setup
 from ..protocol.reasons import CloseReason, reason_of
 from ..protocol.violation import Violation
 from ..store import errors, values
@@ -77,7 +77,7 @@ def saved(head: values.RecordHead, owner: int) -> Saved:
         owner: See Saved.
     """
     outgoing = head.outgoing if isinstance(head, values.Record) else ()
-    return Saved(head.setup, head.commit, owner, _unpack(head), tuple(Outgoing(*each) for each in outgoing))
+    return Saved(read_setup(head.setup), head.commit, owner, _unpack(head), tuple(Outgoing(*each) for each in outgoing))
 
 
 def fenced(error: errors.Fenced) -> Violation:

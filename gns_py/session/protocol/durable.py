@@ -67,12 +67,21 @@ class Commit:
     """The messages to the client since the commit before."""
 
 
+class Setup(NamedTuple):
+    """The facts of a session's set-up."""
+
+    secret: bytes
+    hello: Hello
+    welcome: Welcome
+    verified_identity: str
+    """The client's, if GNS has verified it; else ""."""
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A session as a store has it."""
 
-    setup: bytes
-    """See DurableServerEngine.identify()."""
+    setup: Setup
     commit: int
     """The number of the last commit."""
     owner: int
@@ -305,7 +314,7 @@ class DurableServerEngine(ServerEngine):
         Raises:
             Violation: That is not possible; nothing has changed. The reason is for the client.
         """
-        secret, hello, welcome, _ = read_setup(saved.setup)
+        secret, hello, welcome, _ = saved.setup
         progress = saved.progress
         check_owner(saved, resume)
         check_handled(progress, resume)
@@ -338,16 +347,6 @@ class DurableServerEngine(ServerEngine):
         self.notices.clear()  # this application has not had it before
 
 
-class Setup(NamedTuple):
-    """The facts of a session's set-up."""
-
-    secret: bytes
-    hello: Hello
-    welcome: Welcome
-    verified_identity: str
-    """The client's, if GNS has verified it; else ""."""
-
-
 def read_setup(setup: bytes) -> Setup:
     """Return what DurableServerEngine.identify() has packed."""
     parts = []
@@ -371,7 +370,7 @@ def check_owner(saved: Saved, resume: Resume) -> None:
     """
     if not speaks_version(resume):
         raise Violation(WRONG_VERSION, CloseReason.VERSION_MISMATCH)
-    token = token_of(read_setup(saved.setup).secret, resume.epoch)
+    token = token_of(saved.setup.secret, resume.epoch)
     if not compare_digest(token, resume.token) or resume.epoch < saved.progress.epoch:
         raise Violation("the token is not the session's", CloseReason.AUTHENTICATION_FAILED)
 

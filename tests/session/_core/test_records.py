@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from support.durable_network import DurableNetwork
 from support.stores import make_record
 
 from gns_py.session import SessionConfig
 from gns_py.session._core import records
 from gns_py.session._core.records import Holding
-from gns_py.session.protocol.durable import Commit, Outgoing, Progress
+from gns_py.session.protocol.durable import Commit, Outgoing, Progress, read_setup
 from gns_py.session.protocol.reasons import CloseReason
 from gns_py.session.store import Fenced, RecordExpired, RecordLost
 
+SETUP = DurableNetwork().kept.setup
 PROGRESS = Progress(
     epoch=7,
     handled={0: 5, 3: 1},
@@ -35,7 +37,7 @@ def test_a_commit_has_all_of_the_progress(holding: Holding) -> None:
     record = make_record(
         bytes(16),
         epoch=3,
-        setup=b"setup",
+        setup=SETUP,
         progress=commit.progress,
         handled=commit.handled,
         acked=commit.acked,
@@ -44,12 +46,12 @@ def test_a_commit_has_all_of_the_progress(holding: Holding) -> None:
         commit=commit.number,
     )
     saved = records.saved(record, 2)
-    assert (saved.setup, saved.commit, saved.owner, saved.progress) == (b"setup", 4, 2, PROGRESS)
+    assert (saved.setup, saved.commit, saved.owner, saved.progress) == (read_setup(SETUP), 4, 2, PROGRESS)
     assert saved.outgoing == (Outgoing(1, 2, b"out"),)
 
 
 def test_a_new_record_gives_the_client_its_first_credit(holding: Holding) -> None:
-    record = holding.record(b"setup", SessionConfig(credit_bytes=1_000, credit_messages=7))
+    record = holding.record(SETUP, SessionConfig(credit_bytes=1_000, credit_messages=7))
     assert (record.id, record.epoch, record.key, record.ttl) == (bytes(16), 3, "player:42", 90.0)
     progress = records.saved(record, 0).progress
     assert (progress.epoch, progress.credit_bytes, progress.credit_messages) == (1, 1_000, 7)
