@@ -9,7 +9,6 @@ With names of parts only these are measured; --quick is for a first impression. 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import statistics
@@ -22,6 +21,7 @@ from multiprocessing.connection import Connection as Pipe
 from typing import Any, NamedTuple
 
 import redis
+from parts import run_parts
 from resume import AT_ONCE, OPEN, WINDOW, Remote, remote
 from store import server as run_store
 
@@ -404,18 +404,5 @@ def store_cpu(client: redis.Redis) -> float:
 PARTS: dict[str, Callable[[bool], None]] = {"kills": kills, "storm": storm}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    for part in given.parts:
-        if part not in PARTS:
-            parser.error(f"{part!r} is not one of {', '.join(PARTS)}")
-    for number, part in enumerate(given.parts or PARTS):
-        print("\n" * (number > 0), end="")
-        PARTS[part](given.quick)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS)

@@ -10,7 +10,6 @@ With names of parts only these are measured; --quick is for a first impression.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import ctypes
 import os
@@ -25,6 +24,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+from parts import run_parts
 from sessions import FAST, FLOOD
 
 import gns_py
@@ -356,18 +356,5 @@ def _time(seconds: float) -> str:
 PARTS: dict[str, Callable[[bool], None]] = {"connected": connected, "memory": memory, "back": back}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    for part in given.parts:
-        if part not in PARTS:
-            parser.error(f"{part!r} is not one of {', '.join(PARTS)}")
-    for number, part in enumerate(given.parts or PARTS):
-        print("\n" * (number > 0), end="")
-        PARTS[part](given.quick)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS)

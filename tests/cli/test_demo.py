@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support import PATIENCE, eventually
+from support.demo import running_demo
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -87,23 +88,9 @@ def test_says_what_did_not_arrive(run: Run) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Yield a running demo with connected ends, in a process group of its own as in a terminal."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gns_py", "demo"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert any("CONNECTING -> CONNECTED" in line for line in process.stdout)
+    """Yield a running demo with connected ends."""
+    with running_demo(until="CONNECTING -> CONNECTED", cwd=tmp_path, env=environment) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

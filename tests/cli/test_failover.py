@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support import PATIENCE, eventually
+from support.demo import running_demo
 
 from gns_py.cli.failover_server import find_store
 
@@ -51,23 +52,9 @@ def test_no_message_is_counted_wrong_when_servers_are_killed(run: Run) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Yield a running demo with a player, in a process group of its own as in a terminal."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gns_py", "demo", "--failover"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert any("is served by" in line for line in process.stdout)
+    """Yield a running demo with a player."""
+    with running_demo("--failover", until="is served by", cwd=tmp_path, env=environment) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
