@@ -333,13 +333,17 @@ class SessionEndpoint(ABC):
         self.run(self._say_goodbye, reason, code, text, data)
 
     def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
-        self._kept = self.session
-        self.keep_alive()
+        self.stay_until_ended()
         try:
             with self.lock:
                 self.engine.close(reason, code, text, data, time.monotonic())
         finally:
             self.on_change()
+
+    def stay_until_ended(self) -> None:
+        """Keep the session, which says goodbye, even if the application drops it."""
+        self._kept = self.session
+        self.keep_alive()
 
     def abort(self, code: int, text: str) -> None:
         """End the session at once. See Session.abort()."""

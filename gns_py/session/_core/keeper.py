@@ -96,11 +96,14 @@ class SessionKeeper:
 
     # ---- commits ----
 
-    async def commit(self, states: Mapping[ResumableEndpoint, bytes | None]) -> dict[ResumableEndpoint, Exception]:
+    async def commit(
+        self, states: Mapping[ResumableEndpoint, bytes | None], *, is_goodbye: bool = False
+    ) -> dict[ResumableEndpoint, Exception]:
         """Store what sessions have done since their last commits, in one round trip.
 
         Args:
             states: For each session the state of its application; None: as it was.
+            is_goodbye: Store only what has to be stored before these sessions say goodbye.
 
         Returns:
             Why it failed, for those for which it did.
@@ -124,8 +127,10 @@ class SessionKeeper:
                 with endpoint.lock:
                     if endpoint.has_ended:
                         failed[endpoint] = endpoint.closed_error()
-                    else:
+                    elif not is_goodbye:
                         commits[endpoint] = engine_of(endpoint).prepare(states[endpoint])
+                    elif (goodbye := engine_of(endpoint).prepare_goodbye()) is not None:
+                        commits[endpoint] = goodbye
             failed |= await self._carry_out(commits, held)
         return failed
 
@@ -164,13 +169,17 @@ class SessionKeeper:
         endpoint.run(endpoint.act, engine_of(endpoint).lose, reason, str(error))
         return True
 
+    def is_owed(self, endpoint: ResumableEndpoint) -> bool:
+        """Return whether a session that was closed can confirm its client's goodbye only after another commit."""
+        engine = engine_of(endpoint)
+        return engine.is_durable and engine.pending is None and engine.has_arrived and not engine.is_committed
+
     def finish(self, endpoint: ResumableEndpoint) -> None:
-        """Commit what is left of a session that says goodbye. Any thread."""
-        if not engine_of(endpoint).is_committed:
-            self._spawn(self._finish(endpoint))
+        """Commit what is left of a session that says goodbye, and the goodbye. Any thread."""
+        self._spawn(self._finish(endpoint))
 
     async def _finish(self, endpoint: ResumableEndpoint) -> None:
-        while (error := (await self.commit({endpoint: None})).get(endpoint)) is not None:
+        while (error := (await self.commit({endpoint: None}, is_goodbye=True)).get(endpoint)) is not None:
             if not isinstance(error, errors.StoreUnavailable):
                 return
             await asyncio.sleep(0.1)  # the goodbye waits, within its own time limits
@@ -225,6 +234,8 @@ class SessionKeeper:
                 engine.restore(saved, resume, time.monotonic())
                 # Not earlier: if that fails, the client may ask for a new session instead.
                 engine.key, handshake.saved_state = record.key, record.state
+                if not engine.may_send:  # the owner before has said goodbye
+                    handshake.stay_until_ended()
         except Violation as violation:
             if violation.reason is CloseReason.LOST_MESSAGES:
                 await self._store.end(head.id, violation.reason)

@@ -186,6 +186,9 @@ class SessionListener(ABC, Generic[S]):
             refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
         else:
             refusal = endpoint.claim(resume, handshake)
+            if refusal is not None and refusal[0] is CloseReason.SESSION_EXPIRED and endpoint.has_ended:
+                self._on_resume(handshake)  # it has ended since it was found
+                return
         if endpoint is None or refusal is not None:
             assert refusal is not None
             self.registry.counters.not_resumed += 1
@@ -281,6 +284,6 @@ class SessionListener(ABC, Generic[S]):
                     endpoint.act, durable_engine_of(endpoint).lose, CloseReason.FAILED_OVER, "it can go on elsewhere"
                 )
                 continue
-            reason, text = CloseReason.SERVER_SHUTTING_DOWN, "the server was closed"
-            endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, text)
+            reason, why = CloseReason.SERVER_SHUTTING_DOWN, "the server was closed"
+            endpoint.run(endpoint.act, engine_of(endpoint).give_up_waiting, reason, why)
         self.listener.close(code, text)

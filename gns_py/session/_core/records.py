@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 from ..protocol.config import SessionConfig
 from ..protocol.durable import Commit, Outgoing, Progress, Saved, read_setup
+from ..protocol.frames import Bye, parse
+from ..protocol.goodbye import PromisedGoodbye
 from ..protocol.reasons import CloseReason, reason_of
 from ..protocol.violation import Violation
 from ..store import errors, values
 
-_NUMBERS = struct.Struct(">5Q")  # the progress that a record has no fields for
+# The progress that a record has no fields for: numbers; then, once there is one, the server's goodbye.
+_NUMBERS = struct.Struct(">5Q")
+_IS_ANSWER = struct.Struct("?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +106,18 @@ def _pack(progress: Progress) -> bytes:
         progress.credit_messages,
         progress.sent_bytes,
     )
-    return _NUMBERS.pack(*numbers)
+    packed = _NUMBERS.pack(*numbers)
+    if progress.goodbye is None:
+        return packed
+    return packed + _IS_ANSWER.pack(progress.goodbye.is_answer) + progress.goodbye.goodbye.encode()
 
 
 def _unpack(head: values.RecordHead) -> Progress:
-    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack(head.progress)
+    numbers, rest = head.progress[: _NUMBERS.size], head.progress[_NUMBERS.size :]
+    epoch, handled_bytes, credit_bytes, credit_messages, sent_bytes = _NUMBERS.unpack(numbers)
+    goodbye = None
+    if rest:
+        goodbye = PromisedGoodbye(parse(Bye, rest[_IS_ANSWER.size :]), *_IS_ANSWER.unpack_from(rest))
     return Progress(
         epoch=epoch,
         handled=head.handled,
@@ -116,4 +127,5 @@ def _unpack(head: values.RecordHead) -> Progress:
         sent=head.sent,
         sent_bytes=sent_bytes,
         acked=head.acked,
+        goodbye=goodbye,
     )

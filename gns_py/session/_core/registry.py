@@ -125,9 +125,12 @@ class SessionRegistry(Generic[S]):
                 self._ended.popitem(last=False)
 
     def find(self, session_id: bytes) -> ResumableEndpoint | None:
-        """Return the session with this id, if there is one that is established."""
+        """Return the session with this id, if there is one that is established and has not ended."""
         with self._lock:
             self._forget_released()
+            endpoint = self._by_id.get(session_id)
+            if endpoint is not None:
+                self._leave_if_ended(endpoint)  # its end may not have been reported yet
             return self._by_id.get(session_id)
 
     def reason_of(self, session_id: bytes) -> CloseReason | None:

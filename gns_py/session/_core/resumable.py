@@ -35,6 +35,9 @@ class Keeper(Protocol):
     def accept(self, endpoint: ResumableEndpoint, data: bytes, key: str | None) -> None:
         """Accept a session once it is stored."""
 
+    def is_owed(self, endpoint: ResumableEndpoint) -> bool:
+        """Return whether a session that was closed can confirm its client's goodbye only after another commit."""
+
     def finish(self, endpoint: ResumableEndpoint) -> None:
         """Commit what is left of a session that says goodbye."""
 
@@ -89,6 +92,8 @@ class ResumableEndpoint(SessionEndpoint):
     def on_change(self) -> None:
         """See SessionEndpoint. A client that has no connection gets another one."""
         phase = self.engine.phase
+        if self.keeper is not None and self.keeper.is_owed(self):
+            self.keeper.finish(self)
         self.stay_reachable(phase is Phase.DROPPED)
         if self.dialer is not None:
             if phase is Phase.DROPPED and self._newcomer is None:
@@ -129,6 +134,16 @@ class ResumableEndpoint(SessionEndpoint):
 
     def _say_goodbye(self, reason: CloseReason, code: int, text: str, data: bytes) -> None:
         super()._say_goodbye(reason, code, text, data)
+        self._finish()
+
+    def tick(self) -> None:
+        """See SessionEndpoint."""
+        could_send = self.engine.may_send
+        super().tick()
+        if could_send and not self.engine.may_send:  # it has said goodbye for an application that has not
+            self._finish()
+
+    def _finish(self) -> None:
         if self.keeper is not None and self.engine.is_durable:
             self.keeper.finish(self)
 

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
-from types import MappingProxyType
 from typing import NamedTuple
 
 from ..._generated.enums import EndReason
@@ -14,6 +13,7 @@ from ...end import ClosedBy
 from ...errors import InvalidStateError
 from .acks import Acknowledger
 from .frames import Ack, Capabilities, Hello, Reject, Resume, Welcome, parse
+from .goodbye import PromisedGoodbye
 from .inbox import Inbox
 from .reasons import CloseReason, SessionEnd, connection_end_text
 from .server import WRONG_VERSION, ServerEngine, ServerStep, speaks_version
@@ -52,6 +52,8 @@ class Progress:
     """The bytes of all of those."""
     acked: Mapping[int, int] = field(default_factory=dict)
     """The number of the last one on each lane that the client has handled."""
+    goodbye: PromisedGoodbye | None = None
+    """The server's goodbye, once there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class DurableServerEngine(ServerEngine):
     is_restored = False
     """True if the session comes from the store."""
     _is_new_here = False
-    _taken: Mapping[int, int] = MappingProxyType({})  # by the application before it closed
+    _has_promised = False  # the goodbye is committed: it may be said
 
     # ---- the set-up ----
 
@@ -239,9 +241,19 @@ class DurableServerEngine(ServerEngine):
             sent=sent,
             sent_bytes=sent_bytes,
             acked=self.outbox.acked_numbers,
+            goodbye=self.goodbyes.promise(),
         )
         self.pending = Commit(self._commit + 1, state, progress, tuple(Outgoing(*each) for each in outgoing))
         return self.pending
+
+    def prepare_goodbye(self) -> Commit | None:
+        """Return what has to be stored before this end says goodbye; None if nothing can be done about it.
+
+        An application that has not closed may still want to commit what it has taken together with its state.
+        """
+        if self._has_promised and self.is_committed:
+            return None
+        return None if self._is_read and not self.is_committed else self.prepare(None)
 
     def committed(self, commit: Commit, now: float) -> None:
         """Take note that the pending commit was stored: acknowledge and send what is in it."""
@@ -252,25 +264,25 @@ class DurableServerEngine(ServerEngine):
         self._commit = commit.number
         progress = commit.progress
         self._durable_acks.commit(Ack(progress.handled, progress.credit_bytes, progress.credit_messages))
+        self._has_promised = progress.goodbye is not None
         self.outbox.release(len(commit.outgoing))
         if self.is_connected:
             self._acknowledge()
         self._progress()
 
-    def close(self, reason: CloseReason, code: int, text: str, data: bytes, now: float) -> None:
-        """See Engine."""
-        if self._is_read:
-            self._taken = self.inbox.handled.copy()
-        super().close(reason, code, text, data, now)
+    def _may_say_goodbye(self) -> bool:
+        return self._has_promised or self._durable_acks is None
 
     def _has_all_up_to(self, last: Mapping[int, int]) -> bool:
         # An ok at the client promises that all was handled for good: here, or at the next server if this one dies.
         has_all = super()._has_all_up_to(last)
-        if self._durable_acks is None or not has_all:
-            return has_all
-        committed = self._durable_acks.committed.handled
-        wanted = last if self._is_read else self._taken  # the rest the application did not want to take
-        return all(committed.get(lane, 0) >= number for lane, number in wanted.items())
+        return has_all and (self._durable_acks is None or self._durable_acks.committed.handled == last)
+
+    @property
+    def has_arrived(self) -> bool:
+        """True once everything up to the client's goodbye is there, and no one will take it: only to be committed."""
+        goodbye = self.goodbyes.theirs
+        return goodbye is not None and not self._is_read and self.inbox.received == goodbye.last
 
     @property
     def agreed_window(self) -> float:
@@ -339,12 +351,21 @@ class DurableServerEngine(ServerEngine):
         report = Ack(resume.handled, resume.credit_bytes, resume.credit_messages)
         self.outbox.restore(outgoing, report, progress.sent_bytes)
         self.keep_alive.timeout = welcome.ping_timeout_ms / 1000.0
+        if progress.goodbye is not None:
+            self._keep_promise(progress.goodbye)
         self.is_restored = self._is_new_here = self.was_established = True
         self.step = ServerStep.NOTHING
         reason = CloseReason.FAILED_OVER
         self._drop(SessionEnd(ClosedBy.PROBLEM, reason, reason.native_code, "", is_confirmed=False))
         self.connected(now)
         self.notices.clear()  # this application has not had it before
+
+    def _keep_promise(self, promised: PromisedGoodbye) -> None:
+        """Say what the owner before would have said, if its application does not have it to do again."""
+        self._has_promised = True
+        self._is_read = promised.is_automatic
+        self._say_goodbye(promised.goodbye)
+        self.goodbyes.keep_promise(promised)
 
 
 def read_setup(setup: bytes) -> Setup:

@@ -296,9 +296,9 @@ class Engine(SessionState):
         goodbyes = self.goodbyes
         if goodbyes.ours is None or self._control or not self._catch_up() or not self.outbox.is_empty:
             return
-        if not goodbyes.is_said:
+        if goodbyes.is_due and self._may_say_goodbye():
             self.queue_frame(goodbyes.say(self.transport.sent()))
-        if goodbyes.theirs is None or not self._has_all_up_to(goodbyes.theirs.last):
+        if not goodbyes.is_said or goodbyes.theirs is None or not self._has_all_up_to(goodbyes.theirs.last):
             self._flush()
             return
         if not goodbyes.has_confirmed:
@@ -307,6 +307,10 @@ class Engine(SessionState):
         end = goodbyes.agreed_end
         if goodbyes.is_confirmed and not self._control and end is not None:
             self._abort_with(end, end.code, truncate_text(end.text), linger=True)
+
+    def _may_say_goodbye(self) -> bool:
+        """Return whether this end's goodbye can be said now, apart from what must go before it."""
+        return True
 
     def _has_all_up_to(self, last: Mapping[int, int]) -> bool:
         """Return whether this end can confirm the peer's goodbye, which has these numbers."""

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from ...end import ClosedBy
 from .frames import LAST_CREDIT, Ack, Bye, ByeAck, Frame
 from .reasons import CloseReason, SessionEnd, reason_of
 from .violation import Violation
+
+
+class PromisedGoodbye(NamedTuple):
+    """The goodbye of a server, from which its successors must not depart."""
+
+    goodbye: Bye
+    """Without its ``last``."""
+    is_answer: bool
+    """True if it is said as BYE_ACK, once the client's BYE is there."""
+
+    @property
+    def is_automatic(self) -> bool:
+        """True if the application has not closed: it may still read."""
+        return self.goodbye.reason == CloseReason.ABORTED
 
 
 class GoodbyeExchange:
@@ -38,13 +53,31 @@ class GoodbyeExchange:
         """Say on a new connection what was said before: the peer may not have it."""
         self.has_arrived = self.is_said = self.has_confirmed = False
 
-    def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
-        """Return this end's goodbye as a frame, which has to be sent."""
-        assert self.ours is not None
-        self.is_said = True
+    def promise(self) -> PromisedGoodbye | None:
+        """Return this end's goodbye, which does not change from now on; None if there is none."""
+        if self.ours is None:
+            return None
         if self._was_first is None:
             self._was_first = self.theirs is None
-        return replace(self.ours, last=last) if self._was_first else ByeAck(last, self.ours.data)
+        return PromisedGoodbye(self.ours, is_answer=not self._was_first)
+
+    def keep_promise(self, promised: PromisedGoodbye) -> None:
+        """Say the goodbye that another server has promised."""
+        self.ours, self._was_first = promised.goodbye, not promised.is_answer
+
+    @property
+    def is_due(self) -> bool:
+        """True if this end's goodbye can be said, and was not."""
+        is_early = self._was_first is False and self.theirs is None  # an answer, to what has to be repeated first
+        return self.ours is not None and not self.is_said and not is_early
+
+    def say(self, last: Mapping[int, int]) -> Bye | ByeAck:
+        """Return this end's goodbye as a frame, which has to be sent."""
+        promised = self.promise()
+        assert promised is not None
+        self.is_said = True
+        goodbye = promised.goodbye
+        return ByeAck(last, goodbye.data) if promised.is_answer else replace(goodbye, last=last)
 
     def may_be_theirs(self, frame: Frame) -> bool:
         """Return whether this frame can be the peer's goodbye."""

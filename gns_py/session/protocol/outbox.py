@@ -8,7 +8,7 @@ from itertools import islice
 
 from ...errors import MessageTooLarge, SendQueueFull
 from .config import SessionConfig
-from .frames import Ack, Keyed, Untracked
+from .frames import LAST_CREDIT, Ack, Keyed, Untracked
 from .transport import Hold, Transport
 from .violation import Violation
 
@@ -256,6 +256,11 @@ class Outbox:
             self._transport.release_acked(ack.handled)
         self._allow(ack.credit_bytes, ack.credit_messages)
         return has_advanced
+
+    @property
+    def has_last_credit(self) -> bool:
+        """True once the peer has handled all, and said so for the last time."""
+        return self._credit_bytes == self._credit_messages == LAST_CREDIT
 
     @property
     def unacked(self) -> int:

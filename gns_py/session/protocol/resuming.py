@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TypeAlias
 
 from ...end import ClosedBy
 from .config import SessionConfig
 from .engine import Engine
-from .frames import Ack, Frame
+from .frames import LAST_CREDIT, Ack, Frame
 from .going_away import GoingAway
 from .reasons import CloseReason, SessionEnd, connection_end_text
 from .state import Phase
@@ -162,6 +162,8 @@ class ResumableEngine(Engine):
         Raises:
             Violation: It contradicts what was sent, or said before.
         """
+        if self.outbox.has_last_credit:  # it needs no more; another server may not know that the one before gave it
+            report = replace(report, credit_bytes=LAST_CREDIT, credit_messages=LAST_CREDIT)
         try:
             self.outbox.acked(report)
         except Violation as violation:

@@ -10,6 +10,8 @@ from gns_py.session import SessionConfig
 from gns_py.session._core import records
 from gns_py.session._core.records import Holding
 from gns_py.session.protocol.durable import Commit, Outgoing, Progress, read_setup
+from gns_py.session.protocol.frames import Bye
+from gns_py.session.protocol.goodbye import PromisedGoodbye
 from gns_py.session.protocol.reasons import CloseReason
 from gns_py.session.store import Fenced, RecordExpired, RecordLost
 
@@ -23,6 +25,7 @@ PROGRESS = Progress(
     sent={1: 2},
     sent_bytes=99,
     acked={1: 1},
+    goodbye=PromisedGoodbye(Bye(CloseReason.CLOSED_BY_SERVER, 1234, "text", {}, b"data"), is_answer=True),
 )
 
 

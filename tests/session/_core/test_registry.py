@@ -90,6 +90,17 @@ def test_a_full_server_lets_in_those_that_may_return() -> None:
     returning.abort()
 
 
+def test_a_session_that_has_ended_is_not_found_before_that_was_reported() -> None:
+    registry = Registry(AdmissionRules())
+    ends = establish(let_in(registry, window=30.0))
+    endpoint = endpoint_of(ends.server)
+    assert registry.advance(endpoint) is ServerStep.NOTHING
+    ends.abort()
+    assert registry.find(endpoint.engine.session_id) is None
+    assert registry.reason_of(endpoint.engine.session_id) is CloseReason.ABORTED
+    assert registry.advance(endpoint) is None
+
+
 @counts_references
 def test_a_dropped_session_gives_its_place_back() -> None:
     registry = Registry(AdmissionRules(max_sessions=1))

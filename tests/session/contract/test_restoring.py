@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,10 +14,13 @@ import pytest
 from support import eventually
 from support.faulty_store import FaultyStore
 from support.outages import TIMEOUT
-from support.sessions import SessionApi
+from support.sessions import SessionApi, engine_of
 
 from gns_py.session import AdmissionRules, CloseReason, Phase
+from gns_py.session._core.resumable import ResumableEndpoint
+from gns_py.session.protocol.durable import DurableServerEngine
 from gns_py.session.store import Record
+from gns_py.session.sync import SessionClosed
 
 from .test_durable import Servers, take
 
@@ -109,6 +114,48 @@ def test_a_server_that_is_full_takes_no_session_from_its_owner(
     assert take(client, 1) == [b"still here"]
     assert store.waiting == store.claims == 0
     other.abort()
+
+
+def test_a_client_comes_while_its_session_ends(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = servers.connect()
+    servers.newest(1).commit(b"state")
+    claim = ResumableEndpoint.claim
+
+    def end_first(endpoint: ResumableEndpoint, *arguments: Any) -> Any:
+        with endpoint.lock:
+            engine_of(endpoint.session).lose(CloseReason.FAILED_OVER, "", time.monotonic())
+        return claim(endpoint, *arguments)
+
+    monkeypatch.setattr(ResumableEndpoint, "claim", end_first)
+    client.reconnect()
+    assert servers.newest(2).saved_state == b"state"
+    client.send(b"goes on")
+    assert take(servers.newest(2), 1) == [b"goes on"]
+
+
+def test_another_server_says_the_goodbye_that_was_promised(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its application finds the session closed. The first server dies before it can say it."""
+    client = servers.connect()
+    first = servers.newest(1)
+    client.send(b"last")
+    assert take(first, 1) == [b"last"]
+    first.send(b"answer")
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(DurableServerEngine, "committed", lambda *_: None)
+        closing = pool.submit(first.close, 1234, "enough", b"bye")
+        eventually(lambda: [each.commit for each in servers.store._entries.values()] == [1], TIMEOUT)  # noqa: SLF001
+        second = servers.fail_over(client)
+        with pytest.raises(SessionClosed) as closed:
+            second.send(b"more")
+        first.abort()
+        closing.result(TIMEOUT)
+    assert (closed.value.end.reason, closed.value.end.code) == (CloseReason.CLOSED_BY_SERVER, 1234)
+    del closed
+    assert take(client, 1) == [b"answer"]
+    assert client.close() == b"bye"
+    assert client.wait_closed(timeout=TIMEOUT).ok
+    assert second.wait_closed(timeout=TIMEOUT).ok
+    eventually(lambda: not servers.store._entries, TIMEOUT)  # noqa: SLF001
 
 
 def test_plain_sessions_end_as_they_do_without_a_store(servers: Servers) -> None:

@@ -292,9 +292,88 @@ def test_goodbyes_of_a_restored_session(net: DurableNetwork) -> None:
     net.commit(b"done")
     net.server.close(CloseReason.CLOSED_BY_SERVER, 1000, "", b"answer", net.now)
     net.settle()
+    assert net.client.goodbyes.theirs is None  # the goodbye is not committed
+    net.commit()
+    net.settle()
     assert net.client.end is not None
     assert net.client.end.ok
     assert net.client.end.data == b"answer"
+
+
+def hear_goodbye(net: DurableNetwork) -> None:
+    """Let all arrive at the client up to the server's goodbye."""
+    while net.client.goodbyes.theirs is None:
+        net.arrive(*next(each for each in net.under_way() if each[1] == SERVER))
+        while net.mailboxes[CLIENT]:
+            net.handle(CLIENT)
+
+
+@pytest.mark.parametrize("closes_first", [CLIENT, SERVER])
+@pytest.mark.parametrize("is_said", [False, True])
+def test_another_server_keeps_the_promise_of_a_goodbye(net: DurableNetwork, closes_first: int, is_said: bool) -> None:
+    """The client may have heard it, and must not hear another one."""
+    send(net, CLIENT, b"last")
+    net.settle()
+    assert take(net, SERVER) == [b"last"]
+    if closes_first == CLIENT:
+        net.client.close(CloseReason.CLOSED_BY_CLIENT, 1001, "from me", b"bye", net.now)
+        net.settle()
+    net.server.close(CloseReason.CLOSED_BY_SERVER, 1002, "from here", b"data", net.now)
+    if is_said:
+        net.commit(b"done")
+        hear_goodbye(net)
+    else:
+        net.kept.carry_out(net.durable.prepare(b"done"))  # its answer is lost
+    assert (net.client.goodbyes.theirs is not None) == is_said
+    net.fail_over()
+    net.settle()
+    assert not net.server.may_send
+    if closes_first == SERVER:
+        net.client.close(CloseReason.CLOSED_BY_CLIENT, 1001, "from me", b"bye", net.now)
+        net.settle()
+    for end, data in ((net.client.end, b"data"), (net.server.end, b"bye")):
+        assert end is not None
+        assert end.ok
+        assert (end.code, end.text) == ((1001, "from me") if closes_first == CLIENT else (1002, "from here"))
+        assert end.data == data
+
+
+def test_a_goodbye_that_is_not_committed_binds_no_other_server(net: DurableNetwork) -> None:
+    net.server.close(CloseReason.CLOSED_BY_SERVER, 1002, "from here", b"data", net.now)
+    net.settle()
+    net.fail_over()
+    net.settle()
+    assert net.server.may_send
+    assert net.client.may_send
+
+
+def test_an_automatic_goodbye_leaves_the_rest_to_the_next_server(net: DurableNetwork) -> None:
+    send(net, CLIENT, b"first")
+    net.settle()
+    net.client.close(CloseReason.CLOSED_BY_CLIENT, 1000, "", b"bye", net.now)
+    net.settle()
+    net.now = net.server.next_tick
+    net.server.tick(net.now)
+    assert take(net, SERVER) == [b"first"]
+    assert net.durable.prepare_goodbye() is None  # the application may still commit what it has taken
+    net.fail_over()
+    net.settle()
+    net.now = net.server.next_tick
+    net.server.tick(net.now)
+    promised = net.durable.prepare_goodbye()
+    assert promised is not None
+    net.kept.carry_out(promised)
+    net.durable.committed(promised, net.now)
+    assert net.durable.prepare_goodbye() is None
+    net.settle()
+    net.fail_over()
+    net.settle()
+    assert take(net, SERVER) == [b"first"]
+    assert net.client.end is None
+    net.commit(b"done")
+    net.settle()
+    assert net.client.end is not None
+    assert net.client.end.ok
 
 
 def test_the_end_of_the_connection_is_not_that_of_a_session_which_another_server_has(

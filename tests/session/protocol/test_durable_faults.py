@@ -1,4 +1,4 @@
-"""Faults planted into durable sessions: the model of test_durable_pairs.py finds each."""
+"""Faults planted into durable sessions: the models of test_durable_pairs.py and test_durable_goodbyes.py find each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import Phase as Step
 from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from session.protocol.test_durable_goodbyes import DurableGoodbyes
 from session.protocol.test_durable_pairs import DurableSessions
 from session.protocol.test_resuming_pairs import model
 from support.durable_network import Store
@@ -16,6 +17,7 @@ from support.durable_network import Store
 from gns_py.session.protocol.acks import Acknowledger
 from gns_py.session.protocol.durable import Commit, CommittedAcks, DurableServerEngine, Saved
 from gns_py.session.protocol.frames import Ack, Resume
+from gns_py.session.protocol.goodbye import GoodbyeExchange, PromisedGoodbye
 from gns_py.session.protocol.inbox import Inbox
 from gns_py.session.protocol.outbox import Outbox
 
@@ -103,6 +105,48 @@ def release_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DurableServerEngine, "committed", wrong)
 
 
+def forget_the_goodbye(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DurableServerEngine, "_keep_promise", lambda *_: None)
+
+
+def say_goodbye_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DurableServerEngine, "_may_say_goodbye", lambda _: True)
+
+
+def answer_before_the_client_repeats_its_goodbye(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: GoodbyeExchange, promised: PromisedGoodbye) -> None:
+        self.ours, self._was_first = promised.goodbye, None
+
+    patch.setattr(GoodbyeExchange, "keep_promise", wrong)
+
+
+def insist_on_the_last_credit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Outbox, "has_last_credit", False)
+
+
+def find(model_of_sessions: type[RuleBasedStateMachine]) -> None:
+    rules = settings(model(5_000, Step.generate), derandomize=True, report_multiple_bugs=False)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - some faults show as a Violation or a ValueError
+        run_state_machine_as_test(model_of_sessions, settings=rules)
+
+
+@pytest.mark.timeout(600)  # it searches
+@pytest.mark.parametrize(
+    "plant",
+    [
+        forget_the_goodbye,
+        say_goodbye_before_it_is_stored,
+        answer_before_the_client_repeats_its_goodbye,
+        insist_on_the_last_credit,
+    ],
+)
+def test_the_model_of_goodbyes_finds_a_planted_fault(
+    monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]
+) -> None:
+    plant(monkeypatch)
+    find(DurableGoodbyes)
+
+
 @pytest.mark.timeout(600)  # it searches
 @pytest.mark.parametrize(
     "plant",
@@ -119,6 +163,4 @@ def release_twice(patch: pytest.MonkeyPatch) -> None:
 )
 def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]) -> None:
     plant(monkeypatch)
-    rules = settings(model(5_000, Step.generate), derandomize=True, report_multiple_bugs=False)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - some faults show as a Violation or a ValueError
-        run_state_machine_as_test(DurableSessions, settings=rules)
+    find(DurableSessions)

@@ -1,0 +1,114 @@
+"""Goodbyes of durable sessions whose servers die: a model, in which each server would say another goodbye."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from support.durable_network import DurableNetwork
+from support.network import CLIENT, SERVER
+
+from gns_py.session import CloseReason
+
+from .test_durable_pairs import CONFIG
+from .test_resuming_pairs import model
+
+
+class DurableGoodbyes(RuleBasedStateMachine):
+    """Everything that can happen to a session that ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = DurableNetwork(replace(CONFIG, close_timeout=100.0))
+        self.has_waited = False
+
+    @property
+    def goes_on(self) -> bool:
+        return self.net.client.end is None
+
+    @rule(texts=st.lists(st.binary(max_size=4), max_size=3))
+    def client_closes(self, texts: list[bytes]) -> None:
+        net = self.net
+        if net.client.may_send:
+            for text in texts:
+                net.client.outbox.put(text, 0, True)
+            net.client.close(CloseReason.CLOSED_BY_CLIENT, 1001, "client", b"c", net.now)
+
+    @rule(sends=st.booleans())
+    def server_closes(self, sends: bool) -> None:
+        net, owner = self.net, self.net.kept.owner
+        while net.server.inbox.take() is not None:
+            pass
+        if net.server.may_send:
+            if sends:
+                net.server.outbox.put(b"last", 0, True)
+            net.server.close(CloseReason.CLOSED_BY_SERVER, 1100 + owner, "server", b"%d" % owner, net.now)
+
+    @precondition(lambda self: not self.has_waited)
+    @rule()
+    def server_answers_by_itself(self) -> None:
+        """Once: the next time would be after the close timeout."""
+        server = self.net.server
+        if server.is_connected and server.may_send and server.goodbyes.theirs is not None:
+            self.net.wait(server.next_tick - self.net.now)
+            self.has_waited = True
+
+    @rule(choose=st.data(), count=st.sampled_from([1, 2, 30]))
+    def deliver(self, choose: st.DataObject, count: int) -> None:
+        for _ in range(count):
+            if some := self.net.under_way():
+                self.net.arrive(*choose.draw(st.sampled_from(some)))
+        for who in (CLIENT, SERVER):
+            while self.net.mailboxes[who]:
+                self.net.handle(who)
+
+    @rule(is_goodbye=st.booleans(), is_stored=st.booleans(), is_answered=st.booleans())
+    def commit(self, is_goodbye: bool, is_stored: bool, is_answered: bool) -> None:
+        server = self.net.durable
+        if server.end is not None:
+            return
+        commit = server.pending or (server.prepare_goodbye() if is_goodbye else server.prepare(None))
+        if commit is not None and is_stored:
+            self.net.kept.carry_out(commit)
+            if is_answered:
+                server.committed(commit, self.net.now)
+
+    @precondition(lambda self: self.goes_on)
+    @rule()
+    def resume_at_the_same_server(self) -> None:
+        self.net.client.reconnect(self.net.now)
+        self.net.connect()
+
+    @precondition(lambda self: self.goes_on)
+    @rule()
+    def fail_over(self) -> None:
+        self.net.newcomers = [None, None]
+        self.net.handshakes.clear()
+        self.net.fail_over()
+
+    @invariant()
+    def an_end_is_ok(self) -> None:
+        client, server = self.net.client.end, self.net.server.end
+        assert client is None or client.ok, client
+        assert server is None or server.ok or client is not None, server
+
+    def teardown(self) -> None:
+        """Let everything come to rest: both ends agree."""
+        if self.goes_on:
+            self.fail_over()
+        for _ in range(10):
+            self.net.settle()
+            if self.net.server.end is None:
+                self.server_closes(sends=False)
+                self.commit(is_goodbye=False, is_stored=True, is_answered=True)
+                self.net.settle()
+            self.client_closes([])
+        client, server = self.net.client.end, self.net.server.end
+        assert client is not None
+        assert client.ok, client
+        assert server is None or not server.ok or (server.code, server.text) == (client.code, client.text)
+
+
+DurableGoodbyes.TestCase.settings = model(200)
+TestDurableGoodbyes = DurableGoodbyes.TestCase
