@@ -21,12 +21,14 @@ LAYERS = [
     ["session.protocol", "session.store"],
     ["sync", "asyncio"],
     ["_core"],
-    ["_native"],
+    ["_native", "certs"],
     ["words"],  # every module in the package's own folder, and _generated
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # session.protocol is pure: no clock, no thread, no native library. A store knows nothing of sessions but what it keeps.
 PURE = {"session.protocol": {"words"}, "session.store": {"words"}}
+# Certificates can be read without it, and it takes long to import.
+IMPORT_CRYPTOGRAPHY = {"certs.keys"}
 CALLERS_OF_NATIVE = {"_core", "session._core"}
 SHELLS = {"sync", "asyncio", "session.sync", "session.asyncio"}
 MAX_LINES, MAX_LINES_OF_A_SHELL = 450, 250
@@ -113,6 +115,19 @@ def test_the_protocol_is_pure() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not {"time", "asyncio", "socket", "cffi"} & set(names), path
+
+
+def test_cryptography_is_imported_in_one_module_when_it_is_needed() -> None:
+    importers = set()
+    for path in ROOT.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            if any(name.split(".")[0] == "cryptography" for name in names):
+                importers.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
+                assert node not in tree.body, path
+    assert importers == IMPORT_CRYPTOGRAPHY
 
 
 @pytest.mark.parametrize(("root", "prefix"), [(ROOT, "gns_py."), (BENCHMARKS, "")])

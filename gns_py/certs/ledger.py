@@ -1,0 +1,201 @@
+"""The lists of an authority: the certificates that it has issued and are still valid, and the keys that it has revoked.
+
+In a folder, a certificate has a line in the file of the day on which it expires. So a file can be deleted as a whole
+when its day has passed, no file is ever rewritten, and several processes can append without a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from ..identity import Identity
+from . import files
+from .errors import MalformedCertificate
+
+REVOKED = "revoked.jsonl"
+ISSUED = "issued"
+_DAY = timedelta(days=1)
+_MANY = 1000
+_T = TypeVar("_T")
+
+
+class Issued(NamedTuple):
+    """A certificate that an authority has issued."""
+
+    key_id: int
+    """The number of its key."""
+    identity: Identity | None
+    """The identity that it was issued to; None for another authority."""
+    created: datetime
+    """The time at which it was issued."""
+    expires: datetime
+    """The last moment at which it is valid."""
+
+
+class Revocation(NamedTuple):
+    """A key that an authority has revoked."""
+
+    key_id: int
+    """The number of the key."""
+    revoked: datetime
+    """The time at which it was revoked."""
+
+
+class Ledger(Protocol):
+    """The lists of an authority. All methods can be called by several threads."""
+
+    def add_issued(self, issued: Issued) -> None:
+        """Add a certificate."""
+
+    def issued(self) -> list[Issued]:
+        """Return the certificates that have not expired, the oldest first."""
+
+    def add_revocation(self, revocation: Revocation) -> None:
+        """Add a revocation, durably."""
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """Return all revocations, the oldest first."""
+
+
+class MemoryLedger:
+    """The lists of an authority that was not saved."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._issued: list[Issued] = []
+        self._purge_at = _MANY
+        self._revocations: dict[int, Revocation] = {}
+
+    def add_issued(self, issued: Issued) -> None:
+        """See Ledger."""
+        with self._lock:
+            self._issued.append(issued)
+            if len(self._issued) >= self._purge_at:
+                self._issued = _valid(self._issued)
+                self._purge_at = _MANY + 2 * len(self._issued)
+
+    def issued(self) -> list[Issued]:
+        """See Ledger."""
+        with self._lock:
+            return _valid(self._issued)
+
+    def add_revocation(self, revocation: Revocation) -> None:
+        """See Ledger."""
+        with self._lock:
+            self._revocations.setdefault(revocation.key_id, revocation)
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """See Ledger."""
+        with self._lock:
+            return tuple(self._revocations.values())
+
+
+class FolderLedger:
+    """The lists of an authority in its folder, which other processes may use at the same time.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._purged = ""
+        self._read: tuple[object, tuple[Revocation, ...]] = (None, ())
+
+    def add_issued(self, issued: Issued) -> None:
+        """See Ledger. Raises OSError."""
+        folder = self._folder / ISSUED
+        folder.mkdir(mode=0o700, exist_ok=True)
+        line = {
+            "key_id": str(issued.key_id),
+            "identity": None if issued.identity is None else str(issued.identity),
+            "created": issued.created.isoformat(),
+            "expires": issued.expires.isoformat(),
+        }
+        self._purge()
+        _append(folder / f"{issued.expires.astimezone(timezone.utc):%Y-%m-%d}.jsonl", line, durable=False)
+
+    def issued(self) -> list[Issued]:
+        """See Ledger. Raises OSError."""
+        self._purge()
+        paths = sorted(self._folder.glob(f"{ISSUED}/*.jsonl"))
+        found = [each for path in paths for each in _read(path, _issued, strict=False)]
+        return sorted(_valid(found), key=lambda each: each.created)
+
+    def add_revocation(self, revocation: Revocation) -> None:
+        """See Ledger. Raises OSError."""
+        if all(each.key_id != revocation.key_id for each in self.revocations()):
+            line = {"key_id": str(revocation.key_id), "revoked": revocation.revoked.isoformat()}
+            _append(self._folder / REVOKED, line, durable=True)
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """See Ledger. Raises OSError, MalformedCertificate."""
+        path = self._folder / REVOKED
+        with self._lock:
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                return ()
+            version = status.st_mtime_ns, status.st_size, status.st_ino
+            if version != self._read[0]:
+                found: dict[int, Revocation] = {}
+                for each in _read(path, _revocation, strict=True):
+                    found.setdefault(each.key_id, each)
+                self._read = version, tuple(found.values())
+            return self._read[1]
+
+    def _purge(self) -> None:
+        """Delete the files of days that have passed, once a day."""
+        yesterday = f"{datetime.now(timezone.utc) - _DAY:%Y-%m-%d}"
+        with self._lock:
+            if self._purged == yesterday:
+                return
+            self._purged = yesterday
+        for path in self._folder.glob(f"{ISSUED}/*.jsonl"):
+            if path.stem < yesterday:
+                path.unlink(missing_ok=True)
+
+
+def _append(path: Path, line: dict[str, Any], *, durable: bool) -> None:
+    # With a line break in front: a line that was cut off, when the disk was full, must not damage the next one.
+    files.append_private(path, f"\n{json.dumps(line)}\n", durable=durable)
+
+
+def _read(path: Path, make: Callable[[dict[str, Any]], _T], *, strict: bool) -> Iterator[_T]:
+    """Yield the entries of a file. If it is not strict, lines that are damaged are skipped."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield make(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                if strict:  # a key that is missing in the list would be trusted
+                    raise MalformedCertificate(f"line {number} of {path} is damaged: correct or delete it") from None
+
+
+def _issued(line: dict[str, Any]) -> Issued:
+    identity = None if line["identity"] is None else Identity.parse(line["identity"])
+    return Issued(int(line["key_id"]), identity, _time(line["created"]), _time(line["expires"]))
+
+
+def _revocation(line: dict[str, Any]) -> Revocation:
+    return Revocation(int(line["key_id"]), _time(line["revoked"]))
+
+
+def _valid(issued: Iterable[Issued]) -> list[Issued]:
+    now = datetime.now(timezone.utc)
+    return [each for each in issued if each.expires >= now]
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return time
