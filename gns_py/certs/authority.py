@@ -15,7 +15,7 @@ from .certificate import Certificate
 from .credentials import Credentials
 from .errors import CertificateError, Check, PrivateKeyError
 from .format import CertificateRequest, Contents, Signed, key_id
-from .ledger import FolderLedger, Issued, Ledger, MemoryLedger, Revocation
+from .ledger import FolderLedger, Issued, Ledger, MemoryLedger, Revocation, revoke
 
 MAX_LIFETIME = timedelta(days=60 * 365.25)
 """The longest lifetime: GNS takes an expiry that is 2^31 seconds ahead, or more, for one in the past."""
@@ -212,21 +212,7 @@ class Authority:
             ValueError: The number is not one of a key, or the authority knows no valid certificate of the identity.
             OSError: The list cannot be written.
         """
-        now = datetime.now(timezone.utc)
-        if isinstance(subject, Certificate):
-            numbers = {subject.key_id}
-        elif isinstance(subject, Identity):
-            numbers = {each.key_id for each in self._ledger.issued() if each.identity == subject}
-            if not numbers:
-                raise ValueError(f"no certificate of {subject} is valid")
-        elif not 0 < subject < 2**64:
-            raise ValueError(f"{subject} is not the number of a key")
-        else:
-            numbers = {subject}
-        found = tuple(Revocation(number, now) for number in sorted(numbers))
-        for each in found:
-            self._ledger.add_revocation(each)
-        return found
+        return revoke(self._ledger, subject.key_id if isinstance(subject, Certificate) else subject)
 
     @property
     def revoked(self) -> frozenset[int]:

@@ -162,6 +162,27 @@ class FolderLedger:
                 path.unlink(missing_ok=True)
 
 
+def revoke(ledger: Ledger, subject: Identity | int) -> tuple[Revocation, ...]:
+    """Revoke a key, or all keys with a valid certificate of an identity, and return the revocations.
+
+    Raises:
+        ValueError: The number is not one of a key, or no certificate of the identity is valid.
+    """
+    if isinstance(subject, Identity):
+        numbers = {each.key_id for each in ledger.issued() if each.identity == subject}
+        if not numbers:
+            raise ValueError(f"no certificate of {subject} is valid")
+    elif 0 < subject < 2**64:
+        numbers = {subject}
+    else:
+        raise ValueError(f"{subject} is not the number of a key")
+    now = datetime.now(timezone.utc)
+    found = tuple(Revocation(number, now) for number in sorted(numbers))
+    for each in found:
+        ledger.add_revocation(each)
+    return found
+
+
 def _append(path: Path, line: dict[str, Any], *, durable: bool) -> None:
     # With a line break in front: a line that was cut off, when the disk was full, must not damage the next one.
     files.append_private(path, f"\n{json.dumps(line)}\n", durable=durable)

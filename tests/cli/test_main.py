@@ -22,11 +22,11 @@ def test_without_arguments_prints_help(run: Run) -> None:
     result = run()
     assert result.returncode == 0
     assert result.stderr == ""
-    for command in ("demo", "echo", "ping", "doctor", "--version"):
+    for command in ("demo", "echo", "ping", "doctor", "certs", "--version"):
         assert command in result.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "echo", "ping", "doctor"])
+@pytest.mark.parametrize("command", ["demo", "echo", "ping", "doctor", "certs"])
 def test_each_command_has_help(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0
