@@ -32,12 +32,12 @@ class Credentials:
     def __init__(self, certificate: Certificate, private_key: bytes) -> None:
         if not isinstance(certificate, Certificate):
             raise TypeError(f"the certificate must be a Certificate, not {type(certificate).__name__}")
-        if not isinstance(private_key, bytes | bytearray):
+        if not isinstance(private_key, bytes):
             raise TypeError(f"the private key must be bytes, not {type(private_key).__name__}")
         if len(private_key) != KEY_SIZE:
             raise PrivateKeyError(f"a private key has {KEY_SIZE} bytes, not {len(private_key)}")
         self._certificate = certificate
-        self._private_key = bytes(private_key)
+        self._private_key = private_key
         if keys.can_compute() and keys.public_key(self._private_key) != certificate.key:
             raise PrivateKeyError("the private key does not belong to the certificate")
 

@@ -32,7 +32,7 @@ class Expect:
             identity = Identity.parse(identity)
         if not isinstance(identity, Identity | None):
             raise TypeError(f"an identity must be an Identity or a str, not {type(identity).__name__}")
-        if isinstance(keys, bytes | bytearray | str):
+        if isinstance(keys, bytes | str):
             raise TypeError("keys must be several keys: put a single one into a list")
         pinned = tuple(map(_key, keys))
         if identity is None and not pinned:
@@ -47,8 +47,8 @@ def _key(key: bytes | str) -> bytes:
             key = bytes.fromhex(key)
         except ValueError:
             raise ValueError(f"{key!r} is not a key in hex digits") from None
-    if not isinstance(key, bytes | bytearray):
+    if not isinstance(key, bytes):
         raise TypeError(f"a key must be bytes or a str, not {type(key).__name__}")
     if len(key) != KEY_SIZE:
         raise ValueError(f"a key has {KEY_SIZE} bytes, not {len(key)}")
-    return bytes(key)
+    return key

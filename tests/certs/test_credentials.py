@@ -19,7 +19,7 @@ SEED = SEEDS["leaf"]
 
 
 def test_what_they_are() -> None:
-    credentials = Credentials(LEAF, bytearray(SEED))
+    credentials = Credentials(LEAF, SEED)
     assert credentials.certificate is LEAF
     assert credentials.identity == LEAF.identity
     assert credentials.private_key == SEED

@@ -13,7 +13,7 @@ KEY = bytes(range(32))
 
 
 def test_values_in_all_forms() -> None:
-    expect = Expect("str:eu-1", [KEY, KEY.hex(), bytearray(KEY)])
+    expect = Expect("str:eu-1", [KEY, KEY.hex(), KEY.hex(" ").upper()])
     assert expect.identity == Identity.string("eu-1")
     assert expect.keys == (KEY, KEY, KEY)
     assert expect == Expect(Identity.string("eu-1"), [KEY] * 3)
