@@ -55,11 +55,14 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(builtins|collections|asyncio|contextlib|enum|ipaddress|pathlib|signal|threading|types|typing|typing_extensions)\..*",
+        r"(builtins|collections|asyncio|contextlib|datetime|enum|ipaddress|os|pathlib|signal|threading|types|typing|typing_extensions)\..*",
     ),
     # TypeVars that stand for the Connection or the Session of either API.
     (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
-    (r"py:(class|exc|obj)", r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|Generic|Enum|Int(Enum|Flag))"),
+    (
+        r"py:(class|exc|obj)",
+        r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|Generic|Enum|Int(Enum|Flag)|datetime|timedelta)",
+    ),
     # Aliases, which a reader knows from the text.
     (
         r"py:(class|obj)",

@@ -25,6 +25,7 @@ PLACES = {
     "_core": (0.5, 2),
     "session.protocol": (2.5, 2),
     "_native": (0.5, 3),
+    "certs": (1.75, 3),
     "values": (1.5, 4),
 }
 ABOUT = {
@@ -38,6 +39,7 @@ ABOUT = {
     "asyncio": "connections that await",
     "_core": "what both share; never waits",
     "_native": "the C interface, through cffi",
+    "certs": "certificates, an authority",
     "values": "the words of the public API: addresses, options, events, errors, ...",
 }
 COLUMN, ROW, HEIGHT = 180, 92, 46

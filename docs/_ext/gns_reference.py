@@ -23,9 +23,18 @@ MODULES = [
     "gns_py.session",
     "gns_py.session.sync",
     "gns_py.session.asyncio",
+    "gns_py.certs",
     "gns_py.sim",
 ]
-MADE_BY_THE_PACKAGE = {"Connection", "ListenSocket", "Server", "Session", "ConnectionRequest", "SessionRequest"}
+MADE_BY_THE_PACKAGE = {
+    "Authority",
+    "Connection",
+    "ListenSocket",
+    "Server",
+    "Session",
+    "ConnectionRequest",
+    "SessionRequest",
+}
 
 
 def public_names() -> dict[str, str]:
