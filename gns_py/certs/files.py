@@ -11,6 +11,8 @@ from pathlib import Path
 from . import pem
 from .errors import MalformedCertificate
 
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows
+
 
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a file.
@@ -73,7 +75,7 @@ def write_private_folder(folder: str | os.PathLike[str], texts: Mapping[str, str
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))  # with the mode 0700
     try:
         for name, text in texts.items():
-            _write(os.open(temporary / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), text)
+            _write(os.open(temporary / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600), text)
         temporary.rename(target)
     except BaseException:
         for name in texts:
@@ -93,7 +95,7 @@ def append_private(path: Path, text: str, *, durable: bool) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
     try:
         data = text.encode()
         if os.write(number, data) != len(data):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from .._generated.enums import IdentityType
+from .._printable import printable
 from ..identity import Identity
 from . import keys
 from .certificate import Certificate
@@ -67,10 +68,11 @@ def verify(
     found = certificate.identity
     if found is None:
         raise CertificateError(Check.IDENTITY, "it was issued to an authority, not to an identity")
+    name = printable(str(found))
     if found.type is IdentityType.IP_ADDRESS:
-        raise CertificateError(Check.IDENTITY, f"it was issued to {found}, and GNS authenticates no addresses")
+        raise CertificateError(Check.IDENTITY, f"it was issued to {name}, and GNS authenticates no addresses")
     if expected is not None and found != expected:
-        raise CertificateError(Check.IDENTITY, f"it was issued to {found}, not to {expected}")
+        raise CertificateError(Check.IDENTITY, f"it was issued to {name}, not to {printable(str(expected))}")
     _check_app_id(certificate, scope, app_id)
     return Verified(certificate, found, scope.chain)
 
@@ -96,7 +98,9 @@ def verify_authority(
         ImportError: The library cryptography is not installed.
     """
     if not certificate.is_authority:
-        raise CertificateError(Check.IDENTITY, f"it was issued to {certificate.identity}, not to an authority")
+        raise CertificateError(
+            Check.IDENTITY, f"it was issued to {printable(str(certificate.identity))}, not to an authority"
+        )
     scope = _Store(trust, revoked, _moment(now)).check(certificate)
     return scope.chain[1:] if certificate.is_root else scope.chain
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.certificate_vectors import CERTIFICATES, VECTORS, protobuf_class
+from support.certificate_vectors import CERTIFICATES, VECTORS, assert_agrees_with_protobuf, protobuf_class
 
 from gns_py import Identity
 from gns_py.certs import CertificateRequest, MalformedCertificate
@@ -115,21 +115,6 @@ def test_signed_certificates_agree_with_protobuf(
     assert (without.cert, without.ca_key_id, without.ca_signature) == (data, issuer, signature)
     assert not without.HasField("private_key_data")
     assert repr(private_key) not in repr(signed) or not private_key
-
-
-def assert_agrees_with_protobuf(data: bytes) -> None:
-    """Check that the contents are malformed for us, or the same for protobuf, which is more lenient."""
-    try:
-        found = Contents.parse(data)
-    except MalformedCertificate:
-        return
-    theirs = protobuf_class("Certificate").FromString(data)
-    assert (theirs.key_type, theirs.key_data) == (1, found.key)
-    assert (theirs.time_created, theirs.time_expiry) == (found.created, found.expires)
-    assert theirs.HasField("identity_string") == (found.identity is not None)
-    if found.identity is not None:
-        assert Identity.parse(theirs.identity_string) == found.identity
-    assert tuple(theirs.app_ids) == found.app_ids
 
 
 @given(st.binary(max_size=300))

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from gns_py import Identity
+from gns_py.certs import MalformedCertificate
+from gns_py.certs.format import Contents
+
 VECTORS = json.loads(Path(__file__).parents[1].joinpath("vectors", "certificates-1.json").read_text("utf-8"))
 CERTIFICATES = {each["name"]: bytes.fromhex(each["bytes"]) for each in VECTORS["certificates"]}
 SEEDS = {each["name"]: bytes.fromhex(each["seed"]) for each in VECTORS["keys"]}
@@ -54,3 +58,18 @@ def protobuf_class(name: str) -> Any:
     pool.Add(file)
     factory = importlib.import_module("google.protobuf.message_factory")
     return factory.GetMessageClass(pool.FindMessageTypeByName(f"test.{name}"))
+
+
+def assert_agrees_with_protobuf(data: bytes) -> None:
+    """Check that the contents are malformed for us, or the same for protobuf, which is more lenient."""
+    try:
+        found = Contents.parse(data)
+    except MalformedCertificate:
+        return
+    theirs = protobuf_class("Certificate").FromString(data)
+    assert (theirs.key_type, theirs.key_data) == (1, found.key)
+    assert (theirs.time_created, theirs.time_expiry) == (found.created, found.expires)
+    assert theirs.HasField("identity_string") == (found.identity is not None)
+    if found.identity is not None:
+        assert Identity.parse(theirs.identity_string) == found.identity
+    assert tuple(theirs.app_ids) == found.app_ids
