@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.certificate_vectors import CERTIFICATES, VECTORS, assert_agrees_with_protobuf, protobuf_class
 
@@ -85,6 +85,7 @@ def test_the_number_of_a_key(key: dict[str, str]) -> None:
     assert str(key_id(bytes.fromhex(key["public"]))) == key["key_id"]
 
 
+@settings(deadline=None)  # the first call imports protobuf
 @given(contents)
 def test_contents_are_read_as_they_were_written(written: Contents) -> None:
     assert Contents.parse(written.encode()) == written
@@ -98,6 +99,7 @@ def test_contents_are_read_as_they_were_written(written: Contents) -> None:
     assert theirs.SerializeToString() == written.encode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 2**64 - 1), st.binary(min_size=64, max_size=64), st.none() | st.binary())
 def test_signed_certificates_agree_with_protobuf(
     data: bytes, issuer: int, signature: bytes, private_key: bytes | None
@@ -117,6 +119,7 @@ def test_signed_certificates_agree_with_protobuf(
     assert repr(private_key) not in repr(signed) or not private_key
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 @example(b"")
 def test_any_bytes_are_a_value_or_malformed(data: bytes) -> None:
@@ -126,6 +129,7 @@ def test_any_bytes_are_a_value_or_malformed(data: bytes) -> None:
     assert_agrees_with_protobuf(data)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(CERTIFICATES)), st.data())
 def test_a_damaged_certificate_is_read_as_protobuf_reads_it_or_malformed(name: str, draw: st.DataObject) -> None:
     data = bytearray(Signed.parse(CERTIFICATES[name]).contents)
