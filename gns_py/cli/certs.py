@@ -17,6 +17,7 @@ from .._printable import printable
 from ..certs import Authority, Certificate, CertificateError, CertificateRequest, verify, verify_authority
 from ..certs.authority import CERTIFICATE_FILE
 from ..certs.ledger import FolderLedger, revoke
+from . import certs_serve
 from .arguments import AddParser, Parser, integer, number
 from .certs_files import describe, describe_request, read_anything, read_request, show, when
 from .output import CommandError, Output
@@ -35,9 +36,10 @@ def add_parser(add: AddParser) -> None:
     )
     commands = parser.add_subparsers(title="commands", dest="certs_command", metavar="COMMAND", required=True)
 
-    def command(name: str, run: _Run, text: str) -> Parser:
+    def command(name: str, run: _Run, text: str, *, json: bool = True) -> Parser:
         made: Parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        made.add_argument("--json", action="store_true", help="print JSON, for programs")
+        if json:
+            made.add_argument("--json", action="store_true", help="print JSON, for programs")
         made.set_defaults(run=_reported(run), command=f"certs {name}")
         return made
 
@@ -48,6 +50,8 @@ def add_parser(add: AddParser) -> None:
     _add_verify(command("verify", _verify, "check a certificate"))
     _add_revoke(command("revoke", _revoke, "revoke a key"))
     _add_list(command("list", _list, "list the certificates that are valid, and the keys that were revoked"))
+    text = "sign the requests of clients over HTTPS, to develop with; Ctrl-C ends it"
+    _add_serve(command("serve", _serve, text, json=False))
 
 
 # ---- init-ca ---------------------------------------------------------------------------------------------------------
@@ -264,6 +268,19 @@ def _list(options: argparse.Namespace, output: Output) -> int:
     output.table(f"valid: {len(rows)}", ["key id", "identity", "expires", ""], rows)
     output.table(f"revoked: {len(gone)}", ["key id", "at"], [[str(each[0]), when(each[1])] for each in revocations])
     return 0
+
+
+# ---- serve -----------------------------------------------------------------------------------------------------------
+
+
+def _add_serve(parser: Parser) -> None:
+    _add_ca(parser)
+    certs_serve.add_arguments(parser)
+    _add_password(parser, "ask for the password of the authority's key")
+
+
+def _serve(options: argparse.Namespace, output: Output) -> int:
+    return certs_serve.serve(_authority(options), options, output)
 
 
 # ---- arguments -------------------------------------------------------------------------------------------------------
