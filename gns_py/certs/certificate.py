@@ -38,12 +38,14 @@ class Certificate:
         """Return the certificate of these bytes, or of a text with its ``STEAMDATAGRAM CERT`` block.
 
         Args:
-            data: The bytes or the text. If a text has several blocks, the first one counts.
+            data: The bytes or the text, as a str or as it was read from a file. If a text has several blocks, the first
+                one counts.
 
         Raises:
             MalformedCertificate: They are not a certificate.
         """
-        return cls(data) if isinstance(data, bytes) else cls.parse_all(data)[0]
+        found = pem.text_or_bytes(data)
+        return cls(found) if isinstance(found, bytes) else cls.parse_all(found)[0]
 
     @classmethod
     def parse_all(cls, text: str) -> tuple[Certificate, ...]:

@@ -85,13 +85,14 @@ class Credentials:
             PrivateKeyError: There is no key, it is not the certificate's, or the password is missing or wrong.
             ImportError: The key is encrypted, and the library cryptography is not installed.
         """
-        if isinstance(data, bytes):
-            return cls(Certificate(data), _inside(data))
-        certificate = Certificate.parse(data)
-        for block in pem.blocks(data):
+        text = pem.text_or_bytes(data)
+        if isinstance(text, bytes):
+            return cls(Certificate(text), _inside(text))
+        certificate = Certificate.parse(text)
+        for block in pem.blocks(text):
             if block.label in keys.LABELS:
                 return cls(certificate, keys.from_pem(block, password))
-        inside = next(block for block in pem.blocks(data) if block.label == pem.CERTIFICATE)
+        inside = next(block for block in pem.blocks(text) if block.label == pem.CERTIFICATE)
         return cls(certificate, _inside(inside.decode()))
 
     def save(self, path: str | os.PathLike[str], password: str | bytes | None = None, *, replace: bool = False) -> None:

@@ -193,9 +193,11 @@ class CertificateRequest:
 
 
 def _parse(data: bytes, known: dict[int, Kind], repeated: frozenset[int] = frozenset()) -> Fields:
+    if not isinstance(data, bytes):
+        raise TypeError(f"certificates and requests are bytes, not {type(data).__name__}")
     if len(data) > MAX_SIZE:
         raise MalformedCertificate(f"it has {len(data)} bytes, more than {MAX_SIZE}")
-    return wire.parse(bytes(data), known, repeated)
+    return wire.parse(data, known, repeated)
 
 
 def _one(found: Fields, number: int, kind: type[_T], default: _T) -> _T:

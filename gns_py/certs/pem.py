@@ -42,6 +42,25 @@ def encode(label: str, data: bytes) -> str:
     return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""))
 
 
+def text_or_bytes(data: bytes | str) -> bytes | str:
+    """Return bytes that are a text with blocks as a text: no certificate begins with the same bytes.
+
+    Raises:
+        MalformedCertificate: They begin like a text, and are not one.
+        TypeError: The value is neither.
+    """
+    if isinstance(data, str):
+        return data
+    if not isinstance(data, bytes):
+        raise TypeError(f"certificates and keys are bytes or text, not {type(data).__name__}")
+    if not data.lstrip().startswith(b"-----BEGIN "):
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise MalformedCertificate("the text is not UTF-8") from None
+
+
 def blocks(text: str) -> tuple[Block, ...]:
     """Return the blocks of a text; anything between them is ignored.
 

@@ -6,12 +6,13 @@ import copy
 import pickle
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.certificate_vectors import CERTIFICATES, SEEDS, VECTORS
 
 from gns_py import Identity
-from gns_py.certs import Certificate, MalformedCertificate
+from gns_py.certs import Certificate, CertificateRequest, Credentials, MalformedCertificate
 from gns_py.certs.format import Signed
 from gns_py.certs.wire import Kind, field
 
@@ -75,6 +76,21 @@ def test_files(tmp_path: Path) -> None:
     path.write_text(f"the root:\n{ROOT.pem()}and more\n{LEAF.pem()}")
     assert Certificate.load_all(path) == (ROOT, LEAF)
     assert Certificate.load(path) == Certificate.parse(path.read_text()) == ROOT
+
+
+def test_a_text_may_be_read_as_bytes() -> None:
+    assert Certificate.parse(LEAF.pem().encode()) == Certificate.parse(b"\n" + LEAF.pem().encode()) == LEAF
+    assert Certificate.parse(bytes(LEAF)) == LEAF
+    with pytest.raises(MalformedCertificate, match="not UTF-8"):
+        Certificate.parse(b"-----BEGIN \xff")
+
+
+def test_other_types_are_errors_of_the_program() -> None:
+    wrong: Any
+    for wrong in (5, None, [1], bytearray(bytes(LEAF))):
+        for function in (Certificate, Certificate.parse, CertificateRequest.parse, Credentials.parse):
+            with pytest.raises(TypeError, match=type(wrong).__name__):
+                function(wrong)
 
 
 @pytest.mark.parametrize("text", ["", "no block", "-----BEGIN X-----\nAAAA\n-----END X-----"])

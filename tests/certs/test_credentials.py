@@ -73,7 +73,8 @@ def test_a_file_with_a_password(tmp_path: Path) -> None:
 
 
 def test_the_key_may_come_first_or_inside_the_certificate() -> None:
-    assert Credentials.parse(keys.to_pem(SEED) + LEAF.pem()).private_key == SEED
+    text = keys.to_pem(SEED) + LEAF.pem()
+    assert Credentials.parse(text).private_key == Credentials.parse(text.encode()).private_key == SEED
     inside = field(1, Kind.BYTES, SEED) + bytes(LEAF)
     assert Credentials.parse(inside).private_key == SEED
     assert Credentials.parse(pem.encode(pem.CERTIFICATE, inside)).private_key == SEED
