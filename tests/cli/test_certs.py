@@ -178,6 +178,10 @@ def test_passwords(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (("inspect", "junk"), 1, "junk: neither a certificate nor a request"),
         (("inspect", "ca/ca.key"), 1, "no 'STEAMDATAGRAM CERT' block"),
         (("issue", "--ca", "ca", "--identity", "str:a", "--request", "junk", "-o", "x"), 1, "junk: not a request"),
+        (("verify", "request", "--trust", "ca/ca.cert"), 1, "a request, not a certificate"),
+        (("verify", "ca/ca.cert", "--trust", "request"), 1, "a request, not a certificate"),
+        (("verify", "ca/ca.cert", "--trust", "ca/ca.cert", "--identity", "str:a"), 1, "issued to an authority"),
+        (("revoke", "--ca", "ca", "request"), 1, "a request, not a certificate"),
         (("revoke", "--ca", "ca", "dance"), 1, "not the number of a key, a file, or an identity"),
         (("revoke", "--ca", "ca", "str:carol"), 1, "no certificate of str:carol"),
         (("revoke", "--ca", "ca", "0"), 1, "not the number of a key"),
@@ -189,6 +193,7 @@ def test_errors_are_one_line(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     (folder.parent / "junk").write_bytes(b"\xff" * 10)
+    (folder.parent / "request").write_bytes(CertificateRequest(Certificate(CERTIFICATES["leaf"]).key).encode())
     found, out, err = call(*arguments)
     assert (found, out) == (code, "")
     assert err.count("\n") == 1
