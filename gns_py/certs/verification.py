@@ -110,7 +110,6 @@ class _Scope:
     """The uses of an authority's certificates, with the restrictions of all authorities above it."""
 
     chain: tuple[Certificate, ...]
-    expires: datetime
     app_ids: frozenset[int] | None
     """None for all."""
 
@@ -206,12 +205,12 @@ class _Store:
             raise CertificateError(Check.CHAIN, f"{name} has a certificate with a wrong signature")
         app_ids = frozenset(authority.app_ids) or None
         if above is None:
-            return _Scope((authority,), authority.expires, app_ids)
+            return _Scope((authority,), app_ids)
         if above.app_ids is not None:
             app_ids = above.app_ids if app_ids is None else above.app_ids & app_ids
             if not app_ids:
                 raise CertificateError(Check.CHAIN, f"{name} is for applications that its own issuer is not for")
-        return _Scope((authority, *above.chain), min(authority.expires, above.expires), app_ids)
+        return _Scope((authority, *above.chain), app_ids)
 
 
 def _check_app_id(certificate: Certificate, scope: _Scope, app_id: int) -> None:
@@ -226,7 +225,7 @@ def _check_app_id(certificate: Certificate, scope: _Scope, app_id: int) -> None:
 
 def _moment(now: datetime | None) -> datetime:
     if now is None:
-        return datetime.now(timezone.utc)
-    if now.tzinfo is None:
+        now = datetime.now(timezone.utc)
+    elif now.tzinfo is None:
         raise ValueError("the time has no time zone; use datetime.now(timezone.utc), for example")
-    return now
+    return now.replace(microsecond=0)  # a certificate is valid until the end of its last second, as in GNS

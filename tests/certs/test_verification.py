@@ -99,6 +99,14 @@ def test_the_time_needs_a_time_zone(authority: Authority) -> None:
         verify(authority.issue("str:alice").certificate, trust=[authority.root], now=datetime(2026, 1, 1))
 
 
+def test_a_certificate_is_valid_until_the_end_of_its_last_second(authority: Authority) -> None:
+    certificate = authority.issue("str:alice").certificate
+    last = certificate.expires.astimezone(timezone(timedelta(hours=-7))) + timedelta(microseconds=999_999)
+    assert verify(certificate, trust=[authority.root], now=last)
+    with pytest.raises(CertificateError, match="expired"):
+        verify(certificate, trust=[authority.root], now=last + timedelta(microseconds=1))
+
+
 def test_many_authorities_take_linear_time(authority: Authority) -> None:
     """A chain of 50, of which each has ten certificates, would have 10^50 ways to the root."""
     trust = [authority.root]
