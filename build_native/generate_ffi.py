@@ -1,6 +1,8 @@
-"""Write cffi's Python module for gns_core.h, in out-of-line ABI mode: without a compiler or Python's headers.
+"""Write cffi's Python module for gns_core.h and its continuations.
 
-Usage: generate_ffi.py HEADER OUTPUT. Needs cffi.
+It is in out-of-line ABI mode: that needs neither a compiler nor Python's headers.
+
+Usage: generate_ffi.py HEADER... OUTPUT. Needs cffi.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import cffi
 
 def main() -> None:
     """Run the program."""
-    header, output = map(Path, sys.argv[1:])
+    *headers, output = map(Path, sys.argv[1:])
     builder = cffi.FFI()
-    builder.cdef(header.read_text())
+    for header in headers:
+        builder.cdef(header.read_text())
     builder.set_source("gns_py._native._ffi", None)
     builder.emit_python_code(str(output))
 

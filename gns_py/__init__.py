@@ -35,6 +35,7 @@ from .address import Address
 from .config import Config
 from .end import ClosedBy, ConnectionEnd
 from .errors import (
+    CertificateRefused,
     ConcurrencyError,
     ConfigError,
     ConnectFailed,
@@ -65,6 +66,7 @@ __version__ = build_info().version
 __all__ = [
     "Address",
     "BuildInfo",
+    "CertificateRefused",
     "ClosedBy",
     "ConcurrencyError",
     "Config",

@@ -10,6 +10,7 @@ GNSError
 ├── SocketError (OSError)                   the system has no socket for it: no descriptor, no such address family
 ├── ConnectionLimitError (OSError)          8,191 connections in this process
 ├── ConfigError (ValueError)                an option that does not exist there, or is locked
+├── CertificateRefused (ValueError)         a certificate or key that cannot be presented or trusted
 ├── MessageTooLarge (ValueError)            can never be sent
 ├── SendQueueFull                           not now: wait with drain()
 ├── MessageDropped                          no_delay, and it could not be sent at once
@@ -83,6 +84,10 @@ class ConnectionLimitError(GNSError, OSError):
 
 class ConfigError(GNSError, ValueError):
     """The option does not exist at this scope, or can no longer be changed."""
+
+
+class CertificateRefused(GNSError, ValueError):
+    """A certificate or a key cannot be presented, or trusted; the message says which check failed. Nothing changed."""
 
 
 class MessageTooLarge(GNSError, ValueError):

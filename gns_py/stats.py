@@ -15,7 +15,8 @@ class ConnectionInfo(NamedTuple):
     remote_address: Address | None
     """None for a pair of connections in memory."""
     identity: str
-    """The identity that the peer claims, as text for Identity.parse(); "invalid" until the peer has sent it."""
+    """The identity that the peer claims, and has proved if it is ``authenticated``, as text for Identity.parse();
+    "invalid" until the peer has sent it."""
     description: str
     """GNS's own description, for people and logs."""
     end_reason: int
@@ -24,6 +25,13 @@ class ConnectionInfo(NamedTuple):
     flags: InfoFlags
     user_data: int
     """-1 until set."""
+    authenticated: bool = False
+    """True if a certificate that is trusted here proves the identity."""
+    remote_key: bytes | None = None
+    """The peer's public key; None before the handshake, and for pairs. Without a certificate it is a new one
+    for each connection."""
+    remote_key_expires: int | None = None
+    """When the peer's certificate expires, in seconds since 1970; None unless it is authenticated."""
 
 
 class ConnectionStatus(NamedTuple):

@@ -62,7 +62,8 @@ struct Mailbox {
         const gns_address address = loopback(port);
         const auto list = options();
         uint64_t connection = 0;
-        check("connect", gns_connect(handle, &address, list.data(), static_cast<int32_t>(list.size()), &connection));
+        check("connect",
+              gns_connect(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, &connection));
         while (gns_connection_state(connection) == connecting) receive();
         if (gns_connection_state(connection) != connected) die("not connected", 0);
         return connection;
@@ -73,7 +74,8 @@ struct Mailbox {
         for (uint16_t port = 28500;; ++port) {
             const gns_address address = loopback(port);
             uint64_t socket = 0;
-            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, &socket) < 0)
+            if (gns_listen(handle, &address, list.data(), static_cast<int32_t>(list.size()), nullptr, nullptr,
+                           &socket) < 0)
                 continue;
             std::printf("%u\n", port);
             std::fflush(stdout);

@@ -327,6 +327,8 @@ gns_mend(clientlib/steamnetworkingsockets_connections.cpp
 				goto add_to_tail;
 ]=])
 
+include(cmake/gns_mended_certificates.cmake)
+
 # A lock that is waited for with a limit is nearly always free: unmended, the time is read for each, to compute when the limit
 # would be over, which is a third of all readings of the clock while messages are sent and received.
 set(limited "m_impl.try_lock_for( std::chrono::milliseconds( msTimeout ) )")

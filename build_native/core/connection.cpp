@@ -25,9 +25,9 @@ SteamNetworkingIPAddr to_gns(const gns_address &address) {
     return to;
 }
 
-gns_connection_info to_info(const SteamNetConnectionInfo_t &from, uint64_t listen_socket) {
+gns_connection_info to_info(const SteamNetConnectionInfo_t &from, const Connection &connection) {
     gns_connection_info info{};
-    info.listen_socket = listen_socket;
+    info.listen_socket = connection.listen_socket;
     info.user_data = from.m_nUserData;
     info.state = from.m_eState < 0 ? int32_t{k_ESteamNetworkingConnectionState_None} : int32_t{from.m_eState};
     info.end_reason = from.m_eEndReason;
@@ -36,6 +36,9 @@ gns_connection_info to_info(const SteamNetConnectionInfo_t &from, uint64_t liste
     from.m_identityRemote.ToString(info.identity, sizeof info.identity);
     copy_text(info.end_text, sizeof info.end_text, from.m_szEndDebug);
     copy_text(info.description, sizeof info.description, from.m_szConnectionDescription);
+    info.authenticated = connection.proof.authenticated ? 1 : 0;
+    info.peer_key_expires = connection.proof.key_expires;
+    std::memcpy(info.peer_key, connection.proof.key.data(), sizeof info.peer_key);
     return info;
 }
 
@@ -56,12 +59,6 @@ gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &from) 
     status.queue_time_us = from.m_usecQueueTime;
     status.max_jitter_us = from.m_usecMaxJitter;
     return status;
-}
-
-bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity) {
-    if (!is_text(text, size, SteamNetworkingIdentity::k_cchMaxString - 1)) return false;
-    const std::string terminated(text, static_cast<size_t>(size));
-    return identity->ParseString(terminated.c_str());
 }
 
 } // namespace gns_core

@@ -12,6 +12,7 @@
 #include "core_api.hpp"
 #include "gns/gns_native.hpp"
 #include "handle_table.hpp"
+#include "peer_policy.hpp"
 
 namespace gns_core {
 
@@ -59,7 +60,8 @@ struct ListenSocket {
     HSteamListenSocket gns_handle = k_HSteamListenSocket_Invalid; // serving thread only
     std::shared_ptr<Mailbox> mailbox;
     gns_address address{};
-    QueueLimits limits; // serving thread only
+    QueueLimits limits;                       // serving thread only
+    std::shared_ptr<const PeerPolicy> policy; // of its connections, or nullptr; serving thread only
 };
 
 struct Connection {
@@ -75,8 +77,9 @@ struct Connection {
     // 0 once GNS's connection is closed; written by the serving thread.
     std::atomic<HSteamNetConnection> gns_handle{k_HSteamNetConnection_Invalid};
     std::atomic<int32_t> state{k_ESteamNetworkingConnectionState_None};
-    std::atomic<bool> discard{false}; // closed here: unread messages are gone
-    bool failed = false;              // serving thread only: to be ended as soon as there is memory for that
+    std::atomic<bool> discard{false};         // closed here: unread messages are gone
+    bool failed = false;                      // serving thread only: to be ended as soon as there is memory for that
+    std::shared_ptr<const PeerPolicy> policy; // its own, or nullptr; serving thread only
 
     // Receiving: what waits in the mailbox, and its bounds.
     std::atomic<int64_t> recv_bytes{0};
@@ -108,6 +111,7 @@ struct Connection {
     bool ended = false;        // the terminal event has been pushed: nothing may follow it
     gns_connection_info last_info{};
     gns_connection_status last_status{};
+    PeerProof proof; // changes on the serving thread only, in the handshake
     std::shared_ptr<History> history;
 
     // Under the command queue's lock: what need not be queued again.
@@ -142,10 +146,10 @@ inline void handled(Connection &connection, int64_t messages, int64_t bytes) {
     connection.recv_bytes.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-gns_connection_info to_info(const SteamNetConnectionInfo_t &from, uint64_t listen_socket);
+// On the serving thread, or with end_mutex held.
+gns_connection_info to_info(const SteamNetConnectionInfo_t &from, const Connection &connection);
 gns_connection_status to_status(const SteamNetConnectionRealTimeStatus_t &from);
 gns_address to_address(const SteamNetworkingIPAddr &from);
 SteamNetworkingIPAddr to_gns(const gns_address &address);
-bool parse_identity(const char *text, int32_t size, SteamNetworkingIdentity *identity);
 
 } // namespace gns_core

@@ -1,4 +1,4 @@
-// The C interface as C++ sees it: the functions of gns_core.h are the only exported symbols.
+// The C interface as C++ sees it: the functions of gns_core.h and its continuations are the only exported symbols.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,8 @@
 #endif
 extern "C" {
 #include "gns_core.h"
+#include "gns_core_streams.h"
+#include "gns_core_certificates.h"
 }
 #if defined(__GNUC__)
 #pragma GCC visibility pop

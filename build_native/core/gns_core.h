@@ -2,6 +2,7 @@
 
    This file has two readers: the C++ core includes it (through core_api.hpp), and Python's cffi parses it as it is.
    Therefore: fixed widths, explicit padding, opaque handles, no bool, no preprocessor but plain "#define NAME number".
+   Its continuations, read after it: gns_core_streams.h, gns_core_certificates.h.
 
    Threads    Every function may be called from any thread, unless it says otherwise; gns_start and gns_stop exclude
               each other. GNS is served in turns, by one thread at a time: a caller that waits for a mailbox, or sends,
@@ -45,6 +46,7 @@
 #define GNS_ERROR_BAD_VALUE -1017    /* outside the option's range */
 #define GNS_ERROR_HELD -1018         /* a framed message has no credit, or must wait for others */
 #define GNS_ERROR_SYSTEM -1019       /* the system refused; gns_last_error_number says why */
+#define GNS_ERROR_CERTIFICATE -1020  /* a certificate or a key is not right; gns_last_error_text says why */
 
 #define GNS_SCOPE_GLOBAL 1
 #define GNS_SCOPE_LISTEN_SOCKET 3
@@ -121,6 +123,17 @@ typedef struct {
     int64_t gave_way; /* admitted, and ended in favor of a newer one while half open */
 } gns_limit_counters;
 
+/* What a peer must prove in the handshake, all of it. If it does not, the handshake ends with reason 4003 and a text,
+   at both ends, before anything else is sent to it. */
+typedef struct {
+    const char *identity;  /* that it has this identity, by a trusted certificate, or by one of the keys */
+    const uint8_t *keys;   /* that it has one of these keys, of 32 bytes each, with any certificate or none */
+    int32_t identity_size; /* 0: any identity */
+    int32_t key_count;     /* 0: any key */
+    int32_t authenticated; /* 1: that it has its identity by a trusted certificate; 0: not; -1: as the process wants */
+    int32_t reserved;
+} gns_peer_policy;
+
 typedef struct {
     uint64_t connection;
     int64_t number;               /* message number on its lane, from 1 */
@@ -143,10 +156,13 @@ typedef struct {
     uint64_t listen_socket; /* 0: this side called connect, or made the pair */
     int64_t user_data;      /* -1 until set */
     int32_t state;
-    int32_t end_reason;      /* 0 until it ends */
-    int32_t flags, reserved; /* flags: k_nSteamNetworkConnectionInfoFlags_* */
+    int32_t end_reason;    /* 0 until it ends */
+    int32_t flags;         /* k_nSteamNetworkConnectionInfoFlags_* */
+    int32_t authenticated; /* 1: a trusted certificate proves the identity */
     gns_address remote_address;
-    char identity[128], end_text[128], description[128]; /* identity: the peer's, as it claims */
+    char identity[128], end_text[128], description[128]; /* identity: the peer's, as it claims unless authenticated */
+    int64_t peer_key_expires;                            /* seconds since 1970; 0 unless authenticated */
+    uint8_t peer_key[32];                                /* all zero before the handshake, and for pairs */
 } gns_connection_info;
 
 typedef struct {
@@ -259,9 +275,10 @@ int32_t gns_mailbox_receive_one(uint64_t mailbox, int64_t timeout_us, gns_event 
 
 /* ---- sockets and connections ---- */
 /* Opens a UDP port. New connections are reported to the mailbox (status, 0 -> 1) and wait for gns_accept or gns_close.
-   limits: or NULL. Errors: SYSTEM (port taken, ...), NATIVE, BAD_VALUE (limits), InvalidParam (port 0), options. */
+   limits: or NULL. policy: or NULL, the process's. Errors: SYSTEM (port taken, ...), NATIVE, BAD_VALUE (limits),
+   InvalidParam (port 0), CERTIFICATE (this process's has expired), those of options and of gns_peer_policy_set. */
 int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                   const gns_limits *limits, uint64_t *listen_socket);
+                   const gns_limits *limits, const gns_peer_policy *policy, uint64_t *listen_socket);
 int32_t gns_listen_address(uint64_t listen_socket, gns_address *address);
 /* All zero without limits. Never blocks. */
 int32_t gns_listen_counters(uint64_t listen_socket, gns_limit_counters *counters);
@@ -270,9 +287,10 @@ int32_t gns_listen_counters(uint64_t listen_socket, gns_limit_counters *counters
 int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *text, int32_t size, int32_t linger);
 /* Begins to connect; its events go to the mailbox, beginning with status 0 -> 1. If a place or a descriptor is missing,
    closed connections that still wait for their peer's answer give way. Errors: LimitExceeded (8,191 connections, with
-   inbound ones closed in the last 5 s), SYSTEM (no descriptor, no such address family), NATIVE, option errors. */
+   inbound ones closed in the last 5 s), SYSTEM (no descriptor, no such address family), NATIVE, CERTIFICATE (this
+   process's has expired), those of options and of gns_peer_policy_set. policy: or NULL, the process's. */
 int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                    uint64_t *connection);
+                    const gns_peer_policy *policy, uint64_t *connection);
 /* Accepts an inbound connection and sends its events to `mailbox` from here on (0: where they went). Errors:
    InvalidState (already accepted), NoConnection (it has ended), InvalidParam (not an inbound one), HandshakeFailed. */
 int32_t gns_accept(uint64_t connection, uint64_t mailbox);
@@ -310,48 +328,6 @@ int32_t gns_connection_send_queue(uint64_t connection, gns_send_queue *queue);
 int32_t gns_connection_notify_drained(uint64_t connection, int64_t max_bytes, int64_t max_segments);
 /* Waits for that: 1, or 0 at the timeout. Errors: NoConnection (it has ended or ends). Any number of threads. */
 int32_t gns_connection_wait_drained(uint64_t connection, int64_t timeout_us, int64_t max_bytes, int64_t max_segments);
-
-/* ---- sessions: streams of messages in frames ----
-   DATA and UNTRACKED of docs/session-protocol.md; all other frames are plain messages. A stream numbers them, on each
-   of the connections that its session has in turn. Credit counts bytes and messages over the life of the session. */
-/* From here on the connection's frames of these types that respect the limits arrive as GNS_EVENT_DATA; all others, and
-   what must not arrive now, as GNS_EVENT_MESSAGE, unchanged. Unreliable ones are dropped while 4,096 wait there. DATA
-   does not count for a mailbox after gns_mailbox_count_until_handled. Errors: InvalidState (there is a stream). */
-int32_t gns_stream_open(uint64_t connection, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages,
-                        uint64_t *stream);
-/* Forgets it. If a connection has it, that one's framed messages are HELD, and soon arrive as plain ones. */
-int32_t gns_stream_close(uint64_t stream);
-/* Says that every GNS_EVENT_ACK_DUE_DATA up to the handled-th, and all before it, has been handled; they arrive each
-   time that a quarter of the first credit has, or 1 MiB, or 4,096 messages. Reports how much may arrive now. */
-int32_t gns_stream_grant(uint64_t stream, int64_t handled, int64_t *credit_bytes, int64_t *credit_messages);
-int64_t gns_stream_heard(uint64_t stream); /* when the last message arrived, of whatever kind */
-/* Sets how much DATA may be sent, and how long a payload may be. Before the first call all framed messages are HELD.
-   gns_send returns DATA's own number, and has two more errors: HELD, TOO_LARGE. */
-int32_t gns_stream_allow(uint64_t stream, uint32_t max_message, int64_t credit_bytes, int64_t credit_messages);
-/* Makes such framed messages (GNS_HOLD_*) HELD, except those with GNS_SEND_WAITED. Errors: BAD_VALUE. */
-int32_t gns_stream_hold(uint64_t stream, int32_t held);
-int32_t gns_stream_sent(uint64_t stream, int64_t *numbers, int32_t lanes);    /* the last DATA's of each lane; or 0 */
-int32_t gns_stream_arrived(uint64_t stream, int64_t *numbers, int32_t lanes); /* the same */
-/* Keeps DATA, to be sent again, until the peer has handled it. DATA is HELD while as many payload bytes or messages are
-   kept; the last one may exceed max_bytes. Errors: InvalidState (DATA was sent before), BAD_VALUE (less than 1). */
-int32_t gns_stream_keep(uint64_t stream, int64_t max_bytes, int64_t max_messages);
-/* Says that the peer has handled DATA up to numbers[lane], which are no longer kept. Any numbers are fine. */
-int32_t gns_stream_acked(uint64_t stream, const int64_t *numbers, int32_t lanes);
-int32_t gns_stream_kept(uint64_t stream, int64_t *bytes, int64_t *messages);
-/* Parts it from its connection, if it has one: framed messages are HELD, and arrive as plain ones. No DATA gets into a
-   mailbox afterwards; what waits there must be read before gns_close, which drops it. */
-int32_t gns_stream_detach(uint64_t stream);
-/* Begins where another stream has stopped: each lane after these numbers; totals: payload bytes sent, payload bytes
-   arrived, and what may arrive. Errors: InvalidState (DATA was sent, or has arrived), BAD_VALUE (negative). */
-int32_t gns_stream_continue(uint64_t stream, const int64_t *sent, const int64_t *arrived, int32_t lanes,
-                            const int64_t totals[4]);
-/* Goes on with another connection. DATA of each lane must come again from handled[lane] + 1 on, or from 1; what had
-   arrived before is dropped. All framed messages are HELD until there is nothing left to replay. Errors: InvalidState
-   (the connection has a stream), BAD_VALUE (that much has not arrived). */
-int32_t gns_stream_resume(uint64_t stream, uint64_t connection, const int64_t *handled, int32_t lanes);
-/* Sends what is kept again, with the old numbers, in the old order, while there is room. left: what did not go yet.
-   Errors: NoConnection (it has ended, or there is none), BAD_VALUE (it has too few lanes), TOO_LARGE. */
-int32_t gns_stream_replay(uint64_t stream, int64_t *left);
 
 /* ---- about a connection ---- */
 /* The state now; after the end, until gns_close, the last state. Never blocks. */

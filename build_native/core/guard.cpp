@@ -71,6 +71,7 @@ const char *error_text(int32_t code) noexcept {
     case GNS_ERROR_BAD_IDENTITY: return "not an identity";
     case GNS_ERROR_BAD_VALUE: return "the value is out of range";
     case GNS_ERROR_SYSTEM: return "the system refused";
+    case GNS_ERROR_CERTIFICATE: return "the certificate or the key is not right";
     case GNS_ERROR_HELD: return "the message has no credit, or must wait for others";
     case -2: return "failed";
     case -3: return "the connection has ended";

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #endif
 
+#include "gns/certificates.hpp"
 #include "gns/gatekeeper.hpp"
 #include "gns/service_hook.hpp"
 #include "gns_access.hpp"
@@ -118,6 +119,8 @@ int32_t Runtime::start(const std::string &text, const SteamNetworkingIdentity &p
         guard_process();
         install_memory_reserve();
         attach_gatekeeper();
+        service.peers.attach();
+        forget_trust();
         utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
         utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, received_at_once);
         utils->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);

@@ -1,6 +1,6 @@
-"""The native core (build_native/core/gns_core.h) as Python functions; the only part of gns_py that uses cffi.
+"""The native core (build_native/core/gns_core*.h) as Python functions; the only part of gns_py that uses cffi.
 
-One module per section of the header. Other packages use the names that are exported here. Functions take and return
+One module per section of the headers. Other packages use the names that are exported here. Functions take and return
 Python's own types; handles are ints. Calls release the GIL and may be made from any thread.
 
 Functions raise the public exceptions (exception_for()). A function about a connection raises
@@ -14,6 +14,16 @@ These functions do neither:
 - close and listen_close ignore errors, because a dead handle needs no closing.
 """
 
+from .certificates import (
+    PeerPolicy,
+    PresentedCertificate,
+    certificate_request,
+    presented_certificate,
+    set_certificate,
+    set_policy,
+    set_revoked,
+    set_trust,
+)
 from .codes import (
     EVENT_ACK_DUE_DATA,
     EVENT_DATA,

@@ -8,6 +8,7 @@ import sys
 from .._generated.enums import Result
 from .._printable import printable
 from ..errors import (
+    CertificateRefused,
     ConfigError,
     ForkedError,
     GNSError,
@@ -46,6 +47,7 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.GNS_ERROR_BAD_IDENTITY: ValueError,
     lib.GNS_ERROR_BAD_VALUE: ValueError,
     lib.GNS_ERROR_HELD: SendQueueFull,
+    lib.GNS_ERROR_CERTIFICATE: CertificateRefused,
     -int(Result.INVALID_PARAM): ValueError,
     -int(Result.INVALID_STATE): InvalidStateError,
     LIMIT_EXCEEDED: SendQueueFull,

@@ -11,16 +11,19 @@ from ..address import Address
 from ..config import Config, OptionValue
 from ..errors import ConnectionLimitError
 from ..limits import ConnectionLimits, LimitCounters
+from .certificates import PeerPolicy, policy_struct
 from .codes import LIMIT_EXCEEDED
 from .failures import check, check_connection
 from .library import ffi, lib
 from .options import option_array
 
 
-def listen(mailbox: int, address: Address, config: Config, limits: ConnectionLimits | None) -> int:
+def listen(
+    mailbox: int, address: Address, config: Config, limits: ConnectionLimits | None, policy: PeerPolicy | None = None
+) -> int:
     """Open a listen socket and return its handle."""
     native = ffi.NULL if limits is None else _limits(limits)
-    return _make(lib.gns_listen, mailbox, address, config.options_for(ConfigScope.LISTEN_SOCKET), native)
+    return _make(lib.gns_listen, mailbox, address, config.options_for(ConfigScope.LISTEN_SOCKET), policy, native)
 
 
 def listen_counters(listen_socket: int) -> LimitCounters:
@@ -30,18 +33,24 @@ def listen_counters(listen_socket: int) -> LimitCounters:
     return LimitCounters(*(getattr(counters, field) for field in LimitCounters._fields))
 
 
-def connect(mailbox: int, address: Address, config: Config) -> int:
+def connect(mailbox: int, address: Address, config: Config, policy: PeerPolicy | None = None) -> int:
     """Begin to connect and return the connection's handle."""
-    return _make(lib.gns_connect, mailbox, address, config.options_for(ConfigScope.CONNECTION))
+    return _make(lib.gns_connect, mailbox, address, config.options_for(ConfigScope.CONNECTION), policy)
 
 
 def _make(
-    function: Any, mailbox: int, address: Address, options: list[tuple[ConfigValue, OptionValue]], *more: Any
+    function: Any,
+    mailbox: int,
+    address: Address,
+    options: list[tuple[ConfigValue, OptionValue]],
+    policy: PeerPolicy | None,
+    *more: Any,
 ) -> int:
     handle = ffi.new("uint64_t *")
     native, keep = option_array(options)
-    result = function(mailbox, _address(address), native, len(options), *more, handle)
-    del keep
+    demanded, keep_too = policy_struct(policy)
+    result = function(mailbox, _address(address), native, len(options), *more, demanded, handle)
+    del keep, keep_too
     if result == LIMIT_EXCEEDED:
         raise _limit_error()
     check(result)

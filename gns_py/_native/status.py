@@ -126,6 +126,7 @@ def _status(native: Any) -> ConnectionStatus:
 
 def _info(native: Any) -> ConnectionInfo:
     packed, port = bytes(native.remote_address.ip), native.remote_address.port
+    key = bytes(native.peer_key)
     return ConnectionInfo(
         ConnectionState(native.state),
         Address.from_packed(packed, port) if port or any(packed) else None,
@@ -135,6 +136,9 @@ def _info(native: Any) -> ConnectionInfo:
         text_of(native.end_text),
         InfoFlags(native.flags),
         native.user_data,
+        bool(native.authenticated),
+        key if any(key) else None,
+        native.peer_key_expires or None,
     )
 
 

@@ -155,13 +155,13 @@ gns_address free_address() {
 
 uint64_t listen(Mailbox &mailbox, const gns_address &address, const Options &options) {
     uint64_t socket = 0;
-    OK(gns_listen(mailbox.handle, &address, options.data(), options.size(), nullptr, &socket));
+    OK(gns_listen(mailbox.handle, &address, options.data(), options.size(), nullptr, nullptr, &socket));
     return socket;
 }
 
 uint64_t connect(Mailbox &mailbox, const gns_address &address, const Options &options) {
     uint64_t connection = 0;
-    OK(gns_connect(mailbox.handle, &address, options.data(), options.size(), &connection));
+    OK(gns_connect(mailbox.handle, &address, options.data(), options.size(), nullptr, &connection));
     return connection;
 }
 

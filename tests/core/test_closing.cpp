@@ -94,9 +94,9 @@ TEST(closing, a_listen_socket_gives_its_port_back_at_once) {
     CHECK_EQUAL(told.port, address.port);
     expect_log("bind");
     uint64_t second = 0;
-    CHECK_EQUAL(gns_listen(mailbox.handle, &address, nullptr, 0, nullptr, &second), GNS_ERROR_SYSTEM);
+    CHECK_EQUAL(gns_listen(mailbox.handle, &address, nullptr, 0, nullptr, nullptr, &second), GNS_ERROR_SYSTEM);
     const gns_address no_port = loopback(0);
-    CHECK_EQUAL(gns_listen(mailbox.handle, &no_port, nullptr, 0, nullptr, &second), -8);
+    CHECK_EQUAL(gns_listen(mailbox.handle, &no_port, nullptr, 0, nullptr, nullptr, &second), -8);
 }
 
 TEST(closing, a_listen_socket_with_children_that_linger) {
@@ -121,7 +121,7 @@ TEST(closing, a_listen_socket_with_children_that_linger) {
     CHECK_EQUAL(messages, size_t{100});
     expect_log("bind"); // while it is not free yet
     uint64_t again = 0;
-    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; },
+    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, nullptr, &again) == 0; },
                "the port is free");
     static_cast<void>(its_client);
 }
@@ -146,7 +146,7 @@ TEST(closing, lingering_ends_with_the_timeout_if_the_peer_is_silent) {
     OK(gns_listen_close(link.socket, 1001, nullptr, 0, 1));
     expect_log("bind");
     uint64_t again = 0;
-    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, &again) == 0; },
+    wait_until([&] { return gns_listen(link.server.handle, &link.address, nullptr, 0, nullptr, nullptr, &again) == 0; },
                "the port is free");
     CHECK(gns_time_us() - begin < 2'000'000);
 }

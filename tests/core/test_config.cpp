@@ -68,8 +68,8 @@ TEST(config, options_at_creation) {
     }
     uint64_t handle = 0;
     const auto refused = [&](gns_option option) {
-        const int32_t result = gns_connect(link.client.handle, &link.address, &option, 1, &handle);
-        CHECK_EQUAL(gns_listen(link.client.handle, &link.address, &option, 1, nullptr, &handle), result);
+        const int32_t result = gns_connect(link.client.handle, &link.address, &option, 1, nullptr, &handle);
+        CHECK_EQUAL(gns_listen(link.client.handle, &link.address, &option, 1, nullptr, nullptr, &handle), result);
         return result;
     };
     CHECK_EQUAL(refused({98765, GNS_TYPE_INT32, 1, 0, nullptr}), GNS_ERROR_UNKNOWN_OPTION);

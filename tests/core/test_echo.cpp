@@ -88,7 +88,7 @@ TEST(echo, over_ipv6) {
     std::copy(std::begin(localhost), std::end(localhost), address.ip);
     uint64_t socket = 0;
     expect_log("bind"); // a machine without IPv6
-    if (gns_listen(server.handle, &address, nullptr, 0, nullptr, &socket) == GNS_ERROR_SYSTEM) return;
+    if (gns_listen(server.handle, &address, nullptr, 0, nullptr, nullptr, &socket) == GNS_ERROR_SYSTEM) return;
     const uint64_t outbound = connect(client, address);
     const Event request = server.next();
     CHECK(std::equal(std::begin(localhost), std::end(localhost), request.info.remote_address.ip));

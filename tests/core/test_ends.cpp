@@ -187,7 +187,7 @@ TEST(ends, without_a_mailbox_there_is_nobody_to_tell) {
     uint64_t handle = 0;
     OK(gns_mailbox_create(&handle));
     uint64_t outbound = 0;
-    OK(gns_connect(handle, &link.address, nullptr, 0, &outbound));
+    OK(gns_connect(handle, &link.address, nullptr, 0, nullptr, &outbound));
     const uint64_t inbound = link.server.next().connection;
     OK(gns_accept(inbound, 0));
     OK(gns_mailbox_destroy(handle));

@@ -56,8 +56,8 @@ void check_no_mailbox(uint64_t handle) {
     CHECK_EQUAL(gns_mailbox_fd(handle), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_mailbox_wake(handle), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_mailbox_destroy(handle), GNS_ERROR_BAD_HANDLE);
-    CHECK_EQUAL(gns_listen(handle, &address, nullptr, 0, nullptr, &out), GNS_ERROR_BAD_HANDLE);
-    CHECK_EQUAL(gns_connect(handle, &address, nullptr, 0, &out), GNS_ERROR_BAD_HANDLE);
+    CHECK_EQUAL(gns_listen(handle, &address, nullptr, 0, nullptr, nullptr, &out), GNS_ERROR_BAD_HANDLE);
+    CHECK_EQUAL(gns_connect(handle, &address, nullptr, 0, nullptr, &out), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_socket_pair(handle, handle, 0, nullptr, 0, nullptr, 0, &out, &other), GNS_ERROR_BAD_HANDLE);
 }
 

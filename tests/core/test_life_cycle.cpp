@@ -68,8 +68,8 @@ TEST(life_cycle, nothing_works_while_it_is_stopped) {
     int32_t error = 0;
     const uint32_t size = 1;
     CHECK_EQUAL(gns_mailbox_create(&handle), GNS_ERROR_NOT_RUNNING);
-    CHECK_EQUAL(gns_listen(1, &address, nullptr, 0, nullptr, &handle), GNS_ERROR_NOT_RUNNING);
-    CHECK_EQUAL(gns_connect(1, &address, nullptr, 0, &handle), GNS_ERROR_NOT_RUNNING);
+    CHECK_EQUAL(gns_listen(1, &address, nullptr, 0, nullptr, nullptr, &handle), GNS_ERROR_NOT_RUNNING);
+    CHECK_EQUAL(gns_connect(1, &address, nullptr, 0, nullptr, &handle), GNS_ERROR_NOT_RUNNING);
     CHECK_EQUAL(gns_socket_pair(1, 1, 0, nullptr, 0, nullptr, 0, &handle, &other), GNS_ERROR_NOT_RUNNING);
     CHECK_EQUAL(gns_listen_address(1, nullptr), GNS_ERROR_NOT_RUNNING);
     CHECK_EQUAL(gns_listen_close(1, 1000, nullptr, 0, 0), GNS_ERROR_NOT_RUNNING);

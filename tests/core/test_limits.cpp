@@ -10,7 +10,7 @@ gns_limits no_limits() { return {GNS_NO_LIMIT, 1, GNS_NO_LIMIT, GNS_NO_LIMIT, GN
 
 uint64_t limited(Mailbox &mailbox, const gns_address &address, const gns_limits &limits) {
     uint64_t socket = 0;
-    OK(gns_listen(mailbox.handle, &address, nullptr, 0, &limits, &socket));
+    OK(gns_listen(mailbox.handle, &address, nullptr, 0, &limits, nullptr, &socket));
     return socket;
 }
 
@@ -76,7 +76,7 @@ TEST(limits, what_is_none_is_refused) {
     gns_limits limits = no_limits();
     limits.rate_per_address = std::nan("");
     uint64_t socket = 0;
-    CHECK_EQUAL(gns_listen(server.handle, &address, nullptr, 0, &limits, &socket), GNS_ERROR_BAD_VALUE);
+    CHECK_EQUAL(gns_listen(server.handle, &address, nullptr, 0, &limits, nullptr, &socket), GNS_ERROR_BAD_VALUE);
     CHECK_EQUAL(counters(listen(server, address)).admitted, 0);
 }
 
@@ -86,7 +86,7 @@ TEST(limits, the_system_s_reason_is_told_with_its_number) {
     listen(server, address);
     expect_log("Failed to bind socket");
     uint64_t second = 0;
-    CHECK_EQUAL(gns_listen(server.handle, &address, nullptr, 0, nullptr, &second), GNS_ERROR_SYSTEM);
+    CHECK_EQUAL(gns_listen(server.handle, &address, nullptr, 0, nullptr, nullptr, &second), GNS_ERROR_SYSTEM);
     CHECK_EQUAL(gns_last_error_number(), EADDRINUSE);
     CHECK_EQUAL(gns_flush(1), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(gns_last_error_number(), 0);

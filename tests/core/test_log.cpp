@@ -98,7 +98,7 @@ TEST(log, refusals_say_why) {
     listen(mailbox, address);
     expect_log("bind");
     uint64_t socket = 0;
-    CHECK_EQUAL(gns_listen(mailbox.handle, &address, nullptr, 0, nullptr, &socket), GNS_ERROR_SYSTEM);
+    CHECK_EQUAL(gns_listen(mailbox.handle, &address, nullptr, 0, nullptr, nullptr, &socket), GNS_ERROR_SYSTEM);
     CHECK(std::strstr(gns_last_error_text(), "bind") != nullptr);
     CHECK_EQUAL(gns_connection_state(0), GNS_ERROR_BAD_HANDLE);
     CHECK_EQUAL(std::string(gns_last_error_text()), gns_error_text(GNS_ERROR_BAD_HANDLE));

@@ -52,7 +52,7 @@ TEST(serving_stress, all_come_and_go) {
             uint64_t mailbox = 0, connection = 0;
             note(gns_mailbox_create(&mailbox));
             const int64_t fd = note(gns_mailbox_fd(mailbox));
-            note(gns_connect(mailbox, &link.address, link.client_options.data(), link.client_options.size(),
+            note(gns_connect(mailbox, &link.address, link.client_options.data(), link.client_options.size(), nullptr,
                              &connection));
             for (int i = 0; i < 30; ++i) {
                 send(connection, "echo", at_once); // refused while it connects

@@ -108,7 +108,8 @@ TEST(stress, all_calls_from_all_threads) {
         },
         [&] { // opens
             uint64_t connection = 0;
-            if (opened - closed < 64 && note(gns_connect(client.handle, &address, nullptr, 0, &connection)) == 0) {
+            if (opened - closed < 64 &&
+                note(gns_connect(client.handle, &address, nullptr, 0, nullptr, &connection)) == 0) {
                 ++opened;
                 living.add(connection);
             }
@@ -156,7 +157,7 @@ TEST(stress, all_calls_from_all_threads) {
             note(gns_mailbox_fd(mailbox));
             uint64_t connection = 0;
             const bool connects =
-                opened - closed < 64 && note(gns_connect(mailbox, &address, nullptr, 0, &connection)) == 0;
+                opened - closed < 64 && note(gns_connect(mailbox, &address, nullptr, 0, nullptr, &connection)) == 0;
             std::vector<Event> events;
             note(receive(mailbox, 1000, &events));
             note(gns_mailbox_wake(mailbox));

@@ -12,9 +12,10 @@ static_assert(sizeof(gns_address) == 24);
 static_assert(sizeof(gns_option) == 32);
 static_assert(sizeof(gns_limits) == 24);
 static_assert(sizeof(gns_limit_counters) == 48);
+static_assert(sizeof(gns_peer_policy) == 32);
 static_assert(sizeof(gns_event) == 56);
 static_assert(sizeof(gns_batch) == 24);
-static_assert(sizeof(gns_connection_info) == 440);
+static_assert(sizeof(gns_connection_info) == 480);
 static_assert(sizeof(gns_connection_status) == 64);
 static_assert(sizeof(gns_lane_status) == 24);
 static_assert(sizeof(gns_sample) == 72);
@@ -22,6 +23,7 @@ static_assert(sizeof(gns_send_queue) == 40);
 static_assert(sizeof(gns_log_record) == 2064);
 static_assert(sizeof(gns_layout_entry) == 24);
 static_assert(sizeof(gns_build_info) == 64);
+static_assert(sizeof(gns_certificate) == 192);
 
 const gns_layout_entry layout[] = {
     GNS_STRUCT(gns_address),
@@ -47,6 +49,13 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_limit_counters, half_open_per_address),
     GNS_FIELD(gns_limit_counters, connections_per_address),
     GNS_FIELD(gns_limit_counters, gave_way),
+    GNS_STRUCT(gns_peer_policy),
+    GNS_FIELD(gns_peer_policy, identity),
+    GNS_FIELD(gns_peer_policy, keys),
+    GNS_FIELD(gns_peer_policy, identity_size),
+    GNS_FIELD(gns_peer_policy, key_count),
+    GNS_FIELD(gns_peer_policy, authenticated),
+    GNS_FIELD(gns_peer_policy, reserved),
     GNS_STRUCT(gns_event),
     GNS_FIELD(gns_event, connection),
     GNS_FIELD(gns_event, number),
@@ -71,11 +80,13 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_connection_info, state),
     GNS_FIELD(gns_connection_info, end_reason),
     GNS_FIELD(gns_connection_info, flags),
-    GNS_FIELD(gns_connection_info, reserved),
+    GNS_FIELD(gns_connection_info, authenticated),
     GNS_FIELD(gns_connection_info, remote_address),
     GNS_FIELD(gns_connection_info, identity),
     GNS_FIELD(gns_connection_info, end_text),
     GNS_FIELD(gns_connection_info, description),
+    GNS_FIELD(gns_connection_info, peer_key_expires),
+    GNS_FIELD(gns_connection_info, peer_key),
     GNS_STRUCT(gns_connection_status),
     GNS_FIELD(gns_connection_status, state),
     GNS_FIELD(gns_connection_status, ping_ms),
@@ -126,6 +137,13 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_build_info, build_type),
     GNS_FIELD(gns_build_info, compiler),
     GNS_FIELD(gns_build_info, platform),
+    GNS_STRUCT(gns_certificate),
+    GNS_FIELD(gns_certificate, key_id),
+    GNS_FIELD(gns_certificate, issuer_key_id),
+    GNS_FIELD(gns_certificate, created),
+    GNS_FIELD(gns_certificate, expires),
+    GNS_FIELD(gns_certificate, key),
+    GNS_FIELD(gns_certificate, identity),
 };
 
 #undef GNS_STRUCT

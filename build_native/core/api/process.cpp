@@ -1,5 +1,6 @@
 // Exported: about the library, and the life cycle.
 #include "api/calls.hpp"
+#include "identity.hpp"
 
 using namespace gns_core;
 
@@ -14,9 +15,7 @@ int32_t gns_start(const char *identity, int32_t size) {
         std::string canonical;
         if (size > 0) {
             if (!parse_identity(identity, size, &parsed)) return fail(GNS_ERROR_BAD_IDENTITY);
-            char text[SteamNetworkingIdentity::k_cchMaxString];
-            parsed.ToString(text, sizeof text);
-            canonical = text;
+            canonical = text_of(parsed);
         }
         return runtime().start(canonical, parsed);
     });

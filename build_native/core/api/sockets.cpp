@@ -3,6 +3,7 @@
 
 #include "admission.hpp"
 #include "delivery.hpp"
+#include "identity.hpp"
 
 namespace {
 
@@ -27,12 +28,13 @@ template <class Body> int32_t with_listen_socket(uint64_t handle, const Body &bo
 } // namespace
 
 int32_t gns_listen(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                   const gns_limits *limits, uint64_t *listen_socket) {
+                   const gns_limits *limits, const gns_peer_policy *policy, uint64_t *listen_socket) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);
         if (!found) return not_found();
         return on_pump([&] {
-            return runtime().service.opening.listen(found, *address, options, option_count, limits, listen_socket);
+            return runtime().service.opening.listen(found, *address, options, option_count, limits, policy,
+                                                    listen_socket);
         });
     });
 }
@@ -61,12 +63,13 @@ int32_t gns_listen_close(uint64_t listen_socket, int32_t reason, const char *tex
 }
 
 int32_t gns_connect(uint64_t mailbox, const gns_address *address, const gns_option *options, int32_t option_count,
-                    uint64_t *connection) {
+                    const gns_peer_policy *policy, uint64_t *connection) {
     return guarded([&]() -> int32_t {
         const auto found = runtime().mailboxes.find(mailbox);
         if (!found) return not_found();
-        return on_pump(
-            [&] { return runtime().service.opening.connect(found, *address, options, option_count, connection); });
+        return on_pump([&] {
+            return runtime().service.opening.connect(found, *address, options, option_count, policy, connection);
+        });
     });
 }
 

@@ -57,10 +57,12 @@ int32_t gns_connection_info_get(uint64_t connection, gns_connection_info *info) 
         const GnsAccess gns;
         SteamNetConnectionInfo_t now;
         if (has_ended(*found, info, nullptr) || !gns) return 0;
-        if (SteamNetworkingSockets()->GetConnectionInfo(found->gns_handle.load(), &now))
-            *info = to_info(now, found->listen_socket);
-        else
+        if (!SteamNetworkingSockets()->GetConnectionInfo(found->gns_handle.load(), &now)) {
             has_ended(*found, info, nullptr); // by now it has
+            return 0;
+        }
+        std::lock_guard lock(found->end_mutex);
+        *info = to_info(now, *found);
         return 0;
     });
 }

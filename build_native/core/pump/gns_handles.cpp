@@ -21,7 +21,7 @@ void GnsHandles::adopt(const std::shared_ptr<Connection> &connection, HSteamNetC
     SteamNetworkingSockets()->SetConnectionPollGroup(gns_handle, poll_group_);
     SteamNetConnectionInfo_t info;
     if (SteamNetworkingSockets()->GetConnectionInfo(gns_handle, &info)) {
-        connection->last_info = to_info(info, connection->listen_socket);
+        connection->last_info = to_info(info, *connection);
         connection->state.store(info.m_eState);
     }
     refresh_send_limits(*connection, gns_handle);

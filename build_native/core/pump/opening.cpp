@@ -7,6 +7,7 @@
 #include "admission.hpp"
 #include "config.hpp"
 #include "delivery.hpp"
+#include "gns/certificates.hpp"
 #include "gns/gatekeeper.hpp"
 #include "guard.hpp"
 #include "log_queue.hpp"
@@ -32,6 +33,11 @@ int32_t refused(const ErrorCapture &capture) {
     return fail(number ? GNS_ERROR_SYSTEM : GNS_ERROR_NATIVE, text, number);
 }
 
+// GNS would go on without it, and peers would see a process that has none.
+int32_t check_certificate() {
+    return has_certificate_expired() ? fail(GNS_ERROR_CERTIFICATE, "this process's certificate has expired") : 0;
+}
+
 } // namespace
 
 // Tries again as long as closed connections can give way: each has a descriptor, and one of GNS's places.
@@ -46,7 +52,7 @@ template <class Make> int32_t Opening::make_in_gns(const Make &make) {
 }
 
 int32_t Opening::listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
-                        int32_t count, const gns_limits *limits, uint64_t *handle) {
+                        int32_t count, const gns_limits *limits, const gns_peer_policy *policy, uint64_t *handle) {
     if (address.port == 0) return fail(-k_EResultInvalidParam, "port 0 is not a port to listen on");
     auto socket = std::make_shared<ListenSocket>();
     socket->limits = limits_;
@@ -56,6 +62,8 @@ int32_t Opening::listen(const std::shared_ptr<Mailbox> &mailbox, const gns_addre
         if (const int32_t error = check_limits(*limits)) return fail(error);
         socket->admission = std::make_shared<Admission>(*limits);
     }
+    if (const int32_t error = read_policy(policy, &socket->policy)) return error;
+    if (const int32_t error = check_certificate()) return error;
     const int32_t error = make_in_gns([&] {
         socket->gns_handle = SteamNetworkingSockets()->CreateListenSocketIP(
             to_gns(address), static_cast<int>(gns_options.size()), gns_options.data());
@@ -79,12 +87,14 @@ int32_t Opening::listen(const std::shared_ptr<Mailbox> &mailbox, const gns_addre
 }
 
 int32_t Opening::connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
-                         int32_t count, uint64_t *handle) {
+                         int32_t count, const gns_peer_policy *policy, uint64_t *handle) {
     QueueLimits limits = limits_;
     std::vector<SteamNetworkingConfigValue_t> gns_options;
     if (const int32_t error = translate(options, count, &gns_options, &limits)) return error;
     auto connection = std::make_shared<Connection>();
     connection->mailbox = mailbox;
+    if (const int32_t error = read_policy(policy, &connection->policy)) return error;
+    if (const int32_t error = check_certificate()) return error;
     HSteamNetConnection gns_handle = k_HSteamNetConnection_Invalid;
     const int32_t error = make_in_gns([&] {
         gns_handle = SteamNetworkingSockets()->ConnectByIPAddress(to_gns(address), static_cast<int>(gns_options.size()),
@@ -134,7 +144,7 @@ int32_t Opening::accept(const std::shared_ptr<Connection> &connection, const std
     std::lock_guard lock(connection->end_mutex);
     // As a rule it is established at once: the caller may rely on it before the event has been delivered.
     if (known && !connection->ended) {
-        connection->last_info = to_info(info, connection->listen_socket);
+        connection->last_info = to_info(info, *connection);
         connection->state.store(connection->last_info.state);
     }
     return 0;

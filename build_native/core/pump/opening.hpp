@@ -17,9 +17,9 @@ public:
         : handles_(handles), closing_(closing), listen_sockets_(listen_sockets), limits_(limits) {}
 
     int32_t listen(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
-                   int32_t count, const gns_limits *limits, uint64_t *handle);
+                   int32_t count, const gns_limits *limits, const gns_peer_policy *policy, uint64_t *handle);
     int32_t connect(const std::shared_ptr<Mailbox> &mailbox, const gns_address &address, const gns_option *options,
-                    int32_t count, uint64_t *handle);
+                    int32_t count, const gns_peer_policy *policy, uint64_t *handle);
     int32_t pair(const std::shared_ptr<Mailbox> mailboxes[2], bool network,
                  const SteamNetworkingIdentity *identities[2], uint64_t *handles[2]);
     static int32_t accept(const std::shared_ptr<Connection> &connection, const std::shared_ptr<Mailbox> &mailbox);

@@ -75,6 +75,7 @@ void Service::poll(Sockets sockets, bool pending) {
         SteamNetworkingSockets_Poll(static_cast<int>((wait_us + 999) / 1000)); // GNS waits in whole milliseconds
     }
     SteamNetworkingSockets()->RunCallbacks();
+    peers.forget_arrivals();
     receiving.receive_all();
 }
 

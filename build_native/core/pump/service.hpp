@@ -13,6 +13,7 @@
 #include "pump/histories.hpp"
 #include "pump/lingering.hpp"
 #include "pump/opening.hpp"
+#include "pump/peers.hpp"
 #include "pump/pings.hpp"
 #include "pump/receiving.hpp"
 #include "pump/sending.hpp"
@@ -50,12 +51,14 @@ public:
 
     // The parts, for commands and for GNS's callback; in the order in which they need each other.
     GnsHandles handles{connections_};
+    Peers peers{handles};
     Lingering lingering;
     Closing closing{handles, lingering, connections_, attempts_};
     Opening opening{handles, closing, listen_sockets_, limits_};
     Sending sending{signals_, attempts_};
     Receiving receiving{handles, closing, signals_, attempts_};
-    StatusChanges status_changes{handles, receiving, closing, connections_, listen_sockets_, signals_, attempts_};
+    StatusChanges status_changes{handles,      peers,           receiving, closing,
+                                 connections_, listen_sockets_, signals_,  attempts_};
     Drains drains{commands_.mutex(), signals_, attempts_};
     Pings pings{signals_, attempts_};
     Histories histories;

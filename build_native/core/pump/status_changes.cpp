@@ -41,7 +41,7 @@ void StatusChanges::take(const Change &change) noexcept {
 }
 
 void StatusChanges::advance(const std::shared_ptr<Connection> &connection, const Change &change) {
-    const gns_connection_info info = to_info(change.m_info, connection->listen_socket);
+    const gns_connection_info info = to_info(change.m_info, *connection);
     Event event = status_event(connection, change.m_eOldState, info);
     {
         std::lock_guard lock(connection->end_mutex);
@@ -64,7 +64,7 @@ void StatusChanges::end(const std::shared_ptr<Connection> &connection, const Cha
         std::lock_guard lock(connection->end_mutex);
         connection->last_status = to_status(status);
     }
-    push_end(connection, to_info(change.m_info, connection->listen_socket));
+    push_end(connection, to_info(change.m_info, *connection));
     // Everything is in the mailbox by now, so GNS's own part can go: if it were forgotten, it would leak.
     closing_.close_gns(*connection, 0, nullptr, false);
 }
@@ -86,7 +86,8 @@ void StatusChanges::accept_inbound(const Change &change) {
     connection->inbound = true;
     connection->listen_socket = socket->handle;
     connection->mailbox = socket->mailbox;
-    connection->last_info = to_info(change.m_info, socket->handle);
+    connection->proof = peers_.take_arrival(change.m_hConn);
+    connection->last_info = to_info(change.m_info, *connection);
     handles_.adopt(connection, change.m_hConn);
     apply_limits(*connection, socket->limits);
     try {

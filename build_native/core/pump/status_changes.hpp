@@ -7,6 +7,7 @@
 #include "pump/attempts.hpp"
 #include "pump/closing.hpp"
 #include "pump/gns_handles.hpp"
+#include "pump/peers.hpp"
 #include "pump/receiving.hpp"
 #include "pump/signals.hpp"
 
@@ -16,9 +17,10 @@ class StatusChanges {
 public:
     using Change = SteamNetConnectionStatusChangedCallback_t;
 
-    StatusChanges(GnsHandles &handles, Receiving &receiving, Closing &closing, Connections &connections,
+    StatusChanges(GnsHandles &handles, Peers &peers, Receiving &receiving, Closing &closing, Connections &connections,
                   const ListenSockets &listen_sockets, Signals &signals, Attempts &attempts)
         : handles_(handles),
+          peers_(peers),
           receiving_(receiving),
           closing_(closing),
           connections_(connections),
@@ -35,6 +37,7 @@ private:
     void end(const std::shared_ptr<Connection> &connection, const Change &change);
 
     GnsHandles &handles_;
+    Peers &peers_;
     Receiving &receiving_;
     Closing &closing_;
     Connections &connections_;
