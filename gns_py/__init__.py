@@ -4,6 +4,7 @@ This package contains what the APIs share: values, records, exceptions and the s
 to listen, import an API: ``gns_py.sync`` for threads and game loops, ``gns_py.asyncio`` for asyncio.
 """
 
+from ._core.certificates import presented_certificate, renew, request_certificate, set_revoked, set_trust
 from ._core.log import dispatch_logs, set_log_level
 from ._core.request import ConnectionRequest
 from ._core.runtime import (
@@ -30,6 +31,7 @@ from ._generated.enums import (
     Result,
     SendFlags,
 )
+from ._native.certificates import PresentedCertificate
 from ._native.process import BuildInfo, build_info
 from .address import Address
 from .config import Config
@@ -105,6 +107,7 @@ __all__ = [
     "MessageTooLarge",
     "MessageView",
     "NotRunningError",
+    "PresentedCertificate",
     "Result",
     "Sample",
     "SendFailed",
@@ -119,9 +122,14 @@ __all__ = [
     "is_running",
     "list_config",
     "local_identity",
+    "presented_certificate",
+    "renew",
+    "request_certificate",
     "reset_config",
     "set_config",
     "set_log_level",
+    "set_revoked",
+    "set_trust",
     "start",
     "stop",
     "time_us",

@@ -7,7 +7,7 @@ import errno
 import math
 import socket
 from collections.abc import Callable
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 from .. import _native
 from .._generated.enums import EndReason
@@ -27,10 +27,14 @@ from .callbacks import in_context
 from .checks import StatusCallback, check_options
 from .connection import BaseConnection
 from .deadline import Deadline
+from .demands import demand_on_server
 from .endpoint import Endpoint
 from .log import dispatch_logs
 from .mailbox import Mailbox
 from .sending import C
+
+if TYPE_CHECKING:
+    from ..certs import Expect
 
 # Closed connections count for 5 s: many short ones one after another can reach GNS's limit for a while.
 _LIMIT_RETRY = 0.05
@@ -44,10 +48,15 @@ _LOOPBACK = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
 
 
 def connect_options(
-    port: int, timeout: float | None, config: Config | None, on_status_changed: StatusCallback | None
+    port: int,
+    timeout: float | None,
+    config: Config | None,
+    on_status_changed: StatusCallback | None,
+    expect: Expect | None = None,
 ) -> Config:
     """Check the arguments of connect(), and return the options, with the timeout as GNS's own unless they set one."""
     options = check_options(config, on_status_changed)
+    demand_on_server(expect)  # checks it
     Deadline(timeout)  # checks it: the time does not run yet
     if port == 0:
         raise ValueError("port 0 is not a port to connect to")
@@ -85,16 +94,23 @@ def reachable(addresses: list[Address]) -> list[Address]:
     return found
 
 
-def begin(mailbox: Mailbox, address: Address, options: Config, on_status_changed: StatusCallback | None) -> Endpoint:
+def begin(
+    mailbox: Mailbox,
+    address: Address,
+    options: Config,
+    on_status_changed: StatusCallback | None,
+    expect: Expect | None = None,
+) -> Endpoint:
     """Begin to connect to an address, and return this end of the connection.
 
     Raises:
         ConnectionLimitError: GNS has as many connections as it can have, perhaps only for a while.
         SocketError: The system provides no socket.
+        CertificateRefused: This process's certificate has expired.
     """
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
-    handle = _native.connect(mailbox.handle, address, options)
+    handle = _native.connect(mailbox.handle, address, options, demand_on_server(expect))
     endpoint = Endpoint(mailbox, handle, None, on_status_changed)
     mailbox.add(endpoint)
     with contextlib.suppress(ConnectionClosed):  # stopped meanwhile

@@ -85,11 +85,28 @@ class BaseConnection(Uncopyable):
 
     @property
     def remote_identity(self) -> Identity:
-        """The identity that the peer claims: no one has verified it. Of type INVALID if it cannot be parsed."""
+        """The identity that the peer claims, proved if ``authenticated``. Of type INVALID if it cannot be parsed."""
         try:
             return Identity.parse(self.info().identity)
         except ValueError:
             return Identity.parse("invalid")
+
+    @property
+    def authenticated(self) -> bool:
+        """True if a certificate proved ``remote_identity`` in the handshake; later revocation does not change it.
+
+        A handshake that was recorded can be replayed, so the peer is there for certain once a message of it has
+        arrived.
+        """
+        return self.info().authenticated
+
+    @property
+    def remote_key(self) -> bytes | None:
+        """The peer's public key: 32 bytes. None before the handshake, and for pairs.
+
+        A peer without a certificate has a new one for each connection.
+        """
+        return self.info().remote_key
 
     @property
     def description(self) -> str:

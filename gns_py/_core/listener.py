@@ -62,6 +62,7 @@ class Listener(Generic[C]):
         limits: ConnectionLimits | None,
         on_status_changed: StatusCallback | None,
         *,
+        require_authentication: bool | None = None,
         owns_connections: bool = True,
     ) -> None:
         """Open the port; port 0 finds a free one."""
@@ -71,7 +72,7 @@ class Listener(Generic[C]):
         self._make_connection = make_connection
         self._limit_counters = NOTHING_COUNTED
         self._connections: MutableMapping[int, C] = {} if owns_connections else weakref.WeakValueDictionary()
-        self.handle, self.address = open_port(mailbox, where, options, limits)
+        self.handle, self.address = open_port(mailbox, where, options, limits, require_authentication)
         self.is_closed = False
         self._on_status_changed = None
         if on_status_changed is not None:

@@ -10,6 +10,7 @@ from ..address import Address
 from ..config import Config
 from ..errors import GNSError, ListenError
 from ..limits import ConnectionLimits
+from .demands import demand_on_clients
 from .mailbox import Mailbox
 
 # Another process may take a port between asking the system for a free one and opening it.
@@ -31,17 +32,23 @@ def host_to_listen(host: str) -> str:
 
 
 def open_port(
-    mailbox: Mailbox, where: Address, options: Config, limits: ConnectionLimits | None
+    mailbox: Mailbox,
+    where: Address,
+    options: Config,
+    limits: ConnectionLimits | None,
+    require_authentication: bool | None = None,
 ) -> tuple[int, Address]:
     """Open a port, and return the core's handle and the address, with the port that was found if 0 was requested.
 
     Raises:
         ListenError: The system or GNS refused.
+        CertificateRefused: This process's certificate has expired.
     """
+    policy = demand_on_clients(require_authentication)
     for attempt in range(_PORT_TRIES):
         address = _free_address(where)
         try:
-            return _native.listen(mailbox.handle, address, options, limits), address
+            return _native.listen(mailbox.handle, address, options, limits, policy), address
         except GNSError as error:
             if isinstance(error, ValueError | RuntimeError):  # not about the port
                 raise

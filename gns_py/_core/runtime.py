@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .. import _native
 from .._generated.enums import ConfigScope, ConfigValue
 from ..config import Config, OptionValue
 from ..identity import Identity
+from .authentication import check_authentication
 from .log import dispatch_logs
 from .process_exit import at_process_exit
+
+if TYPE_CHECKING:
+    from ..certs import Certificate, Credentials
 
 _log = logging.getLogger("gns_py")
 _EXIT_LINGER = 5.0
@@ -22,23 +28,38 @@ _LONGEST_LINGER = 1e9
 _LINGER_SLICE = 0.005
 
 
-def start(identity: Identity | str | None = None) -> None:
+def start(
+    identity: Identity | str | None = None,
+    *,
+    certificate: Credentials | Certificate | bytes | None = None,
+    trust: Iterable[Certificate | bytes] | None = None,
+    require_authentication: bool | None = None,
+) -> None:
     """Start GNS under an identity.
 
-    Without an identity this is not needed: the first use starts GNS. Takes some milliseconds. Any thread.
+    Without arguments this is not needed: the first use starts GNS. If it runs already, the keyword arguments that are
+    not None take effect from now on. stop() forgets them. Takes some milliseconds. Any thread.
 
     Args:
-        identity: The identity that peers see; a str is parsed as GNS's text form ("str:alice"). Peers cannot verify it.
+        identity: The identity that peers see; a str is parsed as GNS's text form ("str:alice"). By default the
+            certificate's. Without a certificate, peers cannot verify it.
+        certificate: The proof of the identity: Credentials, or a certificate alone, of the key that is in
+            request_certificate(). It must be one that ``trust`` vouches for.
+        trust: The roots and intermediates whose certificates prove the identities of peers; see set_trust().
+        require_authentication: True to refuse, in the handshake, all peers whose identity is not proved, on loopback
+            as well; listen() and serve() can say otherwise for their clients. Peers in this process (socket_pair())
+            need no proof.
 
     Raises:
         ValueError: The text is not an identity.
-        TypeError: The identity is neither an Identity nor a str.
+        TypeError: An argument has the wrong type.
+        CertificateRefused: The certificate cannot be presented, or one of ``trust`` not trusted; the message says why.
         InvalidStateError: GNS already runs under another identity.
         InitializationError: GNS or the system refused.
         ForkedError: This process is a fork of one in which GNS ran.
 
     Note:
-        Native function: ``GameNetworkingSockets_Init``.
+        Native functions: ``GameNetworkingSockets_Init``, ``SetCertificate``.
     """
     if identity is None:
         text = ""
@@ -46,8 +67,16 @@ def start(identity: Identity | str | None = None) -> None:
         text = str(identity if isinstance(identity, Identity) else Identity.parse(identity))
     else:
         raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
-    if _native.start(text):
+    authentication = check_authentication(certificate, trust, require_authentication)
+    is_new = _native.start(text)
+    if is_new:
         at_process_exit(_at_exit)
+    try:
+        authentication.apply()
+    except BaseException:
+        if is_new:
+            _native.stop(0)
+        raise
 
 
 def stop(linger: float = _EXIT_LINGER) -> None:

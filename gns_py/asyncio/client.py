@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from .._core.checks import StatusCallback
 from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
@@ -21,6 +21,9 @@ from .connection import Connection
 from .mailbox import loop_mailbox
 from .resolver import resolve_in_executor
 from .waiters import Waiters
+
+if TYPE_CHECKING:
+    from ..certs import Expect
 
 _log = logging.getLogger("gns_py")
 
@@ -49,12 +52,15 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
         timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
             ``config`` sets one.
         config: Options of the connection.
+        expect: The server that is wanted. Any other one is refused in the handshake, before anything is sent to it. By
+            default every server that start() does not refuse.
         on_status_changed: Called with each StatusChanged, from NONE -> CONNECTING on, by the loop, in the context
             (contextvars) of connect(); it must not be a coroutine function.
 
     Raises:
         ConnectTimeout: The server did not answer or did not accept in time. A TimeoutError.
         ConnectFailed: The server refused, or the connection ended otherwise; see its ``end``.
+        CertificateRefused: This process's own certificate has expired.
         ConnectionLimitError: GNS has as many connections as it can have.
         SocketError: The system has no descriptor left, or no such address family.
         OSError: The name cannot be resolved, or there is no way to its addresses.
@@ -72,11 +78,13 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
         *,
         timeout: float | None = 10.0,
         config: Config | None = None,
+        expect: Expect | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
-        self._options = connect_options(port, timeout, config, on_status_changed)
+        self._options = connect_options(port, timeout, config, on_status_changed, expect)
         self._where = host, port
         self._timeout = timeout
+        self._expect = expect
         self._on_status_changed = on_status_changed
 
     async def __aiter__(self) -> AsyncIterator[Connection]:
@@ -116,7 +124,7 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
     def _begin(self, address: Address) -> Connection:
         mailbox = loop_mailbox()
         try:
-            return Connection(begin(mailbox, address, self._options, self._on_status_changed))
+            return Connection(begin(mailbox, address, self._options, self._on_status_changed, self._expect))
         finally:
             mailbox.detach_if_idle()
 

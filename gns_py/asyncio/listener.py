@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from .._core.checks import StatusCallback, check_options
+from .._core.demands import demand_on_clients
 from .._core.listen_socket import BaseListenSocket
 from .._core.listener import Listener
 from .._core.ports import host_to_listen
@@ -72,11 +73,14 @@ class OpenListener:
         limits: ConnectionLimits | None,
         on_status_changed: StatusCallback | None,
         *,
+        require_authentication: bool | None = None,
         owns_connections: bool = True,
     ) -> None:
         self._options = check_options(config, on_status_changed)
         check_limits(limits)
+        demand_on_clients(require_authentication)  # checks it
         self._limits = limits
+        self._require_authentication = require_authentication
         self._where = host, port
         self._on_status_changed = on_status_changed
         self._owns_connections = owns_connections
@@ -96,6 +100,7 @@ class OpenListener:
                 self._options,
                 self._limits,
                 self._on_status_changed,
+                require_authentication=self._require_authentication,
                 owns_connections=self._owns_connections,
             )
             return listener, requests
@@ -113,12 +118,15 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
             for no limits.
+        require_authentication: True to refuse, in the handshake, clients whose identity is not proved; False to let
+            them in, whatever start() demands; None for what that demands.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the
             context (contextvars) of listen(), by the loop.
 
     Raises:
         ListenError: The port is taken, or the address is not this machine's. An OSError.
         OSError: The name cannot be resolved.
+        CertificateRefused: This process's own certificate has expired.
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
 
@@ -133,9 +141,12 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
-        self._open_listener = OpenListener(host, port, config, limits, on_status_changed)
+        self._open_listener = OpenListener(
+            host, port, config, limits, on_status_changed, require_authentication=require_authentication
+        )
 
     async def _open(self) -> ListenSocket:
         return ListenSocket(*await self._open_listener())

@@ -91,11 +91,13 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         port: See listen().
         config: See listen().
         limits: See listen().
+        require_authentication: See listen().
         on_status_changed: See listen().
 
     Raises:
         ListenError: See listen().
         OSError: See listen().
+        CertificateRefused: See listen().
         TypeError: The handler is not a coroutine function; see also listen().
         ValueError: See listen().
 
@@ -111,11 +113,14 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
         check_handler(handler)
         self._handler = handler
-        self._open_listener = OpenListener(host, port, config, limits, on_status_changed)
+        self._open_listener = OpenListener(
+            host, port, config, limits, on_status_changed, require_authentication=require_authentication
+        )
 
     async def _open(self) -> Server:
         return Server(self._handler, *await self._open_listener())

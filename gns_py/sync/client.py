@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .._core.checks import StatusCallback
 from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
@@ -12,6 +13,9 @@ from ..config import Config
 from ..identity import Identity
 from .connection import Connection
 
+if TYPE_CHECKING:
+    from ..certs import Expect
+
 
 def connect(
     host: str,
@@ -19,6 +23,7 @@ def connect(
     *,
     timeout: float | None = 10.0,
     config: Config | None = None,
+    expect: Expect | None = None,
     on_status_changed: StatusCallback | None = None,
     wait: bool = True,
 ) -> Connection:
@@ -32,6 +37,8 @@ def connect(
         timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
             ``config`` sets one.
         config: Options of the connection.
+        expect: The server that is wanted. Any other one is refused in the handshake, before anything is sent to it. By
+            default every server that start() does not refuse.
         on_status_changed: Called with each StatusChanged, from NONE -> CONNECTING on, by the thread that reads (that
             is, inside connect(), recv() and so on), in the context (contextvars) of connect(). Messages may be sent
             from the first one on.
@@ -40,6 +47,7 @@ def connect(
     Raises:
         ConnectTimeout: The server did not answer or did not accept in time. A TimeoutError.
         ConnectFailed: The server refused, or the connection ended otherwise; see its ``end``.
+        CertificateRefused: This process's own certificate has expired.
         ConnectionLimitError: GNS has as many connections as it can have.
         SocketError: The system has no descriptor left, or no such address family.
         OSError: The name cannot be resolved, or there is no way to its addresses.
@@ -49,7 +57,7 @@ def connect(
     Note:
         Native function: ``ConnectByIPAddress``.
     """
-    connection = connect_in(Mailbox(), host, port, timeout, config, on_status_changed, wait=wait)
+    connection = connect_in(Mailbox(), host, port, timeout, config, on_status_changed, expect=expect, wait=wait)
     assert connection is not None  # it was not cancelled
     return connection
 
@@ -62,16 +70,17 @@ def connect_in(
     config: Config | None,
     on_status_changed: StatusCallback | None,
     *,
+    expect: Expect | None = None,
     wait: bool = True,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Connection | None:
     """Do what connect() does, in this mailbox; return None if it is cancelled, which a wake() makes it notice."""
-    options = connect_options(port, timeout, config, on_status_changed)
+    options = connect_options(port, timeout, config, on_status_changed, expect)
     addresses = reachable(resolve(host, port))
     attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)
     try:
         while (connection := attempts.winner()) is None and not is_cancelled():
-            attempts.begin_next(lambda address: Connection(begin(mailbox, address, options, on_status_changed)))
+            attempts.begin_next(lambda address: Connection(begin(mailbox, address, options, on_status_changed, expect)))
             if not wait and (connection := attempts.first()) is not None:
                 break
             mailbox.receive(attempts.remaining())

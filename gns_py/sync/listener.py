@@ -7,6 +7,7 @@ from types import TracebackType
 
 from .._core.checks import StatusCallback, check_options
 from .._core.deadline import Deadline
+from .._core.demands import demand_on_clients
 from .._core.listen_socket import BaseListenSocket
 from .._core.listener import Listener
 from .._core.mailbox import Mailbox
@@ -90,11 +91,13 @@ def open_listener(
     limits: ConnectionLimits | None,
     on_status_changed: StatusCallback | None,
     *,
+    require_authentication: bool | None = None,
     owns_connections: bool = True,
 ) -> Listener[Connection]:
     """Open a port. See listen(), and Listener."""
     options = check_options(config, on_status_changed)
     check_limits(limits)
+    demand_on_clients(require_authentication)  # checks it
     where = resolve(host_to_listen(host), port)[0]
     mailbox = Mailbox()
     return Listener(
@@ -105,6 +108,7 @@ def open_listener(
         options,
         limits,
         on_status_changed,
+        require_authentication=require_authentication,
         owns_connections=owns_connections,
     )
 
@@ -115,6 +119,7 @@ def listen(
     *,
     config: Config | None = None,
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
+    require_authentication: bool | None = None,
     on_status_changed: StatusCallback | None = None,
 ) -> ListenSocket:
     """Open a port and return its ListenSocket, which is also a context manager.
@@ -126,16 +131,21 @@ def listen(
         config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
             for no limits.
+        require_authentication: True to refuse, in the handshake, clients whose identity is not proved; False to let
+            them in, whatever start() demands; None for what that demands.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the
             context (contextvars) of listen(), by the thread that reads them.
 
     Raises:
         ListenError: The port is taken, or the address is not this machine's. An OSError.
         OSError: The name cannot be resolved.
+        CertificateRefused: This process's own certificate has expired.
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
 
     Note:
         Native function: ``CreateListenSocketIP``.
     """
-    return ListenSocket(open_listener(host, port, config, limits, on_status_changed))
+    return ListenSocket(
+        open_listener(host, port, config, limits, on_status_changed, require_authentication=require_authentication)
+    )

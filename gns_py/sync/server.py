@@ -73,6 +73,7 @@ def serve(
     *,
     config: Config | None = None,
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
+    require_authentication: bool | None = None,
     on_status_changed: StatusCallback | None = None,
 ) -> Server:
     """Start a server and return it: it accepts in the background and runs ``handler(connection)`` in a thread for each.
@@ -88,11 +89,13 @@ def serve(
         port: See listen().
         config: See listen().
         limits: See listen().
+        require_authentication: See listen().
         on_status_changed: See listen(); called in the thread that reads the connection.
 
     Raises:
         ListenError: See listen().
         OSError: See listen().
+        CertificateRefused: See listen().
         TypeError: The handler is not a plain function; see also listen().
         ValueError: See listen().
 
@@ -100,4 +103,7 @@ def serve(
         Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
     """
     check_plain("handler", handler)
-    return Server(handler, open_listener(host, port, config, limits, on_status_changed))
+    return Server(
+        handler,
+        open_listener(host, port, config, limits, on_status_changed, require_authentication=require_authentication),
+    )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from support import Api, BlockingAsyncio
+from support.certificates import TestAuthority
+from support.certified import Other
 from support.loops import LOOPS, new_loop
 
 import gns_py.sync
@@ -38,3 +41,22 @@ def connect(api: Api, listener: ListenSocket) -> Iterator[Connect]:
     yield begin
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Other]:
+    """Yield another process, for certificates of its own."""
+    with Other(tmp_path) as other:
+        yield other
+
+
+@pytest.fixture(scope="module")
+def authority() -> TestAuthority:
+    """Return the authority that is trusted."""
+    return TestAuthority()
+
+
+@pytest.fixture(scope="module")
+def unknown() -> TestAuthority:
+    """Return an authority that is not."""
+    return TestAuthority()

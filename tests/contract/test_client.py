@@ -368,10 +368,10 @@ def _without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer as the core does where the kernel lacks IPv6, and give each name an IPv6 address."""
     connect_natively = _native.connect
 
-    def connect(mailbox: int, address: Address, config: Config) -> int:
+    def connect(mailbox: int, address: Address, *options: Any) -> int:
         if address.ip.version == 6:
             raise SocketError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-        return connect_natively(mailbox, address, config)
+        return connect_natively(mailbox, address, *options)
 
     def both(_host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
         kinds: list[tuple[int, tuple[Any, ...]]] = [
@@ -403,10 +403,10 @@ def test_an_address_of_a_family_that_the_system_lacks_is_an_os_error(api: Api, m
 def test_a_family_that_fails_first_is_passed_over(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = _native.connect
 
-    def connect_by_ipv6(mailbox: int, address: Address, config: Config) -> int:
+    def connect_by_ipv6(mailbox: int, address: Address, *options: Any) -> int:
         if address.ip.version == 4:
             raise SocketError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-        return connect(mailbox, address, config)
+        return connect(mailbox, address, *options)
 
     with api.serve(echo, "::1", 0) as server:
         _without_ipv6(monkeypatch)
@@ -420,12 +420,12 @@ def test_the_limit_of_connections_is_waited_for(api: Api, monkeypatch: pytest.Mo
     """Closed connections count for a while, so connect() tries again until its time is over."""
     connect, refusals = _native.connect, 3
 
-    def connect_later(mailbox: int, address: Address, config: Config) -> int:
+    def connect_later(mailbox: int, address: Address, *options: Any) -> int:
         nonlocal refusals
         refusals -= 1
         if refusals >= 0:
             raise ConnectionLimitError(errno.EAGAIN, "too many")
-        return connect(mailbox, address, config)
+        return connect(mailbox, address, *options)
 
     with api.serve(echo, "127.0.0.1", 0) as server:
         monkeypatch.setattr(_native, "connect", connect_later)

@@ -17,6 +17,7 @@ FOLDERS = {"": "values", "_native": "native_library"}
 CONTRACT = {
     "_core/callbacks": "contract/test_callbacks",
     "_core/connection": "contract/test_properties",
+    "_core/demands": "contract/test_authentication",
     "_core/listen_socket": "contract/test_listening",
     "_core/poll_group": "contract/test_poll_group",
     "_core/request": "contract/test_accepting",

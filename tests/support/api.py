@@ -9,6 +9,7 @@ import pytest
 
 from gns_py import Config, ConnectionLimits, Identity
 from gns_py._core.checks import StatusCallback
+from gns_py.certs import Expect
 from gns_py.sync import Connection, ListenSocket, PollGroup, Server
 
 
@@ -25,6 +26,7 @@ class Api(Protocol):
         *,
         timeout: float | None = 10.0,
         config: Config | None = None,
+        expect: Expect | None = None,
         on_status_changed: StatusCallback | None = None,
         wait: bool = True,
     ) -> Connection: ...
@@ -36,6 +38,7 @@ class Api(Protocol):
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = ...,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> ListenSocket: ...
 
@@ -47,6 +50,7 @@ class Api(Protocol):
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = ...,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> Server: ...
 

@@ -24,6 +24,7 @@ import gns_py.asyncio as gns
 from gns_py import Config, ConnectionLimits, Identity, sync
 from gns_py._core.checks import StatusCallback
 from gns_py.asyncio.mailbox import attached_mailbox
+from gns_py.certs import Expect
 from gns_py.limits import DEFAULT_LIMITS
 
 _HANDLERS = 64
@@ -54,6 +55,7 @@ class BlockingAsyncio:
         *,
         timeout: float | None = 10.0,
         config: Config | None = None,
+        expect: Expect | None = None,
         on_status_changed: StatusCallback | None = None,
         wait: bool = True,
     ) -> sync.Connection:
@@ -69,7 +71,9 @@ class BlockingAsyncio:
         callback = tell if on_status_changed is None or callable(on_status_changed) else on_status_changed
 
         async def opening() -> gns.Connection:
-            return await gns.connect(host, port, timeout=timeout, config=config, on_status_changed=callback)
+            return await gns.connect(
+                host, port, timeout=timeout, config=config, expect=expect, on_status_changed=callback
+            )
 
         if wait:
             return cast("sync.Connection", self.call(opening))
@@ -86,11 +90,19 @@ class BlockingAsyncio:
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> sync.ListenSocket:
         async def opening() -> gns.ListenSocket:
             told = self._told(on_status_changed)
-            return await gns.listen(host, port, config=config, limits=limits, on_status_changed=told)
+            return await gns.listen(
+                host,
+                port,
+                config=config,
+                limits=limits,
+                require_authentication=require_authentication,
+                on_status_changed=told,
+            )
 
         return cast("sync.ListenSocket", self.call(opening))
 
@@ -102,6 +114,7 @@ class BlockingAsyncio:
         *,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> sync.Server:
         """Serve; the handler runs in a thread, and the coroutine function that the server is given waits for it."""
@@ -116,6 +129,7 @@ class BlockingAsyncio:
                 port,
                 config=config,
                 limits=limits,
+                require_authentication=require_authentication,
                 on_status_changed=self._told(on_status_changed),
             )
 

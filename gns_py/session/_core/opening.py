@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback, check_int
 from ..._core.connecting import connect_options
@@ -17,6 +18,9 @@ from .endpoint import EngineMaker
 from .outages import OutageCallbacks
 from .search import Search
 from .succession import Succession
+
+if TYPE_CHECKING:
+    from ...certs import Expect
 
 _MOST_REDIRECTS = 16
 
@@ -39,14 +43,16 @@ class Opening:
         on_status_changed: StatusCallback | None,
         callbacks: OutageCallbacks,
         max_redirects: int,
+        expect: Expect | None = None,
     ) -> None:
         check_data(data)
         check_int("max_redirects", max_redirects, 0, _MOST_REDIRECTS)
         for _, port in source.known or (("", 1),):
-            connect_options(port, timeout, config, on_status_changed)
+            connect_options(port, timeout, config, on_status_changed, expect)
         self.source = source
         self.timeout = timeout
         self.config = config
+        self.expect = expect
         self.on_status_changed = on_status_changed
         self.callbacks = callbacks
         self._data = data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
@@ -22,6 +23,9 @@ from .dialer import LoopDialer
 from .discovery import LoopInquiry
 from .endpoint import LoopEndpoint
 from .session import Session
+
+if TYPE_CHECKING:
+    from ...certs import Expect
 
 
 class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a function
@@ -43,6 +47,7 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         data: Up to 64 KiB, by which the server's application can decide.
         timeout: Seconds for all of it; None for no limit. Each of several addresses has its share of what is left.
         config: Options of the connection.
+        expect: See gns_py.asyncio.connect(); also for each connection with which the session goes on, wherever it is.
         session_config: Settings of the session.
         on_status_changed: See gns_py.asyncio.connect().
         on_dropped: Called with the session, and why, when it has lost its connection and tries to get another one.
@@ -75,6 +80,7 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         data: bytes = b"",
         timeout: float | None = 10.0,
         config: Config | None = None,
+        expect: Expect | None = None,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
         on_dropped: OnDropped | None = None,
@@ -85,7 +91,7 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         source = Source(host, port, may_await=True)
         callbacks = OutageCallbacks(on_dropped, on_resumed, on_goaway)
         self._opening = Opening(
-            source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects
+            source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects, expect
         )
 
     async def __aiter__(self) -> AsyncIterator[Session]:
@@ -131,12 +137,14 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         config, on_status_changed = opening.config, opening.on_status_changed
         try:
             connection = await connect_transport(
-                *where, timeout=timeout, config=config, on_status_changed=on_status_changed
+                *where, timeout=timeout, config=config, expect=opening.expect, on_status_changed=on_status_changed
             )
         except ConnectFailed as error:
             raise session_failed_error(end_of_connection(error.end, is_client=True)) from error
         endpoint = LoopEndpoint(connection, opening.make_engine(deadline))
-        endpoint.follow(LoopDialer(opening.route(where), inquiry, config, on_status_changed), opening.callbacks)
+        endpoint.follow(
+            LoopDialer(opening.route(where), inquiry, config, on_status_changed, opening.expect), opening.callbacks
+        )
         session = Session(endpoint)
         try:
             await session.wait_established()

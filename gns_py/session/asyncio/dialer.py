@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
+from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ...asyncio import Connection, connect
@@ -16,17 +17,26 @@ from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
 from .discovery import LoopInquiry
 
+if TYPE_CHECKING:
+    from ...certs import Expect
+
 
 class LoopDialer(Dialer):
     """Makes each connection in a task of its own, in the loop in which this was made."""
 
     def __init__(
-        self, route: Route, inquiry: LoopInquiry, config: Config | None, on_status_changed: StatusCallback | None
+        self,
+        route: Route,
+        inquiry: LoopInquiry,
+        config: Config | None,
+        on_status_changed: StatusCallback | None,
+        expect: Expect | None = None,
     ) -> None:
         super().__init__(route)
         self._inquiry = inquiry
         self._config = config
         self._on_status_changed = on_status_changed
+        self._expect = expect
         self._loop = asyncio.get_running_loop()
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -73,6 +83,7 @@ class LoopDialer(Dialer):
                     port,
                     timeout=timeout,
                     config=self._config,
+                    expect=self._expect,
                     on_status_changed=self._on_status_changed,
                 )
         except ConnectFailed as error:

@@ -91,6 +91,7 @@ class OpenSessionListener:
         callbacks: OutageCallbacks = NO_CALLBACKS,
         store: SessionStore | None = None,
         durable: bool = False,
+        require_authentication: bool | None = None,
     ) -> None:
         if durable and store is None:
             raise ValueError("durable sessions need a store")
@@ -100,7 +101,15 @@ class OpenSessionListener:
         self._rules = check_rules(rules)
         self._config = check_session_config(session_config)
         # Sessions own their connections: one that is dropped must not be kept by the listener.
-        self._open = OpenListener(host, port, config, limits, on_status_changed, owns_connections=False)
+        self._open = OpenListener(
+            host,
+            port,
+            config,
+            limits,
+            on_status_changed,
+            require_authentication=require_authentication,
+            owns_connections=False,
+        )
 
     async def __call__(self) -> LoopListener:
         """Open the port in the running loop, and return its listener."""
@@ -126,6 +135,7 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         rules: Which clients may come in at all.
         config: See gns_py.asyncio.listen().
         limits: See gns_py.asyncio.listen().
+        require_authentication: See gns_py.asyncio.listen().
         session_config: Settings of the sessions.
         on_status_changed: See gns_py.asyncio.listen().
         on_dropped: Called with a session, and why, when it has lost its connection and may get another one.
@@ -151,6 +161,7 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         rules: AdmissionRules | None = None,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
         on_dropped: OnDropped | None = None,
@@ -169,6 +180,7 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
             OutageCallbacks(on_dropped, on_resumed),
             store,
             durable,
+            require_authentication,
         )
 
     async def _open(self) -> ListenSocket:

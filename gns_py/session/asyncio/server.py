@@ -144,6 +144,7 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         rules: See listen().
         config: See listen().
         limits: See listen().
+        require_authentication: See listen().
         session_config: See listen().
         on_status_changed: See listen().
         on_dropped: See listen().
@@ -171,6 +172,7 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         rules: AdmissionRules | None = None,
         config: Config | None = None,
         limits: ConnectionLimits | None = DEFAULT_LIMITS,
+        require_authentication: bool | None = None,
         session_config: SessionConfig | None = None,
         on_status_changed: StatusCallback | None = None,
         on_dropped: OnDropped | None = None,
@@ -194,6 +196,7 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
             OutageCallbacks(on_dropped, on_resumed),
             store,
             durable,
+            require_authentication,
         )
 
     async def _open(self) -> Server:

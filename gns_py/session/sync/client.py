@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
@@ -22,6 +23,9 @@ from .discovery import ThreadInquiry
 from .endpoint import ThreadEndpoint
 from .session import Session
 
+if TYPE_CHECKING:
+    from ...certs import Expect
+
 
 def connect(
     host: str | Addresses | Discovery,
@@ -30,6 +34,7 @@ def connect(
     data: bytes = b"",
     timeout: float | None = 10.0,
     config: Config | None = None,
+    expect: Expect | None = None,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
@@ -49,6 +54,7 @@ def connect(
         data: Up to 64 KiB, by which the server's application can decide.
         timeout: Seconds for all of it; None for no limit. Each of several addresses has its share of what is left.
         config: Options of the connection.
+        expect: See gns_py.sync.connect(); also for each connection with which the session goes on, wherever it is.
         session_config: Settings of the session.
         on_status_changed: See gns_py.sync.connect().
         on_dropped: Called with the session, and why, when it has lost its connection and tries to get another one. It
@@ -76,7 +82,9 @@ def connect(
         Native function: ``ConnectByIPAddress``.
     """
     source, callbacks = Source(host, port, may_await=False), OutageCallbacks(on_dropped, on_resumed, on_goaway)
-    opening = Opening(source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects)
+    opening = Opening(
+        source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects, expect
+    )
     return _find(opening, ThreadInquiry(source), Succession())
 
 
@@ -87,6 +95,7 @@ def connect_again(
     data: bytes = b"",
     timeout: float | None = 10.0,
     config: Config | None = None,
+    expect: Expect | None = None,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
@@ -108,6 +117,7 @@ def connect_again(
         data: See connect().
         timeout: Seconds for each session to be established.
         config: See connect().
+        expect: See connect().
         session_config: See connect().
         on_status_changed: See connect().
         on_dropped: See connect().
@@ -120,7 +130,9 @@ def connect_again(
         ValueError: See connect().
     """
     source, callbacks = Source(host, port, may_await=False), OutageCallbacks(on_dropped, on_resumed, on_goaway)
-    opening = Opening(source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects)
+    opening = Opening(
+        source, data, timeout, config, session_config, on_status_changed, callbacks, max_redirects, expect
+    )
     return _iterate(opening)
 
 
@@ -164,11 +176,15 @@ def _open_at(opening: Opening, where: Where, timeout: float | None, inquiry: Thr
     deadline = Deadline(timeout)
     config, on_status_changed = opening.config, opening.on_status_changed
     try:
-        connection = connect_transport(*where, timeout=timeout, config=config, on_status_changed=on_status_changed)
+        connection = connect_transport(
+            *where, timeout=timeout, config=config, expect=opening.expect, on_status_changed=on_status_changed
+        )
     except ConnectFailed as error:
         raise session_failed_error(end_of_connection(error.end, is_client=True)) from error
     endpoint = ThreadEndpoint(connection, opening.make_engine(deadline))
-    endpoint.follow(ThreadDialer(opening.route(where), inquiry, config, on_status_changed), opening.callbacks)
+    endpoint.follow(
+        ThreadDialer(opening.route(where), inquiry, config, on_status_changed, opening.expect), opening.callbacks
+    )
     session = Session(endpoint)
     try:
         session.wait_established()

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import weakref
+from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.mailbox import Mailbox
@@ -19,6 +20,9 @@ from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
 from .discovery import ThreadInquiry
 
+if TYPE_CHECKING:
+    from ...certs import Expect
+
 _log = logging.getLogger("gns_py")
 
 
@@ -26,12 +30,18 @@ class ThreadDialer(Dialer):
     """Makes each connection in a thread of its own."""
 
     def __init__(
-        self, route: Route, inquiry: ThreadInquiry, config: Config | None, on_status_changed: StatusCallback | None
+        self,
+        route: Route,
+        inquiry: ThreadInquiry,
+        config: Config | None,
+        on_status_changed: StatusCallback | None,
+        expect: Expect | None = None,
     ) -> None:
         super().__init__(route)
         self._inquiry = inquiry
         self._config = config
         self._on_status_changed = on_status_changed
+        self._expect = expect
         self._hurry = threading.Event()
         self._lacks_thread = False
         self._is_cancelled = False
@@ -91,6 +101,7 @@ class ThreadDialer(Dialer):
                     timeout,
                     self._config,
                     self._on_status_changed,
+                    expect=self._expect,
                     is_cancelled=lambda: self._is_cancelled,
                 )
         except NotRunningError:

@@ -90,6 +90,7 @@ def open_session_listener(
     callbacks: OutageCallbacks = NO_CALLBACKS,
     store: SessionStore | None = None,
     durable: bool = False,
+    require_authentication: bool | None = None,
 ) -> ThreadListener:
     """Open a port. See listen()."""
     if durable and store is None:
@@ -97,7 +98,15 @@ def open_session_listener(
     settings = check_session_config(session_config)
     checked = check_rules(rules)
     # Sessions own their connections: one that is dropped must not be kept by the listener.
-    listener = open_listener(host, port, config, limits, on_status_changed, owns_connections=False)
+    listener = open_listener(
+        host,
+        port,
+        config,
+        limits,
+        on_status_changed,
+        require_authentication=require_authentication,
+        owns_connections=False,
+    )
     sessions = ThreadListener(listener, settings, checked, callbacks)
     if store is not None:
         try:
@@ -115,6 +124,7 @@ def listen(
     rules: AdmissionRules | None = None,
     config: Config | None = None,
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
+    require_authentication: bool | None = None,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
@@ -130,6 +140,7 @@ def listen(
         rules: Which clients may come in at all.
         config: See gns_py.sync.listen().
         limits: See gns_py.sync.listen().
+        require_authentication: See gns_py.sync.listen().
         session_config: Settings of the sessions.
         on_status_changed: See gns_py.sync.listen().
         on_dropped: Called with a session, and why, when it has lost its connection and may get another one. It runs in
@@ -151,6 +162,16 @@ def listen(
     callbacks = OutageCallbacks(on_dropped, on_resumed)
     return ListenSocket(
         open_session_listener(
-            host, port, rules, config, limits, session_config, on_status_changed, callbacks, store, durable
+            host,
+            port,
+            rules,
+            config,
+            limits,
+            session_config,
+            on_status_changed,
+            callbacks,
+            store,
+            durable,
+            require_authentication,
         )
     )

@@ -135,6 +135,7 @@ def serve(
     rules: AdmissionRules | None = None,
     config: Config | None = None,
     limits: ConnectionLimits | None = DEFAULT_LIMITS,
+    require_authentication: bool | None = None,
     session_config: SessionConfig | None = None,
     on_status_changed: StatusCallback | None = None,
     on_dropped: OnDropped | None = None,
@@ -157,6 +158,7 @@ def serve(
         rules: See listen().
         config: See listen().
         limits: See listen().
+        require_authentication: See listen().
         session_config: See listen().
         on_status_changed: See listen().
         on_dropped: See listen().
@@ -177,6 +179,16 @@ def serve(
     check_plain("on_request", on_request)
     callbacks = OutageCallbacks(on_dropped, on_resumed)
     listener = open_session_listener(
-        host, port, rules, config, limits, session_config, on_status_changed, callbacks, store, durable
+        host,
+        port,
+        rules,
+        config,
+        limits,
+        session_config,
+        on_status_changed,
+        callbacks,
+        store,
+        durable,
+        require_authentication,
     )
     return Server(handler, on_request, listener)
