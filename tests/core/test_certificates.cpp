@@ -212,6 +212,25 @@ TEST(certificates, of_revoked_keys_can_become_good_again) {
     OK(present(leaf(mine, "str:alice", ca)));
 }
 
+TEST(certificates, that_are_damaged_anywhere) {
+    OK(trust({root(ca)}));
+    const std::string good_root = root(other_ca), good_leaf = leaf(mine, "str:alice", ca);
+    const auto are_refused = [](const std::string &bad_root, const std::string &bad_leaf) {
+        CHECK_EQUAL(trust({bad_root}), GNS_ERROR_CERTIFICATE);
+        CHECK_EQUAL(present(bad_leaf), GNS_ERROR_CERTIFICATE);
+    };
+    for (size_t i = 0; i < good_root.size(); ++i) {
+        for (const int bit : {0, 3, 7}) {
+            std::string bad_root = good_root, bad_leaf = good_leaf;
+            bad_root[i] = static_cast<char>(bad_root[i] ^ (1 << bit));
+            bad_leaf[i] = static_cast<char>(bad_leaf[i] ^ (1 << bit));
+            are_refused(bad_root, bad_leaf);
+        }
+        are_refused(good_root.substr(0, i), good_leaf.substr(0, i));
+    }
+    OK(present(good_leaf)); // neither the trust nor the key has suffered
+}
+
 // Made by another program: see docs/certificate-format.md.
 TEST(certificates, vectors) {
     const auto bytes = [](const std::string &hex) {
