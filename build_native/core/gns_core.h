@@ -20,8 +20,9 @@
 
    Lock order, outermost first; a thread takes only locks that are further down than all that it holds:
      1 life cycle   2 GNS calls (shared by direct calls of GNS, exclusive while GNS starts or stops)
-     3 a turn of serving; before it, leading, which a guest holds   4 GNS's own (its global one also guards admission)
-     5 connection end   6 mailbox   7 leaves: command queue, pump parking, handle tables, log queue, grants of credit
+     3 a turn of serving; before it, leading, which a guest holds
+     4 GNS's own (its global one also guards admission and trust)   5 connection end   6 mailbox
+     7 leaves: command queue, pump parking, handle tables, log queue, grants of credit
    Sleepers have none. GNS calls the log sink and frees messages with its own locks held. The sink takes only the log
    queue's; freeing takes none, but off the serving thread it may take 2, shared, to wake the pump: GNS holds none then.
  */

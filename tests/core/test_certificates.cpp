@@ -1,5 +1,5 @@
 // Certificates: which are trusted and which this process can present, renewal, revocation, and what is on the wire.
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -229,6 +229,37 @@ TEST(certificates, that_are_damaged_anywhere) {
         are_refused(good_root.substr(0, i), good_leaf.substr(0, i));
     }
     OK(present(good_leaf)); // neither the trust nor the key has suffered
+}
+
+TEST(certificates, that_change_while_peers_connect) {
+    OK(trust({root(ca)}));
+    OK(present(leaf(mine, "str:alice", ca)));
+    std::atomic<bool> done{false};
+    std::thread changing([&done] {
+        const std::string first = leaf(mine, "str:alice", ca), second = leaf(another, "str:alice", ca);
+        const uint64_t id = other_ca.id();
+        while (!done.load()) {
+            trust({root(ca), root(other_ca)});
+            present(second, another.seed);
+            gns_revoke_set(&id, 1);
+            presented();
+            trust({root(ca)});
+            present(first);
+            gns_revoke_set(nullptr, 0);
+        }
+    });
+    Link link;
+    bool all = true;
+    for (int i = 0; i < 40; ++i) {
+        const auto [near, far] = link.add();
+        const gns_connection_info info = info_of(far);
+        all = all && info.authenticated && (key_of(info) == mine.public_key || key_of(info) == another.public_key);
+        close(far);
+        close(near);
+    }
+    done.store(true);
+    changing.join();
+    CHECK(all);
 }
 
 // Made by another program: see docs/certificate-format.md.
