@@ -2,18 +2,30 @@
 //   gns_peer serve PORT                     echoes each message with its reliability, until a client sends "quit"
 //   gns_peer connect HOST PORT COUNT SIZE   sends COUNT reliable messages of SIZE bytes, and one unreliable after each;
 //                                           checks the echoes; closes with 1234 "peer done"
-// HOST is a numeric address. Exit code 0, or 1 and a line that says what went wrong.
+// HOST is a numeric address. GNS_PEER_CERTIFICATE (environment) is a file with a certificate and its private key, in
+// GNS's format; GNS_PEER_ROOT a file with a root in base64. Exit code 0, or 1 and a line that says what went wrong.
 // Nothing takes longer than a minute.
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
 #include <steam/isteamnetworkingutils.h>
 #include <steam/steamnetworkingsockets.h>
+
+// No public header declares how a program makes GNS trust roots of its own.
+namespace SteamNetworkingSocketsLib {
+bool CertStore_AddCertFromBase64(const char *base64, SteamNetworkingErrMsg &error);
+struct SteamNetworkingGlobalLock {
+    static void Lock(const char *tag);
+    static void Unlock();
+};
+}
 
 namespace {
 
@@ -23,6 +35,7 @@ const Clock::time_point deadline = Clock::now() + std::chrono::seconds(60);
 ISteamNetworkingSockets *gns = nullptr;
 HSteamNetPollGroup inbound = k_HSteamNetPollGroup_Invalid; // the server's connections
 bool connected = false, ended = false;                     // the client's
+bool certified = false;
 
 [[noreturn]] void die(const char *format, ...) {
     va_list arguments;
@@ -45,6 +58,9 @@ void say(const char *format, ...) {
 void on_status_changed(SteamNetConnectionStatusChangedCallback_t *change) {
     const SteamNetConnectionInfo_t &info = change->m_info;
     say("state %d -> %d reason %d text %s\n", change->m_eOldState, info.m_eState, info.m_eEndReason, info.m_szEndDebug);
+    if (certified && info.m_eState == k_ESteamNetworkingConnectionState_Connected)
+        say("%s %s\n", SteamNetworkingIdentityRender(info.m_identityRemote).c_str(),
+            info.m_nFlags & k_nSteamNetworkConnectionInfoFlags_Unauthenticated ? "unproved" : "proved");
     switch (info.m_eState) {
     case k_ESteamNetworkingConnectionState_Connecting:
         if (!info.m_hListenSocket) break;
@@ -76,6 +92,27 @@ bool wait() {
 // GNS delivers what lingers while the process lives, and does not report when that is done.
 void linger() {
     for (int i = 0; i < 300; ++i) wait();
+}
+
+std::string content(const char *variable) {
+    const char *const name = std::getenv(variable);
+    if (!name) return "";
+    std::ifstream file(name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The key goes in first, and then the certificate without it: GNS sends to its peers what it was given last.
+void present() {
+    const std::string root = content("GNS_PEER_ROOT"), certificate = content("GNS_PEER_CERTIFICATE");
+    if (certificate.empty()) return;
+    SteamNetworkingErrMsg error;
+    SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Lock("gns_peer");
+    if (!SteamNetworkingSocketsLib::CertStore_AddCertFromBase64(root.c_str(), error)) die("no root: %s", error);
+    SteamNetworkingSocketsLib::SteamNetworkingGlobalLock::Unlock();
+    constexpr size_t key_field = 34;
+    for (const std::string &each : {certificate, certificate.substr(key_field)})
+        if (!gns->SetCertificate(each.data(), static_cast<int>(each.size()), error)) die("no certificate: %s", error);
+    certified = true;
 }
 
 SteamNetworkingConfigValue_t option(ESteamNetworkingConfigValue value, int32 number) {
@@ -175,6 +212,7 @@ int main(int argc, char **argv) {
     if (!GameNetworkingSockets_Init(nullptr, error)) die("cannot start GNS: %s", error);
     gns = SteamNetworkingSockets();
     SteamNetworkingUtils()->SetGlobalCallback_SteamNetConnectionStatusChanged(on_status_changed);
+    present();
     int result = EXIT_FAILURE;
     const std::string what = argc > 1 ? argv[1] : "";
     if (what == "serve" && argc == 3)

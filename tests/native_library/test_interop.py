@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import subprocess
@@ -12,10 +13,14 @@ from typing import NamedTuple
 
 import pytest
 from support import eventually
+from support.certificates import TestAuthority
+from support.certified import start
 from support.native import build_program
 
+import gns_py
 import gns_py.sync as gns
-from gns_py import ClosedBy
+from gns_py import ClosedBy, ConnectFailed
+from gns_py.certs import Expect
 
 pytestmark = pytest.mark.clone
 
@@ -127,6 +132,46 @@ def test_a_native_server_sees_how_we_close(server: tuple[Native, int]) -> None:
         "state 1 -> 3 reason 0 text ",
         "state 3 -> 4 reason 1500 text grüße from Python",
     ]
+
+
+# ---- certificates, both ways ----
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestAuthority:
+    """Give the program a certificate, and this process another one."""
+    authority = TestAuthority()
+    native, own = authority.issue("str:native"), authority.issue("str:python")
+    (tmp_path / "root").write_bytes(base64.b64encode(authority.root))
+    (tmp_path / "certificate").write_bytes(b"\x0a\x20" + native.private_key + native.certificate)
+    monkeypatch.setenv("GNS_PEER_ROOT", str(tmp_path / "root"))
+    monkeypatch.setenv("GNS_PEER_CERTIFICATE", str(tmp_path / "certificate"))
+    start(own, authority.root, require_authentication=True)
+    return authority
+
+
+@pytest.mark.usefixtures("authority")
+def test_a_native_server_proves_its_identity(request: pytest.FixtureRequest) -> None:
+    native, port = request.getfixturevalue("server")
+    with gns.connect("127.0.0.1", port, expect=Expect("str:native")) as connection:
+        assert connection.authenticated
+        connection.send(b"hello")
+        assert connection.recv(timeout=10.0) == b"hello"
+    assert [native.line() for _ in range(3)][1:] == ["state 1 -> 3 reason 0 text ", "str:python proved"]
+    with pytest.raises(ConnectFailed, match="expected str:other, found str:native"):
+        gns.connect("127.0.0.1", port, expect=Expect("str:other"))
+
+
+def test_a_native_client_proves_its_identity(run: Callable[..., Native], authority: TestAuthority) -> None:
+    with gns.serve(_echo, "127.0.0.1", 0) as listening:
+        outcome = run("connect", "127.0.0.1", listening.address.port, 5, 100).outcome()
+        assert (outcome.code, outcome.errors) == (0, "")
+        assert "str:python proved" in outcome.lines
+        gns_py.set_revoked([authority.key_id])
+        outcome = run("connect", "127.0.0.1", listening.address.port, 5, 100).outcome()
+    refusal = f"certificate of str:native: CA key {authority.key_id} is not trusted.  Revoked"
+    assert f"state 1 -> 4 reason 4003 text authentication required: {refusal}" in outcome.lines
+    assert (outcome.code, outcome.errors) == (1, "not connected\n")
 
 
 # ---- C++ client, Python server ----
