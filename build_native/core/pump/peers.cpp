@@ -41,11 +41,14 @@ int32_t Peers::check(const Peer &peer, char *text, size_t capacity) noexcept {
         facts.trusted = peer.trusted;
         facts.problem = peer.problem;
 
-        const std::shared_ptr<ListenSocket> socket = handles_.find_listen_socket(peer.listen_socket);
-        const PeerPolicy *const own = connection ? connection->policy.get() : socket ? socket->policy.get() : nullptr;
+        std::shared_ptr<const PeerPolicy> own;
+        if (connection)
+            own = connection->policy;
+        else if (const auto socket = handles_.find_listen_socket(peer.listen_socket))
+            own = socket->policy;
         const bool revoked = std::binary_search(revoked_.begin(), revoked_.end(), key_id(peer.key));
         const std::string refusal =
-            revoked ? "the key of " + facts.identity + " is revoked" : judge(facts, *everywhere_, own);
+            revoked ? "the key of " + facts.identity + " is revoked" : judge(facts, *everywhere_, own.get());
         if (!refusal.empty()) {
             copy_text(text, capacity, refusal);
             return k_ESteamNetConnectionEnd_Remote_BadCert;
