@@ -171,6 +171,17 @@ def test_failover() -> None:
     assert run.stderr == ""
 
 
+def test_login_service() -> None:
+    for module in ("cryptography", "starlette", "trustme", "uvicorn"):
+        pytest.importorskip(module)
+    command: list[str | Path] = [sys.executable, EXAMPLES / "login_service" / "run.py"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60.0 * PATIENCE)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("the first certificate has expired, and there is another one") == 2
+    assert "4 of 4 impostors were refused" in run.stdout
+    assert run.stderr == ""
+
+
 def test_ping_statistics(start: Start) -> None:
     with start("ping_statistics.py", "serve", 0) as server:
         port = port_of(server)

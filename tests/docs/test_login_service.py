@@ -1,0 +1,100 @@
+"""The login service of the examples answers as docs/guide/login.md says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Peer
+from support.certificate_vectors import CERTIFICATES
+
+from gns_py.certs import Authority, Certificate, CertificateRequest, Credentials, verify
+
+for module in ("cryptography", "starlette", "trustme", "uvicorn"):
+    pytest.importorskip(module)
+
+pytestmark = pytest.mark.clone
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples" / "login_service"
+REQUEST = CertificateRequest(Certificate(CERTIFICATES["leaf"]).key)
+
+
+class Service:
+    """The service, which runs, and a client of it."""
+
+    def __init__(self, folder: Path, peer: Peer, tokens: dict[str, str]) -> None:
+        self.folder, self.peer, self.tokens = folder, peer, tokens
+        self.url = peer.line().removeprefix("listening on ")
+        self._context = ssl.create_default_context(cafile=folder / "web.pem")
+        self._context.verify_flags |= ssl.VERIFY_X509_STRICT  # as from Python 3.13 on
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
+        )
+
+    def ask(
+        self, data: bytes | None = REQUEST.encode(), *, scheme: str = "Bearer", token: str | None = None, path: str = ""
+    ) -> tuple[int, dict[str, str], Any]:
+        """Send a request, by default one of Alice, and return the status, the headers and the answer."""
+        authorization = f"{scheme} {self.tokens['alice'] if token is None else token}"
+        request = urllib.request.Request(self.url + path, data, {"Authorization": authorization})
+        try:
+            with self._opener.open(request, timeout=10.0) as answer:
+                return answer.status, dict(answer.headers), json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), json.load(error)
+
+
+@pytest.fixture
+def service(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    tokens = runpy.run_path(str(FOLDER / "run.py"))["prepare"](tmp_path)
+    with Peer(FOLDER / "service.py", tmp_path_factory.mktemp("peer"), tmp_path, "127.0.0.1:27015", 60) as peer:
+        yield Service(tmp_path, peer, tokens)
+
+
+def test_the_identity_is_the_one_that_the_service_knows(service: Service) -> None:
+    claim = CertificateRequest(REQUEST.key, Certificate(CERTIFICATES["leaf"]).identity)
+    for request in (REQUEST, claim):
+        status, headers, answer = service.ask(request.encode())
+        assert status == 200
+        assert headers["cache-control"] == "no-store"
+        trust = [Certificate.parse(each) for each in answer["trust"]]
+        proved = verify(answer["certificate"], trust=trust, identity="str:player:alice")
+        assert proved.certificate.key == REQUEST.key
+        assert answer["expires"] == proved.certificate.expires.isoformat()
+        game = Credentials.load(service.folder / "game.gns")
+        assert answer["server"] == {
+            "address": "127.0.0.1:27015",
+            "identity": str(game.identity),
+            "key": game.certificate.key.hex(),
+        }
+        verify(game.certificate, trust=trust)
+
+
+def test_it_refuses(service: Service) -> None:
+    for token, scheme in (("a guess", "Bearer"), ("", "Bearer"), (service.tokens["alice"], "Basic")):
+        status, headers, answer = service.ask(token=token, scheme=scheme)
+        assert (status, headers["www-authenticate"], answer) == (401, "Bearer", {"error": "the token is not valid"})
+    assert service.ask(b"no request")[0] == 400
+    assert service.ask(b"")[0] == 400
+    assert service.ask(bytes(8 * 1024 + 1))[0] == 413
+    assert service.ask(None)[0] == 405
+    assert service.ask(path="s")[0] == 404
+
+    Authority.load(service.folder / "authority").revoke(CertificateRequest.parse(REQUEST.encode()).key_id)
+    status, _, answer = service.ask()
+    assert (status, "was revoked" in answer["error"]) == (403, True)
+
+
+def test_it_bounds_the_requests_of_an_account(service: Service) -> None:
+    assert [service.ask()[0] for _ in range(21)] == [200] * 20 + [429]
+    status, headers, answer = service.ask()
+    assert (status, headers["retry-after"], answer) == (429, "60", {"error": "too many requests"})
+    assert service.ask(token=service.tokens["bob"])[0] == 200
