@@ -20,14 +20,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gns_py.certs import Authority, Certificate, CertificateError, Check
+from gns_py.certs import Authority, Certificate, CertificateError, CertificateRequest, Check
 
 FOLDER, SERVER, LIFETIME = Path(sys.argv[1]), sys.argv[2], timedelta(seconds=float(sys.argv[3]))
 LARGEST, A_MINUTE = 8 * 1024, 20
 AUTHORITY = Authority.load(FOLDER / "authority")
 GAME = Certificate.load(FOLDER / "game.cert")
 ACCOUNTS = json.loads((FOLDER / "accounts.json").read_text())  # the names, by the SHA-256 of their login tokens
-signed: defaultdict[str, list[float]] = defaultdict(list)
+# A service with several processes keeps these in its database.
+times: defaultdict[str, list[float]] = defaultdict(list)
+owners: dict[bytes, str] = {}
 
 
 def logged_in(request: Request) -> str:
@@ -36,10 +38,10 @@ def logged_in(request: Request) -> str:
     name = ACCOUNTS.get(hashlib.sha256(token.encode()).hexdigest())
     if kind.lower() != "bearer" or name is None:
         raise HTTPException(401, "the token is not valid", {"WWW-Authenticate": "Bearer"})
-    signed[name] = [each for each in signed[name] if each > time.monotonic() - 60.0]
-    if len(signed[name]) >= A_MINUTE:
+    times[name] = [each for each in times[name] if each > time.monotonic() - 60.0]
+    if len(times[name]) >= A_MINUTE:
         raise HTTPException(429, "too many requests", {"Retry-After": "60"})
-    signed[name].append(time.monotonic())
+    times[name].append(time.monotonic())
     return str(name)
 
 
@@ -54,10 +56,15 @@ async def body(request: Request) -> bytes:
 
 async def certificate(request: Request) -> Response:
     """Sign the key in the request, for the name that the token belongs to."""
-    identity, data = f"str:player:{logged_in(request)}", await body(request)
+    name = logged_in(request)
+    identity = f"str:player:{name}"
     try:
+        asked = CertificateRequest.parse(await body(request))
+        # Public keys can be copied. With a certificate of Alice's, Mallory could have her key revoked.
+        if owners.setdefault(asked.key, name) != name:
+            raise HTTPException(403, "the key is another player's")
         # In a thread: it writes to the authority's list of what it has issued.
-        made = await asyncio.to_thread(AUTHORITY.sign_request, data, identity=identity, lifetime=LIFETIME)
+        made = await asyncio.to_thread(AUTHORITY.sign_request, asked, identity=identity, lifetime=LIFETIME)
     except CertificateError as error:
         raise HTTPException(403 if error.check is Check.REVOKED else 400, str(error)) from None
     print(f"signed key {made.key_id} for {identity}", flush=True)

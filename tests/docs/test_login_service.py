@@ -1,13 +1,17 @@
-"""The login service of the examples answers as docs/guide/login.md says."""
+"""The login service of the examples answers as docs/guide/login.md says, and the schema there is GNS's."""
 
 from __future__ import annotations
 
+import base64
+import importlib
 import json
+import re
 import runpy
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ for module in ("cryptography", "starlette", "trustme", "uvicorn"):
 
 pytestmark = pytest.mark.clone
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples" / "login_service"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "examples" / "login_service"
 REQUEST = CertificateRequest(Certificate(CERTIFICATES["leaf"]).key)
 
 
@@ -88,6 +93,10 @@ def test_it_refuses(service: Service) -> None:
     assert service.ask(None)[0] == 405
     assert service.ask(path="s")[0] == 404
 
+    assert service.ask()[0] == 200
+    status, _, answer = service.ask(token=service.tokens["mallory"])
+    assert (status, answer) == (403, {"error": "the key is another player's"})
+
     Authority.load(service.folder / "authority").revoke(CertificateRequest.parse(REQUEST.encode()).key_id)
     status, _, answer = service.ask()
     assert (status, "was revoked" in answer["error"]) == (403, True)
@@ -97,4 +106,47 @@ def test_it_bounds_the_requests_of_an_account(service: Service) -> None:
     assert [service.ask()[0] for _ in range(21)] == [200] * 20 + [429]
     status, headers, answer = service.ask()
     assert (status, headers["retry-after"], answer) == (429, "60", {"error": "too many requests"})
-    assert service.ask(token=service.tokens["bob"])[0] == 200
+    other = CertificateRequest(Certificate(CERTIFICATES["root"]).key).encode()
+    assert service.ask(other, token=service.tokens["bob"])[0] == 200
+
+
+def schema(text: str) -> Callable[[str], Any]:
+    """Return a function that returns protobuf's class of a message in this schema."""
+    descriptor_pb2: Any = pytest.importorskip("google.protobuf.descriptor_pb2")
+    file = descriptor_pb2.FileDescriptorProto(name="schema.proto", package="page", syntax="proto2")
+    for name, fields in re.findall(r"^message (\w+) {(.*?)^}", text, re.MULTILINE | re.DOTALL):
+        message = file.message_type.add(name=name)
+        for label, kind, field, number in re.findall(r"^ +(\w+) (\w+) (\w+) = (\d+);", fields, re.MULTILINE):
+            made = message.field.add(name=field, number=int(number))
+            made.label = getattr(made, f"LABEL_{label.upper()}")
+            if kind.islower():
+                made.type = getattr(made, f"TYPE_{kind.upper()}")
+            else:
+                made.type_name = f".page.{kind}"
+    pool = importlib.import_module("google.protobuf.descriptor_pool").DescriptorPool()
+    pool.Add(file)
+    factory = importlib.import_module("google.protobuf.message_factory")
+    return lambda name: factory.GetMessageClass(pool.FindMessageTypeByName(f"page.{name}"))
+
+
+def test_a_certificate_that_is_made_by_the_schema_of_the_page_verifies(tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    page = ROOT.joinpath("docs", "guide", "login.md").read_text(encoding="utf-8")
+    message = schema(page.partition("```proto\n")[2].partition("```")[0])
+    authority = Authority.create()
+    authority.save(tmp_path / "ca")
+    key = load_pem_private_key((tmp_path / "ca" / "ca.key").read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+
+    asked = message("Request").FromString(REQUEST.encode()).contents
+    assert asked.key_type == 1
+    now = int(time.time())
+    values = {"key_type": 1, "key": asked.key, "created": now, "expires": now + 3600, "app_ids": [0]}
+    contents = message("Contents")(**values, identity="str:player:42").SerializeToString()
+    made = message("Signed")(contents=contents, issuer=authority.root.key_id, signature=key.sign(contents))
+    body = base64.encodebytes(made.SerializeToString()).decode()
+    text = f"-----BEGIN STEAMDATAGRAM CERT-----\n{body}-----END STEAMDATAGRAM CERT-----\n"
+    proved = verify(text, trust=Certificate.load_all(tmp_path / "ca" / "ca.cert"), identity="str:player:42")
+    assert proved.certificate.key == REQUEST.key
