@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from .. import Address
+from .. import Address, Identity
 from .output import complain
 
 if TYPE_CHECKING:
@@ -78,6 +78,14 @@ def target(text: str) -> tuple[str, int]:
     if where[1] == 0:
         raise argparse.ArgumentTypeError("port 0 is not a port to connect to")
     return where
+
+
+def identity(text: str) -> Identity:
+    """Return an identity."""
+    try:
+        return Identity.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

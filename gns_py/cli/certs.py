@@ -18,8 +18,8 @@ from ..certs import Authority, Certificate, CertificateError, CertificateRequest
 from ..certs.authority import CERTIFICATE_FILE
 from ..certs.ledger import FolderLedger, revoke
 from . import certs_serve
-from .arguments import AddParser, Parser, integer, number
-from .certs_files import describe, describe_request, read_anything, read_request, show, when
+from .arguments import AddParser, Parser, identity, integer, number
+from .certs_files import describe, describe_request, read_anything, read_certificates, read_request, show, when
 from .output import CommandError, Output
 
 _Run = Callable[[argparse.Namespace, Output], int]
@@ -76,7 +76,7 @@ def _init_ca(options: argparse.Namespace, output: Output) -> int:
 
 def _add_issue(parser: Parser) -> None:
     _add_ca(parser)
-    parser.add_argument("--identity", type=_identity, required=True, help="such as str:alice")
+    parser.add_argument("--identity", type=identity, required=True, help="such as str:alice")
     lifetime = parser.add_mutually_exclusive_group()
     lifetime.add_argument(
         "--hours", type=number(1 / 3600, _LONGEST_DAYS * 24), default=1.0, help="how long it is valid (%(default)g)"
@@ -160,7 +160,7 @@ def _inspect(options: argparse.Namespace, output: Output) -> int:
 def _add_verify(parser: Parser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a certificate or credentials")
     _add_trust(parser, required=True)
-    parser.add_argument("--identity", type=_identity, help="the identity that it must have been issued to")
+    parser.add_argument("--identity", type=identity, help="the identity that it must have been issued to")
     parser.add_argument("--app-id", type=integer(0, 2**32 - 1), default=0, help="the application (%(default)s)")
     parser.add_argument(
         "--revoked", type=_key_id, action="append", default=[], metavar="KEYID", help="a key that was revoked"
@@ -169,10 +169,7 @@ def _add_verify(parser: Parser) -> None:
 
 
 def _verify(options: argparse.Namespace, output: Output) -> int:
-    found = read_anything(options.file)
-    if isinstance(found.value, CertificateRequest):
-        raise CommandError(f"{options.file} is a request, not a certificate")
-    certificate = found.value[0]
+    certificate = read_certificates(options.file)[0]
     problem = _problem(options, certificate)
     facts = describe(certificate)
     if options.json:
@@ -187,7 +184,7 @@ def _verify(options: argparse.Namespace, output: Output) -> int:
 
 def _problem(options: argparse.Namespace, certificate: Certificate) -> CertificateError | None:
     """Return the check that a certificate does not pass, if any."""
-    trust = [each for path in options.trust for each in _certificates(path)]
+    trust = [each for path in options.trust for each in read_certificates(path)]
     revoked = set(getattr(options, "revoked", ()))
     if getattr(options, "ca", None) is not None:
         revoked |= {each.key_id for each in _ledger(options.ca).revocations()}
@@ -219,7 +216,7 @@ def _revoke(options: argparse.Namespace, output: Output) -> int:
     if re.fullmatch(r"(?:ID)?[0-9]{1,20}", text):
         subject = _key_id(text)
     elif Path(text).exists():
-        subject = _certificates(Path(text))[0].key_id
+        subject = read_certificates(Path(text))[0].key_id
     elif ":" in text:
         subject = Identity.parse(text)
     else:
@@ -324,13 +321,6 @@ def _add_trust(parser: Parser, *, required: bool) -> None:
     )
 
 
-def _identity(text: str) -> Identity:
-    try:
-        return Identity.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _key_id(text: str) -> int:
     if not re.fullmatch(r"(?:ID)?[0-9]{1,20}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a key")
@@ -371,13 +361,6 @@ def _ledger(folder: Path) -> FolderLedger:
 def _check_folder(folder: Path) -> None:
     if not (folder / CERTIFICATE_FILE).exists():
         raise CommandError(f"{folder} is not the folder of an authority: it has no {CERTIFICATE_FILE}")
-
-
-def _certificates(path: Path) -> tuple[Certificate, ...]:
-    found = read_anything(path).value
-    if isinstance(found, CertificateRequest):
-        raise CommandError(f"{path} is a request, not a certificate")
-    return found
 
 
 def _password(options: argparse.Namespace, *, new: bool = False) -> str | None:

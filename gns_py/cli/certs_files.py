@@ -46,6 +46,19 @@ def read_anything(path: Path) -> Found:
         raise CommandError(f"{path}: not a certificate: {error}") from None
 
 
+def read_certificates(path: Path) -> tuple[Certificate, ...]:
+    """Return the certificates of a file.
+
+    Raises:
+        CommandError: It has none.
+        OSError: It cannot be read.
+    """
+    found = read_anything(path).value
+    if isinstance(found, CertificateRequest):
+        raise CommandError(f"{path} is a request, not a certificate")
+    return found
+
+
 def read_request(path: Path) -> CertificateRequest:
     """Return the request in a file, as bytes or in base64.
 

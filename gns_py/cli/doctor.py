@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from .. import Config, GNSError, build_info
 from ..sync import Connection, connect, serve
+from . import doctor_authentication
 from .arguments import AddParser
+from .authentication import Authentication, add_options, read_options
 from .output import Output
 
 # The size that GNS asks the system for, for each direction of a UDP socket.
@@ -36,12 +38,13 @@ class Problem(NamedTuple):
 class _Report:
     """Sections of facts, and the problems noticed while gathering them."""
 
-    def __init__(self) -> None:
+    def __init__(self, authentication: Authentication) -> None:
         self.problems: list[Problem] = []
         self.sections = {
             "versions": _versions(),
             "build": self._build(),
             "system": self._system(),
+            "authentication": doctor_authentication.examine(authentication, self._complain),
             "self-test": self._self_test(),
         }
 
@@ -102,17 +105,18 @@ class _Report:
         try:
             return {f"{step}_ms": round(seconds * 1000, 3) for step, seconds in _echo_once(host).items()}
         except (GNSError, OSError) as error:
-            self.problems.append(
-                Problem(
-                    "error",
-                    f"a connection over {host} does not work: {error}",
-                    "Allow UDP on the loopback interface in the firewall or sandbox, if there is one.",
-                )
+            self._complain(
+                "error",
+                f"a connection over {host} does not work: {error}",
+                "Allow UDP on the loopback interface in the firewall or sandbox, if there is one.",
             )
             return {"failed": str(error)}
 
     def _warn(self, problem: str, advice: str) -> None:
-        self.problems.append(Problem("warning", problem, advice))
+        self._complain("warning", problem, advice)
+
+    def _complain(self, severity: str, problem: str, advice: str) -> None:
+        self.problems.append(Problem(severity, problem, advice))
 
 
 def add_parser(add: AddParser) -> None:
@@ -120,26 +124,31 @@ def add_parser(add: AddParser) -> None:
     parser = add(
         "doctor",
         help="show versions and settings, and find problems",
-        description="Show versions, inspect the system, and connect to itself over loopback.",
+        description="Show versions, inspect the system and certificates, and connect to itself over loopback.",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_options(parser, expect=True)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the command, and return its exit code."""
-    report = _Report()
+    authentication = read_options(options)
+    report = _Report(authentication)
     if options.json:
         problems = [problem._asdict() for problem in report.problems]
         print(json.dumps({**report.sections, "problems": problems}, indent=2))
     else:
-        _show(report, output)
+        _show(report, authentication, output)
     return 0 if report.works else 1
 
 
-def _show(report: _Report, output: Output) -> None:
+def _show(report: _Report, authentication: Authentication, output: Output) -> None:
     for title, facts in report.sections.items():
-        output.table(title, ["", ""], [[name, _text(value)] for name, value in facts.items()])
+        rows = [[name, _text(value)] for name, value in facts.items()]
+        if title == "authentication":
+            rows = doctor_authentication.rows(authentication, facts)
+        output.table(title, ["", ""], rows)
         output.line()
     for severity, problem, advice in report.problems:
         output.line(f"{severity}: {problem}. {advice}", "red" if severity == "error" else "yellow")

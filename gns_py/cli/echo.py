@@ -9,6 +9,7 @@ import time
 from .. import Config, ConnectionState, Message, SendQueueFull
 from ..sync import Connection, StatusChanged, serve
 from .arguments import DEFAULT_PORT, AddParser, host, port
+from .authentication import add_options, proof, read_options
 from .output import Output
 
 # The sender has paced its messages already: GNS's 256 KiB/s would only add to the times that clients measure.
@@ -28,18 +29,21 @@ def add_parser(add: AddParser) -> None:
         "--host", type=host, default="0.0.0.0", help="address to listen on (%(default)s; :: for IPv6 as well)"
     )
     parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="UDP port (%(default)s; 0 finds a free one)")
+    add_options(parser, expect=False)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the command, and return its exit code."""
+    read_options(options).start(require=True)
 
     def on_status_changed(event: StatusChanged[Connection]) -> None:
         peer = event.info.remote_address
         clock = time.strftime("%H:%M:%S")
         with contextlib.suppress(OSError):  # no one may be reading the output any longer: the server goes on
             if event.new is ConnectionState.CONNECTED:
-                output.line(f"{clock}  {peer} connected", "green")
+                proved = proof(event.info)
+                output.line(f"{clock}  {peer} connected" + (f", {proved}" if proved else ""), "green")
             elif event.end is not None:
                 output.line(f"{clock}  {peer} {event.end}", "dim" if event.end.ok else "yellow")
 

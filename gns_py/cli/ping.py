@@ -12,6 +12,7 @@ import time
 from .. import Config, ConnectFailed, ConnectionClosed, SendQueueFull, time_us
 from ..sync import Connection, connect
 from .arguments import AddParser, integer, number, target
+from .authentication import add_options, proof, read_options
 from .output import CommandError, Output, known
 
 # A random key of this run, and the ping's number: a server may send other messages, or echo those of other clients.
@@ -62,7 +63,8 @@ def add_parser(add: AddParser) -> None:
         help="longest wait for the connection, and for the first answer (%(default)s)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the result, not each round trip")
-    parser.set_defaults(run=run, wrong_usage=parser.error)
+    add_options(parser, expect=True)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -70,17 +72,21 @@ def run(options: argparse.Namespace, output: Output) -> int:
     size: int = options.size
     if size > _MAX_UNRELIABLE and not options.reliable:
         options.wrong_usage(f"GNS sends messages over {_MAX_UNRELIABLE} bytes reliably: add --reliable")
+    authentication = read_options(options)
+    authentication.start(require=True)
     host, port = options.target
     # Twice the rate needed, so that messages do not wait for each other.
     rate = min(max(_DEFAULT_SEND_RATE, math.ceil(2 * size / options.interval)), _MAX_SEND_RATE)
     config = Config(send_rate_min=rate, send_rate_max=rate)
     try:
-        connection = connect(host, port, timeout=options.timeout, config=config)
+        connection = connect(host, port, timeout=options.timeout, config=config, expect=authentication.expect)
     except ConnectFailed as error:
         raise CommandError(f"cannot connect to {host} port {port}: {error}") from None
     with connection:
         kind = "reliable" if options.reliable else "unreliable"
         output.line(f"ping {connection.remote_address}: {options.count} {kind} messages of {size} bytes", "bold")
+        if proved := proof(connection.info(), authentication.expect):
+            output.line(f"server: {proved}", "green")
         pinger = _Pinger(connection, options, output)
         interrupted = False
         trouble = ""

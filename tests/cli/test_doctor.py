@@ -21,7 +21,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def report(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(result.stdout)
-    assert list(facts) == ["versions", "build", "system", "self-test", "problems"]
+    assert list(facts) == ["versions", "build", "system", "authentication", "self-test", "problems"]
     for problem in facts["problems"]:
         assert problem["severity"] in ("warning", "error")
         assert problem["problem"]
