@@ -114,6 +114,19 @@ class Config(ConfigFields):
             recv_queue_messages=4096,
         )
 
+    @classmethod
+    def secure(cls) -> Config:
+        """Return options that keep a connection encrypted, whatever the process and the peer prefer.
+
+        Combine them with another preset: ``Config.server() | Config.secure()``. They demand no proof of the peer's
+        identity, since that is not left to options: see ``require_authentication`` of start(), listen() and serve(),
+        and ``expect`` of connect(). The guide to authentication says why.
+
+        - unencrypted=0: a peer that insists on sending in the clear is refused in the handshake, with
+          REMOTE_BAD_CRYPT. This is GNS's default, which set_config() can change for the whole process.
+        """
+        return cls(unencrypted=0)
+
     def options(self) -> list[tuple[ConfigValue, OptionValue]]:
         """Return the options that are set, with their values."""
         return [(ConfigValue[name.upper()], value) for name, value in self._given().items()]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gns_py.sync as gns
-from gns_py._generated.enums import ConfigScope, ConfigType, ConfigValue, LogLevel
+from gns_py._generated.enums import ConfigScope, ConfigType, ConfigValue, InfoFlags, LogLevel
 from gns_py.config import Config, check_value
 
 RESERVED = {"recv_buffer_size", "recv_buffer_messages", "connection_user_data", "mtu_data_size"}
@@ -221,9 +221,10 @@ def test_the_scope_that_is_not_offered() -> None:
 # ---- presets --------------------------------------------------------------------------------------------------------
 
 PRESETS = {"lan": Config.lan, "internet": Config.internet, "server": Config.server}
+ALL_PRESETS = {**PRESETS, "secure": Config.secure}
 
 
-@pytest.mark.parametrize("make", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("make", ALL_PRESETS.values(), ids=ALL_PRESETS)
 def test_presets_are_for_connections_and_say_what_they_set(make: Callable[[], Config]) -> None:
     preset = make()
     assert preset == make()
@@ -250,6 +251,37 @@ def test_presets_move_the_largest_message_and_many_small_ones(make: Callable[[],
         client.send_many([bytes(10)] * 500)
         client.send(b"")
         assert int(client.recv(timeout=20.0)) == 512 * 1024 + 5000
+
+
+def test_secure_goes_with_other_presets() -> None:
+    both = Config.server() | Config.secure()
+    assert {*both.options()} == {*Config.server().options(), *Config.secure().options()}
+    assert both.unencrypted == 0
+
+
+def test_secure_connections_are_encrypted_whatever_the_process_prefers(
+    process_config: Callable[[Config], None],
+) -> None:
+    process_config(Config(unencrypted=2))
+    for config, encrypted in ((None, False), (Config.secure(), True)):
+        with (
+            gns.serve(count_bytes, "127.0.0.1", 0, config=config) as server,
+            gns.connect(*server.address, config=config) as client,
+        ):
+            assert (InfoFlags.UNENCRYPTED not in client.info().flags) is encrypted
+
+
+@pytest.mark.parametrize("of_server", [True, False])
+def test_secure_refuses_a_peer_that_insists_on_sending_in_the_clear(of_server: bool) -> None:
+    configs = [Config.secure(), Config(unencrypted=3)]
+    if not of_server:
+        configs.reverse()
+    with (
+        gns.serve(count_bytes, "127.0.0.1", 0, config=configs[0]) as server,
+        pytest.raises(gns.ConnectFailed) as refused,
+    ):
+        gns.connect(*server.address, config=configs[1])
+    assert refused.value.code == gns.EndReason.REMOTE_BAD_CRYPT
 
 
 def count_bytes(connection: gns.Connection) -> None:
