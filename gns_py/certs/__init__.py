@@ -9,7 +9,7 @@ from .certificate import Certificate
 from .credentials import Credentials
 from .errors import CertificateError, Check, MalformedCertificate, PrivateKeyError
 from .expect import Expect
-from .format import CertificateRequest
+from .format import CertificateRequest, key_id
 from .ledger import Issued, Revocation
 from .renewal import Renewal
 from .schedule import CertificateExpired, CertificateExpiring, CertificateRenewed, RenewalFailed
@@ -33,6 +33,7 @@ __all__ = [
     "RenewalFailed",
     "Revocation",
     "Verified",
+    "key_id",
     "verify",
     "verify_authority",
 ]

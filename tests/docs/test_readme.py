@@ -15,7 +15,7 @@ import gns_py.sync as gns
 pytestmark = pytest.mark.clone
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-*PROGRAMS, TICK_LOOP, DURABLE = [block.source for block in python_blocks(README)]
+*PROGRAMS, TICK_LOOP, DURABLE, AUTHENTICATED = [block.source for block in python_blocks(README)]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.partition("\n")[0])
@@ -60,3 +60,9 @@ def test_the_sessions_that_outlive_their_server(capsys: pytest.CaptureFixture[st
     exec(compile(DURABLE, "README.md", "exec"), names)
     names["second"].wait_closed()
     assert capsys.readouterr().out == "b'40'\nb'42'\n"
+
+
+def test_peers_that_prove_who_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cryptography")
+    exec(compile(AUTHENTICATED, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out == "b'welcome, str:eu-1' True\n"
