@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import TypeAlias
 
-from .. import build_info
+from .. import GNSError, build_info
 from .._printable import printable
 from ..certs import Certificate
 from ..certs.verification import SKEW
@@ -38,6 +38,8 @@ def examine(authentication: Authentication, complain: Complain, now: datetime | 
     except CommandError as error:
         refused = str(error)
         complain("error", refused, _remedy(authentication, now))
+    except GNSError as error:  # GNS does not start: the test of a connection complains of it
+        refused = str(error)
     for file, certificate in authentication.trust:
         _check_times(str(file), certificate, now, complain)
     presents = None

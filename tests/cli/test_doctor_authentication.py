@@ -77,6 +77,16 @@ def test_a_certificate_that_is_not_trusted(run: Run) -> None:
     assert "127.0.0.1  works" in result.stdout  # without it
 
 
+def test_leaves_it_to_the_self_test_to_complain_of_gns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise gns_py.InitializationError("no descriptor is left")
+
+    monkeypatch.setattr(gns_py, "start", refuse)
+    found: Problems = []
+    facts = examine(Authentication(None, None, (), False, None), lambda *problem: found.append(problem))
+    assert (facts["usable"], found) == (False, [])
+
+
 # ---- times -----------------------------------------------------------------------------------------------------------
 
 
