@@ -86,6 +86,15 @@ class Program:
         connection.send(b"hello")
         return about(connection) | {"echo": connection.recv(10.0).decode()}
 
+    def exchange(self, told: dict[str, Any]) -> object:
+        """Send a message, on a new connection if there is a port, and return the next one that arrives."""
+        if "port" in told:
+            self._connection = connect("127.0.0.1", told["port"])
+        assert self._connection is not None
+        if "data" in told:
+            self._connection.send(bytes.fromhex(told["data"]), nagle=False)
+        return self._connection.recv(10.0).hex()
+
     def again(self, _: dict[str, Any]) -> object:
         """Send something on the last connection, and return what comes back."""
         assert self._connection is not None

@@ -58,7 +58,7 @@ class DurableNetwork(Network):
     def accept(self) -> None:
         server = self.durable
         server.accept_durable(b"welcome", self.now)
-        self.store = Store(server.identify(b"0123456789abcdef", ""), self.config)
+        self.store = Store(server.identify(b"0123456789abcdef", None), self.config)
         server.stored(self.now)
 
     @property

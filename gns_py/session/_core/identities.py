@@ -1,27 +1,34 @@
-"""Identities that GNS has verified: a session that one of them began is resumed by no other."""
+"""Peers that GNS has verified: a session that one of them began is resumed, and taken over, by no other.
+
+Identity and key have to be the same. A certificate that was renewed has the same key. A peer with another key may be a
+thief, who has got a certificate of the same identity for a stolen password; so the one who was there first stays.
+"""
 
 from __future__ import annotations
 
-from ..._generated.enums import InfoFlags
+from ..protocol.durable import VerifiedPeer
 from .endpoint import SessionEndpoint
 
 
-def verified_identity(endpoint: SessionEndpoint) -> str:
-    """Return the identity of the peer if GNS has verified it, else ""."""
+def verified_peer(endpoint: SessionEndpoint) -> VerifiedPeer | None:
+    """Return the peer of the present connection if GNS has verified it, else None."""
     info = endpoint.endpoint.last_info
-    if info is None or info.flags & InfoFlags.UNAUTHENTICATED:
-        return ""
-    return str(info.identity)
+    if info is None or not info.authenticated or info.remote_key is None:
+        return None
+    return VerifiedPeer(str(info.identity), info.remote_key)
 
 
-def may_go_on(verified: str, handshake: SessionEndpoint) -> bool:
-    """Return whether the peer of a handshake may go on with a session.
+def refusal(owner: VerifiedPeer | None, newcomer: VerifiedPeer | None) -> str:
+    """Return why a peer may neither resume a session nor end it, or "" if it may.
 
     Args:
-        verified: The result of verified_identity() when the session began.
-        handshake: Has the new connection.
+        owner: The peer that began the session.
+        newcomer: The peer that wants to.
     """
-    if not verified:
-        return True
-    info = handshake.endpoint.info()
-    return not info.flags & InfoFlags.UNAUTHENTICATED and str(info.identity) == verified
+    if owner is None or owner == newcomer:
+        return ""
+    if newcomer is None:
+        return "the session belongs to an authenticated client"
+    if newcomer.identity != owner.identity:
+        return "the session belongs to another identity"
+    return "the session belongs to another key of this identity"

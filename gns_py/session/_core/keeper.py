@@ -15,6 +15,7 @@ from ..protocol.durable import (
     DurableServerEngine,
     check_handled,
     check_owner,
+    read_setup,
 )
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, reason_of
@@ -65,6 +66,11 @@ class SessionKeeper:
 
     async def _create(self, endpoint: ResumableEndpoint, key: str | None) -> None:
         engine = engine_of(endpoint)
+
+        def check(older: values.RecordHead) -> None:
+            if text := identities.refusal(read_setup(older.setup).client, endpoint.began_with):
+                raise Violation(text, CloseReason.AUTHENTICATION_FAILED)
+
         try:
             try:
                 holding = await self._store_new(endpoint, key)
@@ -72,13 +78,18 @@ class SessionKeeper:
                 holding = await self._store_new(endpoint, key)
             if key is not None:
                 taken = CloseReason.SESSION_TAKEN_OVER
-                await store.take_over_key(self._store, key, holding.session_id, taken, ttl=holding.ttl)
+                await store.take_over_key(self._store, key, holding.session_id, taken, ttl=holding.ttl, check=check)
         except InvalidStateError:  # the client has gone
+            return
+        except Violation as violation:
+            endpoint.run(endpoint.act, engine.not_stored, violation.reason, violation.text)
+            await self._delete(holding)
             return
         except Exception as error:
             if not isinstance(error, errors.StoreUnavailable):
                 _log.exception("a session could not be stored")
-            endpoint.run(endpoint.act, engine.not_stored, "the session store does not answer")
+            text = "the session store does not answer"
+            endpoint.run(endpoint.act, engine.not_stored, CloseReason.INTERNAL_ERROR, text)
             return
         self._held[endpoint] = holding
         endpoint.run(endpoint.act, engine.stored)
@@ -89,7 +100,7 @@ class SessionKeeper:
         engine = engine_of(endpoint)
         session_id = self._store.new_session_id()
         with endpoint.lock:
-            setup = engine.identify(session_id, identities.verified_identity(endpoint))
+            setup = engine.identify(session_id, endpoint.began_with)
         holding = Holding(session_id, 1, key, engine.agreed_window + _GRACE)
         await self._store.create(holding.record(setup, engine.config))
         return holding
@@ -195,6 +206,9 @@ class SessionKeeper:
         end = endpoint.engine.end
         if holding is None or (end is not None and end.reason is CloseReason.FAILED_OVER):
             return
+        await self._delete(holding)
+
+    async def _delete(self, holding: Holding) -> None:
         with contextlib.suppress(errors.StoreError):  # its time ends by itself
             await self._store.delete(holding.session_id, holding.epoch, holding.owner, key=holding.key)
 
@@ -233,7 +247,7 @@ class SessionKeeper:
                 handshake.have_lanes(1 + max(record.sent, default=0))  # what is sent again may be on any of them
                 engine.restore(saved, resume, time.monotonic())
                 # Not earlier: if that fails, the client may ask for a new session instead.
-                engine.key, handshake.saved_state = record.key, record.state
+                engine.key, handshake.began_with, handshake.saved_state = record.key, saved.setup.client, record.state
                 if not engine.may_send:  # the owner before has said goodbye
                     handshake.stay_until_ended()
         except Violation as violation:
@@ -256,8 +270,8 @@ class SessionKeeper:
         saved = records.saved(head, head.epoch - 1)
         check_owner(saved, resume)  # before it is claimed
         check_handled(saved.progress, resume)
-        if not identities.may_go_on(saved.setup.verified_identity, handshake):
-            raise Violation("the session belongs to another identity", CloseReason.AUTHENTICATION_FAILED)
+        if text := identities.refusal(saved.setup.client, identities.verified_peer(handshake)):
+            raise Violation(text, CloseReason.AUTHENTICATION_FAILED)
         return head
 
     # ---- all the time ----

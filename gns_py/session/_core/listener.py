@@ -137,8 +137,11 @@ class SessionListener(ABC, Generic[S]):
         elif step is ServerStep.RESUME:
             self._on_resume(endpoint)
         elif step is ServerStep.NOTHING:
-            if (older := self.registry.take_key(endpoint)) is not None:
-                older.make_way("to make way for a new session")
+            older, refusal = self.registry.take_key(endpoint)
+            if refusal:  # since this one was accepted
+                endpoint.make_way(CloseReason.AUTHENTICATION_FAILED, refusal)
+            elif older is not None:
+                older.make_way(CloseReason.SESSION_TAKEN_OVER, "to make way for a new session")
             if (departure := self.registry.departure) is not None:
                 endpoint.run(endpoint.act, engine_of(endpoint).go_away, departure)
             self.on_handshake_done(session)
@@ -160,7 +163,9 @@ class SessionListener(ABC, Generic[S]):
         if refusal is not None:
             endpoint.run(endpoint.act, engine.refuse, refusal.reason, refusal.text)
             return
-        self._requests.append(SessionRequest(session, engine, is_durable=self.is_durable))
+        endpoint.began_with = identities.verified_peer(endpoint)
+        request = SessionRequest(session, engine, self.registry.refuse_key, is_durable=self.is_durable)
+        self._requests.append(request)
         self.notify_reader()
 
     # ---- sessions that go on ----
@@ -182,8 +187,8 @@ class SessionListener(ABC, Generic[S]):
         if endpoint is None:
             reason = CloseReason.SESSION_EXPIRED if ended is None else ended
             refusal = reason, "there is no such session any longer"
-        elif not identities.may_go_on(identities.verified_identity(endpoint), handshake):
-            refusal = CloseReason.AUTHENTICATION_FAILED, "the session belongs to another identity"
+        elif text := identities.refusal(endpoint.began_with, identities.verified_peer(handshake)):
+            refusal = CloseReason.AUTHENTICATION_FAILED, text
         else:
             refusal = endpoint.claim(resume, handshake)
             if refusal is not None and refusal[0] is CloseReason.SESSION_EXPIRED and endpoint.has_ended:

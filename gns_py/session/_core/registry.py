@@ -16,6 +16,7 @@ from ..protocol.departure import Departure
 from ..protocol.reasons import CloseReason, connection_end_text
 from ..protocol.server import ServerEngine, ServerStep
 from ..protocol.state import Phase
+from . import identities
 from .admission import Admission, AdmissionCounters, AdmissionRules, Refusal, host_of
 from .dropped import DroppedSessions
 from .request import S
@@ -138,15 +139,31 @@ class SessionRegistry(Generic[S]):
         with self._lock:
             return self._ended.get(session_id)
 
-    def take_key(self, endpoint: ResumableEndpoint) -> ResumableEndpoint | None:
-        """Note the session under its key, and return the older one that had this key."""
+    def refuse_key(self, endpoint: ResumableEndpoint, key: str) -> str:
+        """Return why a session cannot have this key, or ""."""
+        with self._lock:
+            self._forget_released()
+            return self._refuse_key(endpoint, key)
+
+    def _refuse_key(self, endpoint: ResumableEndpoint, key: str) -> str:
+        older = self._by_key.get(key)
+        return "" if older is None else identities.refusal(older.began_with, endpoint.began_with)
+
+    def take_key(self, endpoint: ResumableEndpoint) -> tuple[ResumableEndpoint | None, str]:
+        """Note the session under its key.
+
+        Returns:
+            The older one that had this key; and why it keeps it, or "".
+        """
         key = engine_of(endpoint).key
         if key is None:
-            return None
+            return None, ""
         with self._lock:
             older = self._by_key.get(key)
-            self._by_key[key] = endpoint
-            return older
+            refusal = self._refuse_key(endpoint, key)
+            if not refusal:
+                self._by_key[key] = endpoint
+            return older, refusal
 
     def add(self, endpoint: ResumableEndpoint, session: S) -> None:
         """Add a handshake that has begun."""

@@ -17,6 +17,7 @@ from ...identity import Identity
 from ..protocol.reasons import CloseReason
 from ..protocol.server import ServerEngine
 from .checks import check_data, check_goodbye, check_session_key
+from .resumable import ResumableEndpoint
 from .session import BaseSession
 
 _log = logging.getLogger("gns_py")
@@ -26,8 +27,16 @@ S = TypeVar("S", bound=BaseSession[Any, Any])
 class SessionRequest(Uncopyable, Generic[S]):
     """A client that waits for accept() or reject(): at once or later, from any thread, within ``decision_timeout``."""
 
-    def __init__(self, session: S, engine: ServerEngine, *, is_durable: bool = False) -> None:
+    def __init__(
+        self,
+        session: S,
+        engine: ServerEngine,
+        refuse_key: Callable[[ResumableEndpoint, str], str] = lambda _endpoint, _key: "",
+        *,
+        is_durable: bool = False,
+    ) -> None:
         self._session = session
+        self._refuse_key = refuse_key
         self._is_durable = is_durable
         self._session_endpoint = BaseSession.session_endpoint_of(session)
         self._engine = engine
@@ -72,7 +81,9 @@ class SessionRequest(Uncopyable, Generic[S]):
         Args:
             data: Up to 64 KiB, the ``peer_data`` of the client's session.
             key: Ends an older session with this key, with SESSION_TAKEN_OVER, as soon as this one is established: the
-                name of a player who has one session at a time, for example. Up to 255 bytes.
+                name of a player who has one session at a time, for example. Up to 255 bytes. If the older one's client
+                is authenticated, it makes way only for one with the same identity and the same ``remote_key``; another
+                one is rejected with AUTHENTICATION_FAILED.
             durable: Whether the session is kept in the server's store: what is taken from it and sent on it counts once
                 it was committed. None: as the server's ``durable`` says.
 
@@ -91,7 +102,9 @@ class SessionRequest(Uncopyable, Generic[S]):
         endpoint = self._session_endpoint
         is_durable = self._is_durable if durable is None else durable
         self._engine.key = key
-        if not is_durable:
+        if key is not None and self.is_open and (text := self._refuse_key(endpoint, key)):
+            self.reject(text=text, reason=CloseReason.AUTHENTICATION_FAILED)
+        elif not is_durable:
             endpoint.run(self._decide, self._engine.accept, data)
         elif endpoint.keeper is None:
             raise InvalidStateError("durable sessions need a server with a store")

@@ -16,6 +16,7 @@ from ...config import Config
 from ...end import ClosedBy, ConnectionEnd
 from ...errors import ConnectionClosed, GNSError, InvalidStateError
 from ..protocol.client import ClientEngine
+from ..protocol.durable import VerifiedPeer
 from ..protocol.frames import Resume
 from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection
 from ..protocol.server import ServerEngine
@@ -59,6 +60,8 @@ class ResumableEndpoint(SessionEndpoint):
         """Grows from one connection of a process to the next."""
         self.keeper: Keeper | None = None
         """Keeps the session in a store, at a server that has one."""
+        self.began_with: VerifiedPeer | None = None
+        """The client that began the session, at a server, if GNS has verified it."""
         self.saved_state: bytes | None = None
         """The last state that the application of another server has committed, if the session comes from a store."""
         self.previous: SessionEnd | None = None
@@ -177,15 +180,15 @@ class ResumableEndpoint(SessionEndpoint):
         """Note that no connection could be made."""
         self.run(self.act, cast("ClientEngine", self.engine).attempt_failed, end)
 
-    def make_way(self, text: str) -> None:
-        """End the session for a newer one with the same key; with a goodbye, if it has a connection. Raises nothing."""
+    def make_way(self, reason: CloseReason, text: str) -> None:
+        """End the session for another one with the same key; with a goodbye, if it has a connection. Raises nothing."""
         if self.engine.is_connected:
             try:
-                self.begin_close(EndReason.APP_GENERIC, text, b"", reason=CloseReason.SESSION_TAKEN_OVER)
+                self.begin_close(EndReason.APP_GENERIC, text, b"", reason=reason)
             except Exception:
                 _log.exception("%r ended without a goodbye", self)
         else:
-            self.run(self.act, cast("ServerEngine", self.engine).make_way, text)
+            self.run(self.act, cast("ServerEngine", self.engine).make_way, reason, text)
 
     def on_stopped(self) -> None:
         """End the session, which waits for another connection: GNS was stopped."""

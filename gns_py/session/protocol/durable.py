@@ -69,14 +69,22 @@ class Commit:
     """The messages to the client since the commit before."""
 
 
+class VerifiedPeer(NamedTuple):
+    """A peer that GNS has verified."""
+
+    identity: str
+    key: bytes
+    """The public key of its certificate."""
+
+
 class Setup(NamedTuple):
     """The facts of a session's set-up."""
 
     secret: bytes
     hello: Hello
     welcome: Welcome
-    verified_identity: str
-    """The client's, if GNS has verified it; else ""."""
+    client: VerifiedPeer | None
+    """The client, if GNS has verified it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +181,12 @@ class DurableServerEngine(ServerEngine):
         self._become_durable(Ack({}, welcome.credit_bytes, welcome.credit_messages))
         self._wait_for(ServerStep.STORING, now + self.config.decision_timeout)
 
-    def identify(self, session_id: bytes, verified_identity: str) -> bytes:
+    def identify(self, session_id: bytes, client: VerifiedPeer | None) -> bytes:
         """Give a session that waits to be stored an id, or another one.
 
         Args:
             session_id: 16 bytes that no other session has.
-            verified_identity: The client's, if GNS has verified it: no other one may resume the session. Else "".
+            client: The client, if GNS has verified it: no other one may resume the session.
 
         Returns:
             The facts of the set-up that another server has to know.
@@ -190,7 +198,8 @@ class DurableServerEngine(ServerEngine):
             raise InvalidStateError("the session does not wait to be stored")
         self._session_id = session_id
         self._welcome = replace(self._welcome, session_id=session_id)
-        parts = [self._secret, self.hello.encode(), self._welcome.encode(), verified_identity.encode()]
+        identity, key = client or VerifiedPeer("", b"")
+        parts = [self._secret, self.hello.encode(), self._welcome.encode(), identity.encode(), key]
         return b"".join(map(_with_size, parts))
 
     def stored(self, now: float) -> None:
@@ -198,11 +207,12 @@ class DurableServerEngine(ServerEngine):
         if self.step is ServerStep.STORING and self.phase is Phase.SETTING_UP and self._welcome is not None:
             self._accept(self._welcome, now)
 
-    def not_stored(self, text: str, now: float) -> None:
+    def not_stored(self, reason: CloseReason, text: str, now: float) -> None:
         """Reject the session: the store does not have it."""
         if self.step is ServerStep.STORING and self.phase is Phase.SETTING_UP:
             self._now = now
-            self._reject(Reject(CloseReason.INTERNAL_ERROR, EndReason.INTERNAL_ERROR, text, b""))
+            code = EndReason.INTERNAL_ERROR if reason is CloseReason.INTERNAL_ERROR else EndReason.APP_GENERIC
+            self._reject(Reject(reason, code, text, b""))
 
     def _become_durable(self, committed: Ack) -> None:
         self.is_durable = True
@@ -375,8 +385,9 @@ def read_setup(setup: bytes) -> Setup:
         size = int.from_bytes(setup[:_SIZE_BYTES], "big")
         parts.append(setup[_SIZE_BYTES : _SIZE_BYTES + size])
         setup = setup[_SIZE_BYTES + size :]
-    secret, hello, welcome, identity = parts
-    return Setup(secret, parse(Hello, hello), parse(Welcome, welcome), identity.decode())
+    secret, hello, welcome, identity, key = parts
+    client = VerifiedPeer(identity.decode(), key) if key else None
+    return Setup(secret, parse(Hello, hello), parse(Welcome, welcome), client)
 
 
 def _with_size(data: bytes) -> bytes:

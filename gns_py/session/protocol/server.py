@@ -304,11 +304,11 @@ class ServerEngine(ResumableEngine):
             return violation.reason, violation.text
         return None
 
-    def make_way(self, text: str, now: float) -> None:
-        """End the session at once, for a newer one with the same key."""
+    def make_way(self, reason: CloseReason, text: str, now: float) -> None:
+        """End the session at once, for another one with the same key."""
         if self.phase is not Phase.ENDED:
             self._now = now
-            self._abort(ClosedBy.LOCAL, CloseReason.SESSION_TAKEN_OVER, None, text)
+            self._abort(ClosedBy.LOCAL, reason, None, text)
 
     def give_up_waiting(self, reason: CloseReason, text: str, now: float) -> None:
         """End the session if it waits for another connection, which must not come any longer."""

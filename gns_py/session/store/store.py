@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .errors import StoreError
+from .errors import RecordLost, StoreError
 from .values import Claim, Commit, Ended, Record, RecordHead, Touch
 
 
@@ -181,7 +181,15 @@ class SessionStore(Protocol):
         ...
 
 
-async def take_over_key(store: SessionStore, key: str, session_id: bytes, reason: int, *, ttl: float) -> list[bytes]:
+async def take_over_key(
+    store: SessionStore,
+    key: str,
+    session_id: bytes,
+    reason: int,
+    *,
+    ttl: float,
+    check: Callable[[RecordHead], None] | None = None,
+) -> list[bytes]:
     """Give a key to a session, and end the session that holds it, on whichever server it is.
 
     At no time two sessions live that hold the key: the older one ends first.
@@ -192,6 +200,8 @@ async def take_over_key(store: SessionStore, key: str, session_id: bytes, reason
         session_id: The id of the session that wants it.
         reason: The number of the reason with which the other one ends.
         ttl: The seconds that the session keeps the key without being touched.
+        check: Called with the record of the session that holds the key, before it ends. If it raises an exception,
+            that session goes on, and keeps the key.
 
     Returns:
         The ids of the sessions that were ended, as a rule none or one.
@@ -203,6 +213,17 @@ async def take_over_key(store: SessionStore, key: str, session_id: bytes, reason
     while (
         holder := await store.take_key(key, session_id, replacing=ended[-1] if ended else None, ttl=ttl)
     ) != session_id:
+        if check is not None and (record := await _peek(store, holder)) is not None:
+            check(record)
         await store.end(holder, reason)
         ended.append(holder)
     return ended
+
+
+async def _peek(store: SessionStore, session_id: bytes) -> RecordHead | None:
+    """Return the record of a session that goes on, or None."""
+    try:
+        found = await store.peek(session_id)
+    except RecordLost:
+        return None
+    return found if isinstance(found, RecordHead) else None

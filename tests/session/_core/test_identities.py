@@ -1,4 +1,4 @@
-"""Identities that GNS has verified. Which ones it verifies is shown with certificates."""
+"""Peers that GNS has verified. Which ones it verifies is shown with certificates."""
 
 from __future__ import annotations
 
@@ -7,37 +7,41 @@ from typing import Any
 
 import pytest
 
-from gns_py import InfoFlags
 from gns_py.session._core import identities
+from gns_py.session.protocol.durable import VerifiedPeer
+
+KEY, OTHER_KEY = b"k" * 32, b"o" * 32
+ALICE = VerifiedPeer("str:alice", KEY)
 
 
-def end_of(identity: str | None, flags: InfoFlags) -> Any:
-    """Return the end of a connection about which GNS says this; None: nothing yet."""
-    info = None if identity is None else SimpleNamespace(identity=identity, flags=flags)
-    return SimpleNamespace(endpoint=SimpleNamespace(last_info=info, info=lambda: info))
-
-
-VERIFIED = end_of("str:alice", InfoFlags(0))
-CLAIMED = end_of("str:alice", InfoFlags.UNAUTHENTICATED)
-OTHER = end_of("str:mallory", InfoFlags(0))
-
-
-@pytest.mark.parametrize(
-    ("end", "identity"), [(VERIFIED, "str:alice"), (CLAIMED, ""), (end_of(None, InfoFlags(0)), "")]
-)
-def test_what_is_verified(end: Any, identity: str) -> None:
-    assert identities.verified_identity(end) == identity
+def end_of(**info: Any) -> Any:
+    """Return the end of a connection about which GNS says this; nothing: nothing yet."""
+    return SimpleNamespace(endpoint=SimpleNamespace(last_info=SimpleNamespace(**info) if info else None))
 
 
 @pytest.mark.parametrize(
-    ("verified", "handshake", "may"),
+    ("end", "peer"),
     [
-        ("str:alice", VERIFIED, True),
-        ("str:alice", CLAIMED, False),
-        ("str:alice", OTHER, False),
-        ("", CLAIMED, True),
-        ("", OTHER, True),
+        (end_of(identity="str:alice", authenticated=True, remote_key=KEY), ALICE),
+        (end_of(identity="str:alice", authenticated=False, remote_key=KEY), None),
+        (end_of(identity="str:alice", authenticated=False, remote_key=None), None),
+        (end_of(), None),
     ],
 )
-def test_who_may_go_on(verified: str, handshake: Any, may: bool) -> None:
-    assert identities.may_go_on(verified, handshake) is may
+def test_who_is_verified(end: Any, peer: VerifiedPeer | None) -> None:
+    assert identities.verified_peer(end) == peer
+
+
+@pytest.mark.parametrize(
+    ("owner", "newcomer", "refusal"),
+    [
+        (ALICE, VerifiedPeer("str:alice", bytes(KEY)), ""),
+        (ALICE, None, "the session belongs to an authenticated client"),
+        (ALICE, VerifiedPeer("str:mallory", KEY), "the session belongs to another identity"),
+        (ALICE, VerifiedPeer("str:alice", OTHER_KEY), "the session belongs to another key of this identity"),
+        (None, None, ""),
+        (None, ALICE, ""),
+    ],
+)
+def test_who_may_go_on(owner: VerifiedPeer | None, newcomer: VerifiedPeer | None, refusal: str) -> None:
+    assert identities.refusal(owner, newcomer) == refusal

@@ -246,7 +246,7 @@ def test_making_way(plain_ends: Ends, is_dropped: bool) -> None:
         endpoint_of(client).dialer = PlainDialer()
         client.connection.close(CloseReason.CONNECTION_LOST.native_code, linger=False)
         plain_ends.until(lambda: server.phase is Phase.DROPPED)
-    endpoint_of(server).make_way("for a newer one")
+    endpoint_of(server).make_way(CloseReason.SESSION_TAKEN_OVER, "for a newer one")
     plain_ends.until(lambda: server.end or server.phase is Phase.CLOSING)
     endpoint = endpoint_of(server)
     end = endpoint.engine.expected_end

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.certified import Other
 from support.outages import QUICK, TIMEOUT, Network, NetworkMaker, quick
 from support.relay import Relay
 from support.sessions import SessionApi, engine_of
@@ -16,6 +18,13 @@ from support.sessions import SessionApi, engine_of
 from gns_py.session.sync import Session, SessionClosed, SessionConfig
 
 from .raw_clients import CONFIG, Attacked, AttackedMaker
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Other]:
+    """Yield another process, for certificates of its own."""
+    with Other(tmp_path) as other:
+        yield other
 
 
 @pytest.fixture

@@ -436,6 +436,33 @@ def test_a_key_goes_from_session_to_session(backend: Backend, key: str) -> None:
     run(main())
 
 
+def test_a_key_is_kept_if_a_check_says_so(backend: Backend) -> None:
+    async def main() -> None:
+        async with backend.opened() as store:
+            first, second = await created(store, key="k", setup=b"whose"), await created(store, key="k")
+            seen: list[tuple[bytes, bytes]] = []
+
+            def check(record: RecordHead) -> None:
+                seen.append((record.id, record.setup))
+                if len(seen) == 1:
+                    raise PermissionError
+
+            named: dict[str, Any] = {"reason": REASON, "ttl": TTL, "check": check}
+            assert await take_over_key(store, "k", first.record.id, **named) == []
+            with pytest.raises(PermissionError):
+                await take_over_key(store, "k", second.record.id, **named)
+            assert await store.find("k") == first.record.id
+            await first.commit()
+            assert await take_over_key(store, "k", second.record.id, **named) == [first.record.id]
+            assert seen == 2 * [(first.record.id, b"whose")]
+            third = await created(store, key="k")
+            await store.end(second.record.id, REASON)  # whoever has ended has nothing to say
+            assert await take_over_key(store, "k", third.record.id, **named) == [second.record.id]
+            assert len(seen) == 2
+
+    run(main())
+
+
 def test_a_key_is_not_taken_from_another_session_than_the_one_that_was_named(backend: Backend) -> None:
     async def main() -> None:
         async with backend.opened() as store:
