@@ -40,6 +40,8 @@ class Relay:
         """The part of the packets that are lost."""
         self.reorder = 0.0
         """The part of the packets that are passed after the next one."""
+        self.recorded: list[bytes] = []
+        """All packets from clients that have arrived."""
         self.passed = 0
         """The number of packets that have passed."""
         self._is_closed = False
@@ -73,6 +75,13 @@ class Relay:
             self._server = server
         self.change_addresses()
 
+    def replay(self) -> None:
+        """Send all packets from clients again, from the address of each client."""
+        with self._lock:
+            for packet in self.recorded.copy():
+                for back in self._backs.values():
+                    back.sendto(packet, self._server)
+
     def _run(self) -> None:
         while not self._is_closed:
             for key, _ in self._selector.select(0.02):
@@ -88,6 +97,7 @@ class Relay:
         if self.is_cut or self._random.random() < self.loss:
             return
         if client is None:
+            self.recorded.append(packet)
             if not self.is_cut_to_server:
                 self._send(self._back_of(sender), packet, self._server)
         elif not self.is_cut_to_clients:

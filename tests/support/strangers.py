@@ -34,10 +34,14 @@ def loopback(number: int) -> str:
 
 
 class Strangers:
-    """Strangers with one address each, and their answers; closed at the end of the block."""
+    """Strangers with one address each, and their answers; closed at the end of the block.
 
-    def __init__(self, server: _Address, hosts: Sequence[str]) -> None:
-        self._request = bytearray(connect_request())
+    With the packets that an observer has recorded, they send the connect request among them.
+    """
+
+    def __init__(self, server: _Address, hosts: Sequence[str], recorded: Sequence[bytes] = ()) -> None:
+        requests = [packet for packet in recorded if packet[0] == _CONNECT_REQUEST] or [connect_request()]
+        self._request = bytearray(requests[-1])
         self._sockets: dict[int, socket.socket] = {}
         for host in hosts:
             one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
