@@ -106,6 +106,28 @@ def test_a_strict_server_refuses_a_client_without_a_certificate(api: Api, other:
     }
 
 
+def test_an_end_that_demands_authentication_needs_no_certificate(
+    api: Api, other: Other, authority: TestAuthority
+) -> None:
+    gns_py.start(trust=[authority.root], require_authentication=True)
+    other("start", **told(authority.issue("str:alice"), authority.root))
+    with api.serve(echo, "127.0.0.1", 0) as server:
+        there = other("connect", port=server.address.port)
+    assert (there["echo"], there["authenticated"]) == ("hello", False)
+    api.connect("127.0.0.1", other("serve")).close()
+
+
+def test_no_end_is_so_lenient_as_to_take_a_revoked_key(api: Api, other: Other, authority: TestAuthority) -> None:
+    start(authority.issue("str:server"), authority.root)
+    alice = authority.issue("str:alice")
+    other("start", **told(alice, authority.root))
+    gns_py.set_revoked([alice.key_id])
+    with api.serve(echo, "127.0.0.1", 0, require_authentication=False) as server:
+        assert other("connect", port=server.address.port)["text"] == "the key of str:alice is revoked"
+    assert refused(api, other("serve"), None).text == "the key of str:alice is revoked"
+    gns_py.set_revoked([])
+
+
 def test_a_server_may_be_more_lenient_than_its_process(api: Api, other: Other) -> None:
     gns_py.start(require_authentication=True)
     other("start", identity="str:mallory")

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +10,7 @@ import support
 from support import Api, echo
 from support.certificates import HOUR, TestAuthority, requested_key
 from support.certified import Other, start, told
+from support.clocks import CLOCKS, build_clock, other_at_another_time
 
 import gns_py
 from gns_py import CertificateRefused, ConnectFailed, EndReason
@@ -84,86 +80,50 @@ def test_a_certificate_of_its_own_that_has_expired(api: Api, authority: TestAuth
     api.listen("127.0.0.1", 0).close()
 
 
+def test_a_certificate_of_its_own_that_is_valid_for_too_long(api: Api, authority: TestAuthority) -> None:
+    """GNS would take it for one that has expired."""
+    issued = authority.issue("str:alice", expires=2**31 + HOUR)
+    with pytest.raises(CertificateRefused, match="more than 68 years"):
+        start(issued, authority.root)
+    start(authority.issue("str:alice", private_key=issued.private_key, expires=2**31 - HOUR), authority.root)
+    with pytest.raises(CertificateRefused, match="more than 68 years"):
+        gns_py.renew(issued.certificate)
+    api.listen("127.0.0.1", 0).close()
+
+
 # ---- clocks that differ ----------------------------------------------------------------------------------------------
-
-# GNS asks this function for the time of day.
-CLOCK = """
-#include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
-
-time_t time(time_t *out) {
-    struct timeval now;
-    gettimeofday(&now, 0);
-    time_t shifted = now.tv_sec + atoi(getenv("CLOCK_SHIFT"));
-    if (out) *out = shifted;
-    return shifted;
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a library by which the clock of another process differs from ours."""
-    compiler = shutil.which("cc")
-    if sys.platform != "linux" or compiler is None:
-        pytest.skip("needs Linux, and a C compiler")
-    directory = tmp_path_factory.mktemp("clock")
-    (directory / "clock.c").write_text(CLOCK)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", "clock.so", "clock.c"], cwd=directory, check=True)
-    return directory / "clock.so"
+    return build_clock(tmp_path_factory.mktemp("clock"))
 
 
-@pytest.fixture
-def at_another_time(
-    clock: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[int], Other]]:
-    """Yield a function that starts a process whose clock differs by this number of seconds."""
-    with ExitStack() as stack:
-
-        def begin(seconds: int) -> Other:
-            with monkeypatch.context() as patch:
-                patch.setenv("LD_PRELOAD", str(clock))
-                patch.setenv("CLOCK_SHIFT", str(seconds))
-                return stack.enter_context(Other(tmp_path_factory.mktemp("other")))
-
-        yield begin
-
-
-@pytest.mark.parametrize(
-    ("shift", "created", "expires", "text"),
-    [
-        (-2 * HOUR, -4 * HOUR, -HOUR, r"Cert expired 36\d\d seconds ago"),
-        (HOUR, HOUR // 2, 2 * HOUR, r"Cert is not valid for another 1[78]\d\d seconds"),
-        (240, 200, HOUR, ""),
-    ],
-    ids=["expired", "not yet valid", "four minutes fast"],
-)
+@pytest.mark.parametrize("kind", CLOCKS)
 @pytest.mark.parametrize("strict", ["server", "client"])
 def test_clocks_that_differ(
     api: Api,
     authority: TestAuthority,
-    at_another_time: Callable[[int], Other],
+    clock: Path,
+    tmp_path: Path,
     strict: str,
-    shift: int,
-    created: int,
-    expires: int,
-    text: str,
+    kind: str,
 ) -> None:
+    shift, created, expires, text = CLOCKS[kind]
     start(authority.issue("str:here", created=-5 * HOUR, expires=5 * HOUR), authority.root, require_authentication=True)
-    other = at_another_time(shift)
-    other("start", **told(authority.issue("str:other", created=created, expires=expires), authority.root))
-    if strict == "server":
-        with api.serve(echo, "127.0.0.1", 0) as server:
-            there = other("connect", port=server.address.port)
-        if text:
-            assert there["code"] == EndReason.REMOTE_BAD_CERT
-            assert re.search(text, there["text"])
+    with other_at_another_time(clock, shift, tmp_path) as other:
+        other("start", **told(authority.issue("str:other", created=created, expires=expires), authority.root))
+        if strict == "server":
+            with api.serve(echo, "127.0.0.1", 0) as server:
+                there = other("connect", port=server.address.port)
+            if text:
+                assert there["code"] == EndReason.REMOTE_BAD_CERT
+                assert re.search(text, there["text"])
+            else:
+                assert there["echo"] == "hello"
+        elif text:
+            with pytest.raises(ConnectFailed, match=text) as refused:
+                api.connect("127.0.0.1", other("serve"))
+            assert refused.value.code == EndReason.REMOTE_BAD_CERT
         else:
-            assert there["echo"] == "hello"
-    elif text:
-        with pytest.raises(ConnectFailed, match=text) as refused:
-            api.connect("127.0.0.1", other("serve"))
-        assert refused.value.code == EndReason.REMOTE_BAD_CERT
-    else:
-        api.connect("127.0.0.1", other("serve")).close()
+            api.connect("127.0.0.1", other("serve")).close()

@@ -18,7 +18,7 @@ TIMEOUT = 10.0 * PATIENCE
 
 
 def test_a_replayed_handshake(api: Api, authority: TestAuthority) -> None:
-    """The connection that a server reports then is no proof of presence, but the live client does not suffer."""
+    """The connection that a server reports then does not prove presence; the live client does not suffer."""
     issued = authority.issue("str:alice")
     start(issued, authority.root)
     arrived: queue.Queue[tuple[str, bool, bytes | None]] = queue.Queue()

@@ -1,7 +1,7 @@
 """A program that has a certificate of its own: a server or a client in another process, told in lines of JSON.
 
-Told to pass on, its server is an attacker between both: it ends the encryption of its clients, and begins another one
-with the server at that port.
+It has connections, or sessions if it is told so. Told to pass on, its server is an attacker between both: it ends the
+encryption of its clients, and begins another one with the server at that port.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import gns_py
+import gns_py.session.sync
+import gns_py.sync
 from gns_py import ConnectFailed, ConnectionClosed
 from gns_py.certs import Certificate, Credentials, Expect
-from gns_py.sync import Connection, connect, serve
+from gns_py.sync import Connection, connect
 
 
 def certificate(told: dict[str, Any]) -> Credentials | bytes | None:
@@ -36,11 +37,16 @@ def about(connection: Connection) -> dict[str, Any]:
     }
 
 
+def api(told: dict[str, Any]) -> Any:
+    """Return the layer that is wanted."""
+    return gns_py.session.sync if told.get("sessions") else gns_py.sync
+
+
 class Program:
     """Does what it is told."""
 
     def __init__(self) -> None:
-        self._server: gns_py.sync.Server | None = None
+        self._server: Any = None
         self._ends: list[dict[str, Any]] = []
         self._ended = threading.Condition()
         self._connection: Connection | None = None
@@ -67,7 +73,7 @@ class Program:
     def serve(self, told: dict[str, Any]) -> object:
         handler = self._pass_on(told["pass_on"]) if "pass_on" in told else self._echo
         require_authentication = told.get("require_authentication")
-        self._server = serve(handler, "127.0.0.1", 0, require_authentication=require_authentication)
+        self._server = api(told).serve(handler, "127.0.0.1", 0, require_authentication=require_authentication)
         return self._server.address.port
 
     def ends(self, told: dict[str, Any]) -> object:
@@ -79,8 +85,8 @@ class Program:
     def connect(self, told: dict[str, Any]) -> object:
         expect = Expect(told.get("identity"), told.get("keys", ())) if "identity" in told or "keys" in told else None
         try:
-            connection = connect("127.0.0.1", told["port"], expect=expect)
-        except ConnectFailed as error:
+            connection = api(told).connect("127.0.0.1", told["port"], expect=expect)
+        except (ConnectFailed, gns_py.session.sync.SessionFailed) as error:
             return {"code": error.code, "text": error.text, "closed_by": error.end.closed_by.name}
         self._connection = connection
         connection.send(b"hello")
@@ -95,6 +101,12 @@ class Program:
             self._connection.send(bytes.fromhex(told["data"]), nagle=False)
         return self._connection.recv(10.0).hex()
 
+    def leave(self, _: dict[str, Any]) -> object:
+        """Close the last connection."""
+        assert self._connection is not None
+        self._connection.close()
+        return "left"
+
     def again(self, _: dict[str, Any]) -> object:
         """Send something on the last connection, and return what comes back."""
         assert self._connection is not None
@@ -106,6 +118,7 @@ class Program:
         try:
             for message in connection:
                 connection.send(message)
+            connection.close()
         finally:
             end = connection.wait_closed(10.0)
             with self._ended:
