@@ -107,6 +107,17 @@ def test_resuming_is_measured() -> None:
     assert all(float(us) > 0 for row in rows[1:4] for us in row[1:3])
 
 
+def test_handshakes_are_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "handshakes.py", "--quick"], capture_output=True, text=True, timeout=90
+    )
+    assert run.returncode == 0, run.stderr
+    rows = [line.strip("| ").split(" | ") for line in run.stdout.splitlines()[2:]]
+    kinds = ["no certificates", "certificates", "the server demands", "the client expects", "refused", "refused"]
+    assert [row[0].startswith(kind) for row, kind in zip(rows, kinds, strict=True)] == 6 * [True]
+    assert all(float(number.removesuffix(" ms")) >= 0 for row in rows for number in row[1:])
+
+
 def assert_drawn(results: Path, docs: Path) -> None:
     for page in PAGES:
         shutil.copy(DOCS / page, docs)
