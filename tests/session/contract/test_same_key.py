@@ -134,6 +134,23 @@ def test_who_may_take_over(servers: Servers, other: Other, kind: str, where: str
     assert client.wait_closed(timeout=TIMEOUT).reason is CloseReason.SESSION_TAKEN_OVER
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_an_application_may_let_another_key_take_over(servers: Servers, other: Other, durable: bool) -> None:
+    def decide(request: Any) -> None:
+        for session in server.sessions:
+            if session.remote_identity == request.identity:
+                session.abort()
+        request.accept(key="player:42")
+
+    server = servers.serve(durable=durable, on_request=decide)
+    servers.relay.change_server(server.address)
+    client = servers.connect()
+    servers.newest(1)
+    other("start", **WANTING["another key"][0]())
+    assert isinstance(exchange(other, HELLO, port=server.address.port), Welcome)
+    assert client.wait_closed(timeout=TIMEOUT).reason is CloseReason.ABORTED
+
+
 def test_who_was_established_first_stays(servers: Servers, other: Other) -> None:
     """Both were accepted before either had a session."""
     server = servers.serve(durable=False, on_request=lambda request: request.accept(key="player:42"))
