@@ -98,6 +98,19 @@ def test_who_may_resume(servers: Servers, other: Other, kind: str, is_elsewhere:
         assert isinstance(answer, Resumed)
 
 
+def test_the_next_server_knows_whose_it_is(servers: Servers, other: Other) -> None:
+    """Once it has the session itself it does not ask the store."""
+    client = servers.connect()
+    servers.newest(1).commit(b"state")
+    second = servers.fail_over(client)
+    client.wait_resumed(timeout=TIMEOUT)
+    begin, refusal = WANTING["another key"]
+    other("start", **begin())
+    answer = exchange(other, claim_of(client), port=servers.servers[1].address.port)
+    assert answer == ResumeFailed(CloseReason.AUTHENTICATION_FAILED, refusal)
+    check_goes_on(client, second)
+
+
 @wanting
 @pytest.mark.parametrize("where", ["plain", "same server", "another server"])
 def test_who_may_take_over(servers: Servers, other: Other, kind: str, where: str) -> None:
