@@ -38,7 +38,7 @@ def test_a_replayed_handshake(api: Api, authority: TestAuthority) -> None:
         client.send(b"still here")
         assert client.recv(timeout=TIMEOUT) == handled.get(timeout=TIMEOUT) == b"still here"
 
-    config = Config(timeout_connected=1_000)
+    config = Config(timeout_connected=round(1_000 * PATIENCE))
     with (
         api.serve(handler, "127.0.0.1", 0, config=config, require_authentication=True) as server,
         Relay(server.address) as relay,

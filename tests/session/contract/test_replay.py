@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support import echo, eventually
+from support import PATIENCE, echo, eventually
 from support.certificates import TestAuthority
 from support.certified import start
 from support.outages import TIMEOUT
@@ -38,7 +38,7 @@ def test_a_replayed_handshake(sessions: SessionApi) -> None:
             0,
             on_request=decide,
             require_authentication=True,
-            session_config=SessionConfig(hello_timeout=1.0),
+            session_config=SessionConfig(hello_timeout=1.0 * PATIENCE),
         ) as server,
         Relay(server.address) as relay,
         sessions.connect("127.0.0.1", relay.port) as client,
