@@ -7,10 +7,10 @@ To read certificates needs nothing else. To sign and to verify them needs the li
 from .authority import Authority
 from .certificate import Certificate
 from .credentials import Credentials
+from .entries import Issued, Revocation
 from .errors import CertificateError, Check, MalformedCertificate, PrivateKeyError
 from .expect import Expect
 from .format import CertificateRequest, key_id
-from .ledger import Issued, Revocation
 from .renewal import Renewal
 from .schedule import CertificateExpired, CertificateExpiring, CertificateRenewed, RenewalFailed
 from .verification import Verified, verify, verify_authority

@@ -13,9 +13,10 @@ from ..identity import Identity
 from . import files, keys, pem
 from .certificate import Certificate
 from .credentials import Credentials
+from .entries import Issued, Revocation
 from .errors import CertificateError, Check, PrivateKeyError
 from .format import CertificateRequest, Contents, Signed, key_id
-from .ledger import FolderLedger, Issued, Ledger, MemoryLedger, Revocation, revoke
+from .ledger import FolderLedger, Ledger, MemoryLedger, revoke
 
 MAX_LIFETIME = timedelta(days=60 * 365.25)
 """The longest lifetime: GNS takes an expiry that is 2^31 seconds ahead, or more, for one in the past."""

@@ -6,15 +6,23 @@ when its day has passed, no file is ever rewritten, and several processes can ap
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ..identity import Identity
 from . import files
+from .entries import (
+    DAMAGED,
+    Issued,
+    Revocation,
+    issued_from_line,
+    issued_to_line,
+    revocation_from_line,
+    revocation_to_line,
+)
 from .errors import MalformedCertificate
 
 REVOKED = "revoked.jsonl"
@@ -22,28 +30,6 @@ ISSUED = "issued"
 _DAY = timedelta(days=1)
 _MANY = 1000
 _T = TypeVar("_T")
-
-
-class Issued(NamedTuple):
-    """A certificate that an authority has issued."""
-
-    key_id: int
-    """The number of its key."""
-    identity: Identity | None
-    """The identity that it was issued to; None for another authority."""
-    created: datetime
-    """The time at which it was issued."""
-    expires: datetime
-    """The last moment at which it is valid."""
-
-
-class Revocation(NamedTuple):
-    """A key that an authority has revoked."""
-
-    key_id: int
-    """The number of the key."""
-    revoked: datetime
-    """The time at which it was revoked."""
 
 
 class Ledger(Protocol):
@@ -112,27 +98,21 @@ class FolderLedger:
         """See Ledger. Raises OSError."""
         folder = self._folder / ISSUED
         folder.mkdir(mode=0o700, exist_ok=True)
-        line = {
-            "key_id": str(issued.key_id),
-            "identity": None if issued.identity is None else str(issued.identity),
-            "created": issued.created.isoformat(),
-            "expires": issued.expires.isoformat(),
-        }
         self._purge()
-        _append(folder / f"{issued.expires.astimezone(timezone.utc):%Y-%m-%d}.jsonl", line, durable=False)
+        path = folder / f"{issued.expires.astimezone(timezone.utc):%Y-%m-%d}.jsonl"
+        _append(path, issued_to_line(issued), durable=False)
 
     def issued(self) -> list[Issued]:
         """See Ledger. Raises OSError."""
         self._purge()
         paths = sorted(self._folder.glob(f"{ISSUED}/*.jsonl"))
-        found = [each for path in paths for each in _read(path, _issued, strict=False)]
+        found = [each for path in paths for each in _read(path, issued_from_line, strict=False)]
         return sorted(_valid(found), key=lambda each: each.created)
 
     def add_revocation(self, revocation: Revocation) -> None:
         """See Ledger. Raises OSError."""
         if all(each.key_id != revocation.key_id for each in self.revocations()):
-            line = {"key_id": str(revocation.key_id), "revoked": revocation.revoked.isoformat()}
-            _append(self._folder / REVOKED, line, durable=True)
+            _append(self._folder / REVOKED, revocation_to_line(revocation), durable=True)
 
     def revocations(self) -> tuple[Revocation, ...]:
         """See Ledger. Raises OSError, MalformedCertificate."""
@@ -145,7 +125,7 @@ class FolderLedger:
             version = status.st_mtime_ns, status.st_size, status.st_ino
             if version != self._read[0]:
                 found: dict[int, Revocation] = {}
-                for each in _read(path, _revocation, strict=True):
+                for each in _read(path, revocation_from_line, strict=True):
                     found.setdefault(each.key_id, each)
                 self._read = version, tuple(found.values())
             return self._read[1]
@@ -183,40 +163,24 @@ def revoke(ledger: Ledger, subject: Identity | int) -> tuple[Revocation, ...]:
     return found
 
 
-def _append(path: Path, line: dict[str, Any], *, durable: bool) -> None:
+def _append(path: Path, line: str, *, durable: bool) -> None:
     # With a line break in front: a line that was cut off, when the disk was full, must not damage the next one.
-    files.append_private(path, f"\n{json.dumps(line)}\n", durable=durable)
+    files.append_private(path, f"\n{line}\n", durable=durable)
 
 
-def _read(path: Path, make: Callable[[dict[str, Any]], _T], *, strict: bool) -> Iterator[_T]:
+def _read(path: Path, make: Callable[[str], _T], *, strict: bool) -> Iterator[_T]:
     """Yield the entries of a file. If it is not strict, lines that are damaged are skipped."""
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                yield make(json.loads(line))
-            except (ValueError, KeyError, TypeError):
+                yield make(line)
+            except DAMAGED:
                 if strict:  # a key that is missing in the list would be trusted
                     raise MalformedCertificate(f"line {number} of {path} is damaged: correct or delete it") from None
-
-
-def _issued(line: dict[str, Any]) -> Issued:
-    identity = None if line["identity"] is None else Identity.parse(line["identity"])
-    return Issued(int(line["key_id"]), identity, _time(line["created"]), _time(line["expires"]))
-
-
-def _revocation(line: dict[str, Any]) -> Revocation:
-    return Revocation(int(line["key_id"]), _time(line["revoked"]))
 
 
 def _valid(issued: Iterable[Issued]) -> list[Issued]:
     now = datetime.now(timezone.utc)
     return [each for each in issued if each.expires >= now]
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return time
