@@ -24,6 +24,7 @@ from .entries import (
     revocation_to_line,
 )
 from .errors import MalformedCertificate
+from .holders import FolderHolders, Holders
 
 REVOKED = "revoked.jsonl"
 ISSUED = "issued"
@@ -41,6 +42,9 @@ class Ledger(Protocol):
     def issued(self) -> list[Issued]:
         """Return the certificates that have not expired, the oldest first."""
 
+    def holders(self, key_id: int) -> frozenset[Identity | None]:
+        """Return the identities of the certificates of a key that have not expired; None stands for an authority."""
+
     def add_revocation(self, revocation: Revocation) -> None:
         """Add a revocation, durably."""
 
@@ -55,12 +59,14 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._issued: list[Issued] = []
         self._purge_at = _MANY
+        self._holders = Holders()
         self._revocations: dict[int, Revocation] = {}
 
     def add_issued(self, issued: Issued) -> None:
         """See Ledger."""
         with self._lock:
             self._issued.append(issued)
+            self._holders.add(issued)
             if len(self._issued) >= self._purge_at:
                 self._issued = _valid(self._issued)
                 self._purge_at = _MANY + 2 * len(self._issued)
@@ -69,6 +75,11 @@ class MemoryLedger:
         """See Ledger."""
         with self._lock:
             return _valid(self._issued)
+
+    def holders(self, key_id: int) -> frozenset[Identity | None]:
+        """See Ledger."""
+        with self._lock:
+            return self._holders.of(key_id)
 
     def add_revocation(self, revocation: Revocation) -> None:
         """See Ledger."""
@@ -92,6 +103,7 @@ class FolderLedger:
         self._folder = folder
         self._lock = threading.Lock()
         self._purged = ""
+        self._holders = FolderHolders(folder / ISSUED)
         self._read: tuple[object, tuple[Revocation, ...]] = (None, ())
 
     def add_issued(self, issued: Issued) -> None:
@@ -108,6 +120,10 @@ class FolderLedger:
         paths = sorted(self._folder.glob(f"{ISSUED}/*.jsonl"))
         found = [each for path in paths for each in _read(path, issued_from_line, strict=False)]
         return sorted(_valid(found), key=lambda each: each.created)
+
+    def holders(self, key_id: int) -> frozenset[Identity | None]:
+        """See Ledger. Raises OSError."""
+        return self._holders.of(key_id)
 
     def add_revocation(self, revocation: Revocation) -> None:
         """See Ledger. Raises OSError."""

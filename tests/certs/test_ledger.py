@@ -41,6 +41,15 @@ def test_valid_certificates_are_listed(make: Callable[[], Ledger]) -> None:
     assert lists.issued() == [issued(2**64 - 1), issued(2, None, 400 * DAY)]
 
 
+def test_whose_a_key_is(make: Callable[[], Ledger]) -> None:
+    lists = make()
+    for each in (issued(1), issued(1, "str:bob"), issued(2, None), issued(3, lifetime=-DAY)):
+        lists.add_issued(each)
+    assert lists.holders(1) == {Identity.string("alice"), Identity.string("bob")}
+    assert lists.holders(2) == {None}
+    assert lists.holders(3) == lists.holders(4) == set()
+
+
 def test_revocations_are_kept_once_and_for_ever(make: Callable[[], Ledger]) -> None:
     lists = make()
     first = Revocation(5, NOW - 1000 * DAY)
@@ -92,6 +101,7 @@ def test_another_process_sees_what_this_one_adds(tmp_path: Path) -> None:
         ours.add_issued(issued(number))
         assert [each.key_id for each in theirs.revocations()] == list(range(1, number + 1))
         assert [each.key_id for each in theirs.issued()] == list(range(1, number + 1))
+        assert theirs.holders(number) == {Identity.string("alice")}
 
 
 def test_a_line_that_was_cut_off_damages_no_other(tmp_path: Path) -> None:
