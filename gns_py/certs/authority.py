@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -32,13 +33,14 @@ class Authority:
     copied or pickled.
     """
 
-    __slots__ = ("_chain", "_ledger", "_seed")
+    __slots__ = ("_chain", "_ledger", "_seed", "_signing")
 
     def __init__(self, chain: tuple[Certificate, ...], seed: bytes, ledger: Ledger) -> None:
         """Not part of the API: use create(), load() or intermediate()."""
         self._chain = chain
         self._seed = seed
         self._ledger = ledger
+        self._signing = threading.Lock()
 
     @classmethod
     def create(cls, *, lifetime: timedelta = timedelta(days=3650), app_ids: Iterable[int] = ()) -> Authority:
@@ -161,6 +163,10 @@ class Authority:
 
         A login service needs to call nothing else: it knows who has logged in.
 
+        A request does not prove that its sender has the private key, and public keys can be copied. So a key belongs to
+        the first identity that gets a certificate for it, which can renew it, until the last one has expired. If two
+        processes with the same folder are asked for one key at the same moment, both may sign; threads take turns.
+
         Args:
             request: The request, as the client has sent it.
             identity: The identity that the *service* knows. The one in the request is only a claim, and is ignored.
@@ -169,16 +175,25 @@ class Authority:
 
         Raises:
             MalformedCertificate: The bytes are not a request.
-            CertificateError: The key was revoked (``Check.REVOKED``): the client needs another one.
+            CertificateError: The key was revoked (``Check.REVOKED``), or it has a certificate of this authority, still
+                valid, for another identity or an authority (``Check.IDENTITY``): the client needs another key.
             ValueError: The identity cannot be proved by a certificate, or the lifetime is out of range or longer than
                 the authority's own.
             OSError: The authority's list cannot be read or written.
         """
         if not isinstance(request, CertificateRequest):
             request = CertificateRequest.parse(request)
-        if request.key_id in self.revoked:
-            raise CertificateError(Check.REVOKED, f"the key of the request, {request.key_id}, was revoked")
-        return self._sign(self._contents(request.key, _provable(identity), lifetime, app_ids, None))
+        owner = _provable(identity)
+        contents = self._contents(request.key, owner, lifetime, app_ids, None)
+        number = request.key_id
+        with self._signing:
+            if number in self.revoked:
+                raise CertificateError(Check.REVOKED, f"the key of the request, {number}, was revoked")
+            is_authority = any(each.key_id == number for each in self._chain)
+            if is_authority or self._ledger.holders(number) - {owner}:
+                text = f"the key of the request, {number}, has a valid certificate of another identity"
+                raise CertificateError(Check.IDENTITY, text)
+            return self._sign(contents)
 
     def intermediate(
         self, *, lifetime: timedelta = timedelta(days=365), app_ids: Iterable[int] | None = None

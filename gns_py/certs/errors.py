@@ -31,7 +31,7 @@ class Check(Enum):
     REVOKED = "revoked"
     """Neither its key nor that of an authority above it was revoked."""
     IDENTITY = "identity"
-    """It was issued to the identity that was expected."""
+    """It was issued to the identity that was expected. For a request: no other identity has its key."""
     APP_ID = "app id"
     """It and the authorities above it are valid for the application's id, which is 0 outside of Steam."""
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import Identity
 from .._printable import printable
-from ..certs import Authority, CertificateError, Check
+from ..certs import Authority, CertificateError, MalformedCertificate
 from ..certs.files import write_private
 from ..certs.format import MAX_SIZE
 from .arguments import host, number, port
@@ -164,9 +164,10 @@ class IssuerServer(ThreadingHTTPServer):
             return HTTPStatus.UNAUTHORIZED, {"error": "the token is not valid"}
         try:
             certificate = self._authority.sign_request(request, identity=identity, lifetime=self._lifetime)
-        except CertificateError as error:
-            revoked = error.check is Check.REVOKED
-            return HTTPStatus.FORBIDDEN if revoked else HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        except MalformedCertificate as error:
+            return HTTPStatus.BAD_REQUEST, {"error": str(error)}
+        except CertificateError as error:  # the key was revoked, or is another's
+            return HTTPStatus.FORBIDDEN, {"error": str(error)}
         self.on_issued(f"{printable(str(certificate.identity))}: key {certificate.key_id}")
         return HTTPStatus.OK, {
             "certificate": certificate.pem(),

@@ -6,6 +6,7 @@ import copy
 import pickle
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -25,6 +26,7 @@ from gns_py.certs import (
     Credentials,
     MalformedCertificate,
     PrivateKeyError,
+    key_id,
     verify,
 )
 from gns_py.certs.authority import MAX_LIFETIME
@@ -74,6 +76,62 @@ def test_a_request_for_a_key_that_was_revoked(authority: Authority) -> None:
     assert caught.value.check is Check.REVOKED
     with pytest.raises(MalformedCertificate):
         authority.sign_request(b"nonsense", identity="str:alice")
+
+
+@pytest.fixture(params=["memory", "folder"])
+def kept(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path) -> Authority:
+    """Return an authority that keeps its lists in memory, or in a folder."""
+    if request.param == "folder":
+        authority.save(tmp_path / "ca")
+    return authority
+
+
+def test_a_request_for_the_key_of_another(kept: Authority) -> None:
+    """Anyone can copy a public key: it is in every handshake."""
+    server = kept.issue("str:eu-1").certificate
+    middle = kept.intermediate()
+    kept.sign_request(REQUEST, identity="str:alice")
+    for key in (REQUEST.key, server.key, middle.certificate.key, kept.root.key):
+        with pytest.raises(CertificateError, match=rf"the key of the request, {key_id(key)}, has .* another") as caught:
+            kept.sign_request(CertificateRequest(key), identity="str:mallory")
+        assert caught.value.check is Check.IDENTITY
+        with pytest.raises(ValueError, match="no certificate of str:mallory"):
+            kept.revoke(Identity.string("mallory"))
+    with pytest.raises(CertificateError):
+        middle.sign_request(CertificateRequest(kept.root.key), identity="str:mallory")
+    assert kept.revoked == set()
+    assert kept.sign_request(REQUEST, identity="str:alice").key == REQUEST.key  # renewed
+    assert kept.sign_request(CertificateRequest(server.key), identity="str:eu-1").key == server.key
+
+
+def test_a_key_is_free_when_its_certificates_have_expired(kept: Authority) -> None:
+    now = datetime.now(timezone.utc)
+    old = kept.issue("str:alice", created=now - 2 * HOUR).certificate
+    assert kept.sign_request(CertificateRequest(old.key), identity="str:bob").key == old.key
+
+
+def test_another_process_has_signed_for_the_key(authority: Authority, tmp_path: Path) -> None:
+    authority.save(tmp_path / "ca")
+    other = Authority.load(tmp_path / "ca")
+    authority.sign_request(REQUEST, identity="str:alice")
+    with pytest.raises(CertificateError, match="another"):
+        other.sign_request(REQUEST, identity="str:mallory")
+    with pytest.raises(CertificateError, match="another"):
+        Authority.load(tmp_path / "ca").sign_request(REQUEST, identity="str:mallory")
+
+
+def test_one_of_several_threads_gets_a_key(kept: Authority) -> None:
+    barrier = threading.Barrier(8)
+
+    def ask(number: int) -> bool:
+        barrier.wait()
+        try:
+            return bool(kept.sign_request(REQUEST, identity=f"str:player-{number}"))
+        except CertificateError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(ask, range(8))) == 1
 
 
 def test_revoking(authority: Authority) -> None:

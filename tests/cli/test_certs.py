@@ -135,6 +135,17 @@ def test_a_request_is_signed(call: Call, folder: Path, tmp_path: Path) -> None:
     assert "exists" in call(*arguments)[2]
 
 
+def test_a_request_for_the_key_of_another_player_is_not_signed(call: Call, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "request"
+    file.write_bytes(CertificateRequest(Certificate(CERTIFICATES["leaf"]).key).encode())
+    issue = "issue", "--ca", folder, "--request", file
+    assert call(*issue, "--identity", "str:alice", "-o", tmp_path / "alice")[0] == 0
+    code, out, err = call(*issue, "--identity", "str:mallory", "-o", tmp_path / "mallory")
+    assert (code, out, err.count("\n"), "of another identity" in err) == (1, "", 1, True)
+    assert not (tmp_path / "mallory").exists()
+    assert call(*issue, "--identity", "str:alice", "-o", tmp_path / "renewed")[0] == 0
+
+
 def test_passwords(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         (tmp_path / name).write_text(f"{name}\n")

@@ -29,7 +29,9 @@ REQUEST = CertificateRequest(Certificate(CERTIFICATES["leaf"]).key)
 def login(token: str) -> str | None:
     if token == "broken":
         raise RuntimeError("a bug of the login")
-    return {"token of alice": "str:alice", "token of a fool": "ip:1.2.3.4"}.get(token)
+    return {"token of alice": "str:alice", "token of mallory": "str:mallory", "token of a fool": "ip:1.2.3.4"}.get(
+        token
+    )
 
 
 class Service:
@@ -88,6 +90,15 @@ def test_a_request_is_signed(service: Service, authority: Authority) -> None:
     authority.revoke(REQUEST.key_id)
     status, answer = service.ask()
     assert (status, "was revoked" in answer["error"]) == (403, True)
+
+
+def test_the_key_of_another_player_is_refused(service: Service, authority: Authority) -> None:
+    assert service.ask()[0] == 200
+    status, answer = service.ask(authorization="Bearer token of mallory")
+    assert (status, "of another identity" in answer["error"]) == (403, True)
+    assert "alice" not in answer["error"]
+    assert [str(each.identity) for each in authority.issued()] == ["str:alice"]
+    assert service.ask()[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib
 import json
 import re
@@ -19,6 +20,7 @@ import pytest
 from support import Peer
 from support.certificate_vectors import CERTIFICATES
 
+from gns_py import Identity
 from gns_py.certs import Authority, Certificate, CertificateRequest, Credentials, verify
 
 for module in ("cryptography", "starlette", "trustme", "uvicorn"):
@@ -57,11 +59,26 @@ class Service:
                 return error.code, dict(error.headers), json.load(error)
 
 
+Start = Callable[[], Service]
+
+
 @pytest.fixture
-def service(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def start(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Yield a function that starts another process of the service."""
     tokens = runpy.run_path(str(FOLDER / "run.py"))["prepare"](tmp_path)
-    with Peer(FOLDER / "service.py", tmp_path_factory.mktemp("peer"), tmp_path, "127.0.0.1:27015", 60) as peer:
-        yield Service(tmp_path, peer, tokens)
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Service:
+            place = tmp_path_factory.mktemp("peer")
+            peer = stack.enter_context(Peer(FOLDER / "service.py", place, tmp_path, "127.0.0.1:27015", 60))
+            return Service(tmp_path, peer, tokens)
+
+        yield start
+
+
+@pytest.fixture
+def service(start: Start) -> Service:
+    return start()
 
 
 def test_the_identity_is_the_one_that_the_service_knows(service: Service) -> None:
@@ -94,12 +111,27 @@ def test_it_refuses(service: Service) -> None:
     assert service.ask(path="s")[0] == 404
 
     assert service.ask()[0] == 200
-    status, _, answer = service.ask(token=service.tokens["mallory"])
-    assert (status, answer) == (403, {"error": "the key is another player's"})
-
     Authority.load(service.folder / "authority").revoke(CertificateRequest.parse(REQUEST.encode()).key_id)
     status, _, answer = service.ask()
     assert (status, "was revoked" in answer["error"]) == (403, True)
+
+
+def test_no_one_gets_a_certificate_for_the_key_of_another(start: Start) -> None:
+    """With one, Mallory could have Alice's key revoked, together with his own."""
+    first, second = start(), start()
+    assert first.ask()[0] == 200
+    authority = Authority.load(first.folder / "authority")
+    game = CertificateRequest(Credentials.load(first.folder / "game.gns").certificate.key)
+    own = CertificateRequest(Certificate(CERTIFICATES["root"]).key)
+    for service in (first, second):
+        assert service.ask(own.encode(), token=service.tokens["mallory"])[0] == 200
+        for taken in (REQUEST, game, CertificateRequest(authority.root.key)):
+            status, _, answer = service.ask(taken.encode(), token=service.tokens["mallory"])
+            assert (status, "of another identity" in answer["error"]) == (403, True)
+            assert "alice" not in answer["error"]
+    authority.revoke(Identity.string("player:mallory"))
+    assert authority.revoked == {own.key_id}
+    assert first.ask()[0] == second.ask()[0] == 200
 
 
 def test_it_bounds_the_requests_of_an_account(service: Service) -> None:
