@@ -222,10 +222,11 @@ class Authority:
 
         Args:
             subject: A certificate, the number of a key (``key_id``), or an identity: all keys with a certificate of it
-                that is still valid.
+                that is still valid, except for those that another identity has as well.
 
         Raises:
-            ValueError: The number is not one of a key, or the authority knows no valid certificate of the identity.
+            ValueError: The number is not one of a key, the authority knows no valid certificate of the identity, or
+                another identity has some of its keys: they can be revoked by number. The others were revoked then.
             OSError: The list cannot be written.
         """
         return revoke(self._ledger, subject.key_id if isinstance(subject, Certificate) else subject)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..identity import Identity
 
 DAMAGED = (ValueError, KeyError, TypeError)
-"""What the functions that read a line raise if it is damaged."""
+"""The exceptions of the functions that read a line, if it is damaged."""
 
 
 class Issued(NamedTuple):

@@ -88,7 +88,7 @@ class FolderHolders:
 
 
 class _File:
-    """What is known of a file: how far it was read, and what it says."""
+    """A file: how far it was read, and the identities found there."""
 
     __slots__ = ("_end", "_path", "_tail", "_version", "holders")
     _end: int

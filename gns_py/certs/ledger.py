@@ -161,21 +161,35 @@ class FolderLedger:
 def revoke(ledger: Ledger, subject: Identity | int) -> tuple[Revocation, ...]:
     """Revoke a key, or all keys with a valid certificate of an identity, and return the revocations.
 
+    A key that another identity has as well is revoked by its number alone: who has the private key, the lists do not
+    say, and the one may have copied the public key of the other.
+
     Raises:
-        ValueError: The number is not one of a key, or no certificate of the identity is valid.
+        ValueError: The number is not one of a key, no certificate of the identity is valid, or another identity has
+            some of its keys; the others were revoked then.
     """
+    shared: set[int] = set()
     if isinstance(subject, Identity):
-        numbers = {each.key_id for each in ledger.issued() if each.identity == subject}
+        issued = ledger.issued()
+        numbers = {each.key_id for each in issued if each.identity == subject}
         if not numbers:
             raise ValueError(f"no certificate of {subject} is valid")
+        revoked = {each.key_id for each in ledger.revocations()}
+        shared = {each.key_id for each in issued if each.identity != subject} & numbers - revoked
     elif 0 < subject < 2**64:
         numbers = {subject}
     else:
         raise ValueError(f"{subject} is not the number of a key")
     now = datetime.now(timezone.utc)
-    found = tuple(Revocation(number, now) for number in sorted(numbers))
+    found = tuple(Revocation(number, now) for number in sorted(numbers - shared))
     for each in found:
         ledger.add_revocation(each)
+    if shared:
+        listed = ", ".join(map(str, sorted(shared)))
+        raise ValueError(
+            f"these keys of {subject} were not revoked, since another identity has valid certificates for them, too: "
+            f"{listed}; look at the list, and revoke them by number"
+        )
     return found
 
 

@@ -72,6 +72,31 @@ def test_revoking_by_key_and_by_identity(make: Callable[[], Ledger]) -> None:
             revoke(lists, number)
 
 
+def test_a_key_of_two_identities_is_revoked_by_its_number_alone(make: Callable[[], Ledger]) -> None:
+    lists = make()
+    for each in (issued(1), issued(2), issued(2, "str:mallory"), issued(3, None), issued(3, "str:mallory")):
+        lists.add_issued(each)
+    with pytest.raises(ValueError, match=r"not revoked, since another identity .*, too: 2, 3; .* by number$"):
+        revoke(lists, Identity.string("mallory"))
+    assert lists.revocations() == ()
+    lists.add_issued(issued(4, "str:mallory"))
+    with pytest.raises(ValueError, match=": 2, 3;"):
+        revoke(lists, Identity.string("mallory"))
+    assert [each.key_id for each in lists.revocations()] == [4]
+    revoke(lists, 2)
+    with pytest.raises(ValueError, match=": 3;"):
+        revoke(lists, Identity.string("mallory"))
+    revoke(lists, 3)
+    assert [each.key_id for each in revoke(lists, Identity.string("mallory"))] == [2, 3, 4]
+
+
+def test_a_key_that_was_shared_until_the_other_certificate_expired(make: Callable[[], Ledger]) -> None:
+    lists = make()
+    for each in (issued(2, lifetime=-DAY), issued(2, "str:mallory")):
+        lists.add_issued(each)
+    assert [each.key_id for each in revoke(lists, Identity.string("mallory"))] == [2]
+
+
 def test_memory_is_bounded_by_what_is_valid() -> None:
     lists = MemoryLedger()
     for number in range(5000):

@@ -7,13 +7,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.certificate_vectors import CERTIFICATES
 
-from gns_py.certs import Authority, Certificate, CertificateRequest, Credentials, verify
+from gns_py import Identity
+from gns_py.certs import Authority, Certificate, CertificateRequest, Credentials, Issued, verify
+from gns_py.certs.ledger import FolderLedger
 from gns_py.cli.main import main
 
 pytest.importorskip("cryptography")
@@ -144,6 +147,18 @@ def test_a_request_for_the_key_of_another_player_is_not_signed(call: Call, folde
     assert (code, out, err.count("\n"), "of another identity" in err) == (1, "", 1, True)
     assert not (tmp_path / "mallory").exists()
     assert call(*issue, "--identity", "str:alice", "-o", tmp_path / "renewed")[0] == 0
+
+
+def test_a_key_of_two_identities_is_revoked_by_its_number_alone(call: Call, folder: Path) -> None:
+    now = datetime.now(timezone.utc)
+    for key_id, name in ((1, "alice"), (1, "mallory"), (2, "mallory")):
+        entry = Issued(key_id, Identity.string(name), now, now + timedelta(hours=1))
+        FolderLedger(folder).add_issued(entry)
+    code, out, err = call("revoke", "--ca", folder, "str:mallory")
+    assert (code, out, err.count("\n"), "were not revoked" in err) == (1, "", 1, True)
+    assert Authority.load(folder).revoked == {2}
+    assert call("revoke", "--ca", folder, 1)[0] == 0
+    assert Authority.load(folder).revoked == {1, 2}
 
 
 def test_passwords(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_it_refuses(service: Service) -> None:
 
 
 def test_no_one_gets_a_certificate_for_the_key_of_another(start: Start) -> None:
-    """With one, Mallory could have Alice's key revoked, together with his own."""
+    """With one, Mallory could have Alice's key revoked, together with a key that is really Mallory's."""
     first, second = start(), start()
     assert first.ask()[0] == 200
     authority = Authority.load(first.folder / "authority")
