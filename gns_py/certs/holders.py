@@ -38,7 +38,7 @@ class Holders:
         now = datetime.now(timezone.utc)
         if issued.expires < now:
             return
-        before = self._holdings.get(issued.key_id, ())
+        before = _valid(self._holdings.get(issued.key_id, ()), now)
         others = (each for each in before if each.identity != issued.identity)
         expires = max([issued.expires, *(each.expires for each in before if each.identity == issued.identity)])
         self._holdings[issued.key_id] = (*others, _Holding(issued.identity, expires))
@@ -53,8 +53,8 @@ class Holders:
         return frozenset(each.identity for each in _valid(self._holdings.get(key_id, ()), now))
 
     def __len__(self) -> int:
-        """Return the number of keys in memory."""
-        return len(self._holdings)
+        """Return the number of identities in memory, once for each of their keys."""
+        return sum(map(len, self._holdings.values()))
 
 
 class FolderHolders:
@@ -80,11 +80,13 @@ class FolderHolders:
 
     def _refresh(self) -> None:
         today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-        paths = {each.name: each for each in self._folder.glob("*.jsonl") if each.stem >= today}
-        for name in self._files.keys() - paths.keys():
-            del self._files[name]
-        for name, path in paths.items():
-            self._files.setdefault(name, _File(path)).refresh()
+        try:  # not glob(), which finds nothing where a folder cannot be read
+            paths = [each for each in self._folder.iterdir() if each.suffix == ".jsonl" and each.stem >= today]
+        except FileNotFoundError:
+            paths = []
+        self._files = {each.name: self._files.get(each.name) or _File(each) for each in paths}
+        for each in self._files.values():
+            each.refresh()
 
 
 class _File:

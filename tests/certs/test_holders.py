@@ -96,6 +96,14 @@ def test_the_longest_certificate_of_a_key_counts(set_clock: Callable[[datetime],
     assert found.of(1) == {ALICE}
 
 
+def test_identities_whose_certificates_have_expired_are_forgotten(set_clock: Callable[[datetime], None]) -> None:
+    found = Holders()
+    for number in range(9):
+        set_clock(NOW + number * DAY)
+        found.add(Issued(1, Identity.string(f"player-{number}"), NOW, NOW + number * DAY + timedelta(hours=1)))
+    assert len(found) == 1
+
+
 def test_memory_is_bounded_by_what_is_valid(set_clock: Callable[[datetime], None]) -> None:
     found = Holders()
     for number in range(500):
@@ -164,6 +172,12 @@ def test_a_file_that_is_replaced_or_cut_is_read_anew(path: Path) -> None:
     assert found.of(6) == set()
     path.write_bytes(line(7))
     assert found.of(7) == {ALICE}
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(path: Path) -> None:
+    append(path, line(1))
+    with pytest.raises(NotADirectoryError):
+        FolderHolders(path).of(1)
 
 
 def test_days_that_have_passed_are_not_read(path: Path, opened: list[str]) -> None:
