@@ -31,6 +31,17 @@ int32_t gns_certificate_request(void *request, int32_t capacity);
    with nothing changed (the text says what: not trusted here, expired, another identity or app id, the key does not
    fit, ...). */
 int32_t gns_certificate_set(const void *certificate, int32_t size, const void *key, int32_t key_size);
+/* Both of these, and what all peers must prove, in one step: no handshake sees half of it. */
+typedef struct {
+    const void *const *trust;      /* see gns_trust_set */
+    const int32_t *trust_sizes;
+    const void *certificate, *key; /* see gns_certificate_set */
+    const gns_peer_policy *policy; /* see gns_peer_policy_set; NULL: as it is */
+    int32_t trust_count, certificate_size; /* -1: as it is */
+    int32_t key_size, reserved;
+} gns_authentication;
+/* The certificate must be trusted by what is trusted then. Errors, after which all is as before: those of the three. */
+int32_t gns_authentication_set(const gns_authentication *wanted);
 /* Describes it: 1, or 0 if there is none. */
 int32_t gns_certificate_info(gns_certificate *certificate);
 /* Sets what later peers must prove: GNS_SCOPE_GLOBAL (object 0) or GNS_SCOPE_LISTEN_SOCKET (policy NULL: as the process

@@ -103,7 +103,11 @@ void guard_process() {}
 
 int32_t Runtime::start(const std::string &text, const SteamNetworkingIdentity &parsed) {
     std::lock_guard lock(life_cycle);
-    if (gns_life().running.load()) return identity == text ? 1 : fail(GNS_ERROR_RUNNING);
+    if (gns_life().running.load()) {
+        if (text.empty() || identity == text) return 1;
+        const std::string current = identity.empty() ? "without an identity" : "as " + identity;
+        return fail(GNS_ERROR_RUNNING, "GNS already runs " + current + ": stop it before it starts as " + text);
+    }
     ISteamNetworkingUtils *const utils = SteamNetworkingUtils();
     std::lock_guard calls(gns_life().calls);
     attach_log();

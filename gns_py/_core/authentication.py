@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import _native
-from .._generated.enums import ConfigScope
 from .demands import demand_on_clients
 
 if TYPE_CHECKING:
@@ -21,13 +20,9 @@ class Authentication(NamedTuple):
     policy: _native.PeerPolicy | None
 
     def apply(self) -> None:
-        """Hand them to GNS, which runs."""
-        if self.trust is not None:
-            _native.set_trust(self.trust)
-        if self.certificate is not None:
-            _native.set_certificate(*self.certificate)
-        if self.policy is not None:
-            _native.set_policy(ConfigScope.GLOBAL, 0, self.policy)
+        """Hand them to GNS, which runs: all of them, or none if one is refused."""
+        if self != (None, None, None):
+            _native.set_authentication(*self)
 
 
 def check_authentication(

@@ -37,14 +37,15 @@ def start(
 ) -> None:
     """Start GNS under an identity.
 
-    Without arguments this is not needed: the first use starts GNS. If it runs already, the keyword arguments that are
-    not None take effect from now on. stop() forgets them. Takes some milliseconds. Any thread.
+    Without arguments this is not needed: the first use starts GNS. If it runs already, it keeps its identity, and the
+    keyword arguments that are not None take effect for handshakes from now on: all of them, or none if one is refused.
+    Connections stay as they are. stop() forgets them. Takes some milliseconds. Any thread.
 
     Args:
         identity: The identity that peers see; a str is parsed as GNS's text form ("str:alice"). By default the
-            certificate's. Without a certificate, peers cannot verify it.
+            certificate's, or the one under which GNS runs already. Without a certificate, peers cannot verify it.
         certificate: The proof of the identity: Credentials, or a certificate alone, of the key that is in
-            request_certificate(). It must be one that ``trust`` vouches for.
+            request_certificate(). It must be one that ``trust`` vouches for. If GNS runs, see renew().
         trust: The roots and intermediates whose certificates prove the identities of peers; see set_trust().
         require_authentication: True to refuse, in the handshake, all peers whose identity is not proved, on loopback
             as well; listen() and serve() can say otherwise for their clients. Peers in this process (socket_pair())
@@ -54,7 +55,8 @@ def start(
         ValueError: The text is not an identity.
         TypeError: An argument has the wrong type.
         CertificateRefused: The certificate cannot be presented, or one of ``trust`` not trusted; the message says why.
-        InvalidStateError: GNS already runs under another identity.
+        InvalidStateError: GNS already runs under another identity, or without one: stop() it first. Where it runs
+            without one, a certificate can still give it one: leave ``identity`` away.
         InitializationError: GNS or the system refused.
         ForkedError: This process is a fork of one in which GNS ran.
 

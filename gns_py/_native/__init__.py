@@ -19,6 +19,7 @@ from .certificates import (
     PresentedCertificate,
     certificate_request,
     presented_certificate,
+    set_authentication,
     set_certificate,
     set_policy,
     set_revoked,

@@ -38,8 +38,7 @@ class PresentedCertificate(NamedTuple):
 
 def set_trust(certificates: Sequence[bytes]) -> None:
     """Trust these roots and intermediates, and no others. Where one is refused, all is as before."""
-    buffers = [ffi.from_buffer(certificate) for certificate in certificates]
-    check(lib.gns_trust_set(buffers, [len(certificate) for certificate in certificates], len(certificates)))
+    set_authentication(trust=certificates)
 
 
 def set_revoked(key_ids: Sequence[int]) -> None:
@@ -56,9 +55,37 @@ def certificate_request() -> bytes:
 
 def set_certificate(certificate: bytes, private_key: bytes | None) -> None:
     """Present a certificate from now on. Without a private key it must be for the key that is there already."""
-    key = ffi.NULL if private_key is None else ffi.from_buffer(private_key)
-    size = 0 if private_key is None else len(private_key)
-    check(lib.gns_certificate_set(ffi.from_buffer(certificate), len(certificate), key, size))
+    set_authentication(certificate=(certificate, private_key))
+
+
+def set_authentication(
+    certificate: tuple[bytes, bytes | None] | None = None,
+    trust: Sequence[bytes] | None = None,
+    policy: PeerPolicy | None = None,
+) -> None:
+    """Set what is not None, in one step: the certificate, what is trusted, and what all peers must prove.
+
+    Where one is refused, all is as before.
+    """
+    wanted = ffi.new("gns_authentication *")
+    wanted.trust_count = wanted.certificate_size = -1
+    keep: list[Any] = []  # until the core has copied it
+
+    def kept(data: Any) -> Any:
+        keep.append(data)
+        return data
+
+    if trust is not None:
+        wanted.trust = kept(ffi.new("void *[]", [kept(ffi.from_buffer(each)) for each in trust]))
+        wanted.trust_sizes = kept(ffi.new("int32_t[]", [len(each) for each in trust]))
+        wanted.trust_count = len(trust)
+    if certificate is not None:
+        data, private_key = certificate
+        wanted.certificate, wanted.certificate_size = kept(ffi.from_buffer(data)), len(data)
+        if private_key is not None:
+            wanted.key, wanted.key_size = kept(ffi.from_buffer(private_key)), len(private_key)
+    wanted.policy = kept(policy_struct(policy))[0]
+    check(lib.gns_authentication_set(wanted))
 
 
 def presented_certificate() -> PresentedCertificate | None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.certificates import TestAuthority
+from support import PATIENCE, echo
+from support.certificates import Issued, TestAuthority
 
 import gns_py
 import gns_py.sync
-from gns_py import CertificateRefused, InvalidStateError
+from gns_py import CertificateRefused, ConnectFailed, InvalidStateError
 from gns_py.certs import Certificate, Credentials
 
 AUTHORITY = TestAuthority()
 
 
+def credentials_of(issued: Issued) -> Credentials:
+    return Credentials(Certificate(issued.certificate), issued.private_key)
+
+
 def test_the_identity_is_the_certificates() -> None:
     issued = AUTHORITY.issue("str:alice")
-    credentials = Credentials(Certificate(issued.certificate), issued.private_key)
+    credentials = credentials_of(issued)
     gns_py.start(certificate=credentials, trust=[Certificate(AUTHORITY.root)])
     assert str(gns_py.local_identity()) == "str:alice"
     gns_py.start("str:alice")
@@ -41,7 +46,7 @@ def test_an_identity_may_be_given_as_well() -> None:
 def test_a_start_that_fails_leaves_nothing_running(trust: Any) -> None:
     issued = AUTHORITY.issue("str:alice")
     with pytest.raises(CertificateRefused, match="not trusted here"):
-        gns_py.start(certificate=Credentials(Certificate(issued.certificate), issued.private_key), trust=trust)
+        gns_py.start(certificate=credentials_of(issued), trust=trust)
     assert not gns_py.is_running()
 
 
@@ -51,7 +56,61 @@ def test_what_runs_goes_on_after_a_start_that_fails() -> None:
         gns_py.start(trust=[b"nonsense"])
     assert gns_py.is_running()
     issued = AUTHORITY.issue("str:alice")
-    gns_py.renew(Credentials(Certificate(issued.certificate), issued.private_key))  # it is still trusted
+    gns_py.renew(credentials_of(issued))  # it is still trusted
+
+
+def test_a_start_takes_effect_also_while_gns_runs() -> None:
+    """Under a given identity, and under that of the certificate."""
+    gns_py.start("str:alice")
+    with gns_py.sync.serve(echo, "127.0.0.1", 0) as server, gns_py.sync.connect(*server.address) as before:
+        for issued in (AUTHORITY.issue("str:alice"), AUTHORITY.issue("str:alice")):
+            gns_py.start(certificate=credentials_of(issued), trust=[AUTHORITY.root], require_authentication=True)
+            gns_py.start(require_authentication=True)
+            gns_py.start(trust=[AUTHORITY.root])
+            gns_py.start()
+            with gns_py.sync.connect(*server.address) as later:
+                assert later.authenticated
+                assert later.remote_key == issued.key
+        before.send(b"still here")
+        assert bytes(before.recv(timeout=PATIENCE)) == b"still here"
+        assert not before.authenticated
+
+
+def test_a_certificate_gives_gns_an_identity_while_it_runs() -> None:
+    gns_py.start()
+    with pytest.raises(InvalidStateError, match="GNS already runs without an identity: stop it before it starts as"):
+        gns_py.start("str:alice", trust=[AUTHORITY.root])
+    issued = AUTHORITY.issue("str:alice")
+    gns_py.start(certificate=credentials_of(issued), trust=[AUTHORITY.root])
+    assert str(gns_py.local_identity()) == "str:alice"
+    with pytest.raises(CertificateRefused, match="it is for str:bob, and this process is str:alice"):
+        gns_py.start(certificate=credentials_of(AUTHORITY.issue("str:bob")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"identity": "str:bob"}, InvalidStateError),
+        ({"certificate": TestAuthority().issue("str:alice").certificate}, CertificateRefused),
+        ({"certificate": AUTHORITY.issue("str:bob").certificate}, CertificateRefused),
+        ({"trust": [AUTHORITY.root, b"nonsense"]}, CertificateRefused),
+    ],
+)
+def test_a_start_that_fails_changes_nothing(arguments: dict[str, Any], error: type[Exception]) -> None:
+    issued, unknown = AUTHORITY.issue("str:alice"), TestAuthority()
+    gns_py.start(certificate=credentials_of(issued), trust=[AUTHORITY.root], require_authentication=True)
+    with pytest.raises(error):
+        gns_py.start(**{"trust": [unknown.root], "require_authentication": False, **arguments})
+    presented = gns_py.presented_certificate()
+    assert presented is not None
+    assert presented.key == issued.key
+    gns_py.renew(credentials_of(AUTHORITY.issue("str:alice")))  # its authority is still trusted
+    with gns_py.sync.listen("127.0.0.1", 0) as listener:
+        with gns_py.sync.connect(*listener.address, wait=False), listener.accept(timeout=PATIENCE) as connection:
+            assert connection.authenticated
+        gns_py.set_trust([unknown.root])
+        with pytest.raises(ConnectFailed, match="authentication required"):  # as before
+            gns_py.sync.connect(*listener.address)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +130,11 @@ def test_arguments_are_checked_before_anything_starts(arguments: dict[str, Any],
 
 def test_stop_forgets_all_of_it() -> None:
     issued = AUTHORITY.issue("str:alice")
-    credentials = Credentials(Certificate(issued.certificate), issued.private_key)
+    credentials = credentials_of(issued)
     gns_py.start(certificate=credentials, trust=[AUTHORITY.root], require_authentication=True)
     gns_py.set_revoked([issued.key_id])
     gns_py.stop()
     assert gns_py.presented_certificate() is None
-    with gns_py.sync.listen("127.0.0.1", 0) as listener:
-        gns_py.sync.connect("127.0.0.1", listener.address.port, wait=False).close()
-        assert listener.poll(5.0)  # nothing is demanded
+    with gns_py.sync.listen("127.0.0.1", 0) as listener, gns_py.sync.connect(*listener.address, wait=False):
+        assert listener.poll(PATIENCE)  # nothing is demanded
     gns_py.start(certificate=credentials, trust=[AUTHORITY.root])

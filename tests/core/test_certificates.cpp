@@ -119,6 +119,34 @@ TEST(certificates, that_are_trusted_are_checked) {
     OK(trust({root(ca), certificate(other_ca, {"", -2 * hour, -hour, -1}, other_ca)})); // one has expired
 }
 
+TEST(certificates, are_set_together_with_what_is_trusted_or_not_at_all) {
+    OK(trust({root(ca)}));
+    const std::string other_root = root(other_ca), own = leaf(mine, "str:alice", ca);
+    const void *const data = other_root.data();
+    const int32_t size = static_cast<int32_t>(other_root.size());
+    gns_peer_policy policy{};
+    policy.authenticated = 1;
+    gns_authentication wanted{};
+    wanted.trust = &data;
+    wanted.trust_sizes = &size;
+    wanted.trust_count = 1;
+    wanted.certificate = own.data();
+    wanted.certificate_size = static_cast<int32_t>(own.size());
+    wanted.key = mine.seed.data();
+    wanted.key_size = 32;
+    wanted.policy = &policy;
+    CHECK_EQUAL(gns_authentication_set(&wanted), GNS_ERROR_CERTIFICATE); // of the authority that is not trusted then
+    CHECK_EQUAL(presented().key_id, 0u);
+    const Link link; // nothing is demanded
+    OK(present(own)); // the first one is still trusted
+    wanted.certificate_size = -1;
+    OK(gns_authentication_set(&wanted));
+    check_refused(own, "not trusted here: CA key");
+    CHECK(key_of(info_of(link.outbound)) != mine.public_key); // made before
+    wanted.trust_count = -2;
+    CHECK_EQUAL(gns_authentication_set(&wanted), GNS_ERROR_BAD_VALUE);
+}
+
 TEST(certificates, that_peers_would_refuse_are_not_presented) {
     OK(trust({root(ca)}));
     check_refused("nonsense", "not a certificate");

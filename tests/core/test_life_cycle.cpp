@@ -27,13 +27,18 @@ TEST(life_cycle, has_one_identity_until_it_stops) {
     CHECK_EQUAL(std::string(text), "ip:::1");
     CHECK_EQUAL(gns_start(nullptr, 0), 1);
     CHECK_EQUAL(gns_start("str:alice", 9), GNS_ERROR_RUNNING);
+    CHECK_EQUAL(std::string(gns_last_error_text()),
+                "GNS already runs without an identity: stop it before it starts as str:alice");
     OK(gns_stop(0));
     CHECK_EQUAL(gns_start("nonsense", 8), GNS_ERROR_BAD_IDENTITY);
     CHECK_EQUAL(gns_start("str:al\0ice", 10), GNS_ERROR_BAD_IDENTITY);
     CHECK_EQUAL(gns_running(), 0);
     CHECK_EQUAL(gns_start("str:alice", 9), 0);
     CHECK_EQUAL(gns_start("str:alice", 9), 1);
-    CHECK_EQUAL(gns_start(nullptr, 0), GNS_ERROR_RUNNING);
+    CHECK_EQUAL(gns_start(nullptr, 0), 1);
+    CHECK_EQUAL(gns_start("str:bob", 7), GNS_ERROR_RUNNING);
+    CHECK_EQUAL(std::string(gns_last_error_text()),
+                "GNS already runs as str:alice: stop it before it starts as str:bob");
     OK(gns_identity(text));
     CHECK_EQUAL(std::string(text), "str:alice");
 }

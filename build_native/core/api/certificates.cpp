@@ -1,4 +1,5 @@
 // Exported: certificates, and what peers must prove.
+#include <algorithm>
 #include <cstring>
 
 #include "api/calls.hpp"
@@ -17,15 +18,12 @@ std::string bytes(const void *data, int32_t size) {
 } // namespace
 
 int32_t gns_trust_set(const void *const *certificates, const int32_t *sizes, int32_t count) {
-    return guarded([&]() -> int32_t {
-        if (count < 0 || count > most_trusted) return fail(GNS_ERROR_BAD_VALUE);
-        std::vector<std::string> wanted;
-        for (int32_t i = 0; i < count; ++i) {
-            if (sizes[i] < 0) return fail(GNS_ERROR_BAD_VALUE);
-            wanted.push_back(bytes(certificates[i], sizes[i]));
-        }
-        return on_pump([&] { return set_trusted(wanted); });
-    });
+    gns_authentication wanted{};
+    wanted.trust = certificates;
+    wanted.trust_sizes = sizes;
+    wanted.trust_count = std::max(0, count);
+    wanted.certificate_size = -1;
+    return count < 0 ? fail(GNS_ERROR_BAD_VALUE) : gns_authentication_set(&wanted);
 }
 
 int32_t gns_revoke_set(const uint64_t *key_ids, int32_t count) {
@@ -54,16 +52,43 @@ int32_t gns_certificate_request(void *request, int32_t capacity) {
 }
 
 int32_t gns_certificate_set(const void *certificate, int32_t size, const void *key, int32_t key_size) {
+    gns_authentication wanted{};
+    wanted.trust_count = -1;
+    wanted.certificate = certificate;
+    wanted.certificate_size = std::max(0, size);
+    wanted.key = key;
+    wanted.key_size = key_size;
+    return size < 0 ? fail(GNS_ERROR_BAD_VALUE) : gns_authentication_set(&wanted);
+}
+
+int32_t gns_authentication_set(const gns_authentication *wanted) {
     return guarded([&]() -> int32_t {
-        if (size < 0 || key_size < 0) return fail(GNS_ERROR_BAD_VALUE);
-        const std::string wanted = bytes(certificate, size);
-        const std::string private_key = key ? bytes(key, key_size) : std::string();
+        const int32_t count = wanted->trust_count, size = wanted->certificate_size;
+        if (count < -1 || count > most_trusted || size < -1 || wanted->key_size < 0) return fail(GNS_ERROR_BAD_VALUE);
+        std::vector<std::string> trust;
+        for (int32_t i = 0; i < count; ++i) {
+            if (wanted->trust_sizes[i] < 0) return fail(GNS_ERROR_BAD_VALUE);
+            trust.push_back(bytes(wanted->trust[i], wanted->trust_sizes[i]));
+        }
+        const std::string certificate = size > 0 ? bytes(wanted->certificate, size) : "";
+        const std::string private_key = wanted->key ? bytes(wanted->key, wanted->key_size) : "";
+        std::shared_ptr<const PeerPolicy> policy;
+        if (const int32_t error = read_policy(wanted->policy, &policy)) return error;
         std::string identity;
         const int32_t result = on_pump([&]() -> int32_t {
-            if (const int32_t error = set_certificate(wanted, private_key)) return error;
-            gns_certificate info;
-            certificate_info(&info);
-            identity = info.identity;
+            const std::vector<std::string> before = trusted();
+            if (count >= 0)
+                if (const int32_t error = set_trusted(trust)) return error;
+            if (size >= 0) {
+                if (const int32_t error = set_certificate(certificate, private_key)) {
+                    if (count >= 0) set_trusted(before);
+                    return error;
+                }
+                gns_certificate info;
+                certificate_info(&info);
+                identity = info.identity;
+            }
+            if (policy) runtime().service.peers.demand(policy);
             return 0;
         });
         if (result < 0) return result;

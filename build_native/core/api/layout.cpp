@@ -24,6 +24,7 @@ static_assert(sizeof(gns_log_record) == 2064);
 static_assert(sizeof(gns_layout_entry) == 24);
 static_assert(sizeof(gns_build_info) == 64);
 static_assert(sizeof(gns_certificate) == 192);
+static_assert(sizeof(gns_authentication) == 56);
 
 const gns_layout_entry layout[] = {
     GNS_STRUCT(gns_address),
@@ -144,6 +145,16 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_certificate, expires),
     GNS_FIELD(gns_certificate, key),
     GNS_FIELD(gns_certificate, identity),
+    GNS_STRUCT(gns_authentication),
+    GNS_FIELD(gns_authentication, trust),
+    GNS_FIELD(gns_authentication, trust_sizes),
+    GNS_FIELD(gns_authentication, certificate),
+    GNS_FIELD(gns_authentication, key),
+    GNS_FIELD(gns_authentication, policy),
+    GNS_FIELD(gns_authentication, trust_count),
+    GNS_FIELD(gns_authentication, certificate_size),
+    GNS_FIELD(gns_authentication, key_size),
+    GNS_FIELD(gns_authentication, reserved),
 };
 
 #undef GNS_STRUCT
