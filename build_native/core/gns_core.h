@@ -228,8 +228,9 @@ const char *gns_error_text(int32_t code);
 
 /* ---- life cycle ---- */
 /* Starts GNS under an identity (text: see gns_identity_parse; size 0: none) and the pump. 0: started, 1: was already
-   running under this identity, or under any if size is 0. Errors: RUNNING (the text says as what), BAD_IDENTITY, NATIVE,
-   SYSTEM (descriptors, threads); nothing has started then. Blocks for some milliseconds. The pump takes no signals. */
+   running under this identity, or under any if size is 0. Errors: RUNNING (the text says as what), BAD_IDENTITY,
+   NATIVE, SYSTEM (descriptors, threads); nothing has started then. Blocks for some milliseconds. The pump takes no
+   signals. */
 int32_t gns_start(const char *identity, int32_t size);
 /* Ends everything: waits up to linger_us for what closed connections still have to deliver, ends each open connection
    with GNS_END_SHUTDOWN (which its mailbox and its peer learn), stops the pump, ends GNS. Calls that wait return.

@@ -33,10 +33,10 @@ int32_t gns_certificate_request(void *request, int32_t capacity);
 int32_t gns_certificate_set(const void *certificate, int32_t size, const void *key, int32_t key_size);
 /* Both of these, and what all peers must prove, in one step: no handshake sees half of it. */
 typedef struct {
-    const void *const *trust;      /* see gns_trust_set */
+    const void *const *trust; /* see gns_trust_set */
     const int32_t *trust_sizes;
-    const void *certificate, *key; /* see gns_certificate_set */
-    const gns_peer_policy *policy; /* see gns_peer_policy_set; NULL: as it is */
+    const void *certificate, *key;         /* see gns_certificate_set */
+    const gns_peer_policy *policy;         /* see gns_peer_policy_set; NULL: as it is */
     int32_t trust_count, certificate_size; /* -1: as it is */
     int32_t key_size, reserved;
 } gns_authentication;

@@ -12,20 +12,30 @@ namespace {
 
 constexpr int32_t most_keys = 1024;
 
+// Returns an identity for a text of at most 127 bytes, which must say what is wrong as well. Only those of the type
+// gen: are so long that their middle is left out.
+std::string shown(const std::string &identity) {
+    constexpr size_t head = 19, tail = 16;
+    if (identity.compare(0, 4, "gen:") != 0 || identity.size() <= head + tail) return identity;
+    return identity.substr(0, head) + "..." + identity.substr(identity.size() - tail);
+}
+
 // Returns why the identity that a peer claims is not proved.
 std::string doubt(const PeerFacts &peer) {
-    if (peer.trusted) return peer.identity + " is an address, which no certificate proves";
-    if (!*peer.problem) return peer.identity + " has no certificate";
-    return "certificate of " + peer.identity + ": " + peer.problem;
+    const std::string identity = shown(peer.identity);
+    if (peer.trusted) return identity + " is an address, which no certificate proves";
+    if (!*peer.problem) return identity + " has no certificate";
+    return "certificate of " + identity + ": " + peer.problem;
 }
 
 bool is_proved(const PeerFacts &peer) { return peer.trusted && peer.identity.compare(0, 3, "ip:") != 0; }
 
 std::string judge(const PeerFacts &peer, const PeerPolicy &policy) {
     const bool pinned = std::find(policy.keys.begin(), policy.keys.end(), peer.key) != policy.keys.end();
-    if (!policy.keys.empty() && !pinned) return peer.identity + " has another key than expected";
+    if (!policy.keys.empty() && !pinned) return shown(peer.identity) + " has another key than expected";
     if (policy.identity.empty()) return "";
-    if (policy.identity != peer.identity) return "expected " + policy.identity + ", found " + peer.identity;
+    if (policy.identity != peer.identity)
+        return "expected " + shown(policy.identity) + ", found " + shown(peer.identity);
     return pinned || is_proved(peer) ? "" : "identity not proved: " + doubt(peer);
 }
 

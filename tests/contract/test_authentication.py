@@ -24,6 +24,11 @@ WRONG: list[tuple[str, Wrong, str]] = [
         lambda _, unknown: unknown.issue("str:other"),
         r"certificate of str:other: CA key \d+ is not known to us",
     ),
+    (
+        "unknown, with a long identity",
+        lambda _, unknown: unknown.issue("gen:" + "ab" * 32),
+        r"certificate of gen:[ab]{15}\.\.\.[ab]{16}: CA key \d+ is not known to us$",
+    ),
     ("revoked", lambda trusted, _: trusted.issue("str:other"), "the key of str:other is revoked"),
 ]
 wrong = pytest.mark.parametrize(("kind", "make", "text"), WRONG, ids=[row[0] for row in WRONG])

@@ -137,7 +137,7 @@ TEST(certificates, are_set_together_with_what_is_trusted_or_not_at_all) {
     wanted.policy = &policy;
     CHECK_EQUAL(gns_authentication_set(&wanted), GNS_ERROR_CERTIFICATE); // of the authority that is not trusted then
     CHECK_EQUAL(presented().key_id, 0u);
-    const Link link; // nothing is demanded
+    const Link link;  // nothing is demanded
     OK(present(own)); // the first one is still trusted
     wanted.certificate_size = -1;
     OK(gns_authentication_set(&wanted));
