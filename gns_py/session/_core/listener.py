@@ -137,14 +137,7 @@ class SessionListener(ABC, Generic[S]):
         elif step is ServerStep.RESUME:
             self._on_resume(endpoint)
         elif step is ServerStep.NOTHING:
-            older, refusal = self.registry.take_key(endpoint)
-            if refusal:  # since this one was accepted
-                endpoint.make_way(CloseReason.AUTHENTICATION_FAILED, refusal)
-            elif older is not None:
-                older.make_way(CloseReason.SESSION_TAKEN_OVER, "to make way for a new session")
-            if (departure := self.registry.departure) is not None:
-                endpoint.run(endpoint.act, engine_of(endpoint).go_away, departure)
-            self.on_handshake_done(session)
+            self._on_established(endpoint, session)
         else:
             self.on_handshake_changed(endpoint)
             if endpoint.has_ended and self.keeper is not None and endpoint.engine.is_durable:
@@ -152,6 +145,17 @@ class SessionListener(ABC, Generic[S]):
         while (crowded_out := self.registry.take_crowded_out()) is not None:
             reason, text = CloseReason.SESSION_EXPIRED, "too many sessions wait for another connection"
             crowded_out.run(crowded_out.act, engine_of(crowded_out).give_up_waiting, reason, text)
+
+    def _on_established(self, endpoint: ResumableEndpoint, session: S) -> None:
+        older, refusal = self.registry.take_key(endpoint)
+        if refusal:  # the key was free when this one was accepted: it ends at once, so that no handler hears of it
+            endpoint.run(endpoint.act, engine_of(endpoint).make_way, CloseReason.AUTHENTICATION_FAILED, refusal)
+            return
+        if older is not None:
+            older.make_way(CloseReason.SESSION_TAKEN_OVER, "to make way for a new session")
+        if (departure := self.registry.departure) is not None:
+            endpoint.run(endpoint.act, engine_of(endpoint).go_away, departure)
+        self.on_handshake_done(session)
 
     def _on_hello(self, endpoint: ResumableEndpoint, session: S) -> None:
         engine = engine_of(endpoint)
