@@ -117,8 +117,8 @@ def _rename_to_new(name: str, target: Path) -> None:
     """Rename a file, and refuse to replace another one."""
     try:
         os.link(name, target)
-    except FileExistsError:
-        raise
+    except FileExistsError:  # it names the temporary file as well
+        raise FileExistsError(f"{target} exists") from None
     except OSError:  # a file system without links
         if target.exists():
             raise FileExistsError(f"{target} exists") from None

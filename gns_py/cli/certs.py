@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import getpass
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -90,6 +91,9 @@ def _add_issue(parser: Parser) -> None:
 
 
 def _issue(options: argparse.Namespace, output: Output) -> int:
+    _check_new(options.output)
+    if not options.output.parent.is_dir():
+        raise CommandError(f"{options.output.parent} is not a folder")
     authority = _authority(options)
     lifetime = timedelta(hours=options.hours) if options.days is None else timedelta(days=options.days)
     if options.request is None:
@@ -98,12 +102,16 @@ def _issue(options: argparse.Namespace, output: Output) -> int:
         certificate = credentials.certificate
     else:
         request = read_request(options.request)
-        if options.output.exists():
-            raise CommandError(f"{options.output} exists")
         certificate = authority.sign_request(request, identity=options.identity, lifetime=lifetime)
         certificate.save(options.output)
     _print(options, output, f"{options.output}: a new certificate", describe(certificate))
     return 0
+
+
+def _check_new(path: Path) -> None:
+    """Raise if a file cannot be new, before a certificate is made for it: the authority would keep a note of that."""
+    if os.path.lexists(path):
+        raise CommandError(f"{path} exists")
 
 
 # ---- intermediate ----------------------------------------------------------------------------------------------------
@@ -117,8 +125,7 @@ def _add_intermediate(parser: Parser) -> None:
 
 
 def _intermediate(options: argparse.Namespace, output: Output) -> int:
-    if options.output.exists():
-        raise CommandError(f"{options.output} exists")
+    _check_new(options.output)
     authority = _authority(options).intermediate(lifetime=timedelta(days=options.days))
     authority.save(options.output, _read_password(options.new_password_file))
     _print(options, output, f"{options.output}: a new authority", describe(authority.certificate))

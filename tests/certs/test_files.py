@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def test_a_folder_is_never_open_to_others(tmp_path: Path, seen: list[tuple[str, 
 def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "key"
     files.write_private(path, "first")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match=f"^{re.escape(str(path))} exists$"):
         files.write_private(path, "second")
     assert path.read_text() == "first"
     files.write_private(path, "third", replace=True)

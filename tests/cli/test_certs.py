@@ -123,6 +123,16 @@ def test_verify_says_which_check_failed(call: Call, folder: Path, tmp_path: Path
     assert call("verify", folder / "ca.cert", *trust)[0] == 0
 
 
+def test_what_cannot_be_written_is_not_issued(call: Call, folder: Path, tmp_path: Path) -> None:
+    """The authority has no note of a certificate that there is not."""
+    taken = tmp_path / "taken"
+    taken.touch()
+    assert call("intermediate", "--ca", folder, "-o", taken)[0] == 1
+    for output in (folder, taken, tmp_path / "nowhere" / "new"):
+        assert call("issue", "--ca", folder, "--identity", "str:alice", "-o", output)[0] == 1
+    assert json.loads(call("list", "--ca", folder, "--json")[1])["issued"] == []
+
+
 def test_a_request_is_signed(call: Call, folder: Path, tmp_path: Path) -> None:
     request = CertificateRequest(Certificate(CERTIFICATES["leaf"]).key)
     file = tmp_path / "request"
@@ -197,7 +207,8 @@ def test_passwords(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (("init-ca", "ca"), 1, "exists"),
         (("issue", "--ca", "ca", "--identity", "ip:1.2.3.4", "-o", "x"), 1, "cannot be proved"),
         (("issue", "--ca", "ca", "--identity", "str:a", "--days", "4000", "-o", "x"), 1, "outlive"),
-        (("issue", "--ca", "ca", "--identity", "str:a", "-o", "ca"), 1, "File exists"),
+        (("issue", "--ca", "ca", "--identity", "str:a", "-o", "ca"), 1, "ca exists"),
+        (("issue", "--ca", "ca", "--identity", "str:a", "-o", "no/x"), 1, "no is not a folder"),
         (("issue", "--ca", "nowhere", "--identity", "str:a", "-o", "x"), 1, "not the folder of an authority"),
         (("intermediate", "--ca", "ca", "-o", "ca"), 1, "exists"),
         (("inspect", "nowhere"), 1, "nowhere"),
