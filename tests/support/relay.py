@@ -42,6 +42,8 @@ class Relay:
         """The part of the packets that are passed after the next one."""
         self.recorded: list[bytes] = []
         """All packets from clients that have arrived."""
+        self.answers: list[bytes] = []
+        """All packets from servers that have arrived."""
         self.passed = 0
         """The number of packets that have passed."""
         self._is_closed = False
@@ -100,8 +102,10 @@ class Relay:
             self.recorded.append(packet)
             if not self.is_cut_to_server:
                 self._send(self._back_of(sender), packet, self._server)
-        elif not self.is_cut_to_clients:
-            self._send(self._front, packet, client)
+        else:
+            self.answers.append(packet)
+            if not self.is_cut_to_clients:
+                self._send(self._front, packet, client)
 
     def _send(self, source: socket.socket, packet: bytes, to: Peer) -> None:
         if self._random.random() < self.reorder:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import echo
+from support import echo, eventually
 from support.certificates import Issued, TestAuthority
 from support.certified import Other, start, told
 from support.clocks import CLOCKS, build_clock, other_at_another_time
@@ -53,7 +53,7 @@ def test_a_request_says_that_the_client_is_authenticated(sessions: SessionApi) -
     seen: list[Any] = []
 
     def decide(request: Any) -> None:
-        seen.append((str(request.identity), request.is_authenticated))
+        seen.append((str(request.identity), request.authenticated))
         request.accept()
 
     with (
@@ -63,6 +63,24 @@ def test_a_request_says_that_the_client_is_authenticated(sessions: SessionApi) -
         assert client.authenticated
         assert client.remote_key == issued.key
     assert seen == [("str:alice", True)]
+
+
+def test_no_packet_has_a_private_key(make_network: NetworkMaker) -> None:
+    """Neither the first one's, nor that of a certificate that was renewed."""
+    issued, renewed = AUTHORITY.issue("str:alice"), AUTHORITY.issue("str:alice")
+    start(issued, AUTHORITY.root)
+    for each in (issued, renewed):
+        gns_py.renew(Credentials(Certificate(each.certificate), each.private_key))
+        network = make_network(None)
+        network.client.send(b"hello")
+        assert network.server.recv(timeout=TIMEOUT) == b"hello"
+        network.client.reconnect()
+        eventually(lambda: network.client.is_connected)  # noqa: B023 - called in this round
+        for packets in (network.relay.recorded, network.relay.answers):
+            seen = b"".join(packets)
+            assert seen.count(each.key) >= 2  # the public one of two handshakes: all is seen here
+            for part in (each.private_key[:16], each.private_key[8:24], each.private_key[16:]):
+                assert part not in seen
 
 
 def test_a_server_refuses_in_the_handshake(sessions: SessionApi) -> None:
@@ -110,7 +128,7 @@ def test_both_ends_are_authenticated(sessions: SessionApi, other: Other) -> None
     seen: list[Any] = []
 
     def decide(request: Any) -> None:
-        seen.append((str(request.identity), request.is_authenticated))
+        seen.append((str(request.identity), request.authenticated))
         request.accept()
 
     with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as listening:
@@ -153,7 +171,7 @@ def test_a_lenient_server_sees_that_nothing_is_proved(sessions: SessionApi, othe
     seen: list[Any] = []
 
     def decide(request: Any) -> None:
-        seen.append((str(request.identity), request.is_authenticated))
+        seen.append((str(request.identity), request.authenticated))
         request.accept()
 
     with sessions.serve(echo, "127.0.0.1", 0, on_request=decide) as server:

@@ -24,7 +24,7 @@ class TestData:
         seen: list[Any] = []
 
         def decide(request: Any) -> None:
-            seen.append((request.data, request.address.host, request.is_authenticated, request.waited < 5 * PATIENCE))
+            seen.append((request.data, request.address.host, request.authenticated, request.waited < 5 * PATIENCE))
             request.accept(b"welcome " + request.data)
 
         def handler(session: Session) -> None:
