@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ..._generated.enums import EndReason, InfoFlags
+from ..._generated.enums import EndReason
 from ..._uncopyable import Uncopyable
 from ...address import Address
 from ...errors import InvalidStateError
@@ -52,13 +52,13 @@ class SessionRequest(Uncopyable, Generic[S]):
 
     @property
     def identity(self) -> Identity:
-        """The identity that the client claims."""
+        """The identity that the client claims, proved if ``authenticated``."""
         return self._session.remote_identity
 
     @property
-    def is_authenticated(self) -> bool:
-        """True if GNS has verified the identity."""
-        return not self._session.info().flags & InfoFlags.UNAUTHENTICATED
+    def authenticated(self) -> bool:
+        """True if a certificate proved the identity in the handshake."""
+        return self._session.authenticated
 
     @property
     def data(self) -> bytes:
