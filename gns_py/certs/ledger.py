@@ -23,7 +23,6 @@ from .entries import (
     revocation_from_line,
     revocation_to_line,
 )
-from .errors import MalformedCertificate
 from .holders import FolderHolders, Holders
 
 REVOKED = "revoked.jsonl"
@@ -131,7 +130,7 @@ class FolderLedger:
             _append(self._folder / REVOKED, revocation_to_line(revocation), durable=True)
 
     def revocations(self) -> tuple[Revocation, ...]:
-        """See Ledger. Raises OSError, MalformedCertificate."""
+        """See Ledger. Raises OSError, also if it is damaged."""
         path = self._folder / REVOKED
         with self._lock:
             try:
@@ -208,7 +207,7 @@ def _read(path: Path, make: Callable[[str], _T], *, strict: bool) -> Iterator[_T
                 yield make(line)
             except DAMAGED:
                 if strict:  # a key that is missing in the list would be trusted
-                    raise MalformedCertificate(f"line {number} of {path} is damaged: correct or delete it") from None
+                    raise OSError(f"line {number} of {path} is damaged: correct or delete it") from None
 
 
 def _valid(issued: Iterable[Issued]) -> list[Issued]:
