@@ -21,7 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; None for that of sys.argv.
     """
     open_closed_streams()
-    logging.getLogger("gns_py.native").addFilter(_is_bug)
+    log = logging.getLogger("gns_py.native")
+    log.addFilter(_is_bug)
+    try:
+        return _run_and_finish(arguments)
+    finally:
+        log.removeFilter(_is_bug)
+
+
+def _run_and_finish(arguments: Sequence[str] | None) -> int:
     code = 0
     unwritten: OSError | None = None
     try:

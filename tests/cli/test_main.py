@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from support import PATIENCE
 
 import gns_py
+from gns_py.cli import main
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ESCAPE = "\x1b["
@@ -31,6 +33,13 @@ def test_each_command_has_help(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0
     assert f"usage: gns-py {command}" in result.stdout
+
+
+def test_a_program_that_calls_it_keeps_its_log() -> None:
+    log = logging.getLogger("gns_py.native")
+    before = log.filters.copy()
+    assert main(["--version"]) == 0
+    assert log.filters == before
 
 
 def test_version(run: Run) -> None:
