@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gns_py.session import SessionConfig
 from gns_py.session.protocol.durable import Commit, DurableServerEngine, Outgoing, Progress, Saved, read_setup
 from gns_py.session.protocol.frames import Resume
 from gns_py.session.protocol.state import Phase
 
-from .network import CLIENT, SERVER, Link, Network, Wire
+from .network import CLIENT, SERVER, Key, Link, Network, Wire
 
 CONFIG = SessionConfig(credit_bytes=1_000, credit_messages=8, ping_timeout=None)
 
@@ -75,6 +77,15 @@ class DurableNetwork(Network):
         commit = self.durable.prepare(state)
         self.kept.carry_out(commit)
         self.durable.committed(commit, self.now)
+
+    def deliver(self, count: int, choose: Callable[[list[tuple[Link, int, Key]]], tuple[Link, int, Key]]) -> None:
+        """Let some messages arrive, each one chosen from those under way, and be handled."""
+        for _ in range(count):
+            if some := self.under_way():
+                self.arrive(*choose(some))
+        for who in (CLIENT, SERVER):
+            while self.mailboxes[who]:
+                self.handle(who)
 
     def fail_over(self) -> None:
         """Let the server die; the client goes to another one, which goes on."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.durable_network import DurableNetwork
-from support.network import CLIENT, SERVER
 
 from gns_py.session import CloseReason
 
@@ -56,12 +55,7 @@ class DurableGoodbyes(RuleBasedStateMachine):
 
     @rule(choose=st.data(), count=st.sampled_from([1, 2, 30]))
     def deliver(self, choose: st.DataObject, count: int) -> None:
-        for _ in range(count):
-            if some := self.net.under_way():
-                self.net.arrive(*choose.draw(st.sampled_from(some)))
-        for who in (CLIENT, SERVER):
-            while self.net.mailboxes[who]:
-                self.net.handle(who)
+        self.net.deliver(count, lambda some: choose.draw(st.sampled_from(some)))
 
     @rule(is_goodbye=st.booleans(), is_stored=st.booleans(), is_answered=st.booleans())
     def commit(self, is_goodbye: bool, is_stored: bool, is_answered: bool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.durable_network import DurableNetwork
 from support.framing import take
-from support.network import CLIENT, SERVER, Wire
+from support.network import Wire
 
 from gns_py.session import CloseReason, SessionConfig
 from gns_py.session.protocol.durable import Commit, DurableServerEngine
@@ -92,12 +92,7 @@ class DurableSessions(RuleBasedStateMachine):
 
     @rule(choose=st.data(), count=st.sampled_from([1, 3, 30]))
     def deliver(self, choose: st.DataObject, count: int) -> None:
-        for _ in range(count):
-            if some := self.net.under_way():
-                self.net.arrive(*choose.draw(st.sampled_from(some)))
-        for who in (CLIENT, SERVER):
-            while self.net.mailboxes[who]:
-                self.net.handle(who)
+        self.net.deliver(count, lambda some: choose.draw(st.sampled_from(some)))
 
     @rule()
     def resume_at_the_same_server(self) -> None:
