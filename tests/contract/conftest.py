@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support import Api, BlockingAsyncio
-from support.certificates import TestAuthority
 from support.certified import Other
 from support.loops import LOOPS, new_loop
 
 import gns_py.sync
 from gns_py import Config
 from gns_py.sync import Connection, ListenSocket
+
+if TYPE_CHECKING:  # it needs cryptography
+    from support.certificates import TestAuthority
 
 Connect = Callable[..., Connection]
 
@@ -53,10 +56,16 @@ def other(tmp_path: Path) -> Iterator[Other]:
 @pytest.fixture(scope="module")
 def authority() -> TestAuthority:
     """Return the authority that is trusted."""
-    return TestAuthority()
+    return make_authority()
 
 
 @pytest.fixture(scope="module")
 def unknown() -> TestAuthority:
     """Return an authority that is not."""
+    return make_authority()
+
+
+def make_authority() -> TestAuthority:
+    from support.certificates import TestAuthority
+
     return TestAuthority()

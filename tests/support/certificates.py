@@ -7,6 +7,10 @@ import struct
 import time
 from typing import NamedTuple
 
+import pytest
+
+pytest.importorskip("cryptography", reason="pip install 'gns-py[certs]'")
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

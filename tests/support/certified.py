@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gns_py
 from gns_py.certs import Certificate, Credentials
 
-from .certificates import Issued
 from .peer import Peer
+
+if TYPE_CHECKING:  # it needs cryptography
+    from .certificates import Issued
 
 PROGRAM = Path(__file__).parent / "certified_peer.py"
 
