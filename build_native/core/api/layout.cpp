@@ -150,7 +150,7 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_authentication, trust_sizes),
     GNS_FIELD(gns_authentication, certificate),
     GNS_FIELD(gns_authentication, key),
-    GNS_FIELD(gns_authentication, policy),
+    GNS_FIELD(gns_authentication, policy), // NOLINT(bugprone-sizeof-expression) - of the pointer, as it is meant
     GNS_FIELD(gns_authentication, trust_count),
     GNS_FIELD(gns_authentication, certificate_size),
     GNS_FIELD(gns_authentication, key_size),

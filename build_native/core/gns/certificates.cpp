@@ -125,7 +125,7 @@ std::string check_own(const Signed &outer, const Content &content) {
 
 uint64_t key_id(const uint8_t *key) noexcept { return CalculatePublicKeyID_Ed25519(key, 32); }
 
-const std::vector<std::string> &trusted() { return trust().certificates; }
+std::vector<std::string> trusted() { return trust().certificates; }
 
 int32_t set_trusted(const std::vector<std::string> &certificates) { return change_to({certificates, trust().revoked}); }
 

@@ -17,7 +17,7 @@ uint64_t key_id(const uint8_t *key) noexcept;
 // See gns_trust_set and gns_revoke_set.
 int32_t set_trusted(const std::vector<std::string> &certificates);
 int32_t set_revoked(const std::vector<uint64_t> &key_ids);
-const std::vector<std::string> &trusted();
+std::vector<std::string> trusted();
 // Forgets both: GNS's store outlives GNS.
 void forget_trust();
 
