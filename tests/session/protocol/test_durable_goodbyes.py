@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.durable_network import DurableNetwork
@@ -12,6 +13,8 @@ from gns_py.session import CloseReason
 
 from .test_durable_pairs import CONFIG
 from .test_resuming_pairs import model
+
+pytestmark = pytest.mark.timeout(600)  # it searches
 
 
 class DurableGoodbyes(RuleBasedStateMachine):

@@ -6,6 +6,7 @@ each message is in the notes once, and the client gets each answer once.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.durable_network import DurableNetwork
@@ -17,6 +18,8 @@ from gns_py.session.protocol.durable import Commit, DurableServerEngine
 from gns_py.session.protocol.state import Phase
 
 from .test_resuming_pairs import model
+
+pytestmark = pytest.mark.timeout(600)  # it searches
 
 CONFIG = SessionConfig(
     max_message=1_000,

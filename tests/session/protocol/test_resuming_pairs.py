@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as Step
 from hypothesis import strategies as st
@@ -23,6 +24,8 @@ from gns_py.session.protocol.reasons import SessionEnd
 from gns_py.session.protocol.resuming import Dropped, Resumed
 from gns_py.session.protocol.state import Phase
 from gns_py.session.protocol.transport import Hold
+
+pytestmark = pytest.mark.timeout(600)  # it searches
 
 CONFIG = SessionConfig(
     max_message=1_000,
