@@ -130,9 +130,10 @@ class SessionRegistry(Generic[S]):
         with self._lock:
             self._forget_released()
             endpoint = self._by_id.get(session_id)
-            if endpoint is not None:
-                self._leave_if_ended(endpoint)  # its end may not have been reported yet
-            return self._by_id.get(session_id)
+            if endpoint is None or not endpoint.has_ended:
+                return endpoint
+            self._leave_if_ended(endpoint)  # that has not been reported yet
+            return None
 
     def reason_of(self, session_id: bytes) -> CloseReason | None:
         """Return why a session with this id, which was not durable, has ended; None if that is not known."""
