@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import faulthandler
 import gc
 import logging
+import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +36,36 @@ _PROCESS = psutil.Process()
 # On other implementations (PyPy), walking all objects takes up to a second, which is too long for each test.
 _IS_CPYTHON = sys.implementation.name == "cpython"
 _OPTIONS = {each for each in ConfigValue if each.option_name in Config.__dataclass_fields__}
+_TERMINAL = pytest.StashKey[int]()
+# How much longer than its time limit a test may take, in seconds: it still has to clean up.
+_CLEANUP = 60.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the terminal's descriptor, which pytest captures during tests."""
+    config.stash[_TERMINAL] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close it."""
+    os.close(config.stash[_TERMINAL])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """End the process, and show where its threads are, if a test does not end although its time is up.
+
+    The time limit raises an exception in the main thread. That does not help while the thread is in native code, or if
+    the exception is lost in a callback, or if the cleanup after it waits for ever; without this, the whole run would.
+    """
+    marker = item.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker else item.config.getoption("timeout") or item.config.getini("timeout"))
+    if limit and not item.config.getoption("usepdb"):
+        faulthandler.dump_traceback_later(limit + _CLEANUP, exit=True, file=item.config.stash[_TERMINAL])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class _Errors(logging.Handler):
