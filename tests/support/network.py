@@ -254,7 +254,7 @@ class Network:
 
     def settle(self) -> None:
         """Let everything that is under way arrive and be handled."""
-        while True:
+        for _ in range(100_000):
             if some := self.under_way():
                 self.arrive(*some[0])
             elif any(self.mailboxes):
@@ -263,6 +263,7 @@ class Network:
                 self.hear_the_end(*ends[0])
             else:
                 return
+        raise AssertionError("it does not settle")
 
     def epochs(self) -> tuple[int, int]:
         """Return the epochs that both ends know."""
