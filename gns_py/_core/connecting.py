@@ -6,7 +6,7 @@ import contextlib
 import errno
 import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic
 
 from .. import _native
@@ -31,6 +31,7 @@ from .demands import demand_on_server
 from .endpoint import Endpoint
 from .log import dispatch_logs
 from .mailbox import Mailbox
+from .peers import PeerAddress
 from .sending import C
 
 if TYPE_CHECKING:
@@ -47,8 +48,21 @@ _MAX_TIMEOUT_MS = 2**31 - 1
 _LOOPBACK = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}
 
 
+def check_peer(host: object, port: object) -> None:
+    """Check that there is a port if, and only if, the host is not a peer's address.
+
+    Raises:
+        TypeError: There is none, or there are two.
+    """
+    if isinstance(host, PeerAddress):
+        if port is not None:
+            raise TypeError("the address of a peer has its port: give no other one")
+    elif port is None:
+        raise TypeError("port is missing")
+
+
 def connect_options(
-    port: int,
+    port: int | None,
     timeout: float | None,
     config: Config | None,
     on_status_changed: StatusCallback | None,
@@ -110,7 +124,11 @@ def begin(
     """
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
-    handle = _native.connect(mailbox.handle, address, options, demand_on_server(expect))
+    policy = demand_on_server(expect)
+    if isinstance(address, PeerAddress):
+        handle = address.begin_connect(mailbox.handle, options, policy)
+    else:
+        handle = _native.connect(mailbox.handle, address, options, policy)
     endpoint = Endpoint(mailbox, handle, None, on_status_changed)
     mailbox.add(endpoint)
     with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
@@ -124,7 +142,7 @@ class Attempts(Generic[C]):
     Its owner closes it, which ends every attempt but the winner.
     """
 
-    def __init__(self, addresses: list[Address], timeout: float | None) -> None:
+    def __init__(self, addresses: Sequence[Address], timeout: float | None) -> None:
         self._untried = list(addresses)
         self._connections: list[C] = []
         self._winner: C | None = None

@@ -22,6 +22,7 @@ from .checks import StatusCallback, check_goodbye
 from .connection import BaseConnection
 from .endpoint import Endpoint
 from .mailbox import Mailbox
+from .peers import PeerPort
 from .ports import open_port
 from .request import ConnectionRequest
 from .sending import C, SendingConnection
@@ -57,7 +58,7 @@ class Listener(Generic[C]):
         mailbox: Mailbox,
         requests: Requests[C],
         make_connection: Callable[[Endpoint], C],
-        where: Address,
+        where: Address | PeerPort,
         options: Config,
         limits: ConnectionLimits | None,
         on_status_changed: StatusCallback | None,

@@ -12,6 +12,7 @@ from ..errors import GNSError, ListenError
 from ..limits import ConnectionLimits
 from .demands import demand_on_clients
 from .mailbox import Mailbox
+from .peers import PeerPort
 
 # Another process may take a port between asking the system for a free one and opening it.
 _PORT_TRIES = 20
@@ -33,7 +34,7 @@ def host_to_listen(host: str) -> str:
 
 def open_port(
     mailbox: Mailbox,
-    where: Address,
+    where: Address | PeerPort,
     options: Config,
     limits: ConnectionLimits | None,
     require_authentication: bool | None = None,
@@ -45,6 +46,8 @@ def open_port(
         CertificateRefused: This process's certificate has expired.
     """
     policy = demand_on_clients(require_authentication)
+    if isinstance(where, PeerPort):
+        return where.open(mailbox.handle, options, policy)
     for attempt in range(_PORT_TRIES):
         address = _free_address(where)
         try:

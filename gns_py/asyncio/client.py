@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, cast
 
 from .._core.checks import StatusCallback
-from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
+from .._core.connecting import Attempts, begin, check_peer, connect_options, make_pair, reachable
 from .._core.connection import BaseConnection
 from .._core.endpoint import Endpoint
+from .._core.peers import PeerAddress
 from ..address import Address
 from ..config import Config
 from ..errors import ConnectFailed, InitializationError
@@ -47,7 +48,8 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
 
     Args:
         host: An address or a name. A name is looked up first (not part of the timeout), and if it has several
-            addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are loopback.
+            addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are loopback. Or,
+            with no port, the address of a peer, of Peer.at().
         port: The UDP port.
         timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
             ``config`` sets one.
@@ -68,21 +70,22 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``ConnectByIPAddress``.
+        Native functions: ``ConnectByIPAddress``, ``ConnectP2PCustomSignaling``.
     """
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        host: str | PeerAddress,
+        port: int | None = None,
         *,
         timeout: float | None = 10.0,
         config: Config | None = None,
         expect: Expect | None = None,
         on_status_changed: StatusCallback | None = None,
     ) -> None:
+        check_peer(host, port)
         self._options = connect_options(port, timeout, config, on_status_changed, expect)
-        self._where = host, port
+        self._where = host if isinstance(host, PeerAddress) else (host, cast("int", port))
         self._timeout = timeout
         self._expect = expect
         self._on_status_changed = on_status_changed
@@ -112,7 +115,7 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
             await asyncio.sleep(pause)
 
     async def _open(self) -> Connection:
-        attempts: Attempts[Connection] = Attempts(reachable(await resolve_in_executor(*self._where)), self._timeout)
+        attempts: Attempts[Connection] = Attempts(await self._find(), self._timeout)
         try:
             while (connection := attempts.winner()) is None:
                 attempts.begin_next(self._begin)
@@ -120,6 +123,10 @@ class connect(AwaitableContext[Connection]):  # noqa: N801 - it is used like a f
             return connection
         finally:
             attempts.close()
+
+    async def _find(self) -> list[Address]:
+        where = self._where
+        return [where] if isinstance(where, PeerAddress) else reachable(await resolve_in_executor(*where))
 
     def _begin(self, address: Address) -> Connection:
         mailbox = loop_mailbox()

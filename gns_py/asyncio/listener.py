@@ -8,8 +8,10 @@ from .._core.checks import StatusCallback, check_options
 from .._core.demands import demand_on_clients
 from .._core.listen_socket import BaseListenSocket
 from .._core.listener import Listener
+from .._core.peers import PeerPort, Rendezvous
 from .._core.ports import host_to_listen
 from .._core.request import ConnectionRequest
+from ..address import Address
 from ..config import Config
 from ..errors import InvalidStateError
 from ..limits import DEFAULT_LIMITS, ConnectionLimits, check_limits
@@ -67,7 +69,7 @@ class OpenListener:
 
     def __init__(
         self,
-        host: str,
+        host: str | Rendezvous,
         port: int,
         config: Config | None,
         limits: ConnectionLimits | None,
@@ -88,7 +90,10 @@ class OpenListener:
     async def __call__(self) -> tuple[Listener[Connection], LoopRequests]:
         """Open the port in the running loop, and return its listener and requests."""
         host, port = self._where
-        where = (await resolve_in_executor(host_to_listen(host), port))[0]
+        if isinstance(host, Rendezvous):
+            where: Address | PeerPort = PeerPort(host, port)
+        else:
+            where = (await resolve_in_executor(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()
         requests = LoopRequests(mailbox)
         try:
@@ -113,11 +118,12 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
 
     Args:
         host: An address or name of this machine. "0.0.0.0" is all of IPv4, "::" all of IPv4 and IPv6; "" is "::", or
-            "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called.
-        port: The UDP port; 0 finds a free one, which ``address`` reports.
+            "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called. Or a Peer of
+            gns_py.p2p, to listen to other peers.
+        port: The UDP port; 0 finds a free one, which ``address`` reports. Of a Peer the virtual port, 0 to 65535.
         config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
-            for no limits.
+            for no limits. Peers have limits of their own: see Peer.
         require_authentication: True to refuse, in the handshake, clients whose identity is not proved; False to let
             them in, whatever start() demands; None for what that demands.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the
@@ -131,12 +137,12 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``CreateListenSocketIP``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``.
     """
 
     def __init__(
         self,
-        host: str,
+        host: str | Rendezvous,
         port: int,
         *,
         config: Config | None = None,

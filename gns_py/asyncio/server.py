@@ -12,6 +12,7 @@ from .._core.callbacks import check_handler
 from .._core.checks import StatusCallback
 from .._core.connection import BaseConnection
 from .._core.listener import Listener
+from .._core.peers import Rendezvous
 from .._core.request import ConnectionRequest
 from .._core.server import BaseServer
 from .._generated.enums import EndReason
@@ -102,13 +103,13 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         ValueError: See listen().
 
     Note:
-        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``, ``AcceptConnection``.
     """
 
     def __init__(
         self,
         handler: Callable[[Connection], Awaitable[object]],
-        host: str,
+        host: str | Rendezvous,
         port: int,
         *,
         config: Config | None = None,

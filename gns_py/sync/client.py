@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .._core.checks import StatusCallback
-from .._core.connecting import Attempts, begin, connect_options, make_pair, reachable
+from .._core.connecting import Attempts, begin, check_peer, connect_options, make_pair, reachable
 from .._core.mailbox import Mailbox
+from .._core.peers import PeerAddress
 from .._core.resolver import resolve
 from ..config import Config
 from ..identity import Identity
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def connect(
-    host: str,
-    port: int,
+    host: str | PeerAddress,
+    port: int | None = None,
     *,
     timeout: float | None = 10.0,
     config: Config | None = None,
@@ -32,7 +33,7 @@ def connect(
     Args:
         host: An address or a name. A name is looked up first (blocking, not part of the timeout), and if it has
             several addresses, the next one is tried after 0.25 s without an answer. "0.0.0.0", "::" and "" are
-            loopback.
+            loopback. Or, with no port, the address of a peer, of Peer.at().
         port: The UDP port.
         timeout: Seconds until it must be connected; None for no limit. It is also ``timeout_initial``, unless
             ``config`` sets one.
@@ -55,7 +56,7 @@ def connect(
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``ConnectByIPAddress``.
+        Native functions: ``ConnectByIPAddress``, ``ConnectP2PCustomSignaling``.
     """
     connection = connect_in(Mailbox(), host, port, timeout, config, on_status_changed, expect=expect, wait=wait)
     assert connection is not None  # it was not cancelled
@@ -64,8 +65,8 @@ def connect(
 
 def connect_in(
     mailbox: Mailbox,
-    host: str,
-    port: int,
+    host: str | PeerAddress,
+    port: int | None,
     timeout: float | None,
     config: Config | None,
     on_status_changed: StatusCallback | None,
@@ -75,8 +76,9 @@ def connect_in(
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Connection | None:
     """Do what connect() does, in this mailbox; return None if it is cancelled, which a wake() makes it notice."""
+    check_peer(host, port)
     options = connect_options(port, timeout, config, on_status_changed, expect)
-    addresses = reachable(resolve(host, port))
+    addresses = [host] if isinstance(host, PeerAddress) else reachable(resolve(host, cast("int", port)))
     attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)
     try:
         while (connection := attempts.winner()) is None and not is_cancelled():

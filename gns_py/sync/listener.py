@@ -11,6 +11,7 @@ from .._core.demands import demand_on_clients
 from .._core.listen_socket import BaseListenSocket
 from .._core.listener import Listener
 from .._core.mailbox import Mailbox
+from .._core.peers import PeerPort, Rendezvous
 from .._core.ports import host_to_listen
 from .._core.request import ConnectionRequest
 from .._core.resolver import resolve
@@ -85,7 +86,7 @@ class ListenSocket(BaseListenSocket[Connection]):
 
 
 def open_listener(
-    host: str,
+    host: str | Rendezvous,
     port: int,
     config: Config | None,
     limits: ConnectionLimits | None,
@@ -98,7 +99,7 @@ def open_listener(
     options = check_options(config, on_status_changed)
     check_limits(limits)
     demand_on_clients(require_authentication)  # checks it
-    where = resolve(host_to_listen(host), port)[0]
+    where = PeerPort(host, port) if isinstance(host, Rendezvous) else resolve(host_to_listen(host), port)[0]
     mailbox = Mailbox()
     return Listener(
         mailbox,
@@ -114,7 +115,7 @@ def open_listener(
 
 
 def listen(
-    host: str,
+    host: str | Rendezvous,
     port: int,
     *,
     config: Config | None = None,
@@ -126,11 +127,12 @@ def listen(
 
     Args:
         host: An address or name of this machine. "0.0.0.0" is all of IPv4, "::" all of IPv4 and IPv6; "" is "::", or
-            "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called.
-        port: The UDP port; 0 finds a free one, which ``address`` reports.
+            "0.0.0.0" where the system has no IPv6. Each peer is answered from the address that it called. Or a Peer of
+            gns_py.p2p, to listen to other peers.
+        port: The UDP port; 0 finds a free one, which ``address`` reports. Of a Peer the virtual port, 0 to 65535.
         config: Options of the inbound connections.
         limits: How many connections, of each address and in all, may be open, half open, and arrive at once; None
-            for no limits.
+            for no limits. Peers have limits of their own: see Peer.
         require_authentication: True to refuse, in the handshake, clients whose identity is not proved; False to let
             them in, whatever start() demands; None for what that demands.
         on_status_changed: Called with each StatusChanged of these connections, from NONE -> CONNECTING on, in the
@@ -144,7 +146,7 @@ def listen(
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``CreateListenSocketIP``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``.
     """
     return ListenSocket(
         open_listener(host, port, config, limits, on_status_changed, require_authentication=require_authentication)

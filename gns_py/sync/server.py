@@ -11,6 +11,7 @@ from .._core.connection import BaseConnection
 from .._core.deadline import Deadline
 from .._core.listener import Listener
 from .._core.mailbox import Mailbox
+from .._core.peers import Rendezvous
 from .._core.request import ConnectionRequest
 from .._core.server import BaseServer
 from .._generated.enums import EndReason
@@ -68,7 +69,7 @@ class Server(BaseServer[Connection], ThreadServer[Connection]):
 
 def serve(
     handler: Callable[[Connection], None],
-    host: str,
+    host: str | Rendezvous,
     port: int,
     *,
     config: Config | None = None,
@@ -100,7 +101,7 @@ def serve(
         ValueError: See listen().
 
     Note:
-        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``, ``AcceptConnection``.
     """
     check_plain("handler", handler)
     return Server(

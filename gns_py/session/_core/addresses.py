@@ -7,15 +7,22 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias, cast
 
 from ..._core.callbacks import check_plain
+from ..._core.connecting import check_peer
+from ..._core.peers import PeerAddress
 from ...address import parse_host_and_port
 
 Where: TypeAlias = tuple[str, int]
-"""A host, which may be a name, and a port."""
+"""A host, which may be a name, and a port; or a PeerAddress, which is such a tuple, too."""
 Addresses: TypeAlias = Iterable[str | Where]
 Discovery: TypeAlias = Callable[[], Addresses]
 AsyncDiscovery: TypeAlias = Callable[[], Addresses | Awaitable[Addresses]]
 
 MAX_REDIRECTS = 3
+
+
+def destination(where: Where) -> tuple[str | PeerAddress, int | None]:
+    """Return the first two arguments of a connect() to this address."""
+    return (where, None) if isinstance(where, PeerAddress) else where
 
 
 def parse_addresses(addresses: object) -> tuple[Where, ...]:
@@ -34,6 +41,8 @@ def parse_addresses(addresses: object) -> tuple[Where, ...]:
 
 
 def _parse(address: object) -> Where:
+    if isinstance(address, PeerAddress):
+        return address
     if isinstance(address, str):
         return parse_host_and_port(address)
     if not isinstance(address, tuple) or len(address) != 2:
@@ -63,7 +72,10 @@ class Source:
         self.function: AsyncDiscovery | None = None
         self.known: tuple[Where, ...] = ()
         """The addresses; of a function those that it has given last."""
-        if port is not None:
+        if isinstance(host, PeerAddress):
+            check_peer(host, port)
+            self.known = (host,)
+        elif port is not None:
             self.known = ((cast("str", host), port),)  # connecting checks it
         elif callable(host):
             if not may_await:

@@ -14,7 +14,7 @@ from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
 from ...end import ClosedBy
 from ..protocol.reasons import CloseReason, SessionEnd
-from .addresses import Route
+from .addresses import Route, Where
 
 _log = logging.getLogger("gns_py")
 # Seconds: the bound of the second pause, which doubles with each round of attempts, and the longest one. The first
@@ -89,11 +89,11 @@ class Dialer(ABC):
     def begin(self, caller: Caller, pause: float) -> None:
         """Begin an attempt: pause, connect, and call finish(). Must not keep the caller."""
 
-    def next_address(self) -> tuple[str, int, float]:
-        """Return the host and the port for an attempt that has begun, and the seconds that it may take."""
-        (host, port), has_others = self.route.next()
+    def next_address(self) -> tuple[Where, float]:
+        """Return the address for an attempt that has begun, and the seconds that it may take."""
+        where, has_others = self.route.next()
         short = _FIRST_ATTEMPT_TIMEOUT * 2.0 ** min(self._rounds - 1, 16)
-        return host, port, min(short, _ATTEMPT_TIMEOUT) if has_others else _ATTEMPT_TIMEOUT
+        return where, min(short, _ATTEMPT_TIMEOUT) if has_others else _ATTEMPT_TIMEOUT
 
     def give_up(self, error: Exception) -> SessionEnd:
         """Log an error after which further attempts make no sense, and return the session's end."""

@@ -12,7 +12,7 @@ from ...config import Config
 from ..protocol.client import ClientEngine
 from ..protocol.config import SessionConfig
 from ..protocol.transport import Transport
-from .addresses import Route, Source, Where
+from .addresses import Route, Source, Where, destination
 from .checks import check_data, check_session_config
 from .endpoint import EngineMaker
 from .outages import OutageCallbacks
@@ -47,7 +47,7 @@ class Opening:
     ) -> None:
         check_data(data)
         check_int("max_redirects", max_redirects, 0, _MOST_REDIRECTS)
-        for _, port in source.known or (("", 1),):
+        for _, port in map(destination, source.known or (("", 1),)):
             connect_options(port, timeout, config, on_status_changed, expect)
         self.source = source
         self.timeout = timeout

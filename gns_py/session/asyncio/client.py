@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
+from ..._core.peers import PeerAddress
 from ...asyncio import connect as connect_transport
 from ...asyncio.awaitable import AwaitableContext
 from ...config import Config
 from ...errors import ConnectFailed
-from .._core.addresses import MAX_REDIRECTS, Addresses, AsyncDiscovery, Source, Where
+from .._core.addresses import MAX_REDIRECTS, Addresses, AsyncDiscovery, Source, Where, destination
 from .._core.opening import Opening
 from .._core.outages import OnDropped, OnGoAway, OnResumed, OutageCallbacks
 from .._core.succession import Succession
@@ -41,8 +42,9 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
 
     Args:
         host: See gns_py.asyncio.connect(). Or, with no port, several addresses: a sequence of texts
-            (``"a.example:27015"``, ``"[::1]:27015"``) and pairs of host and port; they are tried in turn. Or a function
-            or coroutine function that returns one: it is asked before each round of attempts, a plain one in a thread.
+            (``"a.example:27015"``, ``"[::1]:27015"``), pairs of host and port, and addresses of peers; they are tried
+            in turn. Or a function or coroutine function that returns one: it is asked before each round of attempts, a
+            plain one in a thread.
         port: See gns_py.asyncio.connect().
         data: Up to 64 KiB, by which the server's application can decide.
         timeout: Seconds for all of it; None for no limit. Each of several addresses has its share of what is left.
@@ -69,12 +71,12 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``ConnectByIPAddress``.
+        Native functions: ``ConnectByIPAddress``, ``ConnectP2PCustomSignaling``.
     """
 
     def __init__(
         self,
-        host: str | Addresses | AsyncDiscovery,
+        host: str | PeerAddress | Addresses | AsyncDiscovery,
         port: int | None = None,
         *,
         data: bytes = b"",
@@ -137,7 +139,11 @@ class connect(AwaitableContext[Session]):  # noqa: N801 - it is used like a func
         config, on_status_changed = opening.config, opening.on_status_changed
         try:
             connection = await connect_transport(
-                *where, timeout=timeout, config=config, expect=opening.expect, on_status_changed=on_status_changed
+                *destination(where),
+                timeout=timeout,
+                config=config,
+                expect=opening.expect,
+                on_status_changed=on_status_changed,
             )
         except ConnectFailed as error:
             raise session_failed_error(end_of_connection(error.end, is_client=True)) from error

@@ -12,7 +12,7 @@ from ...asyncio import Connection, connect
 from ...asyncio.waiters import forget
 from ...config import Config
 from ...errors import ConnectFailed, GNSError
-from .._core.addresses import Route
+from .._core.addresses import Route, destination
 from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
 from .discovery import LoopInquiry
@@ -77,10 +77,9 @@ class LoopDialer(Dialer):
             if reference() is not None and self.route.is_round_over:
                 await self._inquiry.refresh()
             if reference() is not None:
-                host, port, timeout = self.next_address()
+                where, timeout = self.next_address()
                 connection = await connect(
-                    host,
-                    port,
+                    *destination(where),
                     timeout=timeout,
                     config=self._config,
                     expect=self._expect,

@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 
 from ..._core.checks import StatusCallback
+from ..._core.peers import Rendezvous
 from ...asyncio.awaitable import AwaitableContext
 from ...asyncio.listener import OpenListener
 from ...config import Config
@@ -81,7 +82,7 @@ class OpenSessionListener:
 
     def __init__(
         self,
-        host: str,
+        host: str | Rendezvous,
         port: int,
         rules: AdmissionRules | None,
         config: Config | None,
@@ -150,12 +151,12 @@ class listen(AwaitableContext[ListenSocket]):  # noqa: N801 - it is used like a 
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``CreateListenSocketIP``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``.
     """
 
     def __init__(
         self,
-        host: str,
+        host: str | Rendezvous,
         port: int,
         *,
         rules: AdmissionRules | None = None,

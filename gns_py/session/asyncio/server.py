@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from ..._core.callbacks import check_handler
 from ..._core.checks import StatusCallback
+from ..._core.peers import Rendezvous
 from ..._generated.enums import EndReason
 from ...asyncio.awaitable import AwaitableContext
 from ...config import Config
@@ -159,13 +160,13 @@ class serve(AwaitableContext[Server]):  # noqa: N801 - it is used like a functio
         ValueError: See listen().
 
     Note:
-        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``, ``AcceptConnection``.
     """
 
     def __init__(
         self,
         handler: Callable[[Session], Awaitable[object]],
-        host: str,
+        host: str | Rendezvous,
         port: int,
         *,
         on_request: OnRequest | None = None,

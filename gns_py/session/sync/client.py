@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
+from ..._core.peers import PeerAddress
 from ...config import Config
 from ...errors import ConnectFailed
 from ...sync import connect as connect_transport
-from .._core.addresses import MAX_REDIRECTS, Addresses, Discovery, Source, Where
+from .._core.addresses import MAX_REDIRECTS, Addresses, Discovery, Source, Where, destination
 from .._core.opening import Opening
 from .._core.outages import OnDropped, OnGoAway, OnResumed, OutageCallbacks
 from .._core.succession import Succession
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def connect(
-    host: str | Addresses | Discovery,
+    host: str | PeerAddress | Addresses | Discovery,
     port: int | None = None,
     *,
     data: bytes = b"",
@@ -48,8 +49,8 @@ def connect(
 
     Args:
         host: See gns_py.sync.connect(). Or, with no port, several addresses: a sequence of texts
-            (``"a.example:27015"``, ``"[::1]:27015"``) and pairs of host and port; they are tried in turn. Or a function
-            that returns one: it is asked before each round of attempts, in a thread of its own.
+            (``"a.example:27015"``, ``"[::1]:27015"``), pairs of host and port, and addresses of peers; they are tried
+            in turn. Or a function that returns one: it is asked before each round of attempts, in a thread of its own.
         port: See gns_py.sync.connect().
         data: Up to 64 KiB, by which the server's application can decide.
         timeout: Seconds for all of it; None for no limit. Each of several addresses has its share of what is left.
@@ -79,7 +80,7 @@ def connect(
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``ConnectByIPAddress``.
+        Native functions: ``ConnectByIPAddress``, ``ConnectP2PCustomSignaling``.
     """
     source, callbacks = Source(host, port, may_await=False), OutageCallbacks(on_dropped, on_resumed, on_goaway)
     opening = Opening(
@@ -89,7 +90,7 @@ def connect(
 
 
 def connect_again(
-    host: str | Addresses | Discovery,
+    host: str | PeerAddress | Addresses | Discovery,
     port: int | None = None,
     *,
     data: bytes = b"",
@@ -177,7 +178,11 @@ def _open_at(opening: Opening, where: Where, timeout: float | None, inquiry: Thr
     config, on_status_changed = opening.config, opening.on_status_changed
     try:
         connection = connect_transport(
-            *where, timeout=timeout, config=config, expect=opening.expect, on_status_changed=on_status_changed
+            *destination(where),
+            timeout=timeout,
+            config=config,
+            expect=opening.expect,
+            on_status_changed=on_status_changed,
         )
     except ConnectFailed as error:
         raise session_failed_error(end_of_connection(error.end, is_client=True)) from error

@@ -15,7 +15,7 @@ from ...config import Config
 from ...errors import ConnectFailed, GNSError, NotRunningError
 from ...sync import Connection
 from ...sync.client import connect_in
-from .._core.addresses import Route
+from .._core.addresses import Route, destination
 from .._core.dialer import Caller, Dialer
 from ..protocol.reasons import end_of_connection
 from .discovery import ThreadInquiry
@@ -92,12 +92,11 @@ class ThreadDialer(Dialer):
             if reference() is not None and not self._is_cancelled:
                 if not is_running():  # a mailbox would start it
                     raise NotRunningError("the runtime was stopped")
-                host, port, timeout = self.next_address()
+                where, timeout = self.next_address()
                 mailbox = self._mailbox = Mailbox()
                 connection = connect_in(
                     mailbox,
-                    host,
-                    port,
+                    *destination(where),
                     timeout,
                     self._config,
                     self._on_status_changed,

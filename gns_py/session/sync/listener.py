@@ -7,6 +7,7 @@ from types import TracebackType
 
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
+from ..._core.peers import Rendezvous
 from ...config import Config
 from ...errors import InvalidStateError
 from ...limits import DEFAULT_LIMITS, ConnectionLimits
@@ -80,7 +81,7 @@ class ListenSocket(BaseListenSocket[Session]):
 
 
 def open_session_listener(
-    host: str,
+    host: str | Rendezvous,
     port: int,
     rules: AdmissionRules | None,
     config: Config | None,
@@ -118,7 +119,7 @@ def open_session_listener(
 
 
 def listen(
-    host: str,
+    host: str | Rendezvous,
     port: int,
     *,
     rules: AdmissionRules | None = None,
@@ -157,7 +158,7 @@ def listen(
         ValueError: An argument is out of range.
 
     Note:
-        Native function: ``CreateListenSocketIP``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``.
     """
     callbacks = OutageCallbacks(on_dropped, on_resumed)
     return ListenSocket(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ..._core.callbacks import check_plain, in_context
 from ..._core.checks import StatusCallback
 from ..._core.deadline import Deadline
+from ..._core.peers import Rendezvous
 from ..._generated.enums import EndReason
 from ...config import Config
 from ...errors import InvalidStateError, NotRunningError
@@ -128,7 +129,7 @@ class Server(DrainingServer):
 
 def serve(
     handler: Callable[[Session], None],
-    host: str,
+    host: str | Rendezvous,
     port: int,
     *,
     on_request: OnRequest | None = None,
@@ -173,7 +174,7 @@ def serve(
         ValueError: See listen().
 
     Note:
-        Native functions: ``CreateListenSocketIP``, ``AcceptConnection``.
+        Native functions: ``CreateListenSocketIP``, ``CreateListenSocketP2P``, ``AcceptConnection``.
     """
     check_plain("handler", handler)
     check_plain("on_request", on_request)

@@ -1,0 +1,82 @@
+"""Peers: what stands in the place of a host where a connection goes from peer to peer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple, NoReturn
+
+from .. import _native
+from ..address import Address
+from ..config import Config
+from ..identity import Identity
+from .checks import check_int
+
+MAX_VIRTUAL_PORT = 65_535
+
+
+class Rendezvous(ABC):
+    """Connects to peers, and listens to them: a Peer of gns_py.p2p. Any thread."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> Identity:
+        """The identity by which others reach this end."""
+
+    @abstractmethod
+    def begin_connect(
+        self, mailbox: int, address: PeerAddress, options: Config, policy: _native.PeerPolicy | None
+    ) -> int:
+        """Begin to connect to a peer, and return the connection's handle."""
+
+    @abstractmethod
+    def open_port(self, mailbox: int, port: int, options: Config, policy: _native.PeerPolicy | None) -> int:
+        """Open a virtual port, and return the listen socket's handle."""
+
+
+class PeerAddress(Address):
+    """The address of a peer, made by Peer.at(): its identity, as text, and a virtual port.
+
+    It stands for host and port wherever these are taken, and is equal to the tuple of the two.
+    """
+
+    _rendezvous: Rendezvous  # not a part of the value
+
+    def __new__(cls, identity: Identity, port: int, rendezvous: Rendezvous) -> PeerAddress:
+        """See Peer.at()."""
+        check_int("port", port, 0, MAX_VIRTUAL_PORT)
+        self = tuple.__new__(cls, (str(identity), port))
+        self._rendezvous = rendezvous
+        return self
+
+    def __copy__(self) -> PeerAddress:
+        return self
+
+    def __deepcopy__(self, memo: object) -> PeerAddress:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("the address of a peer cannot be pickled: it belongs to a Peer of this process")
+
+    def __str__(self) -> str:
+        return f"{self.host} port {self.port}"
+
+    @property
+    def identity(self) -> Identity:
+        """The peer's identity."""
+        return Identity.parse(self.host)
+
+    def begin_connect(self, mailbox: int, options: Config, policy: _native.PeerPolicy | None) -> int:
+        """Begin to connect to the peer, and return the connection's handle. Not part of the API."""
+        return self._rendezvous.begin_connect(mailbox, self, options, policy)
+
+
+class PeerPort(NamedTuple):
+    """A virtual port of this process that is to be opened."""
+
+    rendezvous: Rendezvous
+    port: int
+
+    def open(self, mailbox: int, options: Config, policy: _native.PeerPolicy | None) -> tuple[int, Address]:
+        """Open it, and return the listen socket's handle, and the address by which peers reach it."""
+        handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
+        return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)
