@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from ._generated.enums import ConnectionState, Result
 from .end import ConnectionEnd, end_of
 from .message import Message
+from .route import Route
 from .stats import ConnectionInfo
 
 C = TypeVar("C")
@@ -32,6 +33,19 @@ class StatusChanged(Generic[C]):
         """Why the connection ended, in the event that ends it; None in all others."""
         alive = self.new in (ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED)
         return None if alive else end_of(self.info)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChanged(Generic[C]):
+    """The packets of an established connection go another way than before."""
+
+    connection: C
+    old: Route
+    new: Route
+    info: ConnectionInfo
+    """The connection's properties at that moment."""
+    time_us: int
+    """The time of the change, in microseconds of gns_py.time_us()."""
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -125,11 +125,13 @@ def begin(
     if on_status_changed is not None:
         on_status_changed = in_context("on_status_changed", on_status_changed)
     policy = demand_on_server(expect)
+    rendezvous = None
     if isinstance(address, PeerAddress):
-        handle = address.begin_connect(mailbox.handle, options, policy)
+        rendezvous = address.rendezvous
+        handle = rendezvous.begin_connect(mailbox.handle, address, options, policy)
     else:
         handle = _native.connect(mailbox.handle, address, options, policy)
-    endpoint = Endpoint(mailbox, handle, None, on_status_changed)
+    endpoint = Endpoint(mailbox, handle, None, on_status_changed, rendezvous)
     mailbox.add(endpoint)
     with contextlib.suppress(ConnectionClosed):  # stopped meanwhile
         endpoint.info()  # for its repr(), which does not ask GNS

@@ -12,6 +12,7 @@ from ..address import Address
 from ..config import Config, OptionValue
 from ..errors import ForkedError
 from ..identity import Identity
+from ..route import Route
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from .checks import check_int, check_text
 from .endpoint import Endpoint
@@ -80,8 +81,17 @@ class BaseConnection(Uncopyable):
 
     @property
     def remote_address(self) -> Address | None:
-        """The peer's address; None for a pair in memory."""
+        """The peer's address; None for a pair in memory, and for a peer without a direct route."""
         return self.info().remote_address
+
+    @property
+    def route(self) -> Route:
+        """How packets go to a peer and back: see gns_py.p2p. UNKNOWN for connections to a host and port.
+
+        Note:
+            Native function: ``GetConnectionInfo``.
+        """
+        return self._endpoint.route
 
     @property
     def remote_identity(self) -> Identity:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
 from ..errors import InvalidStateError
-from ..events import MessageReceived, SendFailed, StatusChanged
+from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes
+from ..route import Route, route_to_peer
 from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
 from .handle import ConnectionHandle
 from .mailbox import Mailbox
+from .peers import Rendezvous
 from .receiver import Backlog, FramedCallback
 from .sink import Sink
 from .waiting import take, take_matching
@@ -47,7 +50,12 @@ class Endpoint(ConnectionHandle):
     """
 
     def __init__(
-        self, mailbox: Mailbox, handle: int, info: ConnectionInfo | None, on_status_changed: StatusCallback | None
+        self,
+        mailbox: Mailbox,
+        handle: int,
+        info: ConnectionInfo | None,
+        on_status_changed: StatusCallback | None,
+        rendezvous: Rendezvous | None = None,
     ) -> None:
         super().__init__(mailbox, handle, info)
         self.inbox: deque[Message | MessageView] = deque()
@@ -65,6 +73,7 @@ class Endpoint(ConnectionHandle):
         self.round_trip = 0.0  # of the last pong, in seconds
         self._connection: weakref.ref[Any] | None = None
         self._on_status_changed = on_status_changed
+        self._rendezvous = rendezvous  # of a connection between peers
 
     def __repr__(self) -> str:
         return repr(self.connection) if self.connection is not None else f"<connection {self.handle:#x}>"
@@ -82,6 +91,11 @@ class Endpoint(ConnectionHandle):
         """Raise InvalidStateError if a poll group reads the connection."""
         if self.group is not None:
             raise InvalidStateError("a poll group reads the connection: remove() it there first")
+
+    @property
+    def route(self) -> Route:
+        """How packets go to a peer; UNKNOWN if this is no connection between peers."""
+        return Route.UNKNOWN if self._rendezvous is None else route_to_peer(self.info())
 
     # ---- the end ----
 
@@ -207,6 +221,18 @@ class Endpoint(ConnectionHandle):
         if self.readers:
             self.readers.wake()
 
+    def on_route(self, old: Route, new: Route, info: ConnectionInfo, time_us: int) -> None:
+        """See Receiver."""
+        self.last_info = info
+        connection, rendezvous = self.connection, self._rendezvous
+        if connection is None or rendezvous is None:
+            return
+        change = RouteChanged(connection, old, new, info, time_us)
+        if self.events is not None:
+            self.events.append(change)
+        if rendezvous.on_route_changed is not None:
+            self.mailbox.changes.append((self, change))
+
     def on_pong(self, round_trip: float) -> None:
         """See Receiver."""
         self.pongs += 1
@@ -262,18 +288,23 @@ class Endpoint(ConnectionHandle):
         else:
             _log.warning("%r: GNS refused message %d: %s", self, number, result)
 
-    def notify(self, change: StatusChanged[Any]) -> None:
+    def notify(self, change: StatusChanged[Any] | RouteChanged[Any]) -> None:
         """See Receiver."""
-        if self._on_status_changed is None:
+        callback: Callable[[Any], object] | None = self._on_status_changed
+        name = "on_status_changed"
+        if isinstance(change, RouteChanged):
+            callback = None if self._rendezvous is None else self._rendezvous.on_route_changed
+            name = "on_route_changed"
+        if callback is None:
             return
         try:
-            self._on_status_changed(change)
+            callback(change)
         except NeverRunError:
             if not self.is_closed_here:
-                _log.exception("on_status_changed failed for %r", self)
+                _log.exception("%s failed for %r", name, self)
                 self.close(EndReason.INTERNAL_ERROR, "an exception was raised")
         except Exception:
-            _log.exception("on_status_changed failed for %r", self)
+            _log.exception("%s failed for %r", name, self)
 
 
 def _drop(message: Message, lane: int, number: int, backlog: Backlog) -> None:  # noqa: ARG001 - there is no session

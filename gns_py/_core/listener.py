@@ -73,6 +73,7 @@ class Listener(Generic[C]):
         self._make_connection = make_connection
         self._limit_counters = NOTHING_COUNTED
         self._connections: MutableMapping[int, C] = {} if owns_connections else weakref.WeakValueDictionary()
+        self._rendezvous = where.rendezvous if isinstance(where, PeerPort) else None
         self.handle, self.address = open_port(mailbox, where, options, limits, require_authentication)
         self.is_closed = False
         self._on_status_changed = None
@@ -145,7 +146,7 @@ class Listener(Generic[C]):
 
     def on_inbound(self, handle: int, info: ConnectionInfo, time_us: int) -> Endpoint:
         """See Acceptor."""
-        endpoint = Endpoint(self.mailbox, handle, info, self._on_inbound_status)
+        endpoint = Endpoint(self.mailbox, handle, info, self._on_inbound_status, self._rendezvous)
         connection = self._make_connection(endpoint)
         self.mailbox.add(endpoint)
         self._connections[handle] = connection

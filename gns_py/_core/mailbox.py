@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -17,10 +16,12 @@ from .._generated.enums import ConnectionState, EndReason, Result
 from .._uncopyable import Uncopyable
 from ..errors import ConcurrencyError, ForkedError, GNSError, NotRunningError
 from ..message import Message, MessageView
+from ..route import Route
 from ..stats import ConnectionInfo
 from . import greenlets
+from .failures import is_own_fault
 from .log import dispatch_logs
-from .receiver import Acceptor, Backlog, Notified, Receiver
+from .receiver import Acceptor, Backlog, Notified, Receiver, Sender
 from .runtime import ensure_started
 from .waiting import wait
 
@@ -35,8 +36,6 @@ _MESSAGES = frozenset({_MESSAGE, _ACK_DUE_DATA, _native.EVENT_DATA})
 _new: Callable[..., Any] = tuple.__new__  # what Message() ends in, without a call on the way
 # The value of a mailbox's turn that no thread has.
 _FREE = (None,)
-# Modules whose code runs while an event is dispatched, apart from callbacks.
-_OWN_MODULES = frozenset({"gns_py", "enum", "ipaddress"})
 
 
 class Mailbox(Uncopyable):
@@ -56,6 +55,7 @@ class Mailbox(Uncopyable):
         self._is_asked = False  # to dispatch, by a thread that found the turn taken and does not wait
         self._receivers: dict[int, weakref.ref[Receiver]] = {}
         self._acceptors: dict[int, weakref.ref[Acceptor]] = {}
+        self._senders: weakref.WeakValueDictionary[int, Sender] = weakref.WeakValueDictionary()
         self._backlog: Backlog = deque()
         self._woken = False
         self.is_stopped = False
@@ -108,6 +108,14 @@ class Mailbox(Uncopyable):
         self._acceptors.pop(handle, None)
         with contextlib.suppress(GNSError):
             self.wake()
+
+    def add_sender(self, handle: int, sender: Sender) -> None:
+        """Dispatch the signals of a signalling, for as long as something else keeps the sender alive."""
+        self._senders[handle] = sender
+
+    def remove_sender(self, handle: int) -> None:
+        """Stop dispatching signals."""
+        self._senders.pop(handle, None)
 
     def announce(self, notified: Notified, change: object) -> None:
         """Make the thread that reads call a callback. Any thread."""
@@ -339,7 +347,7 @@ class Mailbox(Uncopyable):
             self._give_up_or_raise(error)
 
     def _give_up_or_raise(self, error: BaseException) -> None:
-        if not self._backlog or not _is_own_fault(error):
+        if not self._backlog or not is_own_fault(error):
             raise error  # a signal handler's: the next reader goes on where this one was
         handle = self._backlog[0][0]
         del self._backlog[0]
@@ -371,6 +379,11 @@ class Mailbox(Uncopyable):
                         self._notify_all()
                     else:
                         known.pop(connection, None)  # its owner has forgotten it
+                elif kind == _native.EVENT_SIGNAL:
+                    signal = payloads[offset : offset + size]
+                    del backlog[0]
+                    if (send := self._senders.get(connection)) is not None:
+                        send.on_signal(signal)
                 else:
                     del backlog[0]
             elif kind == event_message:
@@ -396,7 +409,10 @@ class Mailbox(Uncopyable):
                     self._notify_all()
             else:
                 del backlog[0]
-                if kind == _native.EVENT_PONG:
+                if kind == _native.EVENT_ROUTE:
+                    info, _ = _native.read_info(payloads[offset : offset + size])
+                    receiver.on_route(Route(old_state), Route(new_state), info, when)
+                elif kind == _native.EVENT_PONG:
                     receiver.on_pong(number / 1e6)
                 elif kind == _native.EVENT_DRAINED:
                     receiver.on_room()
@@ -431,11 +447,3 @@ class Mailbox(Uncopyable):
             receiver.close(EndReason.INTERNAL_ERROR, "an event could not be handled", linger=False)
         else:
             _native.close(handle, EndReason.INTERNAL_ERROR, b"", False)
-
-
-def _is_own_fault(error: BaseException) -> bool:
-    """Return whether an exception comes from gns_py's own code, and not from a signal handler that ran within it."""
-    if not isinstance(error, Exception):
-        return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return isinstance(error, MemoryError) or frames[-1].f_globals.get("__name__", "").split(".")[0] in _OWN_MODULES

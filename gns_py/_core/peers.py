@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
 
 from .. import _native
 from ..address import Address
 from ..config import Config
+from ..events import RouteChanged
 from ..identity import Identity
 from .checks import check_int
 
@@ -16,6 +18,9 @@ MAX_VIRTUAL_PORT = 65_535
 
 class Rendezvous(ABC):
     """Connects to peers, and listens to them: a Peer of gns_py.p2p. Any thread."""
+
+    on_route_changed: Callable[[RouteChanged[Any]], object] | None = None
+    """Called with each RouteChanged of its connections, on the thread that reads them."""
 
     @property
     @abstractmethod
@@ -39,13 +44,14 @@ class PeerAddress(Address):
     It stands for host and port wherever these are taken, and is equal to the tuple of the two.
     """
 
-    _rendezvous: Rendezvous  # not a part of the value
+    rendezvous: Rendezvous
+    """What reaches the peer; not a part of the value. Not part of the API."""
 
     def __new__(cls, identity: Identity, port: int, rendezvous: Rendezvous) -> PeerAddress:
         """See Peer.at()."""
         check_int("port", port, 0, MAX_VIRTUAL_PORT)
         self = tuple.__new__(cls, (str(identity), port))
-        self._rendezvous = rendezvous
+        self.rendezvous = rendezvous
         return self
 
     def __copy__(self) -> PeerAddress:
@@ -64,10 +70,6 @@ class PeerAddress(Address):
     def identity(self) -> Identity:
         """The peer's identity."""
         return Identity.parse(self.host)
-
-    def begin_connect(self, mailbox: int, options: Config, policy: _native.PeerPolicy | None) -> int:
-        """Begin to connect to the peer, and return the connection's handle. Not part of the API."""
-        return self._rendezvous.begin_connect(mailbox, self, options, policy)
 
 
 class PeerPort(NamedTuple):

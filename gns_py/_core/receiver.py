@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from .. import _native
 from .._generated.enums import ConnectionState, Result
-from ..events import StatusChanged
+from ..events import RouteChanged, StatusChanged
 from ..message import Message, MessageView
+from ..route import Route
 from ..stats import ConnectionInfo
 
 Backlog = deque[_native.Record]
@@ -53,17 +54,30 @@ class Receiver(Protocol):
     def on_pong(self, round_trip: float) -> None:
         """Take the answer to a ping, after that many seconds."""
 
+    def on_route(self, old: Route, new: Route, info: ConnectionInfo, time_us: int) -> None:
+        """Take a change of the route to a peer; its callback is called afterwards, by notify()."""
+
     def on_room(self) -> None:
         """Use the room in the send queue that _native.notify_drained() asked for."""
 
     def on_send_failed(self, number: int, result: Result) -> None:
         """Report that GNS refused a message which the core had accepted."""
 
-    def notify(self, change: StatusChanged[Any]) -> None:
+    def notify(self, change: StatusChanged[Any] | RouteChanged[Any]) -> None:
         """Call the application's callback."""
 
     def close(self, code: int, text: str, *, linger: bool) -> None:
         """Close the connection."""
+
+
+class Sender(Protocol):
+    """Sends the signals of a signalling, which are dispatched on the thread that reads the mailbox."""
+
+    def on_signal(self, record: bytes) -> None:
+        """Take a signal, with its receiver, as GNS_EVENT_SIGNAL has them."""
+
+    def on_stopped(self) -> None:
+        """Give up: GNS was stopped."""
 
 
 class Acceptor(Protocol):

@@ -130,6 +130,11 @@ class LoopMailbox(Mailbox):
         else:
             self.wake()
 
+    def remove_sender(self, handle: int) -> None:
+        """See Mailbox."""
+        super().remove_sender(handle)
+        self.detach_if_idle()
+
     def forget(self, handle: int) -> None:
         """See Mailbox."""
         if self.home.is_closed:  # no one will read its end
@@ -144,7 +149,11 @@ class LoopMailbox(Mailbox):
 
     def detach_if_idle(self) -> None:
         """Leave the loop if nothing is left to be read."""
-        if self.is_attached and self._dispatching and not (self._receivers or self._acceptors or self._awaiting):
+        if (
+            self.is_attached
+            and self._dispatching
+            and not (self._receivers or self._acceptors or self._awaiting or self._senders)
+        ):
             self.detach()
 
     def detach(self) -> None:
@@ -168,7 +177,7 @@ class LoopMailbox(Mailbox):
                 return
             self.receive(0.0)
         except (NotRunningError, ForkedError):
-            stopped = [*(get() for get in self._acceptors.values()), *self._awaiting]
+            stopped = [*(get() for get in self._acceptors.values()), *self._awaiting, *self._senders.values()]
             self.detach()
             for each in stopped:
                 if each is not None:

@@ -15,7 +15,7 @@ from .._core.waiting import SIGNAL_SLICE, take, wait
 from .._generated.enums import EndReason
 from ..end import ConnectionEnd
 from ..errors import ConnectionClosedOK
-from ..events import MessageReceived, SendFailed, StatusChanged
+from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes, with_view
 from .polling import poll, wait_for_message
 
@@ -241,5 +241,9 @@ class Connection(SendingConnection):
 
 
 Event: TypeAlias = (
-    StatusChanged[Connection] | ConnectionRequest[Connection] | MessageReceived[Connection] | SendFailed[Connection]
+    StatusChanged[Connection]
+    | ConnectionRequest[Connection]
+    | MessageReceived[Connection]
+    | SendFailed[Connection]
+    | RouteChanged[Connection]
 )

@@ -1,0 +1,135 @@
+"""From IceServers to options of GNS, which takes numbers only: names are resolved, and servers that answer go first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import Iterable
+
+from ..address import Address, parse_host_and_port
+from ..asyncio.resolver import resolve_in_executor
+from ..config import Config
+from .ice_servers import IcePolicy, IceServers, Turn
+
+_log = logging.getLogger("gns_py.p2p")
+# Seconds for names, and then for answers; in between, each server is asked three times.
+_RESOLVING = 3.0
+_ANSWERING = 0.6
+_TRIES = 3
+# Bits of P2P_Transport_ICE_Enable.
+_RELAYED, _PRIVATE, _PUBLIC = 1, 2, 4
+_KINDS: dict[IcePolicy, int] = {
+    "all": _RELAYED | _PRIVATE | _PUBLIC,
+    "relay": _RELAYED,
+    "no-public-address": _RELAYED | _PRIVATE,
+}
+# A binding request of STUN (RFC 8489) without attributes, which every STUN and TURN server answers.
+_REQUEST = bytes.fromhex("000100002112a442")
+_ANSWERS = (b"\x01\x01", b"\x01\x11")
+
+
+async def find_servers(servers: IceServers) -> Config:
+    """Return the options for these servers: those that answer first, the quickest of all at the front.
+
+    GNS asks the first server of each family, and the next one only after 5 s. Servers that do not answer stay in the
+    list, since the network may only be slow; names that cannot be resolved do not.
+
+    Args:
+        servers: The servers. TURN servers whose credentials have ended are left out.
+    """
+    turn = [each for each in servers.turn if not each.is_expired()]
+    names = [*servers.stun, *(each.address for each in turn)]
+    found = dict(zip(names, await asyncio.gather(*map(_resolve, names)), strict=True))
+    order = await _by_answer({address for addresses in found.values() for address in addresses})
+    stun = sorted({address for name in servers.stun for address in found[name]}, key=order.__getitem__)
+    relays = [(address, each) for each in turn for address in found[each.address]]
+    relays.sort(key=lambda relay: order[relay[0]])
+    return options_for(stun, relays, servers.policy)
+
+
+def options_for(stun: Iterable[Address], turn: Iterable[tuple[Address, Turn]], policy: IcePolicy) -> Config:
+    """Return the options of GNS for servers, in this order.
+
+    Args:
+        stun: The STUN servers.
+        turn: The TURN servers, each with its credentials.
+        policy: Which routes are wanted.
+    """
+    relays = list(turn)
+    return Config(
+        p2p_stun_server_list=",".join(map(str, stun)),
+        p2p_turn_server_list=",".join(str(address) for address, _ in relays),
+        p2p_turn_user_list=",".join(each.username for _, each in relays),
+        p2p_turn_pass_list=",".join(each.password for _, each in relays),
+        p2p_transport_ice_enable=_KINDS[policy],
+    )
+
+
+async def _resolve(name: str) -> list[Address]:
+    try:
+        return await asyncio.wait_for(resolve_in_executor(*parse_host_and_port(name)), _RESOLVING)
+    except (OSError, ValueError, asyncio.TimeoutError) as error:
+        _log.warning("the ICE server %s is left out: %s", name, str(error) or "its name is not resolved in time")
+        return []
+
+
+async def _by_answer(addresses: set[Address]) -> dict[Address, tuple[bool, float]]:
+    """Return what to sort addresses by: whether they do not answer, and after how many seconds they do."""
+    loop = asyncio.get_running_loop()
+    order = dict.fromkeys(sorted(addresses), (True, 0.0))
+    if len(order) < 2:
+        return order
+    begun = loop.time()
+    probes = [asyncio.ensure_future(_probe(address)) for address in order]
+    try:
+        for probe in asyncio.as_completed(probes, timeout=_ANSWERING):
+            address = await probe
+            if address is not None:
+                order[address] = False, loop.time() - begun
+    except asyncio.TimeoutError:
+        pass
+    finally:
+        for each in probes:
+            each.cancel()
+        await asyncio.gather(*probes, return_exceptions=True)
+    return order
+
+
+async def _probe(address: Address) -> Address | None:
+    """Return the address once a STUN server there has answered; None if it cannot be asked."""
+    family = socket.AF_INET6 if address.ip.version == 6 else socket.AF_INET
+    loop = asyncio.get_running_loop()
+    request = _REQUEST + secrets.token_bytes(12)
+    try:
+        transport, answer = await loop.create_datagram_endpoint(
+            lambda: _Answer(loop.create_future(), request), remote_addr=address, family=family
+        )
+    except OSError:
+        return None
+    try:
+        for _ in range(_TRIES):
+            transport.sendto(request)
+            with contextlib.suppress(asyncio.TimeoutError):
+                return address if await asyncio.wait_for(asyncio.shield(answer.done), _ANSWERING / _TRIES) else None
+        return None
+    finally:
+        transport.close()
+
+
+class _Answer(asyncio.DatagramProtocol):
+    """Waits for the answer to a request."""
+
+    def __init__(self, done: asyncio.Future[bool], request: bytes) -> None:
+        self.done = done
+        self._transaction = request[4:20]
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
+        if data[:2] in _ANSWERS and data[4:20] == self._transaction and not self.done.done():
+            self.done.set_result(True)
+
+    def error_received(self, exc: Exception) -> None:  # noqa: ARG002 - the port is closed
+        if not self.done.done():
+            self.done.set_result(False)

@@ -1,0 +1,134 @@
+"""The options for ICE servers: resolved, and those that answer first."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from gns_py import Config
+from gns_py.p2p import IceServers, Turn
+from gns_py.p2p.servers import find_servers
+
+REQUEST_TYPE, ANSWER_TYPE, REFUSAL_TYPE = b"\x00\x01", b"\x01\x01", b"\x01\x11"
+
+
+class StunServer:
+    """Answers binding requests, or not."""
+
+    def __init__(self, answers: bytes | None, ignored: int = 0) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self._answers, self._ignored = answers, ignored
+        self.requests: list[bytes] = []
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            data, sender = self.socket.recvfrom(2048)
+            if not data:
+                return
+            self.requests.append(data)
+            if self._answers is not None and len(self.requests) > self._ignored:
+                self.socket.sendto(self._answers + b"\x00\x00" + data[4:20], sender)
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stop:
+            stop.sendto(b"", self.socket.getsockname())
+        self._thread.join()
+        self.socket.close()
+
+
+@contextmanager
+def stun_servers(*answers: bytes | None) -> Iterator[list[StunServer]]:
+    with ExitStack() as stack:
+        servers = [StunServer(each) for each in answers]
+        for each in servers:
+            stack.callback(each.close)
+        yield servers
+
+
+def find(servers: IceServers) -> Config:
+    return asyncio.run(find_servers(servers))
+
+
+def test_without_servers_only_the_kinds_of_routes_are_set() -> None:
+    assert find(IceServers()) == Config(
+        p2p_stun_server_list="",
+        p2p_turn_server_list="",
+        p2p_turn_user_list="",
+        p2p_turn_pass_list="",
+        p2p_transport_ice_enable=7,
+    )
+
+
+@pytest.mark.parametrize(("policy", "kinds"), [("all", 7), ("relay", 1), ("no-public-address", 3)])
+def test_policies(policy: str, kinds: int) -> None:
+    turn = [Turn("127.0.0.1:3478", "user", "password")]
+    assert find(IceServers(turn=turn, policy=policy)).p2p_transport_ice_enable == kinds  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", [ANSWER_TYPE, REFUSAL_TYPE])
+def test_a_server_that_answers_goes_before_those_that_do_not(answer: bytes) -> None:
+    with stun_servers(None, answer, None) as (first, second, third):
+        found = find(IceServers(stun=[first.address, second.address, third.address]))
+    others = sorted([first.address, third.address])
+    assert found.p2p_stun_server_list is not None
+    addresses = found.p2p_stun_server_list.split(",")
+    assert addresses[0] == second.address
+    assert sorted(addresses[1:]) == others
+    assert second.requests[0][:2] == REQUEST_TYPE
+    assert len(second.requests[0]) == 20
+
+
+def test_a_request_that_is_lost_is_repeated() -> None:
+    with stun_servers(None) as (dead,), ExitStack() as stack:
+        slow = StunServer(ANSWER_TYPE, ignored=1)
+        stack.callback(slow.close)
+        found = find(IceServers(stun=[dead.address, slow.address]))
+    assert found.p2p_stun_server_list == f"{slow.address},{dead.address}"
+
+
+def test_credentials_go_with_their_servers() -> None:
+    with stun_servers(None, ANSWER_TYPE) as (dead, alive):
+        turn = [Turn(dead.address, "first", "secret 1"), Turn(alive.address, "second", "secret 2")]
+        found = find(IceServers(turn=turn))
+    assert found.p2p_turn_server_list == f"{alive.address},{dead.address}"
+    assert found.p2p_turn_user_list == "second,first"
+    assert found.p2p_turn_pass_list == "secret 2,secret 1"
+
+
+def test_credentials_that_have_ended_are_left_out() -> None:
+    ended = datetime.now(timezone.utc) - timedelta(seconds=1)
+    turn = [Turn("127.0.0.1:1", "old", "secret", expires=ended), Turn("127.0.0.1:2", "new", "secret")]
+    assert find(IceServers(turn=turn)).p2p_turn_server_list == "127.0.0.1:2"
+
+
+def test_names_are_resolved_and_a_wrong_one_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    found = find(IceServers(stun=["wrong.invalid:3478", "localhost:3478"]))
+    assert "127.0.0.1:3478" in (found.p2p_stun_server_list or "")
+    assert "wrong" not in (found.p2p_stun_server_list or "")
+    assert "wrong.invalid:3478 is left out" in caplog.text
+
+
+def test_a_forged_answer_does_not_count() -> None:
+    class Forger(StunServer):
+        def _serve(self) -> None:
+            while True:
+                data, sender = self.socket.recvfrom(2048)
+                if not data:
+                    return
+                self.socket.sendto(ANSWER_TYPE + b"\x00\x00" + bytes(16), sender)
+
+    with stun_servers(ANSWER_TYPE) as (honest,), ExitStack() as stack:
+        forger = Forger(None)
+        stack.callback(forger.close)
+        found = find(IceServers(stun=[forger.address, honest.address]))
+    assert found.p2p_stun_server_list == f"{honest.address},{forger.address}"
