@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
+from ..address import Address
 from ..errors import InvalidStateError
 from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes
@@ -96,6 +97,14 @@ class Endpoint(ConnectionHandle):
     def route(self) -> Route:
         """How packets go to a peer; UNKNOWN if this is no connection between peers."""
         return Route.UNKNOWN if self._rendezvous is None else route_to_peer(self.info())
+
+    @property
+    def origin(self) -> Address | None:
+        """What limits count the peer by: its address or, between peers, its identity, which its signalling proves."""
+        info = self.info()
+        if self._rendezvous is None:
+            return info.remote_address
+        return self._rendezvous.at(info.identity)
 
     # ---- the end ----
 

@@ -27,6 +27,24 @@ class Rendezvous(ABC):
     def identity(self) -> Identity:
         """The identity by which others reach this end."""
 
+    def at(self, identity: Identity | str, port: int = 0) -> PeerAddress:
+        """Return the address of a peer: ``connect(peer.at("str:bob"))``. Any thread.
+
+        Args:
+            identity: The peer's identity. A str is parsed as GNS's text form.
+            port: The virtual port at which it listens, 0 to 65535: a number that both programs know, which has nothing
+                to do with the system's ports.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: The text is not an identity, or the port is out of range.
+        """
+        if isinstance(identity, str):
+            identity = Identity.parse(identity)
+        elif not isinstance(identity, Identity):
+            raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
+        return PeerAddress(identity, port, self)
+
     @abstractmethod
     def begin_connect(
         self, mailbox: int, address: PeerAddress, options: Config, policy: _native.PeerPolicy | None

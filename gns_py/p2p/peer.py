@@ -9,13 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from .._core.callbacks import check_plain, in_context
-from .._core.peers import PeerAddress
 from .._core.rendezvous import SignallingEnd
 from .._core.runtime import start
 from ..asyncio.mailbox import loop_mailbox
 from ..errors import ForkedError, GNSError, InvalidStateError, NotRunningError
 from ..events import RouteChanged
-from ..identity import Identity
 from .ice_servers import IceServers
 from .servers import find_servers
 from .signalling.errors import SignallingClosed
@@ -72,24 +70,6 @@ class Peer(SignallingEnd):
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
         return f"<{type(self).__module__}.{type(self).__name__} {self._signalling.identity} {state}>"
-
-    def at(self, identity: Identity | str, port: int = 0) -> PeerAddress:
-        """Return the address of a peer: ``connect(peer.at("str:bob"))``. Any thread.
-
-        Args:
-            identity: The peer's identity. A str is parsed as GNS's text form.
-            port: The virtual port at which it listens, 0 to 65535: a number that both programs know, which has nothing
-                to do with the system's ports.
-
-        Raises:
-            TypeError: An argument has the wrong type.
-            ValueError: The text is not an identity, or the port is out of range.
-        """
-        if isinstance(identity, str):
-            identity = Identity.parse(identity)
-        elif not isinstance(identity, Identity):
-            raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
-        return PeerAddress(identity, port, self)
 
     def check_open(self) -> int:
         """Return the signalling's handle. Not part of the API.

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..._core.peers import PeerAddress
 from ...address import Address
 from ..protocol.reasons import CloseReason
 
@@ -133,7 +134,7 @@ class Admission:
         counters.requested += 1
         if self.is_draining and not may_return:
             return self._refuse_to_drain()
-        if address is not None and not _is_allowed(_plain(address), rules):
+        if address is not None and not _is_allowed(address, rules):
             counters.denied += 1
             return Refusal(CloseReason.REJECTED, "this address is not allowed here")
         host = host_of(address)
@@ -239,9 +240,11 @@ def _reaches(limit: int | None, count: int) -> bool:
 
 
 def host_of(address: Address | None) -> str:
-    """Return the key under which limits are counted: the IPv4 address, or the IPv6 /64 prefix."""
+    """Return the key under which limits are counted: the IPv4 address, the IPv6 /64 prefix, or a peer's identity."""
     if address is None:
         return ""
+    if isinstance(address, PeerAddress):
+        return address.host
     ip = _plain(address)
     return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
 
@@ -252,7 +255,10 @@ def _plain(address: Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
 
 
-def _is_allowed(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, rules: AdmissionRules) -> bool:
+def _is_allowed(address: Address, rules: AdmissionRules) -> bool:
+    if isinstance(address, PeerAddress):  # no network is known to be its own
+        return rules.allow is None
+    ip = _plain(address)
     return (rules.allow is None or _is_in(ip, rules.allow)) and not _is_in(ip, rules.deny)
 
 

@@ -104,7 +104,7 @@ class SessionListener(ABC, Generic[S]):
             )
 
     def _begin(self, request: ConnectionRequest[Any]) -> None:
-        address = request.connection.remote_address
+        address = BaseConnection.endpoint_of(request.connection).origin
         connection = self.listener.accept_or_drop(request, None)
         if connection is None:
             self.registry.give_up(address)

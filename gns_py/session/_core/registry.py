@@ -65,7 +65,7 @@ class SessionRegistry(Generic[S]):
         """Return whether the rules let a client in; if they do not, reject its connection."""
         if self._admission.is_full:
             self._make_place()
-        address = request.connection.remote_address
+        address = BaseConnection.endpoint_of(request.connection).origin
         with self._lock:
             self._forget_released()
             refusal = self._admission.request(address, time.monotonic(), may_return=self._must_hear)

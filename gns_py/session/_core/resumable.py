@@ -54,7 +54,7 @@ class ResumableEndpoint(SessionEndpoint):
         """The priorities and weights of the lanes, for the next connection."""
         self.options = Config()
         """The options that were set on the session, for the next connection."""
-        self.admitted_address = self.remote_address
+        self.admitted_address = BaseConnection.endpoint_of(connection).origin
         """The address from which the session was let in: it counts for that one."""
         self.serial = next(_serials)
         """Grows from one connection of a process to the next."""
