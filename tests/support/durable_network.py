@@ -92,6 +92,7 @@ class DurableNetwork(Network):
         self.wires[CLIENT].link.is_cut = True
         self.mailboxes[SERVER].clear()
         while self.client.phase is not Phase.DROPPED:
+            assert self.client.end is None, "the client ends at a failover"
             self.hear_the_end(self.wires[CLIENT].link, CLIENT)
             while self.mailboxes[CLIENT]:
                 self.handle(CLIENT)

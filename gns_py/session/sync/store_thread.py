@@ -16,6 +16,23 @@ T = TypeVar("T")
 _LAST = 5.0
 
 
+class _Begun:
+    """A coroutine that was begun, and that the loop has not started yet."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.coroutines = [coroutine]  # and the one around it
+        self.future: Future[Any] | None = None
+        self.is_dropped = False
+
+    def drop(self) -> None:
+        """Give it up: the loop is closed."""
+        self.is_dropped = True
+        for coroutine in self.coroutines:
+            coroutine.close()
+        if self.future is not None:
+            self.future.cancel()
+
+
 class StoreThread:
     """A thread with a loop of its own, in which a store is used from open() to close().
 
@@ -28,6 +45,7 @@ class StoreThread:
         self._store = store
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unstarted: set[_Begun] = set()
         self._thread = threading.Thread(target=self._run, name="gns_py session store", daemon=True)
         try:
             self._thread.start()
@@ -47,6 +65,8 @@ class StoreThread:
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
+            while self._unstarted:  # begun while the loop ended
+                self._unstarted.pop().drop()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine, and wait for what it returns or raises.
@@ -60,17 +80,24 @@ class StoreThread:
             raise StoreUnavailable("the server was closed before the store had answered") from error
 
     def _begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        tracked = self._track(coroutine)
+        begun = _Begun(coroutine)
+        tracked = self._track(coroutine, begun)
+        begun.coroutines.append(tracked)
+        self._unstarted.add(begun)  # first: it is taken out in the loop
         try:
-            return asyncio.run_coroutine_threadsafe(tracked, self._loop)
+            future = begun.future = asyncio.run_coroutine_threadsafe(tracked, self._loop)
         except BaseException as error:
-            tracked.close()
-            coroutine.close()
+            self._unstarted.discard(begun)
+            begun.drop()
             if isinstance(error, RuntimeError) and self._loop.is_closed():
                 raise StoreUnavailable("the server is closed") from error
             raise
+        if begun.is_dropped:  # before the future was there
+            future.cancel()
+        return future
 
-    async def _track(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def _track(self, coroutine: Coroutine[Any, Any, T], begun: _Begun) -> T:
+        self._unstarted.discard(begun)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._tasks.add(task)
         try:
@@ -80,12 +107,16 @@ class StoreThread:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine for which nothing waits. After close() it does not run."""
+        begun = _Begun(coroutine)
+        self._unstarted.add(begun)
         try:
-            self._loop.call_soon_threadsafe(self._create_task, coroutine)
+            self._loop.call_soon_threadsafe(self._create_task, coroutine, begun)
         except RuntimeError:  # the loop is closed
-            coroutine.close()
+            self._unstarted.discard(begun)
+            begun.drop()
 
-    def _create_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _create_task(self, coroutine: Coroutine[Any, Any, None], begun: _Begun) -> None:
+        self._unstarted.discard(begun)
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

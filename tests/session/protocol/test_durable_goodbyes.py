@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 
 import pytest
 from hypothesis import strategies as st
@@ -83,6 +84,18 @@ class DurableGoodbyes(RuleBasedStateMachine):
         self.net.newcomers = [None, None]
         self.net.handshakes.clear()
         self.net.fail_over()
+
+    @precondition(lambda self: self.goes_on and not self.has_waited)
+    @rule(is_answered=st.booleans(), arrive=st.integers(0, 2))
+    def server_dies_with_its_own_answer(self, is_answered: bool, arrive: int) -> None:
+        """Let a server answer by itself, before its application has read everything, and die when some has arrived."""
+        self.client_closes([b"unread"])
+        self.net.deliver(30, itemgetter(0))
+        self.server_answers_by_itself()
+        self.commit(is_goodbye=False, is_stored=True, is_answered=is_answered)
+        self.net.deliver(arrive, itemgetter(-1))
+        if self.goes_on:
+            self.fail_over()
 
     @invariant()
     def an_end_is_ok(self) -> None:

@@ -43,7 +43,7 @@ def test_a_node_that_does_not_answer_harms_only_its_sessions(own_cluster: list[S
         store = await opened(own_cluster, 5.0)
         owners = [await created(store) for _ in range(60)]
         await store.aclose()
-        store = ValkeyStore.cluster([node.address for node in own_cluster], prefix=store.prefix, timeout=0.5)
+        store = ValkeyStore.cluster([node.address for node in own_cluster], prefix=store.prefix, timeout=2.0)
         await store.open()
         assert await commit_all(store, owners) == {None}
         own_cluster[2].send(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from support import eventually
@@ -75,6 +76,23 @@ def test_a_call_under_way_comes_to_its_end() -> None:
         go_on.set()
         assert calling.result(5.0) == "stored"
         closing.result(5.0)
+
+
+def test_what_is_begun_while_the_loop_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = StoreThread(FaultyStore())
+    begun: list[Any] = []
+    close = thread._loop.close  # noqa: SLF001
+
+    def late() -> None:
+        thread.spawn(forever())
+        begun.append(thread.begin(forever()))
+        close()
+
+    monkeypatch.setattr(thread._loop, "close", late)  # noqa: SLF001
+    thread.close(thread.begin(forever()))
+    assert begun[0].cancelled()
+    with pytest.raises(StoreUnavailable):
+        thread.begin(forever())
 
 
 def test_a_call_does_not_outlive_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
