@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "guard.hpp"
+#include "ice_servers.hpp"
 #include "log_queue.hpp"
 
 namespace gns_core {
@@ -134,8 +135,10 @@ int32_t check_settable(const gns_option &option, int32_t scope) {
     if (type == k_ESteamNetworkingConfig_Int32 &&
         (option.integer < std::numeric_limits<int32_t>::min() || option.integer > std::numeric_limits<int32_t>::max()))
         return fail(GNS_ERROR_BAD_VALUE);
-    if (type == k_ESteamNetworkingConfig_String && !option.string) return fail(GNS_ERROR_WRONG_TYPE);
-    return 0;
+    if (type != k_ESteamNetworkingConfig_String) return 0;
+    if (!option.string) return fail(GNS_ERROR_WRONG_TYPE);
+    const std::string problem = problem_with_servers(option.value, option.string);
+    return problem.empty() ? 0 : fail(GNS_ERROR_BAD_VALUE, problem);
 }
 
 int32_t check_resettable(int32_t value, int32_t scope) {

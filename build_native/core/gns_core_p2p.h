@@ -42,9 +42,11 @@ typedef struct {
     int64_t received;       /* that GNS was given */
     int64_t bad;            /* GNS_ERROR_BAD_SIGNAL, or too large */
     int64_t flooded;        /* refused by gns_signal, as too many wait for GNS */
-    int64_t closes_dropped; /* said that an established connection is closed: only the connection itself can say that */
+    int64_t ends_dropped;   /* that would have ended an established connection, which only its own packets can */
+    int64_t stray;          /* for no connection of this signalling's: as a rule, for one that has ended */
     int64_t not_listening;  /* requests for a port with no listen socket; this and the next three are dropped */
-    int64_t repeated;       /* requests of a connection that was refused here, or has ended, in the last 15 s */
+    int64_t repeated;       /* requests of a connection that was refused here, or has ended, in the last 15 s, or for a
+                               second symmetric one */
     int64_t rate;           /* requests beyond 10 in 10 s of one identity */
     int64_t pending;        /* requests while 64 wait for gns_accept or gns_close */
 } gns_signalling_counters;
@@ -74,9 +76,9 @@ int32_t gns_p2p_listen(uint64_t mailbox, uint64_t signalling, int32_t port, cons
    SymmetricConnect, here and at this process's listen socket of the same port, two peers that connect to each other at
    the same time get one connection. If the peer's request waits at that listen socket already, it ends there (state 0,
    reason GNS_END_TAKEN_OVER), and goes on as this connection. Errors: NO_IDENTITY, BAD_IDENTITY, InvalidParam (port),
-   -29 DuplicateRequest (there is such a symmetric connection already), LimitExceeded, SYSTEM, BAD_VALUE, CERTIFICATE,
-   NATIVE (the text says why: ICE may be off, or have no kind of candidate left), those of options and of
-   gns_peer_policy_set. */
+   -29 DuplicateRequest (there is such a symmetric connection already), LimitExceeded, SYSTEM, BAD_VALUE, CERTIFICATE
+   (this process's has expired; the peer whose request waits does not prove what the policy demands), NATIVE (the text
+   says why: ICE may be off, or have no kind of candidate left), those of options and of gns_peer_policy_set. */
 int32_t gns_p2p_connect(uint64_t mailbox, uint64_t signalling, const char *identity, int32_t identity_size,
                         int32_t port, const gns_option *options, int32_t option_count, const gns_peer_policy *policy,
                         uint64_t *connection);

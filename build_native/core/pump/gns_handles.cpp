@@ -45,4 +45,10 @@ std::shared_ptr<ListenSocket> GnsHandles::find_listen_socket(HSteamListenSocket 
     return nullptr;
 }
 
+std::shared_ptr<ListenSocket> GnsHandles::find_listen_socket_p2p(int32_t virtual_port) const {
+    for (const auto &socket : listen_sockets_)
+        if (socket->signalling && socket->virtual_port == virtual_port) return socket;
+    return nullptr;
+}
+
 } // namespace gns_core
