@@ -9,9 +9,9 @@
    addresses. It can neither read, forge nor end what is established; only certificates keep it from posing as a peer.
 
    States: an outgoing connection is Connecting (1) until the peer has accepted it, then FindingRoute (2) until packets
-   arrive over a route that ICE has found, then Connected (3); an inbound one is Connecting until gns_accept, and goes on
-   in the same way. Each step is a status event. TimeoutInitial limits each of the first two, and 5008 is the reason if
-   no route is found, 5003 if the peer does not answer. Messages sent before Connected are queued and go out then,
+   arrive over a route that ICE has found, then Connected (3); an inbound one is Connecting until gns_accept, and goes
+   on in the same way. Each step is a status event. TimeoutInitial limits each of the first two, and 5008 is the reason
+   if no route is found, 5003 if the peer does not answer. Messages sent before Connected are queued and go out then,
    unless they have GNS_SEND_NO_DELAY. gns_close before Connected sends nothing of what is queued, even with linger.
 
    Signals leave while GNS holds its locks (4 in the lock order), which go before a mailbox's (6).
@@ -20,11 +20,11 @@
 #define GNS_ERROR_NO_IDENTITY -1021 /* this process has no identity: see gns_start */
 #define GNS_ERROR_BAD_SIGNAL -1022  /* not a signal, or another's than the sender's; gns_last_error_text says which */
 
-/* A signal to be sent, in the mailbox of its signalling, whose handle is in the event's `connection`. Payload: one byte,
-   the size of the receiver's identity; that identity's canonical text; the signal. */
+/* A signal to be sent, in the mailbox of its signalling, whose handle is in the event's `connection`. Payload: one
+   byte, the size of the receiver's identity; that identity's canonical text; the signal. */
 #define GNS_EVENT_SIGNAL 8
-/* A connected connection has another route than before; old_state, new_state: GNS_ROUTE_*. Payload: gns_connection_info.
-   The first route is reported by the status event of Connected. */
+/* A connected connection has another route than before; old_state, new_state: GNS_ROUTE_*. Payload:
+   gns_connection_info. The first route is reported by the status event of Connected. */
 #define GNS_EVENT_ROUTE 9
 
 #define GNS_ROUTE_UNKNOWN 0 /* no route yet, or not P2P */
@@ -37,18 +37,18 @@
 
 /* Counts signals since the signalling was created. Dropped means: GNS never saw it, and the sender was not told. */
 typedef struct {
-    int64_t sent;           /* as events */
-    int64_t sent_dropped;   /* as 1,024 signals, or 1 MiB of them, wait in the mailbox already */
-    int64_t received;       /* that GNS was given */
-    int64_t bad;            /* GNS_ERROR_BAD_SIGNAL, or too large */
-    int64_t flooded;        /* refused by gns_signal, as too many wait for GNS */
-    int64_t ends_dropped;   /* that would have ended an established connection, which only its own packets can */
-    int64_t stray;          /* for no connection of this signalling's: as a rule, for one that has ended */
-    int64_t not_listening;  /* requests for a port with no listen socket; this and the next three are dropped */
-    int64_t repeated;       /* requests of a connection that was refused here, or has ended, in the last 15 s, or for a
-                               second symmetric one */
-    int64_t rate;           /* requests beyond 10 in 10 s of one identity */
-    int64_t pending;        /* requests while 64 wait for gns_accept or gns_close */
+    int64_t sent;          /* as events */
+    int64_t sent_dropped;  /* as 1,024 signals, or 1 MiB of them, wait in the mailbox already */
+    int64_t received;      /* that GNS was given */
+    int64_t bad;           /* GNS_ERROR_BAD_SIGNAL, or too large */
+    int64_t flooded;       /* refused by gns_signal, as too many wait for GNS */
+    int64_t ends_dropped;  /* that would have ended an established connection, which only its own packets can */
+    int64_t stray;         /* for no connection of this signalling's: as a rule, for one that has ended */
+    int64_t not_listening; /* requests for a port with no listen socket; this and the next three are dropped */
+    int64_t repeated;      /* requests of a connection that was refused here, or has ended, in the last 15 s, or for a
+                              second symmetric one */
+    int64_t rate;          /* requests beyond 10 in 10 s of one identity */
+    int64_t pending;       /* requests while 64 wait for gns_accept or gns_close */
 } gns_signalling_counters;
 
 /* Begins to hand out signals as events of this mailbox. Errors: NO_MEMORY. */

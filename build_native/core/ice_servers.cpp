@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t most_servers = 16;
 constexpr size_t longest_list = 4096; // bytes
+constexpr size_t longest_shown = 64;
 
 size_t count_of(std::string_view list) {
     return list.empty() ? 0 : static_cast<size_t>(std::count(list.begin(), list.end(), ',')) + 1;
@@ -20,7 +21,11 @@ size_t count_of(std::string_view list) {
 bool is_server(const std::string &text) {
     if (text.find_first_not_of("0123456789abcdefABCDEF:.[]") != std::string::npos) return false;
     SteamNetworkingIPAddr address;
-    return address.ParseString(text.c_str()) && address.m_port != 0 && !address.IsIPv6AllZeros();
+    if (!address.ParseString(text.c_str()) || address.m_port == 0 || address.IsIPv6AllZeros()) return false;
+    if (!address.IsIPv4()) return true;
+    char canonical[SteamNetworkingIPAddr::k_cchMaxString];
+    address.ToString(canonical, sizeof canonical, true);
+    return address.GetIPv4() != 0 && text == canonical; // GNS also takes an address with something behind it
 }
 
 }
@@ -28,8 +33,8 @@ bool is_server(const std::string &text) {
 std::string problem_with_servers(int32_t option, const char *value) {
     const bool names_servers = option == k_ESteamNetworkingConfig_P2P_STUN_ServerList ||
                                option == k_ESteamNetworkingConfig_P2P_TURN_ServerList;
-    const bool names_users = option == k_ESteamNetworkingConfig_P2P_TURN_UserList ||
-                             option == k_ESteamNetworkingConfig_P2P_TURN_PassList;
+    const bool names_users =
+        option == k_ESteamNetworkingConfig_P2P_TURN_UserList || option == k_ESteamNetworkingConfig_P2P_TURN_PassList;
     if (!names_servers && !names_users) return "";
     const std::string_view list = value;
     if (list.size() > longest_list || count_of(list) > most_servers)
@@ -38,7 +43,9 @@ std::string problem_with_servers(int32_t option, const char *value) {
     for (size_t begin = 0; begin < list.size();) {
         const size_t end = std::min(list.find(',', begin), list.size());
         const std::string server(list.substr(begin, end - begin));
-        if (!is_server(server)) return "'" + server + "' is not a server's number and port, such as 192.0.2.1:3478";
+        if (!is_server(server))
+            return "'" + server.substr(0, longest_shown) +
+                   "' is not a server's number and port, such as 192.0.2.1:3478";
         begin = end + 1;
         if (begin == list.size()) return "the list of servers ends with a comma";
     }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -60,6 +62,77 @@ uint64_t listen_p2p(Mailbox &mailbox, const Postman &postman, int32_t port = 0, 
                     const gns_peer_policy *policy = nullptr);
 uint64_t connect_p2p(Mailbox &mailbox, const Postman &postman, const std::string &identity = "str:alice",
                      int32_t port = 0, const Options &options = {}, const gns_peer_policy *policy = nullptr);
+
+// A peer in a process of its own: a fork, made while GNS does not run. Both sides have one end of the wire, over which
+// their postmen deliver, and over which they say when they have come how far.
+class Wire {
+public:
+    Wire(int descriptor, std::string identity) : peer(std::move(identity)), descriptor_(descriptor) {}
+    ~Wire();
+    Wire(const Wire &) = delete;
+    Wire &operator=(const Wire &) = delete;
+
+    void deliver(const Post &post) { put('S', post.signal); }
+    void say(const std::string &word) { put('W', word); }
+    void await(const std::string &word); // fails the test unless this is what the peer says next
+    // Gives what the peer's postman delivers to this postman, until the wire goes.
+    void connect(const Postman &postman);
+
+    const std::string peer; // its identity
+
+private:
+    void put(char kind, const std::string &data) const;
+    void work();
+
+    int descriptor_;
+    const Postman *postman_ = nullptr;
+    std::thread thread_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::string> words_;
+    bool over_ = false;
+};
+
+class PeerProcess {
+public:
+    // Forks; the child becomes bob, does this and exits. GNS is stopped meanwhile, and then started as alice.
+    explicit PeerProcess(const std::function<void(Wire &)> &work);
+    ~PeerProcess() { kill(); }
+    void join(); // fails the test unless the child has succeeded
+    void kill(); // at once
+
+    std::unique_ptr<Wire> wire;
+
+private:
+    int child_ = 0;
+};
+
+bool is_request(const Event &event);
+std::function<bool(const Event &)> reaches(int32_t state); // fails the test if the connection ends instead
+Options ends_after(int64_t timeout_ms);                    // if it is not established by then
+
+// ---- signals as bytes: fields of CMsgSteamNetworkingP2PRendezvous ----
+
+enum Field {
+    to_number = 1,
+    connect_request = 4,
+    connection_closed = 6,
+    ice_enabled = 7,
+    from_identity = 8,
+    from_number = 9,
+    first_reliable = 12,
+    reliable_message = 13,
+    application_message = 15,
+};
+// Each makes one field; a later one of the same number takes the place of an earlier one.
+std::string bytes_field(int number, const std::string &value);
+std::string fixed32_field(int number, uint32_t value);
+std::string varint_field(int number, uint64_t value);
+// Returns the content of the last field of that number, without its frame, and whether there is one.
+bool find_field(const std::string &signal, int number, std::string *value);
+uint32_t fixed32_of(const std::string &signal, int number); // 0 if there is none
+// Returns a signal without the fields of that number.
+std::string without(const std::string &signal, int number);
 
 // A listen socket, and a connection to it, both of this process.
 struct P2pLink {

@@ -104,9 +104,8 @@ int32_t gns_signal(uint64_t signalling, const char *sender, int32_t sender_size,
 int32_t gns_p2p_listen(uint64_t mailbox, uint64_t signalling, int32_t port, const gns_option *options,
                        int32_t option_count, const gns_peer_policy *policy, uint64_t *listen_socket) {
     return open_p2p(mailbox, signalling, port, [&](const Opening::P2pEnd &own) {
-        return on_pump([&] {
-            return runtime().service.opening.listen_p2p(own, options, option_count, policy, listen_socket);
-        });
+        return on_pump(
+            [&] { return runtime().service.opening.listen_p2p(own, options, option_count, policy, listen_socket); });
     });
 }
 
@@ -115,8 +114,7 @@ int32_t gns_p2p_connect(uint64_t mailbox, uint64_t signalling, const char *ident
                         uint64_t *connection) {
     return open_p2p(mailbox, signalling, port, [&](Opening::P2pEnd &to) -> int32_t {
         if (!parse_identity(identity, identity_size, &to.peer)) return fail(GNS_ERROR_BAD_IDENTITY);
-        return on_pump([&] {
-            return runtime().service.opening.connect_p2p(to, options, option_count, policy, connection);
-        });
+        return on_pump(
+            [&] { return runtime().service.opening.connect_p2p(to, options, option_count, policy, connection); });
     });
 }

@@ -21,8 +21,8 @@ void limit_reliable_messages(Message *message) {
     const int64_t first = message->first_reliable_msg();
     const int64_t allowed = first > most_reliable_messages ? 0 : most_reliable_messages + 1 - first;
     if (message->reliable_messages_size() <= allowed) return;
-    message->mutable_reliable_messages()->DeleteSubrange(
-        static_cast<int>(allowed), message->reliable_messages_size() - static_cast<int>(allowed));
+    message->mutable_reliable_messages()->DeleteSubrange(static_cast<int>(allowed),
+                                                         message->reliable_messages_size() - static_cast<int>(allowed));
     if (allowed == 0) message->clear_first_reliable_msg();
 }
 
@@ -52,6 +52,8 @@ std::string read_signal(const std::string &signal, const std::string &sender, Si
     if (has_long_candidate(message)) return "it has a candidate that is too long";
     message.clear_application_messages();
     limit_reliable_messages(&message);
+    // Otherwise GNS takes the peer for one of old, and complains if it has had something new from it.
+    if (!message.has_ack_reliable_msg()) message.set_ack_reliable_msg(0);
 
     facts->from = message.from_connection_id();
     facts->to = message.to_connection_id();

@@ -134,8 +134,7 @@ int32_t Opening::connect_p2p(const P2pEnd &to, const gns_option *options, int32_
     connection->virtual_port = to.port;
     const auto waiting =
         wish.symmetric ? rendezvous_.find_waiting(*to.signalling, text_of(to.peer), wish.local_port, to.port) : nullptr;
-    const int32_t error =
-        waiting ? take_over(waiting, wish, connection) : connect_anew(to, wish, connection);
+    const int32_t error = waiting ? take_over(waiting, wish, connection) : connect_anew(to, wish, connection);
     if (error) return error;
     *handle = connection->handle;
     return 0;
@@ -150,6 +149,7 @@ int32_t Opening::connect_anew(const P2pEnd &to, const Wish &wish, const std::sha
         path->key.first = text_of(to.peer);
         path->port = to.port;
         path->peer_port = wish.local_port;
+        path->symmetric = wish.symmetric;
         gns_handle = SteamNetworkingSockets()->ConnectP2PCustomSignaling(
             rendezvous_.gns_end(path), &to.peer, to.port, static_cast<int>(wish.options.size()), wish.options.data());
         return gns_handle != k_HSteamNetConnection_Invalid;

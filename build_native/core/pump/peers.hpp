@@ -27,9 +27,7 @@ public:
     int32_t check(const Peer &peer, char *text, size_t capacity) noexcept override;
 
     // Judges a peer by what it has proved already.
-    std::string judge_now(const PeerFacts &peer, const PeerPolicy *own) const {
-        return judge(peer, *everywhere_, own);
-    }
+    std::string judge_now(const PeerFacts &peer, const PeerPolicy *own) const { return judge(peer, *everywhere_, own); }
 
     // The last refusal, for which GNS has a reason of its own in a rejection to a peer.
     struct Refusal {

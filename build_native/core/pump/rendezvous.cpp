@@ -162,7 +162,7 @@ bool Rendezvous::may_ask(Signalling &signalling, const ArrivedSignal &signal) {
 // Returns whether there is a living connection with the same peer and ports, which this end has begun or not.
 bool Rendezvous::has_symmetric_path(const ArrivedSignal &signal, bool inbound) const {
     for (const auto &[gns_handle, path] : paths_) {
-        if (path->inbound != inbound || path->key.first != signal.sender) continue;
+        if (path->inbound != inbound || path->key.first != signal.sender || !(inbound || path->symmetric)) continue;
         const bool same_ports = inbound ? path->port == signal.facts.port && path->peer_port == signal.facts.peer_port
                                         : path->port == signal.facts.peer_port && path->peer_port == signal.facts.port;
         const Phase phase = p2p_state(gns_handle).phase;

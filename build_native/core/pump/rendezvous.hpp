@@ -27,7 +27,8 @@ struct SignalPath {
     Requests::Key key; // the peer (canonical), and its number of the connection, 0 if it is not known yet
     HSteamNetConnection gns_handle = k_HSteamNetConnection_Invalid;
     bool inbound = false;
-    int32_t port = -1; // inbound: here, otherwise the peer's
+    bool symmetric = false; // set if this end has begun it
+    int32_t port = -1;      // inbound: here, otherwise the peer's
     int32_t peer_port = -1;
 };
 

@@ -62,8 +62,8 @@ public:
     Opening opening{handles, peers, rendezvous, closing, signals_, listen_sockets_, limits_};
     Sending sending{signals_, attempts_};
     Receiving receiving{handles, closing, signals_, attempts_};
-    StatusChanges status_changes{handles, peers,        rendezvous,      receiving,
-                                 closing, connections_, listen_sockets_, signals_, attempts_};
+    StatusChanges status_changes{handles,      peers,           rendezvous, receiving, closing,
+                                 connections_, listen_sockets_, signals_,   attempts_};
     Routes routes{handles, signals_, attempts_};
     Drains drains{commands_.mutex(), signals_, attempts_};
     Pings pings{signals_, attempts_};

@@ -18,8 +18,9 @@ class StatusChanges {
 public:
     using Change = SteamNetConnectionStatusChangedCallback_t;
 
-    StatusChanges(GnsHandles &handles, Peers &peers, const Rendezvous &rendezvous, Receiving &receiving, Closing &closing, Connections &connections,
-                  const ListenSockets &listen_sockets, Signals &signals, Attempts &attempts)
+    StatusChanges(GnsHandles &handles, Peers &peers, const Rendezvous &rendezvous, Receiving &receiving,
+                  Closing &closing, Connections &connections, const ListenSockets &listen_sockets, Signals &signals,
+                  Attempts &attempts)
         : handles_(handles),
           peers_(peers),
           rendezvous_(rendezvous),
