@@ -121,17 +121,25 @@ void Wire::work() {
         const ssize_t size = ::recv(descriptor_, packet.data(), packet.size(), 0);
         if (size <= 0) break;
         const std::string data(packet.data() + 1, static_cast<size_t>(size) - 1);
+        std::lock_guard lock(mutex_);
         if (packet[0] == 'S') {
-            postman_->give(peer, data);
+            if (hold_)
+                hold_(data);
+            else
+                postman_->give(peer, data);
             continue;
         }
-        std::lock_guard lock(mutex_);
         words_.push_back(data);
         changed_.notify_all();
     }
     std::lock_guard lock(mutex_);
     over_ = true;
     changed_.notify_all();
+}
+
+void Wire::hold(std::function<void(const std::string &)> hold) {
+    std::lock_guard lock(mutex_);
+    hold_ = std::move(hold);
 }
 
 void Wire::await(const std::string &word) {

@@ -78,6 +78,9 @@ public:
     // Gives what the peer's postman delivers to this postman, until the wire goes.
     void connect(const Postman &postman);
 
+    // Hands the peer's signals over instead; nullptr: no longer.
+    void hold(std::function<void(const std::string &)> hold);
+
     const std::string peer; // its identity
 
 private:
@@ -90,6 +93,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::string> words_;
+    std::function<void(const std::string &)> hold_;
     bool over_ = false;
 };
 

@@ -49,8 +49,7 @@ TEST(p2p_attacks, plain_messages_do_not_get_in) {
     const Numbers numbers = numbers_of(postman);
     const std::string message =
         bytes_field(application_message, bytes_field(1, "injected") + varint_field(2, 1) + varint_field(3, 8));
-    for (const bool to_inbound : {true, false})
-        OK(postman.give("str:alice", signal_to(numbers, to_inbound) + message));
+    for (const bool to_inbound : {true, false}) OK(postman.give("str:alice", signal_to(numbers, to_inbound) + message));
     for (const Post &post : postman.seen()) OK(postman.give("str:alice", post.signal + message));
     settle();
     CHECK(postman.counters().received >= 4);
@@ -101,8 +100,7 @@ TEST(p2p_attacks, others_signals_are_refused) {
     Postman postman;
     P2pLink link(postman);
     const Numbers numbers = numbers_of(postman);
-    for (const Post &post : postman.seen())
-        CHECK_EQUAL(postman.give("str:mallory", post.signal), GNS_ERROR_BAD_SIGNAL);
+    for (const Post &post : postman.seen()) CHECK_EQUAL(postman.give("str:mallory", post.signal), GNS_ERROR_BAD_SIGNAL);
     CHECK_EQUAL(postman.counters().bad, static_cast<int64_t>(postman.seen().size()));
     CHECK_EQUAL(postman.give("nonsense", ""), GNS_ERROR_BAD_IDENTITY);
     const std::string closed = bytes_field(connection_closed, varint_field(6, 1234));

@@ -89,6 +89,8 @@ int32_t Opening::read(const P2pEnd &end, const gns_option *options, int32_t coun
     wish->local_port = local_port && local_port->m_val.m_int32 >= 0 ? local_port->m_val.m_int32 : end.port;
     wish->symmetric = integer(wish->options, k_ESteamNetworkingConfig_SymmetricConnect) != 0 ||
                       is_listening_symmetrically(handles_, wish->local_port);
+    if (wish->symmetric && end.peer == own)
+        return fail(-k_EResultInvalidParam, "a symmetric connection is one with another peer");
     if (wish->symmetric && !find(wish->options, k_ESteamNetworkingConfig_SymmetricConnect)) {
         Option option; // otherwise GNS warns
         option.SetInt32(k_ESteamNetworkingConfig_SymmetricConnect, 1);
