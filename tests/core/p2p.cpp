@@ -36,6 +36,8 @@ void Postman::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
+void Postman::join() { thread_.join(); }
+
 void Postman::work() {
     while (!over_) {
         std::vector<Event> events;

@@ -41,6 +41,7 @@ public:
     std::vector<Post> seen();
     void set(Deliver deliver);
     void stop();
+    void join(); // returns when GNS is stopped, and everything is delivered
 
     const std::string identity;
     Mailbox mailbox;

@@ -102,7 +102,12 @@ TEST(p2p_symmetric, a_request_is_taken_over_before_it_is_reported) {
         if (signal.empty()) signal = held;
     });
     peer.wire->say("connect");
-    wait_until([&] { std::lock_guard lock(first); return !signal.empty(); }, "the request arrives");
+    wait_until(
+        [&] {
+            std::lock_guard lock(first);
+            return !signal.empty();
+        },
+        "the request arrives");
     peer.wire->hold(nullptr);
     OK(side.postman.give("str:bob", signal));
     connection = connect_p2p(side.mailbox, side.postman, "str:bob", 0, symmetric);
