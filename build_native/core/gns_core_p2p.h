@@ -6,13 +6,17 @@
    Such connections and listen sockets have the same kinds of handle as others, and all functions take them.
 
    Who is trusted with what: the service may lose connections that are not established yet, and learns the peers'
-   addresses. It can neither read, forge nor end what is established; only certificates keep it from posing as a peer.
+   addresses. No signal ends an established connection, whose content it can neither read nor forge. But it knows ICE's
+   passwords: if it can also send packets to the peers, it can lead theirs astray. Only certificates keep it from posing
+   as a peer.
 
    States: an outgoing connection is Connecting (1) until the peer has accepted it, then FindingRoute (2) until packets
    arrive over a route that ICE has found, then Connected (3); an inbound one is Connecting until gns_accept, and goes
    on in the same way. Each step is a status event. TimeoutInitial limits each of the first two, and 5008 is the reason
    if no route is found, 5003 if the peer does not answer. Messages sent before Connected are queued and go out then,
-   unless they have GNS_SEND_NO_DELAY. gns_close before Connected sends nothing of what is queued, even with linger.
+   unless they have GNS_SEND_NO_DELAY; the peer, which may be connected a moment later, discards unreliable ones that
+   arrive before that. gns_close before Connected discards what is queued, even with linger, and tells the peer by a
+   signal.
 
    Signals leave while GNS holds its locks (4 in the lock order), which go before a mailbox's (6).
  */

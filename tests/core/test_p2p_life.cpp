@@ -57,7 +57,7 @@ TEST(p2p_life, a_stop_ends_connections_in_all_states) {
             CHECK_EQUAL(end.code, GNS_END_SHUTDOWN);
             CHECK_EQUAL(end.old_state, connected);
         }
-        std::map<int32_t, int> ends; // by the state before
+        std::map<int32_t, int> ends;                                 // by the state before
         for (const Event &event : mailbox.all_within(patience_us)) { // until it says that GNS is stopped
             if (!event.is_end()) continue;
             CHECK_EQUAL(event.code, GNS_END_SHUTDOWN);
@@ -148,7 +148,8 @@ TEST(p2p_life, loss_duplicates_and_disorder_only_take_time) {
         if (late.size() < 3 && random() % 2) return;
         std::shuffle(late.begin(), late.end(), random);
         for (const std::string &signal : late)
-            for (int copies = 1 + static_cast<int>(random() % 2); copies > 0; --copies) postman.give("str:alice", signal);
+            for (int copies = 1 + static_cast<int>(random() % 2); copies > 0; --copies)
+                postman.give("str:alice", signal);
         late.clear();
     });
     Mailbox server, client;
@@ -232,15 +233,14 @@ TEST(p2p_life, a_forked_child_is_told) {
     if (child == 0) {
         uint64_t handle = 0;
         gns_signalling_counters counters;
-        const bool told =
-            gns_signalling_create(link.server.handle, &handle) == GNS_ERROR_FORKED &&
-            gns_signalling_destroy(postman.signalling) == GNS_ERROR_FORKED &&
-            gns_signalling_counters_get(postman.signalling, &counters) == GNS_ERROR_FORKED &&
-            postman.give("str:alice", "x") == GNS_ERROR_FORKED &&
-            gns_p2p_listen(link.server.handle, postman.signalling, 1, nullptr, 0, nullptr, &handle) ==
-                GNS_ERROR_FORKED &&
-            gns_p2p_connect(link.server.handle, postman.signalling, "str:bob", 7, 1, nullptr, 0, nullptr, &handle) ==
-                GNS_ERROR_FORKED;
+        const bool told = gns_signalling_create(link.server.handle, &handle) == GNS_ERROR_FORKED &&
+                          gns_signalling_destroy(postman.signalling) == GNS_ERROR_FORKED &&
+                          gns_signalling_counters_get(postman.signalling, &counters) == GNS_ERROR_FORKED &&
+                          postman.give("str:alice", "x") == GNS_ERROR_FORKED &&
+                          gns_p2p_listen(link.server.handle, postman.signalling, 1, nullptr, 0, nullptr, &handle) ==
+                              GNS_ERROR_FORKED &&
+                          gns_p2p_connect(link.server.handle, postman.signalling, "str:bob", 7, 1, nullptr, 0, nullptr,
+                                          &handle) == GNS_ERROR_FORKED;
         ::_exit(told ? 0 : 1);
     }
     int status = -1;
