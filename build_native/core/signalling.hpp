@@ -1,5 +1,5 @@
-// What carries signals between GNS and a program: those that go out become events of a mailbox, and those that arrive
-// wait here for GNS.
+// Carries signals between GNS and a program: those that go out become events of a mailbox, and those that arrive wait
+// for GNS.
 #pragma once
 
 #include <atomic>

@@ -14,7 +14,7 @@ from .options import option_array
 from .sockets import limit_error
 from .text import text_of
 
-# What concerns the signal alone, which anyone may have sent.
+# Errors of the signal, which anyone may have sent.
 _REFUSED = (lib.GNS_ERROR_BAD_SIGNAL, lib.GNS_ERROR_BAD_IDENTITY, lib.GNS_ERROR_TOO_LARGE, LIMIT_EXCEEDED)
 
 
@@ -27,7 +27,7 @@ class SignallingCounters(NamedTuple):
     received: int
     """GNS was given them."""
     bad: int
-    """They were no signals of their senders."""
+    """Not signals of their senders, or too large."""
     flooded: int
     """Too many were waiting for GNS."""
     ends_dropped: int

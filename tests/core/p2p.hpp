@@ -65,7 +65,7 @@ uint64_t connect_p2p(Mailbox &mailbox, const Postman &postman, const std::string
                      int32_t port = 0, const Options &options = {}, const gns_peer_policy *policy = nullptr);
 
 // A peer in a process of its own: a fork, made while GNS does not run. Both sides have one end of the wire, over which
-// their postmen deliver, and over which they say when they have come how far.
+// their postmen deliver, and over which they say how far they are.
 class Wire {
 public:
     Wire(int descriptor, std::string identity) : peer(std::move(identity)), descriptor_(descriptor) {}

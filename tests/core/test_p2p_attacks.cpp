@@ -120,7 +120,7 @@ TEST(p2p_attacks, others_signals_are_refused) {
     CHECK_EQUAL(postman.counters().stray, 6);
     CHECK_EQUAL(postman.counters().received, received);
 
-    // A second signalling, where anyone may call himself alice, has nothing to say about the first one's connections.
+    // A second signalling, where anyone can be alice, has nothing to say about the first one's connections.
     Postman other;
     for (const bool to_inbound : {true, false}) OK(other.give("str:alice", signal_to(numbers, to_inbound)));
     settle();

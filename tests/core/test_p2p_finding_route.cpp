@@ -91,8 +91,8 @@ TEST(p2p_finding_route, messages_are_queued_and_go_out_when_there_is_a_route) {
     OK(send(ends.outbound, "while connecting"));
     ends.accept();
     for (const uint64_t connection : {ends.inbound, ends.outbound}) {
-        // Those that must not wait are dropped, all others are queued. The document is right about unreliable ones in
-        // that one end is connected a moment before the other, which discards what arrives until it is, too.
+        // A message that must not wait is dropped, all others are queued. The document is right about unreliable ones
+        // in that one end is connected a moment before the other, which discards what arrives until it is, too.
         CHECK_EQUAL(send(connection, "at once or never", GNS_SEND_NO_DELAY), -k_EResultIgnored);
         CHECK_EQUAL(send(connection, "at once or never", GNS_SEND_NO_DELAY | GNS_SEND_RELIABLE), -k_EResultIgnored);
         OK(send(connection, "unreliable", 0));

@@ -21,7 +21,7 @@ int open_descriptors() {
 
 const Options no_route = Options().set(k_ESteamNetworkingConfig_P2P_Transport_ICE_Enable, 1);
 
-// With no_route, only relays may be used, and this is none.
+// With no_route, only relays may be used, and at this address there is nothing.
 void set_dead_relay() {
     const gns_option turn{k_ESteamNetworkingConfig_P2P_TURN_ServerList, GNS_TYPE_STRING, 0, 0, "192.0.2.99:9"};
     OK(gns_config_set(GNS_SCOPE_GLOBAL, 0, &turn));

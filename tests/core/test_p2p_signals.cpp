@@ -1,4 +1,4 @@
-// What the core takes out of signals, and how many it lets pass: its parts, without a connection.
+// The parts of the core that look into signals and limit them, without a connection.
 #include <vector>
 
 #include "gns/p2p_signal.hpp"

@@ -1,5 +1,5 @@
-// What the mended GNS calls when ICE selects a route for a connection (cmake/gns_mended_route.cmake): nothing else
-// tells that an established connection goes on over another one. Included by GNS's own source, so it depends on neither
+// The mended GNS reports that ICE has selected a route for a connection (cmake/gns_mended_route.cmake): nothing else
+// shows that an established connection goes on over another one. Included by GNS's own source, so it depends on neither
 // side. Called by the thread that polls, with GNS's global lock and the connection's held; must not throw.
 #pragma once
 

@@ -17,7 +17,7 @@ public:
     Routes(const GnsHandles &handles, Signals &signals, Attempts &attempts)
         : handles_(handles), signals_(signals), attempts_(attempts) {}
 
-    // Makes GNS tell. While GNS starts.
+    // Makes GNS report. While GNS starts.
     void attach();
     void selected(uint32_t connection) noexcept override;
     // Reports what has changed since the last call.
