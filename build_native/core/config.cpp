@@ -79,12 +79,11 @@ int32_t write_gns(const OptionTarget &target, int32_t value, int32_t type, const
 
 } // namespace
 
-int32_t effective_int(ESteamNetworkingConfigValue value, HSteamNetConnection gns_handle) {
+int32_t effective_int(ESteamNetworkingConfigValue value, uint32_t gns_handle, ESteamNetworkingConfigScope scope) {
     int32_t result = 0;
     size_t size = sizeof result;
     ESteamNetworkingConfigDataType type;
-    SteamNetworkingUtils()->GetConfigValue(value, k_ESteamNetworkingConfig_Connection,
-                                           static_cast<intptr_t>(gns_handle), &type, &result, &size);
+    SteamNetworkingUtils()->GetConfigValue(value, scope, static_cast<intptr_t>(gns_handle), &type, &result, &size);
     return result;
 }
 

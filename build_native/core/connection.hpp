@@ -68,7 +68,6 @@ struct ListenSocket {
     // Peer to peer.
     std::shared_ptr<Signalling> signalling; // nullptr: over UDP
     int32_t virtual_port = -1;
-    bool symmetric = false;
 };
 
 struct Connection {

@@ -72,6 +72,7 @@
 #define GNS_EVENT_ACK_DUE_DATA 7 /* the same, and once it is handled, gns_stream_grant is due */
 
 #define GNS_END_GOING_AWAY 1001                  /* the listen socket of this connection was closed */
+#define GNS_END_TAKEN_OVER 1002                  /* a request: this end has connected to the peer itself */
 #define GNS_END_INTERNAL_ERROR 2001              /* the program that owned this connection failed */
 #define GNS_END_MESSAGE_QUEUE_LIMIT_REACHED 2003 /* the reader was too slow for the limits of its queue */
 #define GNS_END_RATE_LIMITED 2004                /* the listen socket's limits allow no more connections at present */

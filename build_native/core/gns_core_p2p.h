@@ -86,5 +86,3 @@ int32_t gns_p2p_listen(uint64_t mailbox, uint64_t signalling, int32_t port, cons
 int32_t gns_p2p_connect(uint64_t mailbox, uint64_t signalling, const char *identity, int32_t identity_size,
                         int32_t port, const gns_option *options, int32_t option_count, const gns_peer_policy *policy,
                         uint64_t *connection);
-
-#define GNS_END_TAKEN_OVER 1002 /* this end has connected to the peer, whose request it is that waited */

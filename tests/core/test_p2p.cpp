@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "authority.hpp"
 #include "p2p.hpp"
 
 TEST(p2p, connects_and_carries_messages) {
@@ -151,6 +152,46 @@ TEST(p2p, the_policy_s_refusal_arrives) {
     CHECK_EQUAL(own.new_state, problem_locally);
     CHECK_EQUAL(own.code, 4003);
     CHECK_EQUAL(server.until([](const Event &event) { return event.is_end(); }).code, 4003);
+}
+
+TEST(p2p, certificates_prove_who_the_peers_are) {
+    start_as("str:alice");
+    const Key ca('\1'), mine('\2');
+    const std::string trusted = root(ca), own = leaf(mine, "str:alice", ca);
+    const void *const data = trusted.data();
+    const auto size = static_cast<int32_t>(trusted.size());
+    OK(gns_trust_set(&data, &size, 1));
+    OK(gns_certificate_set(own.data(), static_cast<int32_t>(own.size()), mine.seed.data(), 32));
+    gns_peer_policy policy{};
+    policy.authenticated = 1;
+    policy.identity = "str:alice";
+    policy.identity_size = 9;
+    Postman postman;
+    Mailbox server, client;
+    listen_p2p(server, postman, 0, {}, &policy);
+    connect_p2p(client, postman, "str:alice", 0, {}, &policy);
+    const Event request = server.next();
+    CHECK_EQUAL(request.info.authenticated, 1); // known before it is accepted
+    OK(gns_accept(request.connection, 0));
+    for (Mailbox *const mailbox : {&server, &client}) {
+        const Event event = mailbox->until(reaches(connected));
+        CHECK_EQUAL(event.info.authenticated, 1);
+        CHECK(std::memcmp(event.info.peer_key, mine.public_key.data(), 32) == 0);
+    }
+}
+
+TEST(p2p, a_close_is_heard_at_once) {
+    start_as("str:alice");
+    Postman postman;
+    for (const bool linger : {false, true}) {
+        P2pLink link(postman, linger);
+        const int64_t before = gns_time_us();
+        if (linger) OK(send(link.inbound, "the last one"));
+        OK(close(link.inbound, 1234, "bye", linger));
+        if (linger) CHECK_EQUAL(link.client.message().data, "the last one");
+        CHECK_EQUAL(link.client.end_of(link.outbound).code, 1234);
+        CHECK(gns_time_us() - before < 5'000'000); // by a timeout it would take longer
+    }
 }
 
 TEST(p2p, nothing_answers) {

@@ -50,7 +50,7 @@ std::string text(const std::vector<Option> &options, ESteamNetworkingConfigValue
 
 bool is_listening_symmetrically(const GnsHandles &handles, int32_t port) {
     const auto socket = handles.find_listen_socket_p2p(port);
-    return socket && socket->symmetric;
+    return socket && GnsHandles::is_symmetric(*socket);
 }
 
 // GNS says only in its log why it did not connect.
@@ -121,7 +121,6 @@ int32_t Opening::listen_p2p(const P2pEnd &own, const gns_option *options, int32_
     socket->policy = wish.policy;
     socket->signalling = own.signalling;
     socket->virtual_port = own.port;
-    socket->symmetric = wish.symmetric;
     return publish(socket, handle);
 }
 

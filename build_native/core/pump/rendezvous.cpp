@@ -145,7 +145,7 @@ bool Rendezvous::may_ask(Signalling &signalling, const ArrivedSignal &signal) {
         return false;
     }
     // GNS would take the older connection for one that this end has begun.
-    if (listens && socket->symmetric && has_symmetric_path(signal, true)) {
+    if (listens && GnsHandles::is_symmetric(*socket) && has_symmetric_path(signal, true)) {
         signalling.counters.repeated.fetch_add(1);
         return false;
     }
