@@ -23,6 +23,8 @@ import pytest
 from support import Api, Peer, eventually, open_descriptors
 from support.leftovers import leftovers
 from support.loops import LOOPS, new_loop
+from support.nat_lab import NatLab
+from support.nat_lab import why_not as why_no_lab
 from support.platforms import RATE
 
 import gns_py
@@ -199,3 +201,17 @@ def peer(tmp_path: Path) -> Iterator[Callable[..., Peer]]:
     """Yield a function that starts Python source, with arguments, as a program of its own, killed after the test."""
     with ExitStack() as stack:
         yield lambda source, *arguments: stack.enter_context(Peer(source, tmp_path, *arguments))
+
+
+@pytest.fixture(scope="session")
+def _why_no_lab() -> str | None:
+    return why_no_lab()
+
+
+@pytest.fixture
+def nat_lab(_why_no_lab: str | None) -> Iterator[NatLab]:
+    """Yield two hosts behind routers, in network namespaces; skip where that is not possible."""
+    if _why_no_lab:
+        pytest.skip(_why_no_lab)
+    with NatLab() as lab:
+        yield lab

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "guard.hpp"
+#include "ice_servers.hpp"
 #include "log_queue.hpp"
 
 namespace gns_core {
@@ -78,12 +79,11 @@ int32_t write_gns(const OptionTarget &target, int32_t value, int32_t type, const
 
 } // namespace
 
-int32_t effective_int(ESteamNetworkingConfigValue value, HSteamNetConnection gns_handle) {
+int32_t effective_int(ESteamNetworkingConfigValue value, uint32_t gns_handle, ESteamNetworkingConfigScope scope) {
     int32_t result = 0;
     size_t size = sizeof result;
     ESteamNetworkingConfigDataType type;
-    SteamNetworkingUtils()->GetConfigValue(value, k_ESteamNetworkingConfig_Connection,
-                                           static_cast<intptr_t>(gns_handle), &type, &result, &size);
+    SteamNetworkingUtils()->GetConfigValue(value, scope, static_cast<intptr_t>(gns_handle), &type, &result, &size);
     return result;
 }
 
@@ -134,8 +134,10 @@ int32_t check_settable(const gns_option &option, int32_t scope) {
     if (type == k_ESteamNetworkingConfig_Int32 &&
         (option.integer < std::numeric_limits<int32_t>::min() || option.integer > std::numeric_limits<int32_t>::max()))
         return fail(GNS_ERROR_BAD_VALUE);
-    if (type == k_ESteamNetworkingConfig_String && !option.string) return fail(GNS_ERROR_WRONG_TYPE);
-    return 0;
+    if (type != k_ESteamNetworkingConfig_String) return 0;
+    if (!option.string) return fail(GNS_ERROR_WRONG_TYPE);
+    const std::string problem = problem_with_servers(option.value, option.string);
+    return problem.empty() ? 0 : fail(GNS_ERROR_BAD_VALUE, problem);
 }
 
 int32_t check_resettable(int32_t value, int32_t scope) {

@@ -9,8 +9,9 @@
 
 namespace gns_core {
 
-// The value that is in effect for a connection of GNS's.
-int32_t effective_int(ESteamNetworkingConfigValue value, HSteamNetConnection gns_handle);
+// The value that is in effect for a connection of GNS's, or for a listen socket.
+int32_t effective_int(ESteamNetworkingConfigValue value, uint32_t gns_handle,
+                      ESteamNetworkingConfigScope scope = k_ESteamNetworkingConfig_Connection);
 
 void apply_limits(Connection &connection, const QueueLimits &limits);
 // True if refresh_send_limits must follow a change of this option.

@@ -25,6 +25,16 @@ SteamNetworkingIPAddr to_gns(const gns_address &address) {
     return to;
 }
 
+namespace {
+
+int32_t route_of(const SteamNetConnectionInfo_t &info) {
+    if (info.m_nFlags & k_nSteamNetworkConnectionInfoFlags_Relayed) return GNS_ROUTE_RELAYED;
+    if (info.m_addrRemote.IsIPv6AllZeros()) return GNS_ROUTE_UNKNOWN;
+    return info.m_nFlags & k_nSteamNetworkConnectionInfoFlags_Fast ? GNS_ROUTE_LOCAL : GNS_ROUTE_DIRECT;
+}
+
+}
+
 gns_connection_info to_info(const SteamNetConnectionInfo_t &from, const Connection &connection) {
     gns_connection_info info{};
     info.listen_socket = connection.listen_socket;
@@ -38,6 +48,8 @@ gns_connection_info to_info(const SteamNetConnectionInfo_t &from, const Connecti
     copy_text(info.description, sizeof info.description, from.m_szConnectionDescription);
     info.authenticated = connection.proof.authenticated ? 1 : 0;
     info.peer_key_expires = connection.proof.key_expires;
+    info.virtual_port = connection.virtual_port;
+    if (connection.virtual_port >= 0) info.route = route_of(from);
     std::memcpy(info.peer_key, connection.proof.key.data(), sizeof info.peer_key);
     return info;
 }

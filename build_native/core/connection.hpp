@@ -20,6 +20,8 @@ class Admission;
 class Mailbox;
 class History;
 class Sleeper;
+struct SignalPath;
+struct Signalling;
 struct Stream;
 
 // The data that a connection has queued or unacked. It outlives its connection, because GNS frees messages whenever it
@@ -62,6 +64,10 @@ struct ListenSocket {
     gns_address address{};
     QueueLimits limits;                       // serving thread only
     std::shared_ptr<const PeerPolicy> policy; // of its connections, or nullptr; serving thread only
+
+    // Peer to peer.
+    std::shared_ptr<Signalling> signalling; // nullptr: over UDP
+    int32_t virtual_port = -1;
 };
 
 struct Connection {
@@ -80,6 +86,11 @@ struct Connection {
     std::atomic<bool> discard{false};         // closed here: unread messages are gone
     bool failed = false;                      // serving thread only: to be ended as soon as there is memory for that
     std::shared_ptr<const PeerPolicy> policy; // its own, or nullptr; serving thread only
+
+    // Peer to peer; serving thread only, virtual_port aside, which does not change.
+    std::shared_ptr<SignalPath> path; // nullptr: over UDP, or a pair
+    int32_t virtual_port = -1;
+    int32_t route = GNS_ROUTE_UNKNOWN; // the last one that was reported
 
     // Receiving: what waits in the mailbox, and its bounds.
     std::atomic<int64_t> recv_bytes{0};

@@ -10,6 +10,7 @@ extern "C" {
 #include "gns_core.h"
 #include "gns_core_streams.h"
 #include "gns_core_certificates.h"
+#include "gns_core_p2p.h"
 }
 #if defined(__GNUC__)
 #pragma GCC visibility pop

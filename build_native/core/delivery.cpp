@@ -24,14 +24,20 @@ std::shared_ptr<Mailbox> push(Connection &connection, Event event, bool *pushed)
     return was_empty ? connection.mailbox : nullptr;
 }
 
-bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info) {
+Event status_event(const std::shared_ptr<Connection> &connection, int32_t old_state, const gns_connection_info &info) {
     Event event;
     event.kind = GNS_EVENT_STATUS;
+    event.old_state = old_state;
     event.new_state = info.state;
-    event.code = info.end_reason;
     event.time_us = now_us();
     event.connection = connection;
     event.info = std::make_unique<gns_connection_info>(info);
+    return event;
+}
+
+bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info) {
+    Event event = status_event(connection, k_ESteamNetworkingConnectionState_None, info);
+    event.code = info.end_reason;
     std::shared_ptr<Mailbox> mailbox;
     {
         std::lock_guard lock(connection->end_mutex);

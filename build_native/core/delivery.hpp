@@ -18,6 +18,9 @@ void move(Connection &connection, const std::shared_ptr<Mailbox> &mailbox);
 // mailbox if its reader must be signalled.
 std::shared_ptr<Mailbox> push(Connection &connection, Event event, bool *pushed = nullptr);
 
+// A status event of the connection.
+Event status_event(const std::shared_ptr<Connection> &connection, int32_t old_state, const gns_connection_info &info);
+
 // Ends a connection in the eyes of its owner: at most once, and nothing follows in its mailbox. info.state is the new
 // state. Returns whether this call ended it.
 bool push_end(const std::shared_ptr<Connection> &connection, const gns_connection_info &info);

@@ -2,7 +2,7 @@
 
    This file has two readers: the C++ core includes it (through core_api.hpp), and Python's cffi parses it as it is.
    Therefore: fixed widths, explicit padding, opaque handles, no bool, no preprocessor but plain "#define NAME number".
-   Its continuations, read after it: gns_core_streams.h, gns_core_certificates.h.
+   Its continuations, read after it: gns_core_streams.h, gns_core_certificates.h, gns_core_p2p.h.
 
    Threads    Every function may be called from any thread, unless it says otherwise; gns_start and gns_stop exclude
               each other. GNS is served in turns, by one thread at a time: a caller that waits for a mailbox, or sends,
@@ -72,6 +72,7 @@
 #define GNS_EVENT_ACK_DUE_DATA 7 /* the same, and once it is handled, gns_stream_grant is due */
 
 #define GNS_END_GOING_AWAY 1001                  /* the listen socket of this connection was closed */
+#define GNS_END_TAKEN_OVER 1002                  /* a request: this end has connected to the peer itself */
 #define GNS_END_INTERNAL_ERROR 2001              /* the program that owned this connection failed */
 #define GNS_END_MESSAGE_QUEUE_LIMIT_REACHED 2003 /* the reader was too slow for the limits of its queue */
 #define GNS_END_RATE_LIMITED 2004                /* the listen socket's limits allow no more connections at present */
@@ -142,7 +143,7 @@ typedef struct {
     uint64_t offset;              /* of this event's payload in the batch's payload buffer */
     uint32_t size;                /* of the payload, in bytes */
     int32_t kind;                 /* GNS_EVENT_* */
-    int32_t old_state, new_state; /* status */
+    int32_t old_state, new_state; /* status, route */
     int32_t code;                 /* status: end reason or 0; send failed: the result */
     uint16_t lane, flags;         /* flags: message: GNS_SEND_RELIABLE or 0; data: GNS_SEND_RELIABLE for DATA */
 } gns_event;
@@ -164,6 +165,7 @@ typedef struct {
     char identity[128], end_text[128], description[128]; /* identity: the peer's, as it claims unless authenticated */
     int64_t peer_key_expires;                            /* seconds since 1970; 0 unless authenticated */
     uint8_t peer_key[32];                                /* all zero before the handshake, and for pairs */
+    int32_t route, virtual_port; /* GNS_ROUTE_*; the port that was asked for, -1 if not P2P: see gns_core_p2p.h */
 } gns_connection_info;
 
 typedef struct {

@@ -56,6 +56,8 @@ const char *error_text(int32_t code) noexcept {
         return "this process is a fork of the one that started the runtime, which does not work here: start a fresh "
                "process";
     case GNS_ERROR_BAD_HANDLE: return "the handle is not valid or is closed";
+    case GNS_ERROR_NO_IDENTITY: return "this process has no identity, which peers need to find it";
+    case GNS_ERROR_BAD_SIGNAL: return "it is not a signal of its sender";
     case GNS_ERROR_TOO_LARGE: return "the message is too large to be sent";
     case GNS_ERROR_BUFFER_TOO_SMALL: return "the buffer is too small";
     case GNS_ERROR_NATIVE: return "GameNetworkingSockets refused";

@@ -13,6 +13,7 @@ namespace gns_core {
 
 uint32_t Event::payload_size() const {
     if (message) return static_cast<uint32_t>(message->m_cbSize) - prefix;
+    if (signal) return static_cast<uint32_t>(signal->payload.size());
     return info ? sizeof(gns_connection_info) : 0;
 }
 
@@ -86,7 +87,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
     gns_event *out = events;
     for (Event &event : taken) {
         *out = gns_event{};
-        out->connection = event.connection->handle;
+        out->connection = event.signal ? event.signal->signalling->handle : event.connection->handle;
         out->kind = event.kind;
         out->old_state = event.old_state;
         out->new_state = event.new_state;
@@ -105,6 +106,7 @@ int32_t Mailbox::receive(int64_t timeout_us, gns_event *events, int32_t max_even
         } else {
             out->time_us = event.time_us;
             if (event.info) std::memcpy(target, event.info.get(), sizeof(gns_connection_info));
+            if (event.signal) std::memcpy(target, event.signal->payload.data(), out->size);
         }
         offset = (offset + out->size + 7) & ~uint64_t{7};
         ++out;

@@ -9,6 +9,7 @@
 
 #include "connection.hpp"
 #include "packet_watch.hpp"
+#include "signalling.hpp"
 #include "sleeper.hpp"
 #include "waker.hpp"
 
@@ -21,11 +22,12 @@ struct Event {
     int32_t code = 0;
     int64_t number = 0;
     int64_t time_us = 0;
-    std::shared_ptr<Connection> connection;
+    std::shared_ptr<Connection> connection; // nullptr for a signal
     MessagePtr message;
     uint32_t prefix = 0; // bytes of the message that precede the payload
     uint16_t flags = 0;
     std::unique_ptr<gns_connection_info> info;
+    std::unique_ptr<LeavingSignal> signal;
 
     uint32_t payload_size() const;
 };

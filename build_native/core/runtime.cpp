@@ -124,6 +124,7 @@ int32_t Runtime::start(const std::string &text, const SteamNetworkingIdentity &p
         install_memory_reserve();
         attach_gatekeeper();
         service.peers.attach();
+        service.routes.attach();
         forget_trust();
         utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferSize, unbounded);
         utils->SetGlobalConfigValueInt32(k_ESteamNetworkingConfig_RecvBufferMessages, received_at_once);
@@ -155,11 +156,16 @@ int32_t Runtime::stop(int64_t linger_us) {
         gns_life().running.store(false);
         GameNetworkingSockets_Kill();
     }
+    service.after_gns();
     log_queue().finish();
     for (const auto &stream : streams.all()) {
         streams.remove(stream->handle);
         close(commands, *stream);
         detach(commands, *stream);
+    }
+    for (const auto &signalling : signallings.all()) {
+        signallings.remove(signalling->handle);
+        signalling->mailbox = nullptr; // whose events may hold it
     }
     for (const auto &socket : listen_sockets.all()) listen_sockets.remove(socket->handle);
     for (const auto &mailbox : mailboxes.all()) mailbox->shut(false);

@@ -14,6 +14,7 @@
 #include "pump/service.hpp"
 #include "pump/shift.hpp"
 #include "pump/turns.hpp"
+#include "signalling.hpp"
 #include "sleeper.hpp"
 #include "stream.hpp"
 
@@ -26,6 +27,7 @@ struct Runtime {
     ListenSockets listen_sockets{2};
     Connections connections{3};
     Streams streams{4};
+    Signallings signallings{5};
     QueueLimits limits; // serving thread only
     Sleeper pump_sleeper, leader_sleeper;
     CommandQueue commands{pump_sleeper};

@@ -107,6 +107,8 @@ END_REASONS = {
 CORE_END_REASONS = {
     # a server that restarts comes back
     "GOING_AWAY": ("The listen socket or the server that the connection belonged to was closed.", True),
+    # the connection goes on
+    "TAKEN_OVER": ("This end connected to the peer itself while its request was waiting: it is one connection.", False),
     # the fault may concern this one connection, and a new one starts afresh
     "INTERNAL_ERROR": ("The code that served this connection failed: a handler raised an exception.", True),
     # a new connection starts with an empty queue

@@ -86,6 +86,11 @@ class EndReason(OpenIntEnum):
     INVALID = 0, "No reason: the connection has not ended.", False
     APP_GENERIC = 1000, "The application closed the connection and gave no specific reason.", False
     GOING_AWAY = 1001, "The listen socket or the server that the connection belonged to was closed.", True
+    TAKEN_OVER = (
+        1002,
+        "This end connected to the peer itself while its request was waiting: it is one connection.",
+        False,
+    )
     APP_EXCEPTION_GENERIC = 2000, "The application closed the connection because of an unspecified fault.", False
     INTERNAL_ERROR = 2001, "The code that served this connection failed: a handler raised an exception.", True
     MESSAGE_QUEUE_LIMIT_REACHED = (

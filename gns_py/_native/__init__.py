@@ -26,12 +26,15 @@ from .certificates import (
     set_trust,
 )
 from .codes import (
+    END_TAKEN_OVER,
     EVENT_ACK_DUE_DATA,
     EVENT_DATA,
     EVENT_DRAINED,
     EVENT_MESSAGE,
     EVENT_PONG,
+    EVENT_ROUTE,
     EVENT_SEND_FAILED,
+    EVENT_SIGNAL,
     EVENT_STATUS,
     FORKED,
     GONE,
@@ -44,7 +47,12 @@ from .codes import (
     MAX_LANES,
     MAX_MESSAGE_SIZE,
     MAX_NAME,
+    MAX_SIGNAL,
     NOT_TAKEN,
+    ROUTE_DIRECT,
+    ROUTE_LOCAL,
+    ROUTE_RELAYED,
+    ROUTE_UNKNOWN,
     SEND_FRAMED,
     SEND_NO_DELAY,
     SEND_NO_NAGLE,
@@ -56,6 +64,16 @@ from .failures import ConnectionGoneError, exception_for
 from .log import receive_logs, set_log_level
 from .mailbox import SIGNAL_SLICE_US, MailboxReader, Record, handled
 from .options import get_option, has_option, reset_option, set_options
+from .p2p import (
+    SignallingCounters,
+    connect_p2p,
+    create_signalling,
+    deliver_signal,
+    destroy_signalling,
+    listen_p2p,
+    read_signal,
+    signalling_counters,
+)
 from .process import build_info, identity, is_forked, is_lingering, is_running, start, stop, time_us
 from .sending import (
     broadcast,
@@ -79,6 +97,8 @@ from .status import (
     new_int64,
     ping,
     read_info,
+    read_route,
+    route,
     set_name,
     set_user_data,
     start_history,

@@ -48,8 +48,11 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.GNS_ERROR_BAD_VALUE: ValueError,
     lib.GNS_ERROR_HELD: SendQueueFull,
     lib.GNS_ERROR_CERTIFICATE: CertificateRefused,
+    lib.GNS_ERROR_NO_IDENTITY: InvalidStateError,
+    lib.GNS_ERROR_BAD_SIGNAL: ValueError,
     -int(Result.INVALID_PARAM): ValueError,
     -int(Result.INVALID_STATE): InvalidStateError,
+    -int(Result.DUPLICATE_REQUEST): InvalidStateError,
     LIMIT_EXCEEDED: SendQueueFull,
     -int(Result.IGNORED): MessageDropped,
 }

@@ -52,7 +52,7 @@ def _make(
     result = function(mailbox, _address(address), native, len(options), *more, demanded, handle)
     del keep, keep_too
     if result == LIMIT_EXCEEDED:
-        raise _limit_error()
+        raise limit_error()
     check(result)
     return int(handle[0])
 
@@ -65,7 +65,8 @@ def _limits(limits: ConnectionLimits) -> Any:
     return native
 
 
-def _limit_error() -> ConnectionLimitError:
+def limit_error() -> ConnectionLimitError:
+    """Return the exception for the lack of a place for one more connection."""
     return ConnectionLimitError(errno.EAGAIN, "this process has as many connections as GNS can have")
 
 
@@ -95,7 +96,7 @@ def socket_pair(mailbox_a: int, mailbox_b: int, network: bool, identity_a: str, 
     a, b = identity_a.encode(), identity_b.encode()
     result = lib.gns_socket_pair(mailbox_a, mailbox_b, network, a, len(a), b, len(b), handles, handles + 1)
     if result == LIMIT_EXCEEDED:
-        raise _limit_error()
+        raise limit_error()
     check(result)
     return handles[0], handles[1]
 

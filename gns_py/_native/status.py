@@ -31,6 +31,18 @@ def read_info(payload: bytes) -> tuple[ConnectionInfo, int]:
     return _info(native), native.listen_socket
 
 
+def route(connection: int) -> tuple[int, int]:
+    """Return the route (codes.ROUTE_*) and the virtual port of a connection from peer to peer; -1 for any other."""
+    out = ffi.new("gns_connection_info *")
+    check_connection(lib.gns_connection_info_get(connection, out))
+    return out.route, out.virtual_port
+
+
+def read_route(payload: bytes) -> int:
+    """Return the route in the payload of a status or route event."""
+    return int(ffi.from_buffer("gns_connection_info *", payload).route)
+
+
 def get_status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStatus]]:
     """Return the measurements of a connection and of its first `lanes` lanes."""
     out = ffi.new("gns_connection_status *")

@@ -82,7 +82,8 @@ int32_t receive(uint64_t mailbox, int64_t timeout_us, std::vector<Event> *events
         static_cast<gns_event &>(event) = records[static_cast<size_t>(i)];
         const char *const data = reinterpret_cast<const char *>(payload.data()) + event.offset;
         event.data.assign(data, event.size);
-        if (event.kind == GNS_EVENT_STATUS) std::memcpy(&event.info, data, sizeof event.info);
+        if (event.kind == GNS_EVENT_STATUS || event.kind == GNS_EVENT_ROUTE)
+            std::memcpy(&event.info, data, sizeof event.info);
         events->push_back(std::move(event));
     }
     return count;

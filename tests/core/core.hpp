@@ -71,8 +71,8 @@ private:
 
 struct Event : gns_event {
     std::string data;
-    gns_connection_info info{}; // for a status event
-    bool is_end() const { return kind == GNS_EVENT_STATUS && new_state != connecting && new_state != connected; }
+    gns_connection_info info{}; // for a status or route event
+    bool is_end() const { return kind == GNS_EVENT_STATUS && (new_state < connecting || new_state > connected); }
     bool is_message() const { return kind == GNS_EVENT_MESSAGE; }
     bool is_data() const { return kind == GNS_EVENT_DATA || kind == GNS_EVENT_ACK_DUE_DATA; }
 };

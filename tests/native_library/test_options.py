@@ -17,7 +17,7 @@ GLOBAL, CONNECTION = ConfigScope.GLOBAL, ConfigScope.CONNECTION
     [
         (Config(nagle_time=1234), ConfigValue.NAGLE_TIME, 1234),
         (Config(fake_packet_loss_send=12.5), ConfigValue.FAKE_PACKET_LOSS_SEND, 12.5),
-        (Config(p2p_stun_server_list="ü" * 2000), ConfigValue.P2P_STUN_SERVER_LIST, "ü" * 2000),
+        (Config(p2p_turn_user_list="ü" * 2000), ConfigValue.P2P_TURN_USER_LIST, "ü" * 2000),
     ],
 )
 def test_a_value_of_each_type_is_read_as_it_was_set(config: Config, option: ConfigValue, value: object) -> None:

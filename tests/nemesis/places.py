@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from support.namespaces import missing, run
 
 _NAMES = "gnsn{pid}-"
 _FOLDER = Path("/var/run/netns")
@@ -19,16 +20,15 @@ def why_not() -> str | None:
     """Return why there can be no namespaces here, or None."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "network namespaces need root"
-    for tool in ("ip", "iptables"):
-        if shutil.which(tool) is None:
-            return f"network namespaces need {tool}"
+    if tool := missing("ip", "iptables"):
+        return f"network namespaces need {tool}"
     name = _NAMES.format(pid=os.getpid()) + "try"
     try:
-        _run("ip", "netns", "add", name)
+        run("ip", "netns", "add", name)
         try:
-            _run("ip", "netns", "exec", name, "iptables", "-A", "FORWARD", "-s", "10.0.0.1", "-j", "DROP")
+            run("ip", "netns", "exec", name, "iptables", "-A", "FORWARD", "-s", "10.0.0.1", "-j", "DROP")
         finally:
-            _run("ip", "netns", "del", name)
+            run("ip", "netns", "del", name)
     except subprocess.CalledProcessError as error:
         return f"no network namespaces: {error.stderr.strip()}"
     return None
@@ -53,16 +53,16 @@ class Namespaces(Home):
         self._router = f"{self._prefix}router"
         self._hosts = [2] * count
         self._names = [f"{self._prefix}{place}" for place in range(count)]
-        _run("ip", "netns", "add", self._router)
+        run("ip", "netns", "add", self._router)
         self._in(self._router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
         for place, name in enumerate(self._names):
-            _run("ip", "netns", "add", name)
-            _run("ip", "-n", name, "link", "add", "net", "type", "veth", "peer", f"p{place}", "netns", self._router)
-            _run("ip", "-n", name, "addr", "add", f"{self.host(place)}/24", "dev", "net")
-            _run("ip", "-n", self._router, "addr", "add", f"10.77.{place}.1/24", "dev", f"p{place}")
-            _run("ip", "-n", self._router, "link", "set", f"p{place}", "up")
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "add", "net", "type", "veth", "peer", f"p{place}", "netns", self._router)
+            run("ip", "-n", name, "addr", "add", f"{self.host(place)}/24", "dev", "net")
+            run("ip", "-n", self._router, "addr", "add", f"10.77.{place}.1/24", "dev", f"p{place}")
+            run("ip", "-n", self._router, "link", "set", f"p{place}", "up")
             for device in ("lo", "net"):
-                _run("ip", "-n", name, "link", "set", device, "up")
+                run("ip", "-n", name, "link", "set", device, "up")
             self._route(place)
 
     def host(self, place: int) -> str:
@@ -77,8 +77,8 @@ class Namespaces(Home):
         before = self.host(place)
         self._hosts[place] = 2 + (self._hosts[place] - 1) % 250
         name = self._names[place]
-        _run("ip", "-n", name, "addr", "del", f"{before}/24", "dev", "net")
-        _run("ip", "-n", name, "addr", "add", f"{self.host(place)}/24", "dev", "net")
+        run("ip", "-n", name, "addr", "del", f"{before}/24", "dev", "net")
+        run("ip", "-n", name, "addr", "add", f"{self.host(place)}/24", "dev", "net")
         self._route(place)
 
     def cut(self, source: int, target: int) -> None:
@@ -94,10 +94,10 @@ class Namespaces(Home):
         self._in(self._router, "iptables", "-w", what, "FORWARD", *ends, "-j", "DROP")
 
     def _route(self, place: int) -> None:
-        _run("ip", "-n", self._names[place], "route", "replace", "default", "via", f"10.77.{place}.1")
+        run("ip", "-n", self._names[place], "route", "replace", "default", "via", f"10.77.{place}.1")
 
     def _in(self, name: str, *command: str) -> None:
-        _run("ip", "netns", "exec", name, *command)
+        run("ip", "netns", "exec", name, *command)
 
 
 @contextmanager
@@ -116,9 +116,4 @@ def sweep(also: int | None = None) -> None:
         found = pattern.match(path.name)
         if found and (int(found[1]) == also or not Path(f"/proc/{found[1]}").exists()):
             with contextlib.suppress(subprocess.CalledProcessError):
-                _run("ip", "netns", "del", path.name)
-
-
-def _run(*command: str) -> None:
-    # In a session of its own: a Ctrl-C at the terminal must not end it halfway.
-    subprocess.run(command, check=True, capture_output=True, text=True, start_new_session=True)
+                run("ip", "netns", "del", path.name)

@@ -15,7 +15,7 @@ static_assert(sizeof(gns_limit_counters) == 48);
 static_assert(sizeof(gns_peer_policy) == 32);
 static_assert(sizeof(gns_event) == 56);
 static_assert(sizeof(gns_batch) == 24);
-static_assert(sizeof(gns_connection_info) == 480);
+static_assert(sizeof(gns_connection_info) == 488);
 static_assert(sizeof(gns_connection_status) == 64);
 static_assert(sizeof(gns_lane_status) == 24);
 static_assert(sizeof(gns_sample) == 72);
@@ -25,6 +25,7 @@ static_assert(sizeof(gns_layout_entry) == 24);
 static_assert(sizeof(gns_build_info) == 64);
 static_assert(sizeof(gns_certificate) == 192);
 static_assert(sizeof(gns_authentication) == 56);
+static_assert(sizeof(gns_signalling_counters) == 88);
 
 const gns_layout_entry layout[] = {
     GNS_STRUCT(gns_address),
@@ -88,6 +89,8 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_connection_info, description),
     GNS_FIELD(gns_connection_info, peer_key_expires),
     GNS_FIELD(gns_connection_info, peer_key),
+    GNS_FIELD(gns_connection_info, route),
+    GNS_FIELD(gns_connection_info, virtual_port),
     GNS_STRUCT(gns_connection_status),
     GNS_FIELD(gns_connection_status, state),
     GNS_FIELD(gns_connection_status, ping_ms),
@@ -155,6 +158,18 @@ const gns_layout_entry layout[] = {
     GNS_FIELD(gns_authentication, certificate_size),
     GNS_FIELD(gns_authentication, key_size),
     GNS_FIELD(gns_authentication, reserved),
+    GNS_STRUCT(gns_signalling_counters),
+    GNS_FIELD(gns_signalling_counters, sent),
+    GNS_FIELD(gns_signalling_counters, sent_dropped),
+    GNS_FIELD(gns_signalling_counters, received),
+    GNS_FIELD(gns_signalling_counters, bad),
+    GNS_FIELD(gns_signalling_counters, flooded),
+    GNS_FIELD(gns_signalling_counters, ends_dropped),
+    GNS_FIELD(gns_signalling_counters, stray),
+    GNS_FIELD(gns_signalling_counters, not_listening),
+    GNS_FIELD(gns_signalling_counters, repeated),
+    GNS_FIELD(gns_signalling_counters, rate),
+    GNS_FIELD(gns_signalling_counters, pending),
 };
 
 #undef GNS_STRUCT

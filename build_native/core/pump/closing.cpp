@@ -2,6 +2,8 @@
 
 #include "delivery.hpp"
 #include "gns/end_early.hpp"
+#include "gns/p2p_connection.hpp"
+#include "pump/rendezvous.hpp"
 
 namespace gns_core {
 
@@ -14,12 +16,16 @@ constexpr size_t max_closed = 8192; // GNS has no more connections than this
 void Closing::close_gns(Connection &connection, int32_t reason, const char *text, bool linger) {
     const HSteamNetConnection gns_handle = connection.gns_handle.exchange(k_HSteamNetConnection_Invalid);
     if (gns_handle == k_HSteamNetConnection_Invalid) return;
+    const Phase phase = connection.path ? p2p_state(gns_handle).phase : Phase::established;
+    linger = linger && phase == Phase::established;
     if (linger && connection.account->messages.load() > 0) {
         // Without an entry there it lingers all the same, but no one waits for it.
         attempts_.run(nullptr, [&] { lingering_.add(connection, gns_handle); });
     }
     const std::shared_ptr<Connection> keep = handles_.remove(gns_handle);
+    settle(connection);
     SteamNetworkingSockets()->CloseConnection(gns_handle, reason, text, linger);
+    if (phase == Phase::connecting || phase == Phase::finding_route) signal_close(gns_handle);
     if (connection.inbound) return;
     if (closed_.size() == max_closed) closed_.pop_front();
     closed_.push_back(gns_handle);
@@ -76,6 +82,7 @@ void Closing::end_failed() noexcept {
 void Closing::end_all(int32_t reason, const char *text) {
     handles_.each([&](const std::shared_ptr<Connection> &connection) {
         attempts_.run(nullptr, [&] { push_end(connection, k_ESteamNetworkingConnectionState_None, reason, text); });
+        if (connection->path) attempts_.run(nullptr, [&] { close_gns(*connection, reason, text, false); });
         connection->gns_handle.store(k_HSteamNetConnection_Invalid);
     });
     attempts_.run(nullptr, [this] {

@@ -45,4 +45,15 @@ std::shared_ptr<ListenSocket> GnsHandles::find_listen_socket(HSteamListenSocket 
     return nullptr;
 }
 
+bool GnsHandles::is_symmetric(const ListenSocket &socket) {
+    return effective_int(k_ESteamNetworkingConfig_SymmetricConnect, socket.gns_handle,
+                         k_ESteamNetworkingConfig_ListenSocket) != 0;
+}
+
+std::shared_ptr<ListenSocket> GnsHandles::find_listen_socket_p2p(int32_t virtual_port) const {
+    for (const auto &socket : listen_sockets_)
+        if (socket->signalling && socket->virtual_port == virtual_port) return socket;
+    return nullptr;
+}
+
 } // namespace gns_core

@@ -33,6 +33,9 @@ public:
         return entry && entry->gns_handle.load(std::memory_order_relaxed) == gns_handle ? entry : nullptr;
     }
     std::shared_ptr<ListenSocket> find_listen_socket(HSteamListenSocket gns_handle) const;
+    std::shared_ptr<ListenSocket> find_listen_socket_p2p(int32_t virtual_port) const;
+    // Returns whether such a socket makes symmetric connections, by its option.
+    static bool is_symmetric(const ListenSocket &socket);
     // Calls visit(connection) for each connection; it may remove that connection.
     template <class Visit> void each(const Visit &visit) const {
         for (const std::shared_ptr<Connection> &entry : by_gns_handle_)

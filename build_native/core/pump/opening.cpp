@@ -33,15 +33,15 @@ int32_t refused(const ErrorCapture &capture) {
     return fail(number ? GNS_ERROR_SYSTEM : GNS_ERROR_NATIVE, text, number);
 }
 
+} // namespace
+
 // GNS would go on without it, and peers would see a process that has none.
-int32_t check_certificate() {
+int32_t Opening::check_certificate() {
     return has_certificate_expired() ? fail(GNS_ERROR_CERTIFICATE, "this process's certificate has expired") : 0;
 }
 
-} // namespace
-
 // Tries again as long as closed connections can give way: each has a descriptor, and one of GNS's places.
-template <class Make> int32_t Opening::make_in_gns(const Make &make) {
+int32_t Opening::make_in_gns(const std::function<bool()> &make) {
     for (;;) {
         const ErrorCapture capture;
         if (make()) return 0;
@@ -72,6 +72,10 @@ int32_t Opening::listen(const std::shared_ptr<Mailbox> &mailbox, const gns_addre
     if (error) return error;
     socket->mailbox = mailbox;
     socket->address = address;
+    return publish(socket, handle);
+}
+
+int32_t Opening::publish(const std::shared_ptr<ListenSocket> &socket, uint64_t *handle) {
     try {
         set_admission(socket->gns_handle, socket->admission);
         *handle = listen_sockets_.insert(socket);

@@ -51,6 +51,7 @@ int32_t Peers::check(const Peer &peer, char *text, size_t capacity) noexcept {
             revoked ? "the key of " + facts.identity + " is revoked" : judge(facts, *everywhere_, own.get());
         if (!refusal.empty()) {
             copy_text(text, capacity, refusal);
+            refusal_ = {k_ESteamNetConnectionEnd_Remote_BadCert, refusal};
             return k_ESteamNetConnectionEnd_Remote_BadCert;
         }
         PeerProof proof;

@@ -76,6 +76,7 @@ void Service::poll(Sockets sockets, bool pending) {
     }
     SteamNetworkingSockets()->RunCallbacks();
     peers.forget_arrivals();
+    routes.report();
     receiving.receive_all();
 }
 

@@ -16,6 +16,8 @@
 #include "pump/peers.hpp"
 #include "pump/pings.hpp"
 #include "pump/receiving.hpp"
+#include "pump/rendezvous.hpp"
+#include "pump/routes.hpp"
 #include "pump/sending.hpp"
 #include "pump/signals.hpp"
 #include "pump/status_changes.hpp"
@@ -48,17 +50,21 @@ public:
     int64_t due_us() const;
     // Ends everything that is left. GNS still runs, and is ended afterwards.
     void shut_down();
+    // Signals the mailboxes that have got events while GNS ended.
+    void after_gns() { signals_.send(); }
 
     // The parts, for commands and for GNS's callback; in the order in which they need each other.
     GnsHandles handles{connections_};
     Peers peers{handles};
+    Rendezvous rendezvous{handles, peers, signals_, attempts_};
     Lingering lingering;
     Closing closing{handles, lingering, connections_, attempts_};
-    Opening opening{handles, closing, listen_sockets_, limits_};
+    Opening opening{handles, peers, rendezvous, closing, signals_, listen_sockets_, limits_};
     Sending sending{signals_, attempts_};
     Receiving receiving{handles, closing, signals_, attempts_};
-    StatusChanges status_changes{handles,      peers,           receiving, closing,
-                                 connections_, listen_sockets_, signals_,  attempts_};
+    StatusChanges status_changes{handles,      peers,           rendezvous, receiving, closing,
+                                 connections_, listen_sockets_, signals_,   attempts_};
+    Routes routes{handles, signals_, attempts_};
     Drains drains{commands_.mutex(), signals_, attempts_};
     Pings pings{signals_, attempts_};
     Histories histories;

@@ -9,21 +9,6 @@
 
 namespace gns_core {
 
-namespace {
-
-Event status_event(const std::shared_ptr<Connection> &connection, int32_t old_state, const gns_connection_info &info) {
-    Event event;
-    event.kind = GNS_EVENT_STATUS;
-    event.old_state = old_state;
-    event.new_state = info.state;
-    event.time_us = now_us();
-    event.connection = connection;
-    event.info = std::make_unique<gns_connection_info>(info);
-    return event;
-}
-
-} // namespace
-
 void StatusChanges::take(const Change &change) noexcept {
     if (const std::shared_ptr<Connection> connection = handles_.find(change.m_hConn)) {
         attempts_.run(connection, [&] {
@@ -42,6 +27,8 @@ void StatusChanges::take(const Change &change) noexcept {
 
 void StatusChanges::advance(const std::shared_ptr<Connection> &connection, const Change &change) {
     const gns_connection_info info = to_info(change.m_info, *connection);
+    if (info.state != k_ESteamNetworkingConnectionState_Connecting) settle(*connection);
+    connection->route = info.route;
     Event event = status_event(connection, change.m_eOldState, info);
     {
         std::lock_guard lock(connection->end_mutex);
@@ -64,7 +51,9 @@ void StatusChanges::end(const std::shared_ptr<Connection> &connection, const Cha
         std::lock_guard lock(connection->end_mutex);
         connection->last_status = to_status(status);
     }
-    push_end(connection, to_info(change.m_info, *connection));
+    gns_connection_info info = to_info(change.m_info, *connection);
+    info.route = connection->route; // the last one
+    push_end(connection, info);
     // Everything is in the mailbox by now, so GNS's own part can go: if it were forgotten, it would leak.
     closing_.close_gns(*connection, 0, nullptr, false);
 }
@@ -87,6 +76,8 @@ void StatusChanges::accept_inbound(const Change &change) {
     connection->listen_socket = socket->handle;
     connection->mailbox = socket->mailbox;
     connection->proof = peers_.take_arrival(change.m_hConn);
+    connection->path = rendezvous_.find(change.m_hConn);
+    connection->virtual_port = socket->virtual_port;
     connection->last_info = to_info(change.m_info, *connection);
     handles_.adopt(connection, change.m_hConn);
     apply_limits(*connection, socket->limits);

@@ -9,6 +9,7 @@
 #include "pump/gns_handles.hpp"
 #include "pump/peers.hpp"
 #include "pump/receiving.hpp"
+#include "pump/rendezvous.hpp"
 #include "pump/signals.hpp"
 
 namespace gns_core {
@@ -17,10 +18,12 @@ class StatusChanges {
 public:
     using Change = SteamNetConnectionStatusChangedCallback_t;
 
-    StatusChanges(GnsHandles &handles, Peers &peers, Receiving &receiving, Closing &closing, Connections &connections,
-                  const ListenSockets &listen_sockets, Signals &signals, Attempts &attempts)
+    StatusChanges(GnsHandles &handles, Peers &peers, const Rendezvous &rendezvous, Receiving &receiving,
+                  Closing &closing, Connections &connections, const ListenSockets &listen_sockets, Signals &signals,
+                  Attempts &attempts)
         : handles_(handles),
           peers_(peers),
+          rendezvous_(rendezvous),
           receiving_(receiving),
           closing_(closing),
           connections_(connections),
@@ -38,6 +41,7 @@ private:
 
     GnsHandles &handles_;
     Peers &peers_;
+    const Rendezvous &rendezvous_;
     Receiving &receiving_;
     Closing &closing_;
     Connections &connections_;

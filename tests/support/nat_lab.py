@@ -1,0 +1,254 @@
+"""Two hosts behind routers with NATs of chosen kinds, and between them an internet with a STUN and TURN server.
+
+    host A -- router A (203.0.113.11) --+
+                                        +-- the internet: 203.0.113.1 coturn, 203.0.113.3 another address
+    host B -- router B (203.0.113.12) --+
+
+Each is a network namespace. The internet has addresses of documentation (RFC 5737), which GNS takes for public ones.
+"""
+
+from __future__ import annotations
+
+import enum
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple
+
+from . import namespaces
+from .deadline import eventually
+
+SERVER = "203.0.113.1"
+STRANGER = "203.0.113.3"
+STUN_PORT = 3478
+_GATEWAYS = {"a": "203.0.113.11", "b": "203.0.113.12"}
+_PRIVATE = {"a": "10.1.0", "b": "10.2.0"}
+_PUBLIC = {"a": "198.51.100", "b": "192.0.2"}
+
+
+class Nat(enum.Enum):
+    """How a router treats UDP."""
+
+    NONE = "none"
+    """Nothing: the host has a public address."""
+    FULL = "full"
+    """One port outside for all destinations, and anyone may send to it (full cone)."""
+    PORT = "port"
+    """One port outside for all destinations; only those may send to it that the host has sent to (port-restricted)."""
+    SYMMETRIC = "symmetric"
+    """Another port outside for each destination."""
+    NO_UDP = "no-udp"
+    """UDP does not pass."""
+
+
+_MASQUERADE = """table ip nat {{
+  chain outwards {{ type nat hook postrouting priority 100
+    oifname "wan" masquerade {how}
+  }}
+  {more}
+}}
+"""
+_INWARDS = """chain inwards {{ type nat hook prerouting priority -100
+    iifname "wan" meta l4proto udp dnat to {host}
+  }}"""
+# The second chain: otherwise a packet that arrives before the host has sent is one for the router itself, and takes the
+# port.
+_ONLY_ANSWERS = """table ip strangers {
+  chain through { type filter hook forward priority 0
+    iifname "wan" ct state new drop
+  }
+  chain own { type filter hook input priority 0
+    iifname "wan" meta l4proto udp drop
+  }
+}
+"""
+_NO_UDP = """table ip no_udp {
+  chain through { type filter hook forward priority 0
+    meta l4proto udp drop
+  }
+}
+"""
+
+
+def _rules(nat: Nat, host: str) -> str:
+    if nat is Nat.FULL:
+        return _MASQUERADE.format(how="", more=_INWARDS.format(host=host))
+    if nat is Nat.PORT:
+        return _MASQUERADE.format(how="", more="") + _ONLY_ANSWERS
+    if nat is Nat.SYMMETRIC:
+        return _MASQUERADE.format(how="fully-random", more="") + _ONLY_ANSWERS
+    if nat is Nat.NO_UDP:
+        return _MASQUERADE.format(how="", more="") + _NO_UDP
+    return ""
+
+
+class Turn(NamedTuple):
+    """How coturn is started. Lifetimes in seconds; None is coturn's default."""
+
+    allocation_lifetime: int | None = None
+    """The longest that the answer to the first request of an allocation names."""
+    permission_lifetime: int | None = None
+    nonce_lifetime: int | None = None
+    """After that, a request is refused as stale."""
+    secret: str | None = None
+    """For credentials that end (`use-auth-secret`). Without: user "user", password "password"."""
+    denied: str | None = None
+    """An address that it relays nothing to."""
+
+    def options(self) -> list[str]:
+        """Return the options of the program."""
+        values = {
+            "max-allocate-lifetime": self.allocation_lifetime,
+            "permission-lifetime": self.permission_lifetime,
+            "stale-nonce": self.nonce_lifetime,
+            "static-auth-secret": self.secret,
+            "denied-peer-ip": self.denied,
+        }
+        who = ["--use-auth-secret"] if self.secret else ["--lt-cred-mech", "--user=user:password"]
+        return who + [f"--{name}={value}" for name, value in values.items() if value is not None]
+
+
+class NatLab:
+    """The network, without NATs until `put_behind` is called. At the end of the block all its programs are killed."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="nat_lab")
+        self._programs: list[subprocess.Popen[str]] = []
+        self._logs: list[IO[str]] = []
+        self._server: subprocess.Popen[str] | None = None
+        self.hosts: dict[str, str] = {}
+        """The hosts' own addresses, by the names "a" and "b", once they are behind something."""
+        self._realm = namespaces.Realm()
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self) -> None:
+        add, run = self._realm.add, self._realm.run
+        for place in ("a", "b", "router-a", "router-b", "internet"):
+            add(place)
+        run("internet", "ip", "link", "add", "bridge", "type", "bridge")
+        run("internet", "ip", "link", "set", "bridge", "up")
+        for address in (SERVER, STRANGER):
+            run("internet", "ip", "addr", "add", f"{address}/24", "dev", "bridge")
+        for host, gateway in _GATEWAYS.items():
+            router = f"router-{host}"
+            run(host, "ip", "link", "add", "net", "type", "veth", "peer", "name", "lan", "netns", router)
+            run(router, "ip", "link", "add", "wan", "type", "veth", "peer", "name", router, "netns", "internet")
+            run("internet", "ip", "link", "set", router, "master", "bridge", "up")
+            run(router, "ip", "addr", "add", f"{gateway}/24", "dev", "wan")
+            run(router, "ip", "link", "set", "lan", "up")
+            run(router, "ip", "link", "set", "wan", "up")
+            run(router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+            run(host, "ip", "link", "set", "net", "up")
+
+    def put_behind(self, nat_a: Nat, nat_b: Nat) -> None:
+        """Give the hosts their addresses, and the routers their NATs. Once for each network."""
+        for host, nat in (("a", nat_a), ("b", nat_b)):
+            router = f"router-{host}"
+            subnet = (_PUBLIC if nat is Nat.NONE else _PRIVATE)[host]
+            self.hosts[host] = f"{subnet}.2"
+            self.run(host, "ip", "addr", "add", f"{subnet}.2/24", "dev", "net")
+            self.run(router, "ip", "addr", "add", f"{subnet}.1/24", "dev", "lan")
+            self.run(host, "ip", "route", "add", "default", "via", f"{subnet}.1")
+            if nat is Nat.NONE:
+                for place in ("internet", "router-b" if host == "a" else "router-a"):
+                    self.run(place, "ip", "route", "add", f"{subnet}.0/24", "via", _GATEWAYS[host])
+            rules = Path(self._folder.name, router)
+            rules.write_text(_rules(nat, self.hosts[host]), encoding="utf-8")
+            self.run(router, "nft", "-f", str(rules))
+
+    def run(self, place: str, *command: str) -> str:
+        """Run a command in a place (a, b, router-a, router-b, internet) and return its output."""
+        return self._realm.run(place, *command)
+
+    def start(self, place: str, *command: str, errors: IO[str] | int | None = None) -> subprocess.Popen[str]:
+        """Start a program in a place. Its input and output are pipes."""
+        program = subprocess.Popen(
+            self._realm.command(place, *command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+            env=namespaces.environment(),
+        )
+        self._programs.append(program)
+        return program
+
+    def start_server(self, turn: Turn | None = None) -> None:
+        """Start coturn at SERVER, or start it again with other options and without its allocations."""
+        self.stop_server()
+        log = self.log("coturn")
+        files = Path(self._folder.name)
+        addresses = [f"--listening-ip={SERVER}", f"--listening-port={STUN_PORT}", f"--relay-ip={SERVER}"]
+        program = ["turnserver", "-n", "--log-file=stdout", "--verbose", *addresses, "--realm=lab", "--no-cli"]
+        transports = ["--no-tls", "--no-dtls", "--no-tcp", "--min-port=50000", "--max-port=50100"]
+        state = [f"--userdb={files / 'users'}", f"--pidfile={files / 'pid'}"]
+        self._server = subprocess.Popen(
+            self._realm.command("internet", *program, *transports, *state, *(turn or Turn()).options()),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=namespaces.environment(),
+        )
+        self._programs.append(self._server)
+        listening = f"{SERVER}:{STUN_PORT}"
+        eventually(lambda: listening in self.run("internet", "ss", "-lun"), 10.0, "coturn's port")
+
+    def stop_server(self) -> None:
+        """Kill coturn, if it runs."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    def log(self, name: str) -> IO[str]:
+        """Return a new file for what a program prints; `logged` reads it."""
+        file = Path(self._folder.name, f"{name}.{len(self._logs)}.log")
+        self._logs.append(file.open("w", encoding="utf-8"))
+        return self._logs[-1]
+
+    def logged(self, name: str) -> str:
+        """Return what is in all files of that name."""
+        files = sorted(Path(self._folder.name).glob(f"{name}.*.log"))
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
+
+    def close(self) -> None:
+        """Kill all programs, and end the network."""
+        for program in self._programs:
+            program.kill()
+            program.wait()
+            for stream in (program.stdin, program.stdout):
+                if stream is not None:
+                    stream.close()
+        for file in self._logs:
+            file.close()
+        self._realm.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> NatLab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def why_not() -> str | None:
+    """Return why there can be no `NatLab` here, or None."""
+    if tool := namespaces.missing("nft", "ss", "turnserver"):
+        return f"the NAT laboratory needs {tool}"
+    return namespaces.why_not(
+        ("ip", "link", "add", "bridge", "type", "bridge"),
+        ("ip", "link", "add", "one", "type", "veth", "peer", "name", "other"),
+        ("sysctl", "-q", "-w", "net.ipv4.ip_forward=1"),
+        ("nft", _rules(Nat.SYMMETRIC, "")),
+    )
