@@ -82,3 +82,31 @@ def test_a_first_turn_server_that_is_dead_leaves_time_for_the_second(nat_lab: Na
     servers = Ice(turn=f"{_NO_SERVER},{_SERVER}", user="user,user", password="password,password", ice=1)
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, servers).meet()
     assert (alices.route().kind, bobs.route().kind) == ("relayed", "relayed")
+
+
+def test_credentials_for_a_time(nat_lab: NatLab, pair: PairFactory) -> None:
+    turn = Turn(secret="secret")
+    nat_lab.start_server(turn)
+    user, password = turn.credentials(60)
+    alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, Ice(user=user, password=password)).meet()
+    assert (alices.route().kind, bobs.route().kind) == ("relayed", "relayed")
+
+
+def test_credentials_that_have_ended(nat_lab: NatLab, pair: PairFactory) -> None:
+    turn = Turn(secret="secret")
+    nat_lab.start_server(turn)
+    user, password = turn.credentials(-60)
+    peers = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, Ice(user=user, password=password))
+    peers.bob.listen()
+    alices = peers.alice.connect(peers.bob)
+    peers.bob.inbound().accept()
+    assert alices.end(15.0).reason == 5008
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_relay_lasts_longer_than_permissions_do_by_default(nat_lab: NatLab, pair: PairFactory) -> None:
+    nat_lab.start_server()
+    alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC).meet()
+    _talk(alices, bobs, 400.0)
+    assert alices.route().kind == "relayed"

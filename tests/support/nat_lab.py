@@ -1,7 +1,7 @@
 """Two hosts behind routers with NATs of chosen kinds, and between them an internet with a STUN and TURN server.
 
     host A -- router A (203.0.113.11) --+
-                                        +-- the internet: 203.0.113.1 coturn, 203.0.113.3 another address
+                                        +-- the internet: 203.0.113.1 and .2 coturn, 203.0.113.3 a stranger
     host B -- router B (203.0.113.12) --+
 
 Each is a network namespace. The internet has addresses of documentation (RFC 5737), which GNS takes for public ones.
@@ -9,9 +9,12 @@ Each is a network namespace. The internet has addresses of documentation (RFC 57
 
 from __future__ import annotations
 
+import base64
 import enum
+import hmac
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
@@ -20,6 +23,8 @@ from . import namespaces
 from .deadline import eventually
 
 SERVER = "203.0.113.1"
+SECOND_SERVER = "203.0.113.2"
+"""The same server's second address, to find out what kind of NAT one is behind."""
 STRANGER = "203.0.113.3"
 STUN_PORT = 3478
 _GATEWAYS = {"a": "203.0.113.11", "b": "203.0.113.12"}
@@ -96,6 +101,13 @@ class Turn(NamedTuple):
     denied: str | None = None
     """An address that it relays nothing to."""
 
+    def credentials(self, seconds: int) -> tuple[str, str]:
+        """Return a user and a password that end after that many seconds."""
+        assert self.secret is not None
+        user = f"{int(time.time()) + seconds}:player"
+        digest = hmac.digest(self.secret.encode(), user.encode(), "sha1")
+        return user, base64.b64encode(digest).decode()
+
     def options(self) -> list[str]:
         """Return the options of the program."""
         values = {
@@ -119,6 +131,7 @@ class NatLab:
         self._server: subprocess.Popen[str] | None = None
         self.hosts: dict[str, str] = {}
         """The hosts' own addresses, by the names "a" and "b", once they are behind something."""
+        self._nats: dict[str, Nat] = {}
         self._realm = namespaces.Realm()
         try:
             self._build()
@@ -132,7 +145,7 @@ class NatLab:
             add(place)
         run("internet", "ip", "link", "add", "bridge", "type", "bridge")
         run("internet", "ip", "link", "set", "bridge", "up")
-        for address in (SERVER, STRANGER):
+        for address in (SERVER, SECOND_SERVER, STRANGER):
             run("internet", "ip", "addr", "add", f"{address}/24", "dev", "bridge")
         for host, gateway in _GATEWAYS.items():
             router = f"router-{host}"
@@ -150,16 +163,27 @@ class NatLab:
         for host, nat in (("a", nat_a), ("b", nat_b)):
             router = f"router-{host}"
             subnet = (_PUBLIC if nat is Nat.NONE else _PRIVATE)[host]
-            self.hosts[host] = f"{subnet}.2"
-            self.run(host, "ip", "addr", "add", f"{subnet}.2/24", "dev", "net")
+            self._nats[host] = nat
             self.run(router, "ip", "addr", "add", f"{subnet}.1/24", "dev", "lan")
-            self.run(host, "ip", "route", "add", "default", "via", f"{subnet}.1")
+            self._put(host, f"{subnet}.2")
             if nat is Nat.NONE:
                 for place in ("internet", "router-b" if host == "a" else "router-a"):
                     self.run(place, "ip", "route", "add", f"{subnet}.0/24", "via", _GATEWAYS[host])
-            rules = Path(self._folder.name, router)
-            rules.write_text(_rules(nat, self.hosts[host]), encoding="utf-8")
-            self.run(router, "nft", "-f", str(rules))
+
+    def move(self, host: str) -> None:
+        """Give a host another address, as a phone gets in another network."""
+        subnet, number = self.hosts[host].rsplit(".", 1)
+        self.run(host, "ip", "addr", "del", f"{self.hosts[host]}/24", "dev", "net")
+        self._put(host, f"{subnet}.{int(number) + 1}")
+
+    def _put(self, host: str, address: str) -> None:
+        self.hosts[host] = address
+        self.run(host, "ip", "addr", "add", f"{address}/24", "dev", "net")
+        gateway = address.rsplit(".", 1)[0] + ".1"
+        self.run(host, "ip", "route", "replace", "default", "via", gateway)
+        rules = Path(self._folder.name, f"router-{host}")
+        rules.write_text("flush ruleset\n" + _rules(self._nats[host], address), encoding="utf-8")
+        self.run(f"router-{host}", "nft", "-f", str(rules))
 
     def run(self, place: str, *command: str) -> str:
         """Run a command in a place (a, b, router-a, router-b, internet) and return its output."""
@@ -185,7 +209,8 @@ class NatLab:
         self.stop_server()
         log = self.log("coturn")
         files = Path(self._folder.name)
-        addresses = [f"--listening-ip={SERVER}", f"--listening-port={STUN_PORT}", f"--relay-ip={SERVER}"]
+        addresses = [f"--listening-ip={address}" for address in (SERVER, SECOND_SERVER)]
+        addresses += [f"--listening-port={STUN_PORT}", f"--relay-ip={SERVER}"]
         program = ["turnserver", "-n", "--log-file=stdout", "--verbose", *addresses, "--realm=lab", "--no-cli"]
         transports = ["--no-tls", "--no-dtls", "--no-tcp", "--min-port=50000", "--max-port=50100"]
         state = [f"--userdb={files / 'users'}", f"--pidfile={files / 'pid'}"]
@@ -199,8 +224,13 @@ class NatLab:
             env=namespaces.environment(),
         )
         self._programs.append(self._server)
-        listening = f"{SERVER}:{STUN_PORT}"
-        eventually(lambda: listening in self.run("internet", "ss", "-lun"), 10.0, "coturn's port")
+        eventually(self._is_listening, 10.0, "coturn's ports")
+
+    def _is_listening(self) -> bool:
+        assert self._server is not None
+        assert self._server.poll() is None, self.logged("coturn")
+        sockets = self.run("internet", "ss", "-lun")
+        return all(f"{address}:{STUN_PORT}" in sockets for address in (SERVER, SECOND_SERVER))
 
     def stop_server(self) -> None:
         """Kill coturn, if it runs."""
