@@ -80,8 +80,7 @@ class SignallingEnd(Rendezvous, Uncopyable):
 
     def on_signal(self, record: bytes) -> None:
         """See Sender."""
-        size = record[0]
-        to, data = bytes(record[1 : 1 + size]).decode(), bytes(record[1 + size :])
+        to, data = _native.read_signal(record)
         self.outgoing.append(Outgoing(Identity.parse(to), data))
         self.on_outgoing()
 
@@ -101,10 +100,9 @@ class SignallingEnd(Rendezvous, Uncopyable):
             NotRunningError: GNS was stopped.
             ForkedError: This process is a fork.
         """
-        try:
-            _native.signal(self.check_open(), str(sender), data)
-        except ValueError as error:
-            _log.debug("a signal of %s is dropped: %s", sender, error)
+        refusal = _native.deliver_signal(self.check_open(), str(sender), data)
+        if refusal:
+            _log.debug("a signal of %s is dropped: %s", sender, refusal)
 
     def close(self) -> None:
         """Forget the signalling in the core. Closing it again does nothing."""
@@ -123,9 +121,9 @@ class SignallingEnd(Rendezvous, Uncopyable):
     ) -> int:
         """See Rendezvous."""
         signalling = self.check_open()
-        return _native.connect_peer(mailbox, signalling, address.host, address.port, self.servers | options, policy)
+        return _native.connect_p2p(mailbox, signalling, address.host, address.port, self.servers | options, policy)
 
     def open_port(self, mailbox: int, port: int, options: Config, policy: _native.PeerPolicy | None) -> int:
         """See Rendezvous."""
         check_int("port", port, 0, MAX_VIRTUAL_PORT)
-        return _native.listen_to_peers(mailbox, self.check_open(), port, self.servers | options, policy)
+        return _native.listen_p2p(mailbox, self.check_open(), port, self.servers | options, policy)

@@ -64,7 +64,7 @@ def options_for(stun: Iterable[Address], turn: Iterable[tuple[Address, Turn]], p
         p2p_turn_server_list=",".join(str(address) for address, _ in relays),
         p2p_turn_user_list=",".join(each.username for _, each in relays),
         p2p_turn_pass_list=",".join(each.password for _, each in relays),
-        p2p_transport_ice_enable=_KINDS[policy],
+        p2p_transport_ice_enable=_KINDS[policy] if relays else _KINDS[policy] & ~_RELAYED or _RELAYED,
     )
 
 

@@ -65,7 +65,7 @@ def test_without_servers_only_the_kinds_of_routes_are_set() -> None:
         p2p_turn_server_list="",
         p2p_turn_user_list="",
         p2p_turn_pass_list="",
-        p2p_transport_ice_enable=7,
+        p2p_transport_ice_enable=6,
     )
 
 
