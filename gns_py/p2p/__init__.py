@@ -1,7 +1,7 @@
 """Peer to peer: connections between programs behind home routers.
 
-A Peer belongs to asyncio; BlockingPeer is for threads. The connections themselves are those of gns_py.asyncio, gns_py.sync
-and both APIs of gns_py.session, whose connect() takes ``peer.at(identity)``, and whose listen() and serve() take the peer.
+The connections are those of gns_py.asyncio and gns_py.sync, and the sessions those of gns_py.session: their connect()
+takes ``peer.at(identity)`` in the place of host and port, and their listen() and serve() take the peer for the host.
 """
 
 from .._core.peers import PeerAddress
