@@ -8,5 +8,17 @@ from .._core.peers import PeerAddress
 from ..route import Route
 from .ice_servers import IcePolicy, IceServers, Turn
 from .peer import Peer
+from .relay_signalling import RelaySignalling
+from .server_relay import RelayCounters, ServerRelay
 
-__all__ = ["IcePolicy", "IceServers", "Peer", "PeerAddress", "Route", "Turn"]
+__all__ = [
+    "IcePolicy",
+    "IceServers",
+    "Peer",
+    "PeerAddress",
+    "RelayCounters",
+    "RelaySignalling",
+    "Route",
+    "ServerRelay",
+    "Turn",
+]
