@@ -64,11 +64,7 @@ class RelayMember:
         return not self.groups.isdisjoint(() if other is None else other.groups)
 
     def send(self, message: Message) -> bool:
-        """Send it a message of the relay, and return True; return False if that is dropped. Any thread.
-
-        Raises:
-            WireError: The message is too long.
-        """
+        """Send it a message of the relay, and return True; return False if that is dropped. Any thread."""
         end = self.end
         return end is not None and end.send_aside(relayed.wrap(message))
 

@@ -80,16 +80,20 @@ async def service(kind: str) -> AsyncIterator[Connect]:
 
 
 @contextlib.asynccontextmanager
-async def relay_server(api: Any, *, listen: Any = None, **options: Any) -> AsyncIterator[tuple[ServerRelay, Address]]:
+async def relay_server(
+    api: Any, *, ends: list[Any] | None = None, listen: Any = None, **options: Any
+) -> AsyncIterator[tuple[ServerRelay, Address]]:
     """Run a game's server of an API of asyncio, whose clients say their names first, and are all in one group.
 
-    It answers other messages with an echo.
+    It answers other messages with an echo. Its ends of the connections are put into the list.
     """
     relay = ServerRelay(**options)
+    ends = [] if ends is None else ends
 
     async def handler(connection: Any) -> None:
         name = (await connection.recv()).decode()
         relay.add(connection, f"str:{name}", groups=() if "may_signal" in options else [ROOM])
+        ends.append(connection)
         connection.send(b"welcome")
         async for data in connection:
             connection.send(b"echo of " + data)
