@@ -52,8 +52,7 @@ TEST(p2p_life, a_stop_ends_connections_in_all_states) {
         const uint64_t gone = connect_p2p(closed, postman, "str:alice", 0);
         OK(close(gone, 1000, "", true));
         OK(gns_stop(0));
-        for (Mailbox *const each : {&link.server, &link.client}) {
-            const Event end = each->until([](const Event &event) { return event.is_end(); });
+        for (const Event &end : {link.server.end_of(link.inbound), link.client.end_of(link.outbound)}) {
             CHECK_EQUAL(end.code, GNS_END_SHUTDOWN);
             CHECK_EQUAL(end.old_state, connected);
         }
