@@ -132,18 +132,23 @@ class Program:
         self._signalling.arrived.put_nowait(Signal(Identity.parse(sender), bytes.fromhex(data)))
 
 
-def log(record: logging.LogRecord) -> bool:
-    level = LogLevel.ERROR if record.levelno >= logging.ERROR else LogLevel.MESSAGE
-    print(f"GNS {level.value}: {record.getMessage()}", file=sys.stderr, flush=True)
-    return False
+class StandardError(logging.Handler):
+    """Prints lines as the other program does: 2 is an error, or worse; 5 is anything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"GNS {2 if record.levelno >= logging.ERROR else 5}: {self.format(record)}", file=sys.stderr)
 
 
 async def main(name: str, *options: str) -> None:
     given = dict(each.split("=", 1) for each in options)
+    if not given["turn"]:  # plain GNS does not mind
+        del given["user"], given["password"]
     config = Config(**{_OPTIONS[key][0]: _OPTIONS[key][1](value) for key, value in given.items()})
     loop = asyncio.get_running_loop()
     signalling = Lines(Identity.parse(name))
     async with Peer(signalling) as peer:
+        gns_py.set_log_level(LogLevel.VERBOSE)
+        gns_py.set_config(Config(log_level_p2p_rendezvous=LogLevel.VERBOSE))
         program = Program(peer, signalling, config)
         say("ready")
         while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -152,6 +157,6 @@ async def main(name: str, *options: str) -> None:
 
 
 if __name__ == "__main__":
-    logging.getLogger("gns_py").addFilter(log)
-    logging.getLogger("gns_py.native").addFilter(log)
+    logging.getLogger("gns_py").addHandler(StandardError())
+    logging.getLogger("gns_py").setLevel(logging.DEBUG)
     asyncio.run(main(*sys.argv[1:]))
