@@ -21,12 +21,19 @@ LAYERS = [
     ["session.protocol", "session.store"],
     ["sync", "asyncio"],
     ["_core"],
+    ["p2p.signalling"],
     ["_native", "certs"],
+    ["p2p.ice_servers"],
     ["words"],  # every module in the package's own folder, and _generated
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # session.protocol is pure: no clock, no thread, no native library. A store knows nothing of sessions but what it keeps.
-PURE = {"session.protocol": {"words"}, "session.store": {"words"}}
+# A signalling service needs no native library.
+PURE = {
+    "session.protocol": {"words"},
+    "session.store": {"words"},
+    "p2p.signalling": {"certs", "p2p.ice_servers", "words"},
+}
 # Certificates can be read without it, and it takes long to import.
 IMPORT_CRYPTOGRAPHY = {"certs.keys", "cli.certs_serve"}
 CALLERS_OF_NATIVE = {"_core", "session._core"}

@@ -1,0 +1,22 @@
+"""Signalling: the way on which two peers exchange a few small messages before they have a connection."""
+
+from .errors import (
+    Refusal,
+    RoomError,
+    SignallingClosed,
+    SignallingError,
+    SignallingRefused,
+    SignallingUnavailable,
+)
+from .signalling import Signal, Signalling
+
+__all__ = [
+    "Refusal",
+    "RoomError",
+    "Signal",
+    "Signalling",
+    "SignallingClosed",
+    "SignallingError",
+    "SignallingRefused",
+    "SignallingUnavailable",
+]
