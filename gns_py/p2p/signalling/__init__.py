@@ -8,6 +8,7 @@ from .errors import (
     SignallingRefused,
     SignallingUnavailable,
 )
+from .limits import SignallingLimits
 from .signalling import Signal, Signalling
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Signalling",
     "SignallingClosed",
     "SignallingError",
+    "SignallingLimits",
     "SignallingRefused",
     "SignallingUnavailable",
 ]

@@ -215,7 +215,7 @@ class Received(Message):
 
 @dataclass(frozen=True, slots=True)
 class Members(Message):
-    """The answer to CREATE and JOIN: the client is a member now, the last one of the list."""
+    """The answer to CREATE and JOIN: the client is a member. All are listed in the order in which they have joined."""
 
     KIND = 0x84
 

@@ -82,7 +82,8 @@ def messages() -> list[tuple[str, Message]]:
 def malformed() -> list[tuple[str, str]]:
     a, b = "0005" + b"str:a".hex(), "0005" + b"str:b".hex()
     room = "0184" + "00000001" + "000161"
-    turn = "0003" + b"a:1".hex()
+    server = "0003" + b"a:1".hex()
+    with_comma = server + "0001" + "2c" + "0001" + "61" + "00000000"
     return [
         ("nothing", ""),
         ("a version alone", "01"),
@@ -118,8 +119,8 @@ def malformed() -> list[tuple[str, str]]:
         ("ICE servers with the policy 3", "0188" + "0103" + "0000" + "0000"),
         ("the policy relay without a TURN server", "0188" + "0101" + "0000" + "0000"),
         ("a STUN server without a port", "0188" + "0100" + "0001" + "0001" + "61" + "0000"),
-        ("a TURN server with a comma in the user", "0188" + "0100" + "0000" + "0001" + turn + "0001" + "2c" + "0001" + "61" + "00000000"),
-        ("nine STUN servers", "0188" + "0100" + "0009" + turn * 9 + "0000"),
+        ("a TURN server with a comma in the user", "0188" + "0100" + "0000" + "0001" + with_comma),
+        ("nine STUN servers", "0188" + "0100" + "0009" + server * 9 + "0000"),
         ("an ERROR with a text of 256 bytes", "018a" + "00000000" + "0001" + "0100" + "61" * 256),
     ]  # fmt: skip
 
