@@ -66,6 +66,13 @@ class Rooms:
     def __len__(self) -> int:
         return len(self._rooms)
 
+    def find(self, name: str) -> Room | None:
+        """Return the room with a name, or with a code in any spelling."""
+        room = self._rooms.get(name)
+        if room is None and (code := normal_code(name)) is not None:
+            room = self._rooms.get(code)
+        return room
+
     def create(self, member: Identity, name: str, capacity: int) -> Room:
         """Create a room with one member, which is its host.
 
@@ -77,7 +84,7 @@ class Rooms:
         Raises:
             RoomError: There is such a room, or there are too many.
         """
-        if name and self._find(name) is not None:
+        if name and self.find(name) is not None:
             raise RoomError(Refusal.ROOM_EXISTS)
         self._check_room_for_one_more(member)
         if len(self._rooms) >= self._max_rooms:
@@ -101,7 +108,7 @@ class Rooms:
         Raises:
             RoomError: There is no such room, or it is full, or there are too many.
         """
-        room = self._find(name)
+        room = self.find(name)
         if room is None:
             if capacity == ANY:
                 raise RoomError(Refusal.NO_ROOM)
@@ -140,12 +147,6 @@ class Rooms:
     def are_together(self, one: Identity, other: Identity) -> bool:
         """Return whether two identities are in a common room. It takes as long for one that is not here at all."""
         return any(other in room.members for room in self._rooms_of.get(one, {}).values())
-
-    def _find(self, name: str) -> Room | None:
-        room = self._rooms.get(name)
-        if room is None and (code := normal_code(name)) is not None:
-            room = self._rooms.get(code)
-        return room
 
     def _check_room_for_one_more(self, member: Identity) -> None:
         if len(self._rooms_of.get(member, ())) >= self._rooms_per_member:

@@ -48,7 +48,8 @@ class Signalling(Protocol):
             signal: At most 8,192 bytes; a service may allow less, and drops what is larger.
 
         Raises:
-            ValueError: The signal is larger.
+            TypeError: A value is of another type.
+            ValueError: The signal is larger or empty, or the receiver is not an identity that can have a peer.
             SignallingClosed: The signalling was closed, or has ended.
         """
 
