@@ -67,6 +67,7 @@ class LineSignalling(Uncopyable):
         self._inbox = Inbox[Signal](_QUEUE)
         self._outbox = Outbox(_UNSENT)
         self._task: asyncio.Task[None] | None = None
+        self._first: _Connection | None = None
         self._is_connected = False
 
     @property
@@ -123,11 +124,15 @@ class LineSignalling(Uncopyable):
         finally:
             task.cancel()
             await asyncio.wait({task})
+            if self._first is not None:  # the task may have been cancelled before it began
+                self._first[1].transport.abort()
 
     async def __aenter__(self: _Self) -> _Self:
         if self._task is not None or self._inbox.has_ended:
             raise RuntimeError("a signalling can be opened once")
-        self._task = asyncio.ensure_future(self._run(await self._connect()))
+        self._first = await self._connect()
+        self._is_connected = True
+        self._task = asyncio.ensure_future(self._run(self._first))
         return self
 
     async def __aexit__(

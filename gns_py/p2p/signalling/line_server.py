@@ -34,6 +34,11 @@ class LineSignallingServer(Uncopyable):
         self._servers: list[asyncio.Server] = []
 
     @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each socket."""
+        return [each.getsockname()[:2] for server in self._servers for each in server.sockets]
+
+    @property
     def identities(self) -> tuple[Identity, ...]:
         """The identities of the clients."""
         return tuple(self._clients)

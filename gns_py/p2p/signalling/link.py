@@ -153,7 +153,10 @@ class Dialer:
         return await self._log_in(connection, proven)
 
     async def _log_in(self, connection: ClientConnection, proven: str | Credentials) -> Welcome:
-        challenge = await receive(connection)
+        try:
+            challenge = await receive(connection)
+        except VersionError as error:
+            raise SignallingRefused(Refusal.VERSION, str(error)) from None
         if isinstance(challenge, Error):
             raise refused(challenge)
         if not isinstance(challenge, Challenge):
@@ -192,10 +195,7 @@ async def receive(connection: ClientConnection) -> Message:
     data = await connection.recv()
     if isinstance(data, str):
         raise WireError("messages are binary")
-    try:
-        message = decode(data)
-    except VersionError as error:
-        raise SignallingRefused(Refusal.VERSION, str(error)) from None
+    message = decode(data)
     if message.KIND not in FROM_SERVER:
         raise WireError(f"{type(message).__name__} is not a server's message")
     return message

@@ -77,6 +77,7 @@ class ServedClient:
         self._requests = Bucket(limits.room_requests_per_second, limits.room_request_burst, now)
         self._outbox = Outbox(limits.signal_queue)
         self._last_words = _GOING_AWAY, ""
+        self._giving_up: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
         """Set once the connection has ended."""
         self._unsent = 0
@@ -110,6 +111,8 @@ class ServedClient:
         if refused is not None:
             self._refuse(refused)
         self._outbox.close()
+        if self._giving_up is None:
+            self._giving_up = asyncio.get_running_loop().call_later(_LAST_WORDS, self._websocket.transport.abort)
 
     def look(self, now: float) -> None:
         """Give the connection up if the client does not take what is sent to it. To be called now and then."""
@@ -217,6 +220,8 @@ class ServedClient:
             await asyncio.wait({writer}, timeout=_LAST_WORDS)
         finally:
             self._websocket.transport.abort()
+            if self._giving_up is not None:
+                self._giving_up.cancel()
             writer.cancel()
             await asyncio.wait({writer})
         if not writer.cancelled() and (error := writer.exception()) is not None:

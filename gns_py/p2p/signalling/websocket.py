@@ -116,6 +116,7 @@ class WebSocketSignalling(Uncopyable):
         self._rejoining: dict[int, Room] = {}
         self._connected = asyncio.Event()
         self._refresh: asyncio.TimerHandle | None = None
+        self._first: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._error: SignallingError | None = None
         self._is_closing = False
@@ -177,13 +178,15 @@ class WebSocketSignalling(Uncopyable):
         finally:
             task.cancel()
             await asyncio.wait({task})
+            if self._first is not None:  # the task may have been cancelled before it began
+                self._first.transport.abort()
 
     async def __aenter__(self: _Self) -> _Self:
         if self._task is not None or self._is_closing:
             raise RuntimeError("a signalling can be opened once")
-        connection, welcome = await self._dialer.connect()
+        self._first, welcome = await self._dialer.connect()
         self._take_over(welcome)
-        self._task = asyncio.ensure_future(self._run(connection))
+        self._task = asyncio.ensure_future(self._run(self._first))
         return self
 
     async def __aexit__(
@@ -304,11 +307,9 @@ class WebSocketSignalling(Uncopyable):
         """Receive and send until the connection is lost."""
         from websockets.exceptions import ConnectionClosed
 
-        self._outbox.forget_news()
         self._rejoining = {next(self._numbers): room for room in self._rooms.values()}
         for number, room in self._rejoining.items():
             self._outbox.put(Join(number, room.name, room.capacity).encode())
-        self._connected.set()
         writer = asyncio.ensure_future(self._write(connection))
         try:
             async with closing(connection):
@@ -321,6 +322,7 @@ class WebSocketSignalling(Uncopyable):
             _log.warning("%s does not speak this protocol: %s", self._url, error)
         finally:
             self._connected.clear()
+            self._outbox.forget_news()
             if self._refresh is not None:
                 self._refresh.cancel()
             writer.cancel()
@@ -388,6 +390,7 @@ class WebSocketSignalling(Uncopyable):
             raise SignallingRefused(Refusal.NOT_AUTHENTICATED, text)
         self._identity = welcome.identity
         self._take_ice(welcome.ice)
+        self._connected.set()
 
     def _take_ice(self, offer: IceOffer | None) -> None:
         now = datetime.now(timezone.utc)

@@ -96,7 +96,7 @@ def test_signals_that_no_one_reads_are_dropped(run: Runner, kind: str) -> None:
                 await alice.send(BOB, b"%d" % number)
                 await asyncio.sleep(0.001)
             await alice.send(BOB, b"last")
-            found = []
+            found: list[bytes] = []
             while not found or found[-1] != b"last":
                 found.append((await next_signal(bob)).data)
             assert len(found) <= 64
