@@ -515,7 +515,10 @@ def test_a_server_that_says_what_it_likes_makes_nothing_grow() -> None:
         with contextlib.suppress(ConnectionClosed):
             for each in answers:
                 await websocket.send(each.encode())
-            await websocket.send(b"garbage")
+            await go_on.wait()
+            if logins == 1:
+                await websocket.send(b"garbage")
+        await websocket.wait_closed()
 
     async def main() -> None:
         async with hostile(lie) as url, client(url, "alice") as alice:
