@@ -29,6 +29,7 @@ CONTRACT = {
     "asyncio/poll_group": "contract/test_poll_group",
     "sync/listener": "contract/test_listening",
     "sync/poll_group": "contract/test_poll_group",
+    "p2p/signalling/served_client": "p2p/signalling/test_hostile",
     "session/_core/listen_socket": "session/contract/test_listening",
     "session/asyncio/client": "session/contract/test_setup",
     "session/asyncio/listener": "session/contract/test_listening",
