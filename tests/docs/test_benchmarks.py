@@ -180,3 +180,22 @@ def test_failover_is_measured() -> None:
     assert [row[0] for row in rows] == ["servers, commit each", "asyncio, message", "clients", *["20"] * 3]
     assert all(float(each.removesuffix(" ms")) > 0 for each in rows[1][2:])
     assert all(float(each.removesuffix(" s")) > 0 for row in rows[3:] for each in row[4:6])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as the others")
+def test_signalling_is_measured() -> None:
+    pytest.importorskip("websockets.asyncio")
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "signalling.py", "--quick"], capture_output=True, text=True, timeout=90
+    )
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines[2:6]]
+    assert [row[0] for row in rows] == [
+        "log in and join",
+        "nothing",
+        "set up all connections",
+        "5 signals a second each",
+    ]
+    assert all(float(row[1].removesuffix(" s")) >= 0 for row in rows)
+    assert lines[-1].endswith(" KiB for each peer.")
