@@ -24,9 +24,11 @@ PLACES = {
     "session._core": (2.5, 1),
     "_core": (0.5, 2),
     "session.protocol": (2.5, 2),
-    "_native": (0.5, 3),
-    "certs": (1.75, 3),
-    "values": (1.5, 4),
+    "p2p.signalling": (2.5, 3),
+    "_native": (0.5, 4),
+    "certs": (1.75, 4),
+    "p2p.ice_servers": (2.75, 4),
+    "values": (1.5, 5),
 }
 ABOUT = {
     "cli": "the command gns-py",
@@ -40,6 +42,8 @@ ABOUT = {
     "_core": "what both share; never waits",
     "_native": "the C interface, through cffi",
     "certs": "certificates, an authority",
+    "p2p.signalling": "services for peers",
+    "p2p.ice_servers": "STUN and TURN servers",
     "values": "the words of the public API: addresses, options, events, errors, ...",
 }
 COLUMN, ROW, HEIGHT = 180, 92, 46
@@ -110,7 +114,7 @@ def picture() -> str:
         for name, (x, y) in places.items()
     )
     return (
-        f'<svg class="gns-picture" role="img" viewBox="0 0 {200 + 3 * COLUMN} {68 + 4 * ROW}">'
+        f'<svg class="gns-picture" role="img" viewBox="0 0 {200 + 3 * COLUMN} {68 + 5 * ROW}">'
         "<title>The layers of gns_py and the imports between them, all pointing down</title>"
         '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0 0 L10 5 L0 10 z"/></marker></defs><g class="lines">{lines}</g>{boxes}</svg>'

@@ -24,6 +24,8 @@ MODULES = [
     "gns_py.session.sync",
     "gns_py.session.asyncio",
     "gns_py.certs",
+    "gns_py.p2p",
+    "gns_py.p2p.signalling",
     "gns_py.sim",
 ]
 MADE_BY_THE_PACKAGE = {

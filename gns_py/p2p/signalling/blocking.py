@@ -38,7 +38,7 @@ class BlockingSignalling(Uncopyable):
             MemorySignalling needs.
 
     Raises:
-        Exception: What opening the signalling raises: SignallingRefused, for example.
+        Exception: The signalling cannot be opened: SignallingRefused, for example.
         RuntimeError: The system has no more threads.
     """
 
@@ -135,7 +135,7 @@ class BlockingSignalling(Uncopyable):
         Raises:
             TimeoutError: It did not end in time.
             SignallingClosed: The signalling was closed.
-            Exception: What the coroutine raises.
+            Exception: The coroutine has raised it.
         """
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)

@@ -1,4 +1,4 @@
-"""What all signallings check before they send."""
+"""Checks that all signallings make before they send."""
 
 from __future__ import annotations
 

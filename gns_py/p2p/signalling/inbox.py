@@ -1,4 +1,4 @@
-"""What has arrived and waits to be iterated over."""
+"""Signals or events that have arrived and wait to be iterated over."""
 
 from __future__ import annotations
 

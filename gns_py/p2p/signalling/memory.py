@@ -88,7 +88,7 @@ class MemorySignalling(Uncopyable):
     Args:
         hub: The service.
         identity: The identity of this end.
-        ice_servers: What the service is said to hand out.
+        ice_servers: The servers that the service is said to hand out.
 
     Raises:
         RuntimeError: No event loop is running.

@@ -53,9 +53,9 @@ class SignallingServer(Uncopyable):
         revoked: The numbers (``key_id``) of keys that were revoked.
         name: The name of this server, which clients that log in by certificate sign, so that no other server can
             use their proofs: the host in their URL, ``"sig.example.org"``.
-        ice_servers: What clients are told to use: IceServers, or a function or coroutine function that returns them
-            for an identity, such as with ``turn_credentials()``. If it raises, that client is disconnected, and tries
-            again later.
+        ice_servers: The servers that clients are told to use: IceServers, or a function or coroutine function that
+            returns them for an identity, such as with ``turn_credentials()``. If it raises, that client is
+            disconnected, and tries again later.
         rooms_only: True if clients reach only those with whom they share a room; False if all reach all.
         limits: The limits.
         address_of: Returns the address of a client, for the limit of connections from one address: behind a proxy, the
@@ -115,7 +115,7 @@ class SignallingServer(Uncopyable):
 
     @property
     def counters(self) -> SignallingCounters:
-        """What it has counted: the object itself, which goes on counting."""
+        """Its counters: the object itself, which goes on counting."""
         return self._switchboard.counters
 
     # ---- serving ----------------------------------------------------------------------------------------------------

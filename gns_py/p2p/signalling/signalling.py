@@ -1,4 +1,4 @@
-"""What a peer needs of a signalling service, and its signals."""
+"""The protocol of a signalling, as peers need it, and its signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a signalling server does with messages of clients that are logged in. No sockets here, and nothing waits."""
+"""The part of a signalling server that acts on messages of clients. No sockets here, and nothing waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ End: TypeAlias = Callable[[SignallingRefused], object]
 
 @dataclass(slots=True)
 class SignallingCounters:
-    """What a signalling server has counted since it was made."""
+    """Counters of a signalling server since it was made."""
 
     connections: int = 0
     """Connections that were accepted."""

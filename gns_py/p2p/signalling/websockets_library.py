@@ -23,7 +23,7 @@ def check() -> None:
 
 
 def silent_logger() -> logging.Logger:
-    """Return a logger that logs nothing: noise of strangers is no error, and what matters is logged by this package."""
+    """Return a logger that logs nothing: this package logs what matters, and noise of strangers does not."""
     return logging.Logger("gns_py.p2p.signalling.websockets", logging.CRITICAL + 1)
 
 

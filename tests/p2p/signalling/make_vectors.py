@@ -34,6 +34,20 @@ ICE = IceOffer(
 )
 
 
+NAMES = {
+    wire.HelloToken: "HELLO_TOKEN",
+    wire.HelloCertificate: "HELLO_CERTIFICATE",
+    wire.GetIceServers: "GET_ICE_SERVERS",
+    wire.Received: "SIGNAL",
+    wire.IceServersMessage: "ICE_SERVERS",
+}
+
+
+def name_of(message: Message) -> str:
+    """Return the name of a message in the specification."""
+    return NAMES.get(type(message), type(message).__name__.upper())
+
+
 def shown(value: Any) -> Any:
     """Return a value as the vectors have it: bytes in hex, identities as texts, offers as objects."""
     if isinstance(value, bytes):
@@ -131,7 +145,7 @@ def vectors() -> dict[str, Any]:
         "messages": [
             {
                 "name": name,
-                "message": type(message).__name__,
+                "message": name_of(message),
                 "fields": shown(message),
                 "bytes": message.encode().hex(),
             }

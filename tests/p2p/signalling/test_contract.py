@@ -1,4 +1,4 @@
-"""What all signallings do alike, those for threads included."""
+"""Behaviour that all signallings share."""
 
 from __future__ import annotations
 

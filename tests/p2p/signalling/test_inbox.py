@@ -1,4 +1,4 @@
-"""What has arrived: the oldest items are dropped, and the iteration ends once."""
+"""Items that have arrived: the oldest ones are dropped, and the iteration ends once."""
 
 from __future__ import annotations
 

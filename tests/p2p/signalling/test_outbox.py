@@ -1,4 +1,4 @@
-"""What waits to be sent: signals may be dropped, everything else may not."""
+"""Messages that wait to be sent: signals may be dropped, everything else may not."""
 
 from __future__ import annotations
 

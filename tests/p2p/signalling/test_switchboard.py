@@ -1,4 +1,4 @@
-"""What the server does with messages, without sockets; the server's own tests show the rest."""
+"""Messages of clients, without sockets; the server's own tests show the rest."""
 
 from __future__ import annotations
 
