@@ -55,10 +55,12 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(builtins|collections|asyncio|contextlib|datetime|enum|ipaddress|os|pathlib|signal|threading|types|typing|typing_extensions)\..*",
+        r"(builtins|collections|asyncio|contextlib|datetime|enum|ipaddress|os|pathlib|signal|ssl|threading|types|typing|typing_extensions)\..*",
     ),
     # TypeVars that stand for the Connection or the Session of either API.
-    (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CS]"),
+    (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CST]"),
+    # The library websockets' own.
+    (r"py:(class|obj)", r"ServerConnection"),
     (
         r"py:(class|exc|obj)",
         r"([A-Z]\w*(Error|Exception|Warning)|Any|Buffer|Callable|Generic|Enum|Int(Enum|Flag)|datetime|timedelta)",
@@ -68,4 +70,5 @@ nitpick_ignore_regex = [
         r"py:(class|obj)",
         r"(StatusCallback|On(Request|Dropped|Resumed|GoAway)|Addresses|(Async)?Discovery|Redirect)",
     ),
+    (r"py:(class|obj)", r"(Authenticate|(Token|Credentials)Source|IceServersFunction|AddressOf|SSLContext)"),
 ]

@@ -32,6 +32,7 @@ MADE_BY_THE_PACKAGE = {
     "Authority",
     "Connection",
     "ListenSocket",
+    "Room",
     "Server",
     "Session",
     "ConnectionRequest",

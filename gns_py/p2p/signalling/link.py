@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import ssl as ssl_module
 from collections.abc import AsyncIterator, Awaitable, Callable
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -62,7 +62,7 @@ class Dialer:
         token: TokenSource | None,
         credentials: CredentialsSource | None,
         server_name: str | None,
-        ssl: ssl_module.SSLContext | None,
+        ssl: SSLContext | None,
         timeout: float,
     ) -> None:
         websockets_library.check()

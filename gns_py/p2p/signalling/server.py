@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import ssl as ssl_module
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -120,9 +120,7 @@ class SignallingServer(Uncopyable):
 
     # ---- serving ----------------------------------------------------------------------------------------------------
 
-    async def listen(
-        self, host: str | None, port: int, *, ssl: ssl_module.SSLContext | None = None
-    ) -> list[tuple[str, int]]:
+    async def listen(self, host: str | None, port: int, *, ssl: SSLContext | None = None) -> list[tuple[str, int]]:
         """Accept clients at an address.
 
         Args:

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import ssl as ssl_module
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -100,7 +100,7 @@ class WebSocketSignalling(Uncopyable):
         token: TokenSource | None = None,
         credentials: CredentialsSource | None = None,
         server_name: str | None = None,
-        ssl: ssl_module.SSLContext | None = None,
+        ssl: SSLContext | None = None,
         timeout: float = 10.0,
     ) -> None:
         self._dialer = Dialer(url, token, credentials, server_name, ssl, timeout)
