@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
@@ -49,6 +48,8 @@ class BlockingSignalling(Uncopyable):
         self._error: Exception | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = threading.Lock()
+        self._gate = threading.Lock()
+        self._is_stopped = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="gns_py signalling", daemon=True)
         try:
@@ -138,11 +139,12 @@ class BlockingSignalling(Uncopyable):
             Exception: The coroutine has raised it.
         """
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except BaseException as error:
+            with self._gate:
+                if self._is_stopped:
+                    raise SignallingClosed("the signalling was closed")
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except BaseException:
             coroutine.close()
-            if isinstance(error, RuntimeError) and self._loop.is_closed():
-                raise SignallingClosed("the signalling was closed") from None
             raise
         return _result(future, timeout)
 
@@ -217,8 +219,10 @@ class BlockingSignalling(Uncopyable):
                 await asyncio.wait({self._reader})
 
     def _stop(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._gate:  # each coroutine was begun before, and so it is started, and cancelled; or not at all
+            if not self._is_stopped:
+                self._is_stopped = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
 
