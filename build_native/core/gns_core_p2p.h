@@ -65,7 +65,7 @@ int32_t gns_signalling_counters_get(uint64_t signalling, gns_signalling_counters
 /* Takes a signal that has arrived. sender: who has sent it, as the signalling service has proved, not as the signal or
    its sender claims. Never blocks: GNS gets it soon. Errors: BAD_IDENTITY (the sender is not an identity), TOO_LARGE
    (over GNS_MAX_SIGNAL), BAD_SIGNAL, LimitExceeded (256 of this signalling's wait for GNS). It drops what no honest GNS
-   sends: plain messages, more than 256 candidates of one connection, closing an established connection. */
+   sends: plain messages, more than 64 candidates of one connection, closing an established connection. */
 int32_t gns_signal(uint64_t signalling, const char *sender, int32_t sender_size, const void *data, int32_t size);
 
 /* Listens to requests that arrive through the signalling, for a virtual port (0..65535): a number by which peers name

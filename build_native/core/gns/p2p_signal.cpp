@@ -13,7 +13,7 @@ namespace {
 using Message = CMsgSteamNetworkingP2PRendezvous;
 
 // GNS checks each of them with each of this end's addresses, and keeps them for the connection's life.
-constexpr int64_t most_reliable_messages = 256;
+constexpr int64_t most_reliable_messages = 64;
 constexpr int longest_candidate = 256;
 
 // Their numbers begin at 1. A number beyond the limit is never reached, as GNS takes them in order.
