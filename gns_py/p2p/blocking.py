@@ -7,9 +7,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .. import _native
 from .._core.callbacks import check_plain, in_context
-from .._core.peers import PeerAddress, Rendezvous
+from .._core.peers import PeerAddress, Policy, Rendezvous
 from .._loop_thread import LoopThread
 from .._uncopyable import Uncopyable
 from ..config import Config
@@ -141,12 +140,10 @@ class BlockingPeer(Rendezvous, Uncopyable):
             raise InvalidStateError(_NOT_OPEN)
         return self._peer
 
-    def begin_connect(
-        self, mailbox: int, address: PeerAddress, options: Config, policy: _native.PeerPolicy | None
-    ) -> int:
+    def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
         return self._opened.begin_connect(mailbox, address, options, policy)
 
-    def open_port(self, mailbox: int, port: int, options: Config, policy: _native.PeerPolicy | None) -> int:
+    def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
         return self._opened.open_port(mailbox, port, options, policy)
