@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from .. import GNSError, LogLevel, __version__, build_info
-from . import certs, demo, doctor, echo, ping, signalling
+from . import certs, demo, doctor, echo, p2p, ping, signalling
 from .arguments import Parser, ShowVersion
 from .output import CommandError, Output, complain, finish_output, open_closed_streams
 
@@ -84,6 +84,6 @@ def _parser() -> Parser:
         help="show program's version number and exit",
     )
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for command in (demo, echo, ping, doctor, certs, signalling):
+    for command in (demo, echo, ping, doctor, certs, signalling, p2p):
         command.add_parser(commands.add_parser)
     return parser

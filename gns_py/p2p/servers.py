@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import secrets
-import socket
 from collections.abc import Iterable
 
 from ..address import Address, parse_host_and_port
 from ..asyncio.resolver import resolve_in_executor
 from ..config import Config
 from .ice_servers import IcePolicy, IceServers, Turn
+from .stun_client import StunClient
+from .stun_messages import Method, StunMessage
 
 _log = logging.getLogger("gns_py.p2p")
 # Seconds for names, and then for answers; in between, each server is asked three times.
@@ -26,9 +25,6 @@ _KINDS: dict[IcePolicy, int] = {
     "relay": _RELAYED,
     "no-public-address": _RELAYED | _PRIVATE,
 }
-# A binding request of STUN (RFC 8489) without attributes, which every STUN and TURN server answers.
-_REQUEST = bytes.fromhex("000100002112a442")
-_ANSWERS = (b"\x01\x01", b"\x01\x11")
 
 
 async def find_servers(servers: IceServers) -> Config:
@@ -99,37 +95,10 @@ async def _by_answer(addresses: set[Address]) -> dict[Address, tuple[bool, float
 
 
 async def _probe(address: Address) -> Address | None:
-    """Return the address once a STUN server there has answered; None if it cannot be asked."""
-    family = socket.AF_INET6 if address.ip.version == 6 else socket.AF_INET
-    loop = asyncio.get_running_loop()
-    request = _REQUEST + secrets.token_bytes(12)
+    """Return the address once a STUN server there has answered, be it with an error; None if it does not."""
     try:
-        transport, answer = await loop.create_datagram_endpoint(
-            lambda: _Answer(loop.create_future(), request), remote_addr=address, family=family
-        )
+        async with StunClient(address, is_only_one=True) as client:
+            answer = await client.ask(address, StunMessage(Method.BINDING), pauses=[_ANSWERING / _TRIES] * _TRIES)
     except OSError:
         return None
-    try:
-        for _ in range(_TRIES):
-            transport.sendto(request)
-            with contextlib.suppress(asyncio.TimeoutError):
-                return address if await asyncio.wait_for(asyncio.shield(answer.done), _ANSWERING / _TRIES) else None
-        return None
-    finally:
-        transport.close()
-
-
-class _Answer(asyncio.DatagramProtocol):
-    """Waits for the answer to a request."""
-
-    def __init__(self, done: asyncio.Future[bool], request: bytes) -> None:
-        self.done = done
-        self._transaction = request[4:20]
-
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
-        if data[:2] in _ANSWERS and data[4:20] == self._transaction and not self.done.done():
-            self.done.set_result(True)
-
-    def error_received(self, exc: Exception) -> None:  # noqa: ARG002 - the port is closed
-        if not self.done.done():
-            self.done.set_result(False)
+    return None if answer is None else address

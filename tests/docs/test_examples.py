@@ -62,7 +62,7 @@ def assert_failed(program: Peer, said: str) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_is_short_and_says_how_to_run_it(path: Path) -> None:
     source = path.read_text()
-    assert source.count("\n") < 80
+    assert source.count("\n") < 90
     assert f"python {path.name}" in (ast.get_docstring(ast.parse(source)) or "")
 
 
@@ -72,6 +72,8 @@ def test_there_are_all() -> None:
         "echo_client.py",
         "echo_server.py",
         "lobby.py",
+        "p2p_chat.py",
+        "p2p_host_migration.py",
         "ping_statistics.py",
         "steady_counter.py",
         "test_my_netcode.py",
@@ -280,3 +282,80 @@ def test_chat_without_a_server(start: Start, listener: gns.ListenSocket) -> None
     listener.close()
     with start("chat.py", "ann", "--port", port) as client:
         assert_failed(client, "MISC_TIMEOUT")
+
+
+@pytest.fixture
+def signalling(tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a signalling service, in which a token is a name with "secret-of-" before it."""
+    pytest.importorskip("websockets.asyncio")
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("".join(f"secret-of-{name} str:{name}\n" for name in ("ann", "bob", "cid")), encoding="utf-8")
+    program = 'import runpy\nrunpy.run_module("gns_py", run_name="__main__")\n'
+    with Peer(program, tmp_path, "signalling", "serve", "--port", 0, "--tokens", tokens) as service:
+        yield service.line(20.0).removeprefix("listening on ")
+
+
+def lines_until(program: Peer, last: str) -> list[str]:
+    """Return the lines up to the one that begins so."""
+    lines = [program.line(30.0)]
+    while not lines[-1].startswith(last):
+        lines.append(program.line(30.0))
+    return lines
+
+
+# GNS warns that there is no STUN server: these peers need none.
+WITHOUT_STUN = "p2p_stun_serverlist is empty"
+
+
+def test_p2p_chat(start: Start, signalling: str) -> None:
+    with start("p2p_chat.py", "secret-of-ann", "", signalling) as ann:
+        _, _, code, host = ann.line(20.0).replace(", host ", " ").split()
+        assert host == "str:ann"
+        with start("p2p_chat.py", "secret-of-bob", code, signalling) as bob:
+            said = lines_until(bob, "* str:ann is here")
+            assert said[:2] == [f"* room {code}, host str:ann", "* found a route to str:ann: local"]
+            lines_until(ann, "* str:bob is here")
+            with start("p2p_chat.py", "secret-of-cid", code.lower(), signalling) as cid:
+                for program in (ann, bob):
+                    lines_until(program, "* str:cid is here")
+                lines_until(cid, "* str:")  # ann or bob
+                lines_until(cid, "* str:")
+                ann.say("hello \x1b[31mall")
+                for program in (bob, cid):
+                    assert lines_until(program, "str:ann: ") == ["str:ann: hello [31mall"]
+                cid.say("hello ann and bob")
+                for program in (ann, bob):
+                    assert program.line() == "str:cid: hello ann and bob"
+                assert ann.process.stdin is not None
+                ann.process.stdin.close()  # the end of its input: the host leaves
+                assert ann.wait() == 0
+                for program in (bob, cid):
+                    assert {program.line(), program.line()} == {"* str:ann has left", "* str:bob is the host now"}
+                cid.say("still here")
+                assert bob.line() == "str:cid: still here"
+                assert_quiet(ann, WITHOUT_STUN)
+            assert bob.line(40.0) == "* str:cid has left"
+    with start("p2p_chat.py", "secret-of-eve", code, signalling) as eve:
+        assert_failed(eve, "token")
+
+
+def test_p2p_host_migration(start: Start, signalling: str) -> None:
+    game = "lobby", 150, signalling
+    with start("p2p_host_migration.py", "secret-of-ann", *game) as ann:
+        lines_until(ann, "hosts, and goes on from {'str:ann': 0}")
+        with start("p2p_host_migration.py", "secret-of-bob", *game) as bob:
+            lines_until(bob, "plays with str:ann")
+            with start("p2p_host_migration.py", "secret-of-cid", *game) as cid:
+                lines_until(cid, "plays with str:ann")
+                ann.kill()
+                hosting = ast.literal_eval(lines_until(bob, "hosts, and")[-1].partition("from ")[2])
+                assert 0 < hosting["str:ann"] < 150
+                lines_until(cid, "plays with str:bob")
+                assert bob.wait(60.0) == 0
+                lines_until(cid, "hosts, and goes on from ")
+                assert cid.wait(60.0) == 0
+                for program in (bob, cid):
+                    assert_quiet(program, WITHOUT_STUN)
+                score = ast.literal_eval(lines_until(cid, "counted to 150: ")[-1].partition(": ")[2])
+    assert score["str:bob"] == score["str:cid"] == 150
+    assert hosting["str:ann"] <= score["str:ann"] < 150
