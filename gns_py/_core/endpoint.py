@@ -27,7 +27,7 @@ from .sink import Sink
 from .waiting import take, take_matching
 
 _log = logging.getLogger("gns_py")
-# What may wait to be taken for read_if_idle() to read more.
+# With as much waiting to be taken, read_if_idle() reads no more.
 _MOST_WAITING, _MOST_WAITING_BYTES = 1024, 1 << 20
 
 

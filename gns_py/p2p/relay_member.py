@@ -21,7 +21,7 @@ class RelayMember:
 
     Args:
         end: The internal end of the connection or session.
-        identity: Who it is.
+        identity: Its identity.
         limits: The limits.
         now: The time.
     """

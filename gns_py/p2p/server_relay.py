@@ -122,7 +122,7 @@ class ServerRelay(Uncopyable):
 
         Args:
             connection: The connection or session, of any API.
-            identity: Who it is. None for the identity that its certificate has proved. If it is not authenticated, it
+            identity: Its identity. None for the one that its certificate has proved. If it is not authenticated, it
                 must be given, and is trusted: take it from the login, never from ``remote_identity``, which is what the
                 client claims.
             groups: The groups that it is in, each any hashable value: those who share one reach each other. Who shares
@@ -181,7 +181,7 @@ class ServerRelay(Uncopyable):
     def remove(self, connection: BaseConnection) -> None:
         """Let a player neither send nor receive signals any longer: its RelaySignalling ends.
 
-        What it still sends is dropped, and does not reach the application either.
+        Anything that it still sends is dropped, and does not reach the application either.
 
         Args:
             connection: The connection or session.

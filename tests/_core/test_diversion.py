@@ -23,7 +23,7 @@ ReadUntil = Callable[[Mailbox, Callable[[], object]], None]
 
 
 class Side:
-    """What is diverted."""
+    """The part of the program that takes them."""
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []

@@ -219,7 +219,7 @@ def test_what_cannot_be_added() -> None:
         with pytest.raises(ValueError, match="groups would mean nothing"):
             other.add(first, ALICE, groups=["lobby"])
         assert relay.add(first, "str:alice") == ALICE
-        assert relay.add(first, ALICE, groups=["lobby"]) == ALICE  # once more: the groups change
+        assert relay.add(first, ALICE, groups=["lobby"]) == ALICE  # a second time: the groups change
         with pytest.raises(InvalidStateError, match="as str:alice already"):
             relay.add(first, BOB)
         with pytest.raises(InvalidStateError, match="has the connection already"):

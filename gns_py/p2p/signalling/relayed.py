@@ -8,7 +8,7 @@ from .fields import WireError
 from .wire import Error, HelloRelay, Message, Ping, Pong, Received, Send, Welcome, decode
 
 PREFIX = b"\xf0GNSsig\xff"
-"""What they begin with, so that they are not taken for messages of the application: it is no text in any case."""
+"""Their first bytes, so that they are not taken for messages of the application. No text begins with them."""
 MAX_SIZE = 16_384
 """The longest one in bytes, with the prefix. GNS makes longer ones than 16,500 bytes reliable."""
 FROM_CLIENT: frozenset[int] = frozenset(kind.KIND for kind in (HelloRelay, Send, Ping))
