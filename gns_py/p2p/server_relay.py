@@ -125,8 +125,8 @@ class ServerRelay(Uncopyable):
             identity: Its identity. None for the one that its certificate has proved. If it is not authenticated, it
                 must be given, and is trusted: take it from the login, never from ``remote_identity``, which is what the
                 client claims.
-            groups: The groups that it is in, each any hashable value: those who share one reach each other. Who shares
-                none with another cannot find out that it is there.
+            groups: The groups that it is in, each any hashable value: players who share one reach each other, and no
+                one else can find out that they are there.
 
         Returns:
             The identity.

@@ -251,6 +251,34 @@ def test_an_unauthenticated_connection_needs_an_identity() -> None:
     run(main)
 
 
+@by_api
+def test_a_certificate_proves_the_identity(api: ModuleType) -> None:
+    pytest.importorskip("cryptography")
+    from support.certificates import TestAuthority
+    from support.certified import start
+
+    authority = TestAuthority()
+    start(authority.issue("str:alice"), authority.root, require_authentication=True)
+
+    async def main() -> None:
+        relay = ServerRelay()
+
+        async def handler(connection: Any) -> None:
+            with pytest.raises(ValueError, match="has proved to be str:alice, not str:bob"):
+                relay.add(connection, BOB)
+            assert relay.add(connection, groups=[1]) == relay.add(connection, ALICE, groups=[1]) == ALICE
+            connection.send(b"welcome")
+            async for _ in connection:
+                pass
+
+        async with api.serve(handler, "127.0.0.1", 0) as server, api.connect(*server.address) as connection:
+            assert await soon(connection.recv()) == b"welcome"
+            async with RelaySignalling(connection) as alice:
+                assert alice.identity == ALICE
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

@@ -10,7 +10,8 @@ from typing import Any
 
 import gns_py
 import gns_py.asyncio
-from gns_py.p2p import Peer, RelaySignalling, ServerRelay
+import gns_py.sync
+from gns_py.p2p import BlockingPeer, Peer, RelaySignalling, ServerRelay
 
 TIMEOUT = 30.0
 
@@ -49,12 +50,10 @@ def serve_in_threads(api: Any, relay: ServerRelay) -> None:
 
 async def play(api: Any, name: str, port: int) -> None:
     """Connect to the game's server, and then to another player, or wait for one."""
-    is_async = "asyncio" in api.__name__
-    connecting = api.connect("127.0.0.1", port) if is_async else await asyncio.to_thread(api.connect, "127.0.0.1", port)
     async with contextlib.AsyncExitStack() as stack:
-        game = await stack.enter_async_context(connecting) if is_async else stack.enter_context(connecting)
+        game = await stack.enter_async_context(api.connect("127.0.0.1", port))
         game.send(name.encode())
-        assert await receive(game, is_async) == b"welcome"
+        assert await game.recv() == b"welcome"
         signalling = await stack.enter_async_context(RelaySignalling(game))
         peer = await stack.enter_async_context(Peer(signalling))
         if name == "bob":
@@ -63,15 +62,32 @@ async def play(api: Any, name: str, port: int) -> None:
         if name == "alice":
             await meet(peer)
         game.send(b"the game goes on")
-        print((await receive(game, is_async)).decode(), flush=True)
+        print((await game.recv()).decode(), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 
-async def receive(game: Any, is_async: bool) -> bytes:
-    """Return the next message of the game's server."""
-    data = await game.recv() if is_async else await asyncio.to_thread(game.recv, TIMEOUT)
-    assert isinstance(data, bytes)
-    return data
+def play_in_threads(api: Any, name: str, port: int) -> None:
+    """Do the same in a thread that does not read the game's connection while it waits for the other player."""
+
+    def answer(connection: Any) -> None:
+        for data in connection:
+            connection.send(b"echo of " + data)
+
+    with contextlib.ExitStack() as stack:
+        game = stack.enter_context(api.connect("127.0.0.1", port))
+        game.send(name.encode())
+        assert game.recv(TIMEOUT) == b"welcome"
+        peer = stack.enter_context(BlockingPeer(RelaySignalling(game)))
+        if name == "bob":
+            stack.enter_context(gns_py.sync.serve(answer, peer, 0))
+        print(f"{peer.identity} is there", flush=True)
+        if name == "alice":
+            with gns_py.sync.connect(peer.at("str:bob"), timeout=TIMEOUT) as connection:
+                connection.send(b"hello")
+                print(connection.recv(TIMEOUT).decode() + f", {connection.remote_identity} is there", flush=True)
+        game.send(b"the game goes on")
+        print(game.recv(TIMEOUT).decode(), flush=True)
+        sys.stdin.readline()
 
 
 async def answer(connection: gns_py.asyncio.Connection) -> None:
@@ -83,9 +99,8 @@ async def answer(connection: gns_py.asyncio.Connection) -> None:
 async def meet(peer: Peer) -> None:
     """Connect to bob."""
     async with gns_py.asyncio.connect(peer.at("str:bob"), timeout=TIMEOUT) as connection:
-        assert str(connection.remote_identity) == "str:bob"
         connection.send(b"hello")
-        print((await connection.recv()).decode() + ", str:bob proved to the game's server", flush=True)
+        print((await connection.recv()).decode() + f", {connection.remote_identity} is there", flush=True)
 
 
 def main() -> None:
@@ -93,7 +108,10 @@ def main() -> None:
     api = importlib.import_module(f"gns_py.{api_name}")
     if role != "server":
         gns_py.start(f"str:{role}")
-        asyncio.run(play(api, role, int(port[0])))
+        if "asyncio" in api_name:
+            asyncio.run(play(api, role, int(port[0])))
+        else:
+            play_in_threads(api, role, int(port[0]))
     elif "asyncio" in api_name:
         asyncio.run(serve_in_asyncio(api, ServerRelay()))
     else:

@@ -96,3 +96,19 @@ def test_discarding_counts_as_handling() -> None:
     assert len(inbox) == 0
     assert inbox.handled == inbox.received == {0: 4, 1: 5}
     assert inbox.is_ack_due
+
+
+def test_unreliable_messages_that_match_are_taken_out() -> None:
+    inbox = Inbox(100, 1000)
+    inbox.add(message(b"x reliable", reliable=True))
+    for number in range(6):
+        inbox.add_unreliable(message(b"xy"[number % 2 :] + b"%d" % number, number))
+    inbox.add_unreliable(message(b"x keyed"), b"key")
+    taken = inbox.take_unreliable(lambda each: each.data.startswith(b"x"))
+    assert [each.data for each in taken] == [b"xy0", b"xy2", b"xy4"]
+    assert inbox.take_unreliable(lambda each: each.data.startswith(b"nothing")) == []
+    inbox.add_unreliable(message(b"later"))
+    assert drain(inbox) == [b"x reliable", b"y1", b"y3", b"y5", b"x keyed", b"later"]
+    inbox.add_unreliable(message(bytes(1000)))
+    assert [len(each) for each in drain(inbox)] == [1000]
+    assert inbox.dropped == 0
