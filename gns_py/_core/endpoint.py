@@ -213,7 +213,7 @@ class Endpoint(ConnectionHandle):
     @property
     def is_over(self) -> bool:
         """See Divertible."""
-        return not self.is_alive
+        return self.mailbox.is_stopped or not self.is_alive
 
     @property
     def drops(self) -> int:

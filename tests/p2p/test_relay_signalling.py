@@ -335,6 +335,36 @@ def has_signal(connection: Any, polled: list[Any], bob: BlockingSignalling) -> b
 
 
 @by_sync_api
+def test_gns_is_stopped(api: ModuleType) -> None:
+    with (
+        sync_server(api) as server,
+        client(api, server.address, "alice") as alices,
+        BlockingSignalling(RelaySignalling(alices)) as alice,
+    ):
+        gns_py.stop()
+        with pytest.raises(SignallingUnavailable, match="has ended"):
+            alice.recv(TIMEOUT)
+
+
+@by_api
+def test_another_loop_than_the_connections(api: ModuleType) -> None:
+    async def main() -> None:
+        async with relay_server(api) as (_, address), logged_in(api, address, "alice") as connection:
+
+            def play() -> None:
+                with BlockingSignalling(RelaySignalling(connection)) as alice:
+                    for number in range(20):
+                        alice.send(ALICE, b"%d" % number)
+                    assert [alice.recv(TIMEOUT).data for _ in range(20)] == [b"%d" % number for number in range(20)]
+
+            await asyncio.to_thread(play)
+            connection.send(b"x")
+            assert await soon(connection.recv()) == b"echo of x"
+
+    run(main)
+
+
+@by_sync_api
 def test_the_end_of_a_connection_of_threads(api: ModuleType) -> None:
     with (
         sync_server(api) as server,
