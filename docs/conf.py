@@ -71,4 +71,7 @@ nitpick_ignore_regex = [
         r"(StatusCallback|On(Request|Dropped|Resumed|GoAway)|Addresses|(Async)?Discovery|Redirect)",
     ),
     (r"py:(class|obj)", r"(Authenticate|(Token|Credentials)Source|IceServersFunction|AddressOf|SSLContext)"),
+    (r"py:(class|obj)", r"MaySignal|RelayIceServers"),
+    # The base of all Connections and Sessions.
+    (r"py:(class|obj)", r"(gns_py\._core\.connection\.)?BaseConnection"),
 ]
