@@ -68,7 +68,7 @@ def test_any_bytes_are_a_message_or_refused(rest: bytes, sender: str) -> None:
 
 
 def test_the_longest_messages() -> None:
-    turn = TurnOffer("a" * 257 + ":65535", "ü" * 250, "p" * 255, 2**32 - 1)
+    turn = TurnOffer("a" * 255 + ":65535", "ü" * 250, "p" * 255, 2**32 - 1)
     offer = IceOffer((turn.address,) * 8, (turn,) * 8, "relay")
     longest = Identity.bytes(bytes(range(32)))
     for message, kinds in (
