@@ -1,6 +1,6 @@
 """A signalling server in the laboratory, which believes what tokens say, and hands out the laboratory's ICE servers.
 
-rendezvous_server HOST ICE_SERVER USER PASSWORD
+rendezvous_server HOST PORT ICE_SERVER USER PASSWORD
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from gns_py.p2p import IceServers, Turn
 from gns_py.p2p.signalling import SignallingServer
 
 
-async def main(host: str, server: str, user: str, password: str) -> None:
+async def main(host: str, port: str, server: str, user: str, password: str) -> None:
     servers = IceServers(stun=[server], turn=[Turn(server, user, password)])
     async with SignallingServer(Identity.parse, ice_servers=servers, rooms_only=False) as signalling:
-        [(_, port)] = await signalling.listen(host, 0)
-        print("ready", port, flush=True)
+        [(_, found)] = await signalling.listen(host, int(port))
+        print("ready", found, flush=True)
         await asyncio.Event().wait()
 
 
