@@ -17,7 +17,7 @@ Serve = Callable[..., tuple[subprocess.Popen[str], str]]
 
 
 def start(nat_lab: NatLab, place: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start one of the programs beside this file."""
+    """Start one of the programs in this folder."""
     log = nat_lab.log(f"{program}-{place}")
     return nat_lab.start(place, sys.executable, str(HERE / f"{program}.py"), *arguments, errors=log)
 
