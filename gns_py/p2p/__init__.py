@@ -9,5 +9,18 @@ from ..route import Route
 from .blocking import BlockingPeer
 from .ice_servers import IcePolicy, IceServers, Turn
 from .peer import Peer
+from .relay_signalling import RelaySignalling
+from .server_relay import RelayCounters, ServerRelay
 
-__all__ = ["BlockingPeer", "IcePolicy", "IceServers", "Peer", "PeerAddress", "Route", "Turn"]
+__all__ = [
+    "BlockingPeer",
+    "IcePolicy",
+    "IceServers",
+    "Peer",
+    "PeerAddress",
+    "RelayCounters",
+    "RelaySignalling",
+    "Route",
+    "ServerRelay",
+    "Turn",
+]

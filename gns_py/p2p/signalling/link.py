@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ...certs import Credentials, keys
 from . import websockets_library
-from .errors import Refusal, SignallingRefused, SignallingUnavailable
+from .errors import Refusal, SignallingRefused, SignallingUnavailable, refusal_of
 from .fields import WireError
 from .wire import (
     FROM_SERVER,
@@ -206,13 +206,6 @@ async def receive(connection: ClientConnection) -> Message:
 def refused(error: Error) -> SignallingRefused:
     """Return the exception for an ERROR that ends the connection."""
     return SignallingRefused(refusal_of(error.reason), error.text)
-
-
-def refusal_of(number: int) -> Refusal:
-    """Return the reason with a number; PROTOCOL for one that only later versions know."""
-    with contextlib.suppress(ValueError):
-        return Refusal(number)
-    return Refusal.PROTOCOL
 
 
 def host_of(url: str) -> str:
