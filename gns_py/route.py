@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ._generated.enums import InfoFlags
-from .stats import ConnectionInfo
-
 
 class Route(IntEnum):
     """How packets go to a peer and back. The values are the core's ``GNS_ROUTE_...``."""
@@ -22,12 +19,3 @@ class Route(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
-
-
-def route_to_peer(info: ConnectionInfo) -> Route:
-    """Return the route of a connection between peers."""
-    if info.flags & InfoFlags.RELAYED:
-        return Route.RELAYED
-    if info.remote_address is None or info.remote_address.port == 0:
-        return Route.UNKNOWN
-    return Route.LOCAL if info.flags & InfoFlags.FAST else Route.DIRECT

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ._generated.enums import ConnectionState, InfoFlags
 from .address import Address
+from .route import Route
 
 
 class ConnectionInfo(NamedTuple):
@@ -32,6 +33,10 @@ class ConnectionInfo(NamedTuple):
     for each connection."""
     remote_key_expires: int | None = None
     """When the peer's certificate expires, in seconds since 1970; None unless it is authenticated."""
+    route: Route = Route.UNKNOWN
+    """How packets go to the peer, if the connection goes from peer to peer."""
+    virtual_port: int | None = None
+    """The port of a listening peer that was called; None unless the connection goes from peer to peer."""
 
 
 class ConnectionStatus(NamedTuple):

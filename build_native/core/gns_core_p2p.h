@@ -58,7 +58,8 @@ typedef struct {
 /* Begins to hand out signals as events of this mailbox. Errors: NO_MEMORY. */
 int32_t gns_signalling_create(uint64_t mailbox, uint64_t *signalling);
 /* Forgets it: connections that still need signals will fail by their timeouts, established ones go on, listen sockets
-   hear of no more requests. Signals in the mailbox stay there. */
+   hear of no more requests. Signals in the mailbox stay there. Each connection takes signals of its own signalling
+   only: a program that loses its service and finds it again keeps the signalling. */
 int32_t gns_signalling_destroy(uint64_t signalling);
 int32_t gns_signalling_counters_get(uint64_t signalling, gns_signalling_counters *counters);
 /* Takes a signal that has arrived. sender: who has sent it, as the signalling service has proved, not as the signal or

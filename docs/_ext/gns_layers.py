@@ -24,10 +24,10 @@ PLACES = {
     "session._core": (2.5, 1),
     "_core": (0.5, 2),
     "session.protocol": (2.5, 2),
-    "p2p.signalling": (2.5, 3),
+    "p2p.signalling": (1.75, 3),
     "_native": (0.5, 4),
     "certs": (1.75, 4),
-    "p2p.ice_servers": (2.75, 4),
+    "p2p.ice_servers": (3, 4),
     "values": (1.5, 5),
 }
 ABOUT = {

@@ -14,7 +14,7 @@ from ..address import Address
 from ..errors import InvalidStateError
 from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
 from ..message import Message, MessageView, with_bytes
-from ..route import Route, route_to_peer
+from ..route import Route
 from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
@@ -96,7 +96,7 @@ class Endpoint(ConnectionHandle):
     @property
     def route(self) -> Route:
         """How packets go to a peer; UNKNOWN if this is no connection between peers."""
-        return Route.UNKNOWN if self._rendezvous is None else route_to_peer(self.info())
+        return self.info().route
 
     @property
     def origin(self) -> Address | None:

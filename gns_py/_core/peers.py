@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from .. import _native
 from ..address import Address
@@ -14,6 +14,8 @@ from ..identity import Identity
 from .checks import check_int
 
 MAX_VIRTUAL_PORT = 65_535
+Policy: TypeAlias = _native.PeerPolicy | None
+"""What the peer must prove in the handshake; None for what the whole process demands."""
 
 
 class Rendezvous(ABC):
@@ -46,13 +48,11 @@ class Rendezvous(ABC):
         return PeerAddress(identity, port, self)
 
     @abstractmethod
-    def begin_connect(
-        self, mailbox: int, address: PeerAddress, options: Config, policy: _native.PeerPolicy | None
-    ) -> int:
+    def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
         """Begin to connect to a peer, and return the connection's handle."""
 
     @abstractmethod
-    def open_port(self, mailbox: int, port: int, options: Config, policy: _native.PeerPolicy | None) -> int:
+    def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
         """Open a virtual port, and return the listen socket's handle."""
 
 
@@ -96,7 +96,7 @@ class PeerPort(NamedTuple):
     rendezvous: Rendezvous
     port: int
 
-    def open(self, mailbox: int, options: Config, policy: _native.PeerPolicy | None) -> tuple[int, Address]:
+    def open(self, mailbox: int, options: Config, policy: Policy) -> tuple[int, Address]:
         """Open it, and return the listen socket's handle, and the address by which peers reach it."""
         handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
         return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)

@@ -14,7 +14,7 @@ from ..errors import GNSError, InvalidStateError
 from ..identity import Identity
 from .checks import check_int
 from .mailbox import Mailbox
-from .peers import MAX_VIRTUAL_PORT, PeerAddress, Rendezvous
+from .peers import MAX_VIRTUAL_PORT, PeerAddress, Policy, Rendezvous
 
 _log = logging.getLogger("gns_py.p2p")
 _MOST_WAITING = 64
@@ -116,14 +116,12 @@ class SignallingEnd(Rendezvous, Uncopyable):
 
     # ---- connections ----
 
-    def begin_connect(
-        self, mailbox: int, address: PeerAddress, options: Config, policy: _native.PeerPolicy | None
-    ) -> int:
+    def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
         signalling = self.check_open()
         return _native.connect_p2p(mailbox, signalling, address.host, address.port, self.servers | options, policy)
 
-    def open_port(self, mailbox: int, port: int, options: Config, policy: _native.PeerPolicy | None) -> int:
+    def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
         check_int("port", port, 0, MAX_VIRTUAL_PORT)
         return _native.listen_p2p(mailbox, self.check_open(), port, self.servers | options, policy)

@@ -6,6 +6,7 @@ from typing import Any
 
 from .._generated.enums import ConnectionState, InfoFlags
 from ..address import Address
+from ..route import Route
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample
 from .codes import MAX_NAME
 from .failures import check_connection
@@ -29,18 +30,6 @@ def read_info(payload: bytes) -> tuple[ConnectionInfo, int]:
     """Return the payload of a status event, and the listen socket that the connection arrived at or 0."""
     native = ffi.from_buffer("gns_connection_info *", payload)
     return _info(native), native.listen_socket
-
-
-def route(connection: int) -> tuple[int, int]:
-    """Return the route (codes.ROUTE_*) and the virtual port of a connection from peer to peer; -1 for any other."""
-    out = ffi.new("gns_connection_info *")
-    check_connection(lib.gns_connection_info_get(connection, out))
-    return out.route, out.virtual_port
-
-
-def read_route(payload: bytes) -> int:
-    """Return the route in the payload of a status or route event."""
-    return int(ffi.from_buffer("gns_connection_info *", payload).route)
 
 
 def get_status(connection: int, lanes: int) -> tuple[ConnectionStatus, list[LaneStatus]]:
@@ -151,6 +140,8 @@ def _info(native: Any) -> ConnectionInfo:
         bool(native.authenticated),
         key if any(key) else None,
         native.peer_key_expires or None,
+        Route(native.route),
+        native.virtual_port if native.virtual_port >= 0 else None,
     )
 
 

@@ -108,6 +108,12 @@ class IceServers:
         return min((each.expires for each in self.turn if each.expires is not None), default=None)
 
 
+def check_ice_servers(servers: object) -> None:
+    """Raise TypeError unless these are IceServers or None."""
+    if not isinstance(servers, IceServers | None):
+        raise TypeError(f"ice_servers must be IceServers or None, not {type(servers).__name__}")
+
+
 def _check_address(address: str, kind: str) -> None:
     if not isinstance(address, str):
         raise TypeError(f"the address of a {kind} server must be a str, not {type(address).__name__}")

@@ -14,7 +14,7 @@ from .._core.runtime import start
 from ..asyncio.mailbox import loop_mailbox
 from ..errors import ForkedError, GNSError, InvalidStateError, NotRunningError
 from ..events import RouteChanged
-from .ice_servers import IceServers
+from .ice_servers import IceServers, check_ice_servers
 from .servers import find_servers
 from .signalling.errors import SignallingClosed
 from .signalling.signalling import Signalling
@@ -56,8 +56,7 @@ class Peer(SignallingEnd):
         on_route_changed: Callable[[RouteChanged[Any]], object] | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(ice_servers, IceServers | None):
-            raise TypeError(f"ice_servers must be IceServers or None, not {type(ice_servers).__name__}")
+        check_ice_servers(ice_servers)
         check_plain("on_route_changed", on_route_changed)
         self._signalling = signalling
         self._ice_servers = ice_servers

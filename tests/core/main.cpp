@@ -1,5 +1,6 @@
-// core_tests GROUP [NAME]: runs a group's tests, or one, each between a gns_start and a gns_stop. A test fails by a
-// CHECK, by lasting too long, and by any line of GNS's log at level Bug or Error that it did not announce.
+// core_tests GROUP [NAME]: runs a group's tests, or one, each between a gns_start and a gns_stop (--play: see p2p.hpp).
+// A test fails by a CHECK, by lasting too long, and by any line of GNS's log at level Bug or Error that it did not
+// announce.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 
 #include "check.hpp"
 #include "core.hpp"
+#include "p2p.hpp"
 
 namespace {
 
@@ -50,6 +52,7 @@ std::vector<Test> &all_tests() {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 4 && std::strcmp(argv[1], "--play") == 0) return play(argv[2], std::atoi(argv[3]));
     std::signal(SIGALRM, on_alarm);
     int count = 0, failed = 0;
     for (const Test &test : all_tests()) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,28 +154,51 @@ void Wire::await(const std::string &word) {
     if (said != word) FAIL("the peer said '" + said + "' instead of '" + word + "'");
 }
 
-PeerProcess::PeerProcess(const std::function<void(Wire &)> &work) {
-    OK(gns_stop(0));
-    int ends[2];
-    CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
-    std::fflush(stdout);
-    child_ = ::fork();
-    CHECK(child_ >= 0);
-    if (child_ == 0) {
-        ::close(ends[0]);
-        ::alarm(60);
-        std::string problem;
+namespace {
+
+std::vector<const PeerRole *> &all_roles() {
+    static std::vector<const PeerRole *> roles;
+    return roles;
+}
+
+} // namespace
+
+PeerRole::PeerRole(const char *role_name, void (*role_work)(Wire &)) : name(role_name), work(role_work) {
+    all_roles().push_back(this);
+}
+
+int play(const char *name, int descriptor) {
+    std::string problem = "there is no such role";
+    for (const PeerRole *const role : all_roles()) {
+        if (std::strcmp(role->name, name) != 0) continue;
+        problem.clear();
         try {
+            OK(gns_log_set_level(2));
             start_as("str:bob");
-            Wire own(ends[1], "str:alice");
-            work(own);
+            Wire wire(descriptor, "str:alice");
+            role->work(wire);
         } catch (const std::exception &error) {
             problem = error.what();
         }
-        gns_stop(0);
-        for (const std::string &line : unexpected_log_lines()) problem += "\n    logged by the peer's GNS: " + line;
-        if (!problem.empty()) std::fprintf(stderr, "the peer failed: %s\n", problem.c_str());
-        ::_exit(problem.empty() ? 0 : 1);
+    }
+    gns_stop(0);
+    for (const std::string &line : unexpected_log_lines()) problem += "\n    logged by the peer's GNS: " + line;
+    if (!problem.empty()) std::fprintf(stderr, "the peer failed: %s\n", problem.c_str());
+    return problem.empty() ? 0 : 1;
+}
+
+PeerProcess::PeerProcess(const PeerRole &role) {
+    OK(gns_stop(0));
+    int ends[2];
+    CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+    CHECK(::fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0);
+    const std::string descriptor = std::to_string(ends[1]);
+    child_ = ::fork();
+    CHECK(child_ >= 0);
+    if (child_ == 0) {
+        ::alarm(60);
+        ::execl("/proc/self/exe", "core_tests", "--play", role.name, descriptor.c_str(), nullptr);
+        ::_exit(127);
     }
     ::close(ends[1]);
     wire = std::make_unique<Wire>(ends[0], "str:bob");

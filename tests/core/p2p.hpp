@@ -64,7 +64,7 @@ uint64_t listen_p2p(Mailbox &mailbox, const Postman &postman, int32_t port = 0, 
 uint64_t connect_p2p(Mailbox &mailbox, const Postman &postman, const std::string &identity = "str:alice",
                      int32_t port = 0, const Options &options = {}, const gns_peer_policy *policy = nullptr);
 
-// A peer in a process of its own: a fork, made while GNS does not run. Both sides have one end of the wire, over which
+// A peer in a process of its own: this program, with a role to play. Both sides have one end of the wire, over which
 // their postmen deliver, and over which they say how far they are.
 class Wire {
 public:
@@ -98,10 +98,19 @@ private:
     bool over_ = false;
 };
 
+// The work of such a peer.
+struct PeerRole {
+    PeerRole(const char *role_name, void (*role_work)(Wire &));
+    const char *const name;
+    void (*const work)(Wire &);
+};
+// Plays a role with this end of a wire, as bob, and returns the exit code. For main().
+int play(const char *name, int descriptor);
+
 class PeerProcess {
 public:
-    // Forks; the child becomes bob, does this and exits. GNS is stopped meanwhile, and then started as alice.
-    explicit PeerProcess(const std::function<void(Wire &)> &work);
+    // Stops GNS and starts it as alice.
+    explicit PeerProcess(const PeerRole &role);
     ~PeerProcess() { kill(); }
     void join(); // fails the test unless the child has succeeded
     void kill(); // at once

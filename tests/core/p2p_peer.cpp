@@ -10,7 +10,7 @@
 //   send NUMBER TEXT              one reliable message
 //   close NUMBER REASON LINGER TEXT
 //   route NUMBER                  prints "route NUMBER local|direct|relayed ADDRESS"
-//   signal HEX                    one that has arrived
+//   signal IDENTITY HEX           one that has arrived, and its sender
 // It prints:
 //   ready
 //   signal IDENTITY HEX           one to be delivered
@@ -196,6 +196,8 @@ HSteamNetConnection number(std::istringstream &line) {
 }
 
 void receive_signal(std::istringstream &line) {
+    std::string sender; // GNS believes the signal itself
+    line >> sender;
     const std::string data = from_hex(rest_of(line));
     SteamAPI_ISteamNetworkingSockets_ReceivedP2PCustomSignal2(gns, data.data(), static_cast<int>(data.size()), nullptr,
                                                               on_request, on_rejection);

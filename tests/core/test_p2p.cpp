@@ -5,6 +5,24 @@
 #include "authority.hpp"
 #include "p2p.hpp"
 
+namespace {
+
+const PeerRole bob("answer_once", [](Wire &wire) {
+    Postman postman("str:bob", [&](const Post &post) { wire.deliver(post); });
+    wire.connect(postman);
+    Mailbox mailbox;
+    listen_p2p(mailbox, postman, 3);
+    wire.say("listening");
+    const uint64_t connection = mailbox.until(is_request).connection;
+    OK(gns_accept(connection, 0));
+    const Event message = mailbox.message();
+    CHECK_EQUAL(message.data, "ping");
+    OK(send(connection, "pong"));
+    wire.await("done");
+});
+
+} // namespace
+
 TEST(p2p, connects_and_carries_messages) {
     start_as("str:alice");
     Postman postman;
@@ -42,19 +60,7 @@ TEST(p2p, connects_and_carries_messages) {
 }
 
 TEST(p2p, connects_two_processes) {
-    PeerProcess peer([](Wire &wire) {
-        Postman postman("str:bob", [&](const Post &post) { wire.deliver(post); });
-        wire.connect(postman);
-        Mailbox mailbox;
-        listen_p2p(mailbox, postman, 3);
-        wire.say("listening");
-        const uint64_t connection = mailbox.until(is_request).connection;
-        OK(gns_accept(connection, 0));
-        const Event message = mailbox.message();
-        CHECK_EQUAL(message.data, "ping");
-        OK(send(connection, "pong"));
-        wire.await("done");
-    });
+    PeerProcess peer(bob);
     Wire &wire = *peer.wire;
     Postman postman("str:alice", [&](const Post &post) {
         CHECK_EQUAL(post.to, "str:bob");

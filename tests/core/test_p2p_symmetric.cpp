@@ -22,7 +22,7 @@ struct Side {
 };
 
 // The peer's part: listens, connects when it is told to, echoes one message, waits.
-void be_bob(Wire &wire) {
+void connect_and_echo(Wire &wire) {
     Side side(wire, "str:bob");
     wire.say("listening");
     wire.await("connect");
@@ -32,11 +32,13 @@ void be_bob(Wire &wire) {
     wire.await("done");
 }
 
+const PeerRole bob("connect_and_echo", connect_and_echo);
+
 } // namespace
 
 TEST(p2p_symmetric, crossing_connects_become_one_connection) {
     for (int i = 0; i < 4; ++i) { // which one becomes the server is a matter of chance
-        PeerProcess peer(be_bob);
+        PeerProcess peer(bob);
         {
             Side side(*peer.wire, "str:alice");
             peer.wire->await("listening");
@@ -54,7 +56,7 @@ TEST(p2p_symmetric, crossing_connects_become_one_connection) {
 }
 
 TEST(p2p_symmetric, a_request_that_waits_is_taken_over) {
-    PeerProcess peer(be_bob);
+    PeerProcess peer(bob);
     Side side(*peer.wire, "str:alice");
     peer.wire->await("listening");
     peer.wire->say("connect");
@@ -90,7 +92,7 @@ TEST(p2p_symmetric, a_request_that_waits_is_taken_over) {
 }
 
 TEST(p2p_symmetric, a_request_is_taken_over_before_it_is_reported) {
-    PeerProcess peer(be_bob);
+    PeerProcess peer(bob);
     Side side(*peer.wire, "str:alice");
     peer.wire->await("listening");
     // The first signal, and the connect, are done in one turn, or nearly.
@@ -119,7 +121,7 @@ TEST(p2p_symmetric, a_request_is_taken_over_before_it_is_reported) {
 }
 
 TEST(p2p_symmetric, a_peer_that_comes_back_waits_for_the_end_of_the_old_connection) {
-    PeerProcess first(be_bob), second(be_bob);
+    PeerProcess first(bob), second(bob);
     std::atomic<Wire *> wire{first.wire.get()};
     Postman postman("str:alice", [&](const Post &post) { wire.load()->deliver(post); });
     first.wire->connect(postman);

@@ -15,6 +15,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # From the top down. Layers of one line do not know each other.
 LAYERS = [
     ["cli", "sim"],
+    ["p2p"],
     ["session.sync", "session.asyncio"],
     ["session._core"],
     ["session.errors"],

@@ -10,6 +10,7 @@ import pytest
 import gns_py
 from gns_py import Config, _native
 from gns_py.errors import InvalidStateError, SocketError
+from gns_py.route import Route
 
 from .conftest import End
 
@@ -56,13 +57,13 @@ def test_two_ends_find_each_other(mailbox: _native.MailboxReader, signalling: in
     there = record[0]
     info, listen_socket = _native.read_info(payload)
     assert (listen_socket, info.identity, record[6:8]) == (listener, ALICE, (0, 1))
-    assert _native.route(there) == (_native.ROUTE_UNKNOWN, 7)
+    assert (info.route, info.virtual_port) == (Route.UNKNOWN, 7)
     _native.accept(there, 0)
     states = [next_event(mailbox, signalling, there)[0][7] for _ in range(2)]
     assert states == [2, 3]
-    route, port = _native.route(there)
-    assert route in (_native.ROUTE_LOCAL, _native.ROUTE_DIRECT)
-    assert port == 7
+    info = _native.info(there)
+    assert info.route in (Route.LOCAL, Route.DIRECT)
+    assert info.virtual_port == 7
     end = End(client, here)
     assert [end.receive(_native.EVENT_STATUS)[0][7] for _ in range(3)] == [1, 2, 3]
     counters = _native.signalling_counters(signalling)

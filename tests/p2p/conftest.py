@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,10 +38,12 @@ def native_peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_program("p2p_peer", tmp_path_factory.mktemp("native"))
 
 
-@pytest.fixture
-def peer_program(native_peer: Path) -> list[str]:
-    """Return the command of the peers."""
-    return [str(native_peer)]
+@pytest.fixture(params=["plain GNS", "gns_py"])
+def peer_program(request: pytest.FixtureRequest) -> list[str]:
+    """Return the command of the peers: a program of plain GNS, and one of gns_py."""
+    if request.param == "plain GNS":
+        return [str(request.getfixturevalue("native_peer"))]
+    return [sys.executable, str(Path(__file__).parent / "python_peer.py")]
 
 
 PairFactory = Callable[..., Pair]

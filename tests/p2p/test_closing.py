@@ -52,3 +52,15 @@ def test_while_the_route_is_sought(nat_lab: NatLab, pair: PairFactory) -> None:
     alices.close(1234, "never mind")
     end = bobs.end()
     assert (end.state, end.reason) == ("closed-by-peer", 1234)
+
+
+def test_a_host_that_moves_loses_the_connection(nat_lab: NatLab, pair: PairFactory) -> None:
+    nat_lab.start_server()
+    alices, bobs = pair(Nat.PORT, Nat.PORT).meet()
+    nat_lab.move("a")
+    for number in range(5):
+        alices.send(str(number))
+        bobs.send(str(number))
+    for link in (alices, bobs):
+        end = link.end(20.0)
+        assert (end.state, end.reason) == ("problem", 5003)

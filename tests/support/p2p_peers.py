@@ -68,7 +68,7 @@ class Signalling:
         """Deliver a signal."""
         self.passed.append(signal)
         if signal[1] in self._peers:
-            self._peers[signal[1]].tell(f"signal {signal[2]}")
+            self._peers[signal[1]].tell(f"signal {signal[0]} {signal[2]}")
 
 
 class Link:

@@ -126,7 +126,7 @@ class RawClient:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 await soon(self.websocket.recv())
-        code: int | None = self.websocket.close_code
+        code: int | None = self.websocket.protocol.close_code
         return code
 
 

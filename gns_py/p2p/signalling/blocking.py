@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ..._loop_thread import LoopThread
 from ..._uncopyable import Uncopyable
 from ...identity import Identity
 from ..ice_servers import IceServers
@@ -49,17 +49,11 @@ class BlockingSignalling(Uncopyable):
         self._error: Exception | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = threading.Lock()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run_loop, name="gns_py signalling", daemon=True)
-        try:
-            self._thread.start()
-        except BaseException:
-            self._loop.close()
-            raise
+        self._thread = LoopThread("gns_py signalling")
         try:
             self._inner = self.run(self._open(inner))
         except BaseException:
-            self._stop()
+            self._thread.stop()
             raise
 
     # ---- for threads ------------------------------------------------------------------------------------------------
@@ -137,24 +131,17 @@ class BlockingSignalling(Uncopyable):
             SignallingClosed: The signalling was closed.
             Exception: The coroutine has raised it.
         """
-        try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except BaseException as error:
-            coroutine.close()
-            if isinstance(error, RuntimeError) and self._loop.is_closed():
-                raise SignallingClosed("the signalling was closed") from None
-            raise
-        return _result(future, timeout)
+        return run_in(self._thread, coroutine, timeout)
 
     def close(self) -> None:
         """Close the signalling, and end the thread. Calling it again does nothing. Not from the thread itself."""
         with self._closing:
-            if not self._thread.is_alive():
+            if not self._thread.is_alive:
                 return
             try:
                 self.run(self._close())
             finally:
-                self._stop()
+                self._thread.stop()
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -165,26 +152,6 @@ class BlockingSignalling(Uncopyable):
         self.close()
 
     # ---- in the loop ------------------------------------------------------------------------------------------------
-
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            try:
-                self._loop.run_until_complete(self._finish_loop())
-            finally:
-                self._loop.close()
-
-    async def _finish_loop(self) -> None:
-        """End what is left, so that no thread waits for it for ever."""
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
 
     async def _open(self, inner: Signalling | Callable[[], Signalling]) -> Signalling:
         signalling: Any = inner if hasattr(inner, "send") else inner()
@@ -216,13 +183,15 @@ class BlockingSignalling(Uncopyable):
                 self._reader.cancel()
                 await asyncio.wait({self._reader})
 
-    def _stop(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
 
-
-def _result(future: Future[T], timeout: float | None) -> T:
+def run_in(thread: LoopThread, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    """Run a coroutine in a signalling's thread. See BlockingSignalling.run()."""
+    try:
+        future = thread.begin(coroutine)
+    except RuntimeError:
+        if not thread.has_ended:
+            raise
+        raise SignallingClosed("the signalling was closed") from None
     try:
         return future.result(timeout)
     except CancelledError:

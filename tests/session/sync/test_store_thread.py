@@ -81,14 +81,14 @@ def test_a_call_under_way_comes_to_its_end() -> None:
 def test_what_is_begun_while_the_loop_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     thread = StoreThread(FaultyStore())
     begun: list[Any] = []
-    close = thread._loop.close  # noqa: SLF001
+    close = thread._thread._loop.close  # noqa: SLF001
 
     def late() -> None:
         thread.spawn(forever())
         begun.append(thread.begin(forever()))
         close()
 
-    monkeypatch.setattr(thread._loop, "close", late)  # noqa: SLF001
+    monkeypatch.setattr(thread._thread._loop, "close", late)  # noqa: SLF001
     thread.close(thread.begin(forever()))
     assert begun[0].cancelled()
     with pytest.raises(StoreUnavailable):
