@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_network
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_peers_are_counted_by_their_identities() -> None:
     assert admission.request(here.at("str:bob"), 0.0) is None
     assert admission.request(here.at("str:bob", 7), 0.0) is not None
     assert admission.request(here.at("str:carol"), 0.0) is None
-    only_some = Admission(AdmissionRules(allow=["0.0.0.0/0", "::/0"]))
+    only_some = Admission(AdmissionRules(allow=(ip_network("0.0.0.0/0"), ip_network("::/0"))))
     refusal = only_some.request(here.at("str:bob"), 0.0)  # an address that is not known is in no network
     assert refusal is not None
     assert "not allowed" in refusal.text
