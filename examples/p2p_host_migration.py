@@ -3,9 +3,9 @@
     gns-py signalling serve --tokens tokens.txt                    the service by which they find each other
     python p2p_host_migration.py TOKEN ROOM COUNT [URL]            a player (ws://127.0.0.1:8765); kill the host
 
-tokens.txt has lines such as "secret-of-ann str:ann". What survives the host is what the players know: each has the last
-score it was sent, and sends its own number until a score has it. What only the host knows dies with it, unless there is
-a store that all can reach, as in the example failover. Needs gns-py[p2p].
+tokens.txt has lines such as "secret-of-ann str:ann". All that the players know survives the host: each has the last
+score it was sent, and sends its own number until a score has it. All that only the host knows dies with it, unless
+there is a store that all can reach, as in the example failover. Needs gns-py[p2p].
 """
 
 import asyncio

@@ -99,12 +99,12 @@ class Endpoint(ConnectionHandle):
 
     @property
     def route(self) -> Route:
-        """How packets go to a peer; UNKNOWN if this is no connection between peers."""
+        """How packets go to a peer; UNKNOWN for any other connection."""
         return self.info().route
 
     @property
     def origin(self) -> Address | None:
-        """What limits count the peer by: its address or, between peers, its identity, which its signalling proves."""
+        """The key for limits: the address or, between peers, the identity, which the signalling has proved."""
         info = self.info()
         if self._rendezvous is None:
             return info.remote_address

@@ -44,7 +44,7 @@ _ROUTES: dict[Nat, str] = {
 
 @dataclass
 class StunResult:
-    """What one address of a STUN or TURN server has answered."""
+    """The answer of one address of a STUN or TURN server."""
 
     server: str
     address: Address
@@ -55,14 +55,14 @@ class StunResult:
 
 @dataclass
 class TurnResult:
-    """What one address of a TURN server has granted."""
+    """The answer of one address of a TURN server."""
 
     server: str
     address: Address
     allocation: Allocation | None = None
     failure: str = ""
     is_passed_on: bool | None = None
-    """Whether packets to the relay's port come through; None if that could not be tried."""
+    """True if packets to the relay's port come through; None if that could not be tried."""
 
 
 @dataclass

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001
     """Run the command, and return its exit code."""
     outcome = asyncio.run(_run(_Timeline(output)))
     if outcome.failure:
-        raise CommandError(f"{outcome.failure}. Peers of one machine need a network address besides those of loopback")
+        raise CommandError(f"{outcome.failure}. Peers need a network address that is not one of loopback")
     drops = "once" if outcome.drops == 1 else f"{outcome.drops} times"
     output.line()
     output.line(f"Connected after {outcome.connected_after:.2f} s, route {outcome.route}, {outcome.ping_ms:.1f} ms.")

@@ -7,14 +7,15 @@ import contextlib
 import logging
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import Config, ConfigValue, GNSError, StatusChanged, reset_config, set_config
 from .. import asyncio as gns
 from ..events import RouteChanged
-from ..p2p import Peer
-from ..p2p.signalling import LineSignalling
+from ..p2p import IceServers, Peer
+from ..p2p.signalling import LineSignalling, Signalling
 from ..session import asyncio as session
 from .demo_server import Entry, clock, state_change
 
@@ -34,7 +35,7 @@ _LOST = ConfigValue.FAKE_PACKET_LOSS_SEND, ConfigValue.FAKE_PACKET_LOSS_RECV
 
 @dataclass
 class Outcome:
-    """What alice has measured."""
+    """Alice's measurements."""
 
     route: str = ""
     ping_ms: float = 0.0
@@ -46,7 +47,7 @@ class Outcome:
 
 
 def run_peer(pipe: Pipe, name: str, port: int) -> None:
-    """Be a peer. The pipe gets entries of the timeline, alice's also the Outcome, and bob's "ready"."""
+    """Be a peer. The pipe gets what DemoPeer sends."""
     # Ctrl-C reaches this process, too, but it is to end after the other one, when the pipe closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("gns_py").setLevel(logging.CRITICAL)
@@ -55,26 +56,43 @@ def run_peer(pipe: Pipe, name: str, port: int) -> None:
 
 
 async def _run(pipe: Pipe, name: str, port: int) -> None:
-    main = asyncio.ensure_future(_Player(pipe, name, port).run())
-    while not main.done():
-        if await asyncio.to_thread(pipe.poll, 0.1):  # nothing is sent this way: readable means closed
-            main.cancel()
-        await asyncio.wait({main}, timeout=0)
-    with contextlib.suppress(asyncio.CancelledError):
-        await main
+    async with LineSignalling("127.0.0.1", port, f"str:{name}") as signalling:
+        peer = asyncio.ensure_future(DemoPeer(name, pipe.send, signalling).run())
+        while not peer.done():
+            if await asyncio.to_thread(pipe.poll, 0.1):  # nothing is sent this way: readable means closed
+                peer.cancel()
+            await asyncio.wait({peer}, timeout=0)
+        with contextlib.suppress(asyncio.CancelledError):
+            await peer
 
 
-class _Player:
-    def __init__(self, pipe: Pipe, name: str, port: int) -> None:
-        self._pipe = pipe
+class DemoPeer:
+    """A peer.
+
+    Args:
+        name: "alice" or "bob".
+        send: Called with entries of the timeline; by alice at last with the Outcome, by bob with "ready".
+        signalling: Its signalling.
+        ice_servers: The servers that help to find a route.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        send: Callable[[object], object],
+        signalling: Signalling,
+        ice_servers: IceServers | None = None,
+    ) -> None:
         self._name = name
-        self._port = port
+        self._send = send
+        self._signalling = signalling
+        self._ice_servers = ice_servers
 
     async def run(self) -> None:
-        async with (
-            LineSignalling("127.0.0.1", self._port, f"str:{self._name}") as signalling,
-            Peer(signalling, on_route_changed=self._on_route_changed) as peer,
-        ):
+        """Be the peer: bob for ever, alice until she has an Outcome."""
+        async with Peer(
+            self._signalling, ice_servers=self._ice_servers, on_route_changed=self._on_route_changed
+        ) as peer:
             await (self._serve(peer) if self._name == "bob" else self._play(peer))
 
     # ---- bob ----
@@ -92,7 +110,7 @@ class _Player:
             gns.serve(echo, peer, CONNECTIONS, limits=None, on_status_changed=self._on_status_changed),
             session.serve(count, peer, SESSIONS, session_config=_SETTINGS, limits=None),
         ):
-            self._pipe.send("ready")
+            self._send("ready")
             await asyncio.get_running_loop().create_future()
 
     # ---- alice ----
@@ -104,7 +122,7 @@ class _Player:
             await self._count(peer, outcome)
         except (GNSError, TimeoutError, OSError) as error:
             outcome.failure = str(error) or type(error).__name__
-        self._pipe.send(outcome)
+        self._send(outcome)
 
     async def _exchange(self, peer: Peer, outcome: Outcome) -> None:
         begin = time.perf_counter()
@@ -155,10 +173,10 @@ class _Player:
     # ---- the timeline ----
 
     def _say(self, text: str) -> None:
-        self._pipe.send(Entry(time.perf_counter(), self._name, text))
+        self._send(Entry(time.perf_counter(), self._name, text))
 
     def _on_status_changed(self, event: StatusChanged[Any]) -> None:
-        self._pipe.send(state_change(self._name, event))
+        self._send(state_change(self._name, event))
 
     def _on_route_changed(self, event: RouteChanged[Any]) -> None:
-        self._pipe.send(Entry(clock(event.time_us), self._name, f"route {event.old} -> {event.new}"))
+        self._send(Entry(clock(event.time_us), self._name, f"route {event.old} -> {event.new}"))

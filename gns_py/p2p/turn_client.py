@@ -30,7 +30,7 @@ class TurnError(Exception):
 
     Args:
         code: The number of the server's error; None if it has not answered, or not as the RFC wants it.
-        text: What it said.
+        text: Its words.
     """
 
     def __init__(self, code: int | None, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Peer, eventually
+from support.nat_lab import why_not
 from support.relay import Relay
 
 import gns_py.sync as gns
@@ -359,3 +360,16 @@ def test_p2p_host_migration(start: Start, signalling: str) -> None:
                 score = ast.literal_eval(lines_until(cid, "counted to 150: ")[-1].partition(": ")[2])
     assert score["str:bob"] == score["str:cid"] == 150
     assert hosting["str:ann"] <= score["str:ann"] < 150
+
+
+@pytest.mark.parametrize(("nats", "route"), [("port symmetric", "relayed"), ("full port", "direct")])
+def test_p2p_lab(nats: str, route: str) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    command: list[str | Path] = [sys.executable, EXAMPLES / "p2p_lab" / "run.py", *nats.split()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60.0 * PATIENCE)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stderr == ""
+    assert f"{nats.replace(' ', ' and ')}: connected after " in run.stdout
+    assert f"route {route}" in run.stdout
+    assert run.stdout.endswith("and no message: counted to 120\n")

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 TokenSource: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 CredentialsSource: TypeAlias = "Credentials | Callable[[], Credentials | Awaitable[Credentials]]"
 
-_KEEP_ALIVE = 15.0
+# Seconds. A client whose address has changed notices within twice this that its connection is dead; until then,
+# sessions that have lost their routes find no others.
+_KEEP_ALIVE = 5.0
 _CLOSING = 2.0
 
 
