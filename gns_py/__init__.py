@@ -57,10 +57,11 @@ from .errors import (
     SendQueueFull,
     SocketError,
 )
-from .events import MessageReceived, SendFailed, StatusChanged
+from .events import MessageReceived, RouteChanged, SendFailed, StatusChanged
 from .identity import Identity
 from .limits import ConnectionLimits, LimitCounters
 from .message import Message, MessageView
+from .route import Route
 from .stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 
 __version__ = build_info().version
@@ -109,6 +110,8 @@ __all__ = [
     "NotRunningError",
     "PresentedCertificate",
     "Result",
+    "Route",
+    "RouteChanged",
     "Sample",
     "SendFailed",
     "SendFlags",

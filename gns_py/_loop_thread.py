@@ -28,7 +28,7 @@ class LoopThread(Uncopyable):
         self._loop = asyncio.new_event_loop()
         self._unstarted: set[_Begun] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
-        """What runs there, in the loop."""
+        """The tasks that run there. Only for the loop."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self._thread.start()

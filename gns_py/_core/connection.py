@@ -15,6 +15,7 @@ from ..identity import Identity
 from ..route import Route
 from ..stats import ConnectionInfo, ConnectionStatus, LaneStatus, Sample, SendQueue
 from .checks import check_int, check_text
+from .diversion import Divertible
 from .endpoint import Endpoint
 
 _LONGEST_HISTORY = 1_000_000
@@ -46,6 +47,10 @@ class BaseConnection(Uncopyable):
     def endpoint_of(connection: BaseConnection) -> Endpoint:
         """Return the internal end of a connection. Not part of the API."""
         return connection._endpoint
+
+    def divertible(self) -> Divertible:
+        """Return the internal end, some of whose messages can go elsewhere. Not part of the API."""
+        return self._endpoint
 
     # ---- state ----
 

@@ -18,6 +18,7 @@ from ..route import Route
 from ..stats import ConnectionInfo
 from .callbacks import NeverRunError
 from .checks import StatusCallback, check_goodbye
+from .diversion import Diversion, check_free
 from .handle import ConnectionHandle
 from .mailbox import Mailbox
 from .peers import Rendezvous
@@ -26,6 +27,8 @@ from .sink import Sink
 from .waiting import take, take_matching
 
 _log = logging.getLogger("gns_py")
+# What may wait to be taken for read_if_idle() to read more.
+_MOST_WAITING, _MOST_WAITING_BYTES = 1024, 1 << 20
 
 
 class Wakeable(Protocol):
@@ -67,6 +70,7 @@ class Endpoint(ConnectionHandle):
         self.readers: Wakeable | tuple[()] = ()  # these, or those of a poll group
         self.watchers: Wakeable | tuple[()] = ()  # tasks that wait for a change of state, a pong, or room
         self.takes_views = False
+        self.diversion: Diversion | None = None
         self.on_data: FramedCallback = _drop
         self.on_ack_due_data: FramedCallback = _drop
         self.on_untracked: FramedCallback = _drop
@@ -95,12 +99,12 @@ class Endpoint(ConnectionHandle):
 
     @property
     def route(self) -> Route:
-        """How packets go to a peer; UNKNOWN if this is no connection between peers."""
+        """How packets go to a peer; UNKNOWN for any other connection."""
         return self.info().route
 
     @property
     def origin(self) -> Address | None:
-        """What limits count the peer by: its address or, between peers, its identity, which its signalling proves."""
+        """The key for limits: the address or, between peers, the identity, which the signalling has proved."""
         info = self.info()
         if self._rendezvous is None:
             return info.remote_address
@@ -204,6 +208,64 @@ class Endpoint(ConnectionHandle):
             sink.inputs.append((sink.take_end, (self.end,)))
         sink.work()
 
+    # ---- a part of the program that shares the connection: see Divertible ----
+
+    @property
+    def is_over(self) -> bool:
+        """See Divertible."""
+        return not self.is_alive
+
+    @property
+    def drops(self) -> int:
+        """See Divertible: it has one connection, which is this one."""
+        return 0
+
+    def divert(self, diversion: Diversion) -> None:
+        """See Divertible."""
+        if self.sink is not None:
+            raise InvalidStateError("a session has the connection, and is to be given in its place")
+        check_free(self)
+        self.diversion = diversion
+
+    def divert_waiting(self) -> None:
+        """See Divertible."""
+        diversion, connection = self.diversion, self.connection
+        if diversion is None:
+            return
+        waiting = take_matching(self.inbox, diversion.concerns)
+        if self.events is not None:
+            events = take_matching(
+                self.events,
+                lambda event: (
+                    isinstance(event, MessageReceived)
+                    and event.connection is connection
+                    and diversion.concerns(event.message)
+                ),
+            )
+            waiting += [event.message for event in events]
+        for message in waiting:
+            self._take_aside(diversion, message)
+
+    def _take_aside(self, diversion: Diversion, message: Message | MessageView) -> None:
+        if self.mailbox.counts_until_handled:
+            self.count_handled(1, len(message.data))
+        diversion.take(with_bytes(message).data)
+
+    def send_aside(self, data: bytes) -> bool:
+        """See Divertible."""
+        return bool(_native.send(self.handle, data, len(data), _native.SEND_NO_NAGLE, 0) > 0)
+
+    def read_if_idle(self) -> None:
+        """See Divertible. An event loop always reads."""
+        if self.mailbox.counts_until_handled or self.mailbox.is_read:
+            return
+        if self.events is None:
+            sizes = [len(message.data) for message in list(self.inbox)]
+        else:
+            sizes = [len(each.message.data) if isinstance(each, MessageReceived) else 0 for each in list(self.events)]
+        if len(sizes) < _MOST_WAITING and sum(sizes) < _MOST_WAITING_BYTES:
+            self.mailbox.receive_if_idle()
+
     # ---- the mailbox's receiver ----
 
     def on_message(self, message: Message | MessageView, backlog: Backlog) -> None:
@@ -211,6 +273,10 @@ class Endpoint(ConnectionHandle):
         sink, events = self.sink, self.events
         if self.is_closed_here:
             del backlog[0]
+        elif self.diversion is not None and self.diversion.concerns(message):
+            del backlog[0]
+            self._take_aside(self.diversion, message)
+            return
         elif sink is not None:
             if message.reliable:
                 sink.inputs += ((sink.take_message, (with_bytes(message),)),)  # one step

@@ -61,6 +61,7 @@ class Mailbox(Uncopyable):
         self.is_stopped = False
         """True once a thread that does not wait has found that GNS was stopped."""
         self._is_cooperative = greenlets.may_be()
+        self.counts_until_handled = False  # see _native.handled()
         self.events: deque[Any] = deque()
         """Events that poll() has not returned yet."""
         self.changes: deque[tuple[Notified, Any]] = deque()
@@ -172,7 +173,7 @@ class Mailbox(Uncopyable):
                 reader.fresh = count != 0
                 return None
             record = reader.record()
-            if record[5] != _MESSAGE or record[0] != receiver.handle or receiver.is_closed_here:
+            if record[5] != _MESSAGE or record[0] != receiver.handle or receiver.is_closed_here or receiver.diversion:
                 return None
             offset = record[3]
             data: bytes = reader.payloads[offset : offset + record[4]]

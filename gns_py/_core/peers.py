@@ -15,7 +15,7 @@ from .checks import check_int
 
 MAX_VIRTUAL_PORT = 65_535
 Policy: TypeAlias = _native.PeerPolicy | None
-"""What the peer must prove in the handshake; None for what the whole process demands."""
+"""A demand on the peer in the handshake; None for that of the whole process."""
 
 
 class Rendezvous(ABC):
@@ -63,7 +63,7 @@ class PeerAddress(Address):
     """
 
     rendezvous: Rendezvous
-    """What reaches the peer; not a part of the value. Not part of the API."""
+    """The way to the peer, which does not count in comparisons. Not part of the API."""
 
     def __new__(cls, identity: Identity, port: int, rendezvous: Rendezvous) -> PeerAddress:
         """See Peer.at()."""

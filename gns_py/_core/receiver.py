@@ -12,6 +12,7 @@ from ..events import RouteChanged, StatusChanged
 from ..message import Message, MessageView
 from ..route import Route
 from ..stats import ConnectionInfo
+from .diversion import Diversion
 
 Backlog = deque[_native.Record]
 """Records that have left the core. Every on_...() that takes it removes its first record, in one step with storing
@@ -36,6 +37,8 @@ class Receiver(Protocol):
     """True once the application has closed it: what arrives is dropped."""
     takes_views: bool
     """True to get messages as MessageView, without a copy."""
+    diversion: Diversion | None
+    """Takes some of the messages that are not framed."""
     on_data: FramedCallback
     """Takes DATA, a framed message that is reliable."""
     on_ack_due_data: FramedCallback

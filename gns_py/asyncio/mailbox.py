@@ -61,6 +61,7 @@ class LoopMailbox(Mailbox):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._reader.count_until_handled()
+        self.counts_until_handled = True
         self._thread = threading.get_ident()
         self.home = Home(loop)
         # Held only by what it waits for: a task keeps its loop, and _mailboxes keeps this mailbox.

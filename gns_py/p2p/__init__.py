@@ -5,10 +5,22 @@ takes ``peer.at(identity)`` in the place of host and port, and their listen() an
 """
 
 from .._core.peers import PeerAddress
-from ..events import RouteChanged
 from ..route import Route
 from .blocking import BlockingPeer
 from .ice_servers import IcePolicy, IceServers, Turn
 from .peer import Peer
+from .relay_signalling import RelaySignalling
+from .server_relay import RelayCounters, ServerRelay
 
-__all__ = ["BlockingPeer", "IcePolicy", "IceServers", "Peer", "PeerAddress", "Route", "RouteChanged", "Turn"]
+__all__ = [
+    "BlockingPeer",
+    "IcePolicy",
+    "IceServers",
+    "Peer",
+    "PeerAddress",
+    "RelayCounters",
+    "RelaySignalling",
+    "Route",
+    "ServerRelay",
+    "Turn",
+]

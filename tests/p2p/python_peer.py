@@ -15,7 +15,7 @@ from gns_py import Config, ConnectionClosed, ConnectionState, Identity, LogLevel
 from gns_py.p2p import Peer
 from gns_py.p2p.signalling import Signal
 
-# What the options of the command line are called here.
+# The names that the options of the command line have here.
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "stun": ("p2p_stun_server_list", str),
     "turn": ("p2p_turn_server_list", str),

@@ -77,7 +77,7 @@ def test_a_server_without_a_route_costs_nothing(nat_lab: NatLab, pair: PairFacto
     assert busy < 0.4
 
 
-# The core refuses a signal of more than 8 KiB, which so many addresses make.
+# The core refuses a signal of more than 8 KiB, which 120 addresses make.
 @pytest.mark.parametrize("peer_program", ["plain GNS"], indirect=True)
 def test_a_peer_with_many_addresses_is_reached(nat_lab: NatLab, pair: PairFactory) -> None:
     for number in range(120):

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gns_py import Identity
+import gns_py.asyncio as gns
+from gns_py import Address, Identity
+from gns_py.p2p import RelaySignalling, ServerRelay
 from gns_py.p2p.signalling import (
     LineSignalling,
     LineSignallingServer,
@@ -26,7 +28,7 @@ from gns_py.p2p.signalling.wire import Challenge, HelloToken, Message, Welcome, 
 from .deadline import PATIENCE
 
 T = TypeVar("T")
-KINDS = ["memory", "line", "websocket"]
+KINDS = ["memory", "line", "websocket", "relay"]
 TIMEOUT = 10.0 * PATIENCE
 ROOM = "lobby"
 
@@ -69,9 +71,51 @@ async def service(kind: str) -> AsyncIterator[Connect]:
         async with LineSignallingServer() as line_server:
             address = await line_server.listen()
             yield lambda name: _line(line_server, address, name)
+    elif kind == "relay":
+        async with relay_server(gns) as (_, address):
+            yield lambda name: relayed(gns, address, name)
     else:
         async with websocket_server() as (_, url):
             yield lambda name: _in_the_room(url, name)
+
+
+@contextlib.asynccontextmanager
+async def relay_server(
+    api: Any, *, ends: list[Any] | None = None, listen: Any = None, **options: Any
+) -> AsyncIterator[tuple[ServerRelay, Address]]:
+    """Run a game's server of an API of asyncio, whose clients say their names first, and are all in one group.
+
+    It answers other messages with an echo. Its ends of the connections are put into the list.
+    """
+    relay = ServerRelay(**options)
+    ends = [] if ends is None else ends
+
+    async def handler(connection: Any) -> None:
+        name = (await connection.recv()).decode()
+        relay.add(connection, f"str:{name}", groups=() if "may_signal" in options else [ROOM])
+        ends.append(connection)
+        connection.send(b"welcome")
+        async for data in connection:
+            connection.send(b"echo of " + data)
+
+    async with api.serve(handler, "127.0.0.1", 0, **(listen or {})) as server:
+        yield relay, server.address
+
+
+@contextlib.asynccontextmanager
+async def relayed(api: Any, address: Address, name: str) -> AsyncIterator[RelaySignalling]:
+    """Yield the signalling of a client of relay_server()."""
+    async with logged_in(api, address, name) as connection, RelaySignalling(connection) as signalling:
+        yield signalling
+
+
+@contextlib.asynccontextmanager
+async def logged_in(api: Any, address: Address, name: str, **options: Any) -> AsyncIterator[Any]:
+    """Yield the connection, or session, of a client of relay_server() that the relay has added."""
+    async with api.connect(*address, **options) as connection:
+        connection.send(name.encode())
+        assert await soon(connection.recv()) == b"welcome"
+        yield connection
 
 
 @contextlib.asynccontextmanager

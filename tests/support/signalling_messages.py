@@ -50,6 +50,7 @@ any_message: st.SearchStrategy[Message] = st.one_of(
     st.builds(wire.Leave, _rooms),
     st.builds(wire.GetIceServers),
     st.builds(wire.Ping, _numbers),
+    st.builds(wire.HelloRelay),
     st.builds(wire.Challenge, st.integers(1, 3).map(Methods), _printable, st.binary(min_size=32, max_size=32)),
     st.builds(wire.Welcome, identities, st.integers(1, MAX_SIGNAL), _offers),
     st.builds(wire.Received, identities, _signals),

@@ -31,6 +31,8 @@ class Refusal(Enum):
     """The token or the certificate proves no identity to this service."""
     REPLACED = 4
     """The same identity has logged in again, elsewhere; the newer login counts."""
+    REMOVED = 5
+    """The server has removed the client from its relay, or has closed the relay."""
     NO_ROOM = 16
     """There is no such room."""
     ROOM_FULL = 17
@@ -39,6 +41,14 @@ class Refusal(Enum):
     """There is a room with this name already."""
     TOO_MANY_ROOMS = 19
     """The client is in as many rooms as it may be, or the service has no room left."""
+
+
+def refusal_of(number: int) -> Refusal:
+    """Return the reason with a number; PROTOCOL for one that only later versions know."""
+    try:
+        return Refusal(number)
+    except ValueError:
+        return Refusal.PROTOCOL
 
 
 class SignallingError(GNSError):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ...certs import Credentials, keys
 from . import websockets_library
-from .errors import Refusal, SignallingRefused, SignallingUnavailable
+from .errors import Refusal, SignallingRefused, SignallingUnavailable, refusal_of
 from .fields import WireError
 from .wire import (
     FROM_SERVER,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 TokenSource: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 CredentialsSource: TypeAlias = "Credentials | Callable[[], Credentials | Awaitable[Credentials]]"
 
-_KEEP_ALIVE = 15.0
+# Seconds. A client whose address has changed notices within twice this that its connection is dead; until then,
+# sessions that have lost their routes find no others.
+_KEEP_ALIVE = 5.0
 _CLOSING = 2.0
 
 
@@ -204,13 +206,6 @@ async def receive(connection: ClientConnection) -> Message:
 def refused(error: Error) -> SignallingRefused:
     """Return the exception for an ERROR that ends the connection."""
     return SignallingRefused(refusal_of(error.reason), error.text)
-
-
-def refusal_of(number: int) -> Refusal:
-    """Return the reason with a number; PROTOCOL for one that only later versions know."""
-    with contextlib.suppress(ValueError):
-        return Refusal(number)
-    return Refusal.PROTOCOL
 
 
 def host_of(url: str) -> str:

@@ -24,11 +24,12 @@ from .errors import (
     SignallingError,
     SignallingRefused,
     SignallingUnavailable,
+    refusal_of,
 )
 from .fields import WireError
 from .ice_offer import IceOffer
 from .inbox import Inbox
-from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, receive, refusal_of
+from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, receive
 from .memberships import Memberships, Request
 from .outbox import Outbox
 from .room import Room

@@ -178,6 +178,13 @@ class Ping(Message):
     number: int = _field(_NUMBER)
 
 
+@dataclass(frozen=True, slots=True)
+class HelloRelay(Message):
+    """The client asks the relay of a server that knows it already for WELCOME."""
+
+    KIND = 0x09
+
+
 # ---- of servers ------------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +293,8 @@ class Error(Message):
 
 
 FROM_CLIENT: dict[int, type[Message]] = {
-    kind.KIND: kind for kind in (HelloToken, HelloCertificate, Send, Create, Join, Leave, GetIceServers, Ping)
+    kind.KIND: kind
+    for kind in (HelloToken, HelloCertificate, Send, Create, Join, Leave, GetIceServers, Ping, HelloRelay)
 }
 FROM_SERVER: dict[int, type[Message]] = {
     kind.KIND: kind

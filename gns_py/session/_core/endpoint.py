@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from ... import _native
 from ..._core.connection import BaseConnection
+from ..._core.diversion import Diversion, check_free
 from ..._core.receiver import Backlog
 from ..._core.sending import SendingConnection
 from ..._generated.enums import EndReason
@@ -22,7 +23,7 @@ from ...errors import GNSError
 from ...message import Message
 from ..errors import SessionClosed, SessionFailed, session_closed_error, session_failed_error
 from ..protocol.fields import MAX_LANE
-from ..protocol.frames import MAX_KEY, Keyed
+from ..protocol.frames import MAX_KEY, Keyed, Untracked
 from ..protocol.inbox import AckDue
 from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text
 from ..protocol.resuming import Notice, ResumableEngine
@@ -62,6 +63,7 @@ class SessionEndpoint(ABC):
         self.outbox = self.engine.outbox
         self._data, self._received = self.inbox.data, self.inbox.received  # close at hand, for each message
         self.inputs: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.diversion: Diversion | None = None
         self.watcher: Callable[[Any], None] | None = None
         """Called with each change until the session is established, then with each change of its phase."""
         self.callbacks: OutageCallbacks = NO_CALLBACKS
@@ -137,6 +139,10 @@ class SessionEndpoint(ABC):
 
     def on_untracked(self, message: Message, lane: int, number: int, backlog: Backlog) -> None:  # noqa: ARG002
         """See Sink."""
+        if self.diversion is not None and self._concerns_diversion(message):
+            del backlog[0]
+            self.diversion.take(message.data)
+            return
         if self.inputs or self.engine.inspects_data:
             self._put_off(message, False, backlog)
             return
@@ -152,6 +158,12 @@ class SessionEndpoint(ABC):
 
     def take_unreliable(self, message: Message) -> None:
         """See Sink. KEYED costs no more than UNTRACKED does, unless something else is to be done."""
+        if self.diversion is not None and message.data[:1] == Untracked.PREFIX:  # which the core has not recognized
+            inner = message._replace(data=message.data[1:])
+            if self._concerns_diversion(inner):
+                self.count_handled(message)
+                self.diversion.take(inner.data)
+                return
         data, config = message.data, self.engine.config
         end = 2 + data[1] if len(data) > 1 else 0
         if (
@@ -202,6 +214,43 @@ class SessionEndpoint(ABC):
                 except Exception as error:
                     self._fail(error)
         self.on_change()
+
+    # ---- a part of the program that shares the session: see Divertible ----
+
+    @property
+    def is_over(self) -> bool:
+        """See Divertible."""
+        return self.has_ended
+
+    @property
+    def drops(self) -> int:
+        """See Divertible."""
+        return self.engine.drops
+
+    def divert(self, diversion: Diversion) -> None:
+        """See Divertible."""
+        check_free(self)
+        self.diversion = diversion
+
+    def divert_waiting(self) -> None:
+        """See Divertible."""
+        if self.diversion is not None:
+            for message in self.inbox.take_unreliable(self.diversion.concerns):
+                self.diversion.take(message.data)
+
+    def _concerns_diversion(self, message: Message) -> bool:
+        # Before it is established, UNTRACKED is a violation, whatever is in it.
+        return self.engine.was_established and self.diversion is not None and self.diversion.concerns(message)
+
+    def send_aside(self, data: bytes) -> bool:
+        """See Divertible: what would have to wait, in an outage for example, is dropped."""
+        flags = _native.SEND_FRAMED | _native.SEND_NO_NAGLE
+        return bool(_native.send(self.endpoint.handle, data, len(data), flags, 0) > 0)
+
+    def read_if_idle(self) -> None:
+        """See Divertible. An event loop always reads; and credit bounds what waits."""
+        if not (self.mailbox.counts_until_handled or self.mailbox.is_read):
+            self.mailbox.receive_if_idle()
 
     # ---- what the APIs add ----
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from ... import _native
 from ..._core.checks import check_lane
 from ..._core.connection import BaseConnection
+from ..._core.diversion import Divertible
 from ..._core.sending import SendingConnection, join_buffers, split_sizes
 from ..._generated.enums import ConfigValue, EndReason
 from ...config import Config
@@ -60,6 +61,10 @@ class BaseSession(BaseConnection, Generic[C, E]):
     def session_endpoint_of(session: BaseSession[Any, E]) -> E:
         """Return the internal end of a session. Not part of the API."""
         return session._internal
+
+    def divertible(self) -> Divertible:
+        """See BaseConnection. Not part of the API."""
+        return self._internal
 
     # ---- state ----
 

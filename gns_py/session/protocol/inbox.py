@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ...message import Message
 
@@ -151,6 +151,15 @@ class Inbox:
                 del self.data[0]  # one step
                 self._turns -= 1
             return self._pop_unreliable() if self._unreliable else None
+
+    def take_unreliable(self, matches: Callable[[Message], bool]) -> list[Message]:
+        """Remove and return the unreliable messages without a key that match."""
+        with self._lock:
+            keys = [key for key, each in self._unreliable.items() if isinstance(key, int) and matches(each)]
+            messages = [self._unreliable.pop(key) for key in keys]
+            self._earlier.difference_update(keys)
+            self._unreliable_bytes -= sum(len(each.data) for each in messages)
+            return messages
 
     def put_back(self, message: Message) -> None:
         """Put back the message that was taken last, after an interruption."""

@@ -148,6 +148,7 @@ CLIENTS: dict[int, tuple[str, dict[str, Take]]] = {
     0x06: ("LEAVE", {"room": ROOM}),
     0x07: ("GET_ICE_SERVERS", {}),
     0x08: ("PING", {"number": number(4)}),
+    0x09: ("HELLO_RELAY", {}),
 }
 SERVERS: dict[int, tuple[str, dict[str, Take]]] = {
     0x81: ("CHALLENGE", {"methods": number(1, 1, 3), "server": name(0, 255), "nonce": raw(32)}),
@@ -170,6 +171,19 @@ SERVERS: dict[int, tuple[str, dict[str, Take]]] = {
     0x89: ("PONG", {"number": number(4)}),
     0x8A: ("ERROR", {"request": number(4), "reason": number(2), "text": text(0, 255)}),
 }
+RELAY_PREFIX = bytes([0xF0]) + b"GNSsig" + bytes([0xFF])
+RELAY_KINDS = {"client": {0x09, 0x03, 0x08}, "relay": {0x82, 0x83, 0x89, 0x8A}}
+
+
+def decode_relayed(data: bytes, sender: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the fields of a message of a "client" of a relay, or of a "relay".
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    if len(data) > 16_384 or data[:8] != RELAY_PREFIX or len(data) < 10 or data[9] not in RELAY_KINDS[sender]:
+        raise ValueError("not a message of a relay")
+    return decode(data[8:])
 
 
 def decode(data: bytes) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from support.certificate_vectors import CERTIFICATES
 
 from gns_py import Identity
 from gns_py.certs import keys
-from gns_py.p2p.signalling import wire
+from gns_py.p2p.signalling import relayed, wire
 from gns_py.p2p.signalling.ice_offer import IceOffer, TurnOffer
 from gns_py.p2p.signalling.wire import Message, Methods
 
@@ -38,6 +38,7 @@ NAMES = {
     wire.HelloToken: "HELLO_TOKEN",
     wire.HelloCertificate: "HELLO_CERTIFICATE",
     wire.GetIceServers: "GET_ICE_SERVERS",
+    wire.HelloRelay: "HELLO_RELAY",
     wire.Received: "SIGNAL",
     wire.IceServersMessage: "ICE_SERVERS",
 }
@@ -74,6 +75,7 @@ def messages() -> list[tuple[str, Message]]:
         ("to leave a room", wire.Leave("lobby")),
         ("to ask for ICE servers", wire.GetIceServers()),
         ("a ping", wire.Ping(0)),
+        ("to ask a relay for a welcome", wire.HelloRelay()),
         ("a challenge", wire.Challenge(Methods.TOKEN | Methods.CERTIFICATE, SERVER, NONCE)),
         ("a challenge of a server without a name", wire.Challenge(Methods.TOKEN, "", bytes(32))),
         ("a welcome", wire.Welcome(ALICE, 4096, None)),
@@ -90,6 +92,18 @@ def messages() -> list[tuple[str, Message]]:
         ("a pong", wire.Pong(0xFFFF_FFFF)),
         ("a refusal of a request", wire.Error(3, 17, "")),
         ("a refusal of a client", wire.Error(0, 3, "the token has expired")),
+    ]
+
+
+def relay_messages() -> list[tuple[str, str, Message]]:
+    return [
+        ("to ask for a welcome", "client", wire.HelloRelay()),
+        ("a signal to send", "client", wire.Send(BOB, b"\x01\x02\x03")),
+        ("a ping", "client", wire.Ping(7)),
+        ("a welcome", "relay", wire.Welcome(ALICE, 4096, ICE)),
+        ("a signal that was received", "relay", wire.Received(ALICE, b"\x01\x02\x03")),
+        ("a pong", "relay", wire.Pong(7)),
+        ("a refusal", "relay", wire.Error(0, 5, "")),
     ]
 
 
@@ -135,6 +149,7 @@ def malformed() -> list[tuple[str, str]]:
         ("a STUN server without a port", "0188" + "0100" + "0001" + "0001" + "61" + "0000"),
         ("a TURN server with a comma in the user", "0188" + "0100" + "0000" + "0001" + with_comma),
         ("nine STUN servers", "0188" + "0100" + "0009" + server * 9 + "0000"),
+        ("HELLO_RELAY with a byte after it", "010900"),
         ("an ERROR with a text of 256 bytes", "018a" + "00000000" + "0001" + "0100" + "61" * 256),
     ]  # fmt: skip
 
@@ -152,6 +167,13 @@ def vectors() -> dict[str, Any]:
             for name, message in messages()
         ],
         "malformed": [{"name": name, "bytes": data} for name, data in malformed()],
+        "relay": {
+            "prefix": relayed.PREFIX.hex(),
+            "messages": [
+                {"name": name, "bytes": relayed.wrap(message).hex(), "from": sender}
+                for name, sender, message in relay_messages()
+            ],
+        },
         "proof": {
             "server": SERVER,
             "nonce": NONCE.hex(),

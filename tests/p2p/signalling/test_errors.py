@@ -15,6 +15,7 @@ from gns_py.p2p.signalling import (
     SignallingRefused,
     SignallingUnavailable,
 )
+from gns_py.p2p.signalling.errors import refusal_of
 
 
 @pytest.mark.parametrize("kind", [SignallingClosed, SignallingUnavailable, SignallingRefused, RoomError])
@@ -28,6 +29,11 @@ def test_all_are_errors_of_signalling(kind: type[Exception]) -> None:
 def test_the_reason_is_kept_in_copies(kind: type[SignallingRefused]) -> None:
     error = pickle.loads(pickle.dumps(kind(Refusal.REPLACED, "text")))
     assert (type(error), error.reason, error.text) == (kind, Refusal.REPLACED, "text")
+
+
+def test_a_reason_that_only_later_versions_know() -> None:
+    assert refusal_of(4) is Refusal.REPLACED
+    assert refusal_of(60_000) is Refusal.PROTOCOL
 
 
 def test_texts_of_others_are_made_safe() -> None:

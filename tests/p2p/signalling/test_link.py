@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gns_py.p2p.signalling import Refusal, SignallingRefused
-from gns_py.p2p.signalling.link import host_of, refusal_of, refused
+from gns_py.p2p.signalling.link import host_of, refused
 from gns_py.p2p.signalling.wire import Error
 
 
@@ -28,8 +28,6 @@ def test_other_urls(url: str) -> None:
 
 
 def test_refusals() -> None:
-    assert refusal_of(4) is Refusal.REPLACED
-    assert refusal_of(60_000) is Refusal.PROTOCOL
     error = refused(Error(0, 3, "no"))
     assert isinstance(error, SignallingRefused)
     assert (error.reason, error.text) == (Refusal.NOT_AUTHENTICATED, "no")

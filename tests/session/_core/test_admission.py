@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_network
 
 import pytest
 
-from gns_py import Address
+from gns_py import Address, Config, Identity
+from gns_py._core.peers import PeerAddress, Policy, Rendezvous
 from gns_py.session._core.admission import Admission, AdmissionRules
 
 
@@ -82,3 +84,26 @@ def test_the_rate_of_an_address_holds() -> None:
             admission.finish_handshake(address(1), established=False)
     assert answers == [True, True, True, False, False, False]
     assert admission.request(address(1), 10.0) is None
+
+
+def test_peers_are_counted_by_their_identities() -> None:
+    """A relayed peer has no address, and others are behind the same relay."""
+
+    class Nowhere(Rendezvous):
+        identity = Identity.string("alice")
+
+        def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
+            raise NotImplementedError
+
+        def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
+            raise NotImplementedError
+
+    here = Nowhere()
+    admission = Admission(AdmissionRules(rate_per_address=1e-6, burst_per_address=1))
+    assert admission.request(here.at("str:bob"), 0.0) is None
+    assert admission.request(here.at("str:bob", 7), 0.0) is not None
+    assert admission.request(here.at("str:carol"), 0.0) is None
+    only_some = Admission(AdmissionRules(allow=(ip_network("0.0.0.0/0"), ip_network("::/0"))))
+    refusal = only_some.request(here.at("str:bob"), 0.0)  # an address that is not known is in no network
+    assert refusal is not None
+    assert "not allowed" in refusal.text
