@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Peer, eventually
+from support.meeting import skip_without_network
 from support.nat_lab import why_not
 from support.relay import Relay
 
@@ -289,6 +290,7 @@ def test_chat_without_a_server(start: Start, listener: gns.ListenSocket) -> None
 def signalling(tmp_path: Path) -> Iterator[str]:
     """Yield the URL of a signalling service, in which a token is a name with "secret-of-" before it."""
     pytest.importorskip("websockets.asyncio")
+    skip_without_network()
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("".join(f"secret-of-{name} str:{name}\n" for name in ("ann", "bob", "cid")), encoding="utf-8")
     program = 'import runpy\nrunpy.run_module("gns_py", run_name="__main__")\n'
