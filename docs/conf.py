@@ -70,6 +70,8 @@ nitpick_ignore_regex = [
         r"py:(class|obj)",
         r"(StatusCallback|On(Request|Dropped|Resumed|GoAway)|Addresses|(Async)?Discovery|Redirect)",
     ),
+    # The base of Peer and BlockingPeer.
+    (r"py:(class|obj)", r"(gns_py\._core\.peers\.)?Rendezvous"),
     (r"py:(class|obj)", r"(Authenticate|(Token|Credentials)Source|IceServersFunction|AddressOf|SSLContext)"),
     (r"py:(class|obj)", r"MaySignal|RelayIceServers"),
     # The base of all Connections and Sessions.

@@ -61,7 +61,7 @@ async def _run(pipe: Pipe, name: str, port: int) -> None:
         while not peer.done():
             if await asyncio.to_thread(pipe.poll, 0.1):  # nothing is sent this way: readable means closed
                 peer.cancel()
-            await asyncio.wait({peer}, timeout=0)
+                break
         with contextlib.suppress(asyncio.CancelledError):
             await peer
 

@@ -13,8 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 from support import PATIENCE, eventually
+from support.meeting import skip_without_network
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def _network() -> None:
+    skip_without_network()
 
 
 def test_it_shows_both_ends_and_a_session_that_outlives_its_connection(run: Run) -> None:

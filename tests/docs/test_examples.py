@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE, Peer, eventually
+from support.meeting import skip_without_network
 from support.nat_lab import why_not
 from support.relay import Relay
 
@@ -289,6 +290,7 @@ def test_chat_without_a_server(start: Start, listener: gns.ListenSocket) -> None
 def signalling(tmp_path: Path) -> Iterator[str]:
     """Yield the URL of a signalling service, in which a token is a name with "secret-of-" before it."""
     pytest.importorskip("websockets.asyncio")
+    skip_without_network()
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("".join(f"secret-of-{name} str:{name}\n" for name in ("ann", "bob", "cid")), encoding="utf-8")
     program = 'import runpy\nrunpy.run_module("gns_py", run_name="__main__")\n'
@@ -341,25 +343,35 @@ def test_p2p_chat(start: Start, signalling: str) -> None:
 
 
 def test_p2p_host_migration(start: Start, signalling: str) -> None:
-    game = "lobby", 150, signalling
+    game = "lobby", 1_000_000, signalling
     with start("p2p_host_migration.py", "secret-of-ann", *game) as ann:
-        lines_until(ann, "hosts, and goes on from {'str:ann': 0}")
+        assert ann.line(30.0) == "hosts, and goes on from {'str:ann': 0}"
         with start("p2p_host_migration.py", "secret-of-bob", *game) as bob:
-            lines_until(bob, "plays with str:ann")
+            assert bob.line(30.0) == "plays with str:ann"
             with start("p2p_host_migration.py", "secret-of-cid", *game) as cid:
-                lines_until(cid, "plays with str:ann")
+                assert cid.line(30.0) == "plays with str:ann"
                 ann.kill()
-                hosting = ast.literal_eval(lines_until(bob, "hosts, and")[-1].partition("from ")[2])
-                assert 0 < hosting["str:ann"] < 150
+                bobs = score_of(lines_until(bob, "hosts, and")[-1])
+                assert bobs.keys() >= {"str:ann", "str:bob"}
                 lines_until(cid, "plays with str:bob")
-                assert bob.wait(60.0) == 0
-                lines_until(cid, "hosts, and goes on from ")
-                assert cid.wait(60.0) == 0
+                bob.interrupt()
+                assert bob.wait() == 0
+                cids = score_of(lines_until(cid, "hosts, and")[-1])
+                assert cids.keys() == {"str:ann", "str:bob", "str:cid"}
+                # The last score of a host that dies may reach one of the others only.
+                assert all(cids[player] >= bobs[player] - 1 for player in bobs)
+                cid.interrupt()
+                assert cid.wait() == 0
                 for program in (bob, cid):
                     assert_quiet(program, WITHOUT_STUN)
-                score = ast.literal_eval(lines_until(cid, "counted to 150: ")[-1].partition(": ")[2])
-    assert score["str:bob"] == score["str:cid"] == 150
-    assert hosting["str:ann"] <= score["str:ann"] < 150
+    with start("p2p_host_migration.py", "secret-of-ann", "elsewhere", 3, signalling) as ann:
+        assert lines_until(ann, "counted") == ["hosts, and goes on from {'str:ann': 0}", "counted to 3: {'str:ann': 3}"]
+        assert ann.wait() == 0
+
+
+def score_of(line: str) -> dict[str, int]:
+    score: dict[str, int] = ast.literal_eval(line.partition(" from ")[2])
+    return score
 
 
 @pytest.mark.parametrize(("nats", "route"), [("port symmetric", "relayed"), ("full port", "direct")])
@@ -367,7 +379,7 @@ def test_p2p_lab(nats: str, route: str) -> None:
     if reason := why_not():
         pytest.skip(reason)
     command: list[str | Path] = [sys.executable, EXAMPLES / "p2p_lab" / "run.py", *nats.split()]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60.0 * PATIENCE)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=100.0 * PATIENCE)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
     assert f"{nats.replace(' ', ' and ')}: connected after " in run.stdout

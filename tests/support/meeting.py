@@ -38,12 +38,17 @@ class Meeting:
         return partner
 
 
-@contextmanager
-def meeting(directory: Path) -> Iterator[Meeting]:
-    """Yield a Meeting; skip the test if peers on this machine cannot reach each other."""
+def skip_without_network() -> None:
+    """Skip the test if peers on this machine cannot reach each other."""
     addresses = [each for name in psutil.net_if_addrs().values() for each in name if each.family == socket.AF_INET]
     if all(each.address.startswith("127.") for each in addresses):
         pytest.skip("ICE needs an address that is not loopback's")
+
+
+@contextmanager
+def meeting(directory: Path) -> Iterator[Meeting]:
+    """Yield a Meeting; skip the test if peers on this machine cannot reach each other."""
+    skip_without_network()
     server = LineSignallingServer()
     thread = LoopThread("signalling of the test")
     with ExitStack() as stack:
