@@ -190,7 +190,7 @@ def test_every_option_can_be_read_set_and_reset(option: ConfigValue) -> None:
             gns_py.reset_config(option)
         return
     assert default == pytest.approx(option.default)
-    values: list[Any] = ["a:1,b:2"] if option.maximum is None else [option.minimum, option.maximum]
+    values: list[Any] = ["192.0.2.1:1,192.0.2.2:2"] if option.maximum is None else [option.minimum, option.maximum]
     for value in values:
         config = Config(**{name: value})
         gns_py.set_config(config)

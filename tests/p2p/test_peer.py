@@ -144,6 +144,9 @@ def test_a_session_has_several_peers_to_go_to(others: Meeting) -> None:
 
     async def main() -> None:
         async with alice(others) as peer:
+            async with sessions.connect(lambda: peer.at("str:carol", 1)) as session:
+                session.send(b"hello")
+                assert await session.recv() == b"hello"
             where = [peer.at(BOB, 1), peer.at("str:carol", 1)]
             async with sessions.connect(where, timeout=10.0) as session:
                 session.send(b"hello")

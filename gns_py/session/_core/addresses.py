@@ -13,7 +13,7 @@ from ...address import parse_host_and_port
 
 Where: TypeAlias = tuple[str, int]
 """A host, which may be a name, and a port; or a PeerAddress, which is such a tuple, too."""
-Addresses: TypeAlias = Iterable[str | Where]
+Addresses: TypeAlias = Iterable[str | Where] | PeerAddress
 Discovery: TypeAlias = Callable[[], Addresses]
 AsyncDiscovery: TypeAlias = Callable[[], Addresses | Awaitable[Addresses]]
 
@@ -32,6 +32,8 @@ def parse_addresses(addresses: object) -> tuple[Where, ...]:
         TypeError: This is not an iterable of texts and pairs.
         ValueError: There is none, or one of them is not a host with a port.
     """
+    if isinstance(addresses, PeerAddress):  # a sequence, too, but of other things
+        return (addresses,)
     if isinstance(addresses, str | bytes) or not isinstance(addresses, Iterable):
         raise TypeError(f"addresses must be a sequence of addresses, not {type(addresses).__name__}")
     found = tuple(dict.fromkeys(_parse(each) for each in addresses))
