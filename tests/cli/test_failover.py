@@ -29,7 +29,9 @@ needs_store = pytest.mark.skipif(find_store() is None, reason="there is neither 
 @needs_store
 def test_no_message_is_counted_wrong_when_servers_are_killed(run: Run) -> None:
     result = run("demo", "--failover", "--seconds", 9, "--players", 4, timeout=60)
-    assert (result.returncode, result.stderr) == (0, "")
+    # A server that stops may still have data for a player that has gone already: GNS warns of that.
+    errors = [line for line in result.stderr.splitlines() if "before all data is flushed! (2999)" not in line]
+    assert (result.returncode, errors) == (0, [])
     lines = result.stdout.splitlines()
     entries = [re.fullmatch(r" *([\d.]+) s  (server \d|player \d) +(.*)", line) for line in lines]
     texts = [(entry[2], entry[3]) for entry in entries if entry]

@@ -18,7 +18,7 @@ from ...errors import ConnectionClosed, GNSError, InvalidStateError
 from ..protocol.client import ClientEngine
 from ..protocol.durable import VerifiedPeer
 from ..protocol.frames import Resume
-from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection
+from ..protocol.reasons import CloseReason, SessionEnd, connection_end_text, end_of_connection, reason_for_peer
 from ..protocol.server import ServerEngine
 from ..protocol.state import Phase
 from .dialer import Dialer
@@ -222,7 +222,7 @@ class ResumableEndpoint(SessionEndpoint):
         """Begin to go on with this connection, unless there is another one by now. Raises nothing."""
         newcomer = self._newcomer
         if newcomer is None or newcomer.connection is not connection:
-            _close(connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+            self._turn_away(connection)
             return
         try:
             newcomer.endpoint.attach(newcomer)
@@ -240,7 +240,7 @@ class ResumableEndpoint(SessionEndpoint):
     def _adopt(self, newcomer: Newcomer) -> None:
         with self.lock:
             if newcomer is not self._newcomer or self.engine.phase is not Phase.DROPPED:
-                _close(newcomer.connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+                self._turn_away(newcomer.connection)
                 return
             self._newcomer = None
             try:
@@ -294,7 +294,15 @@ class ResumableEndpoint(SessionEndpoint):
         newcomer, self._newcomer = self._newcomer, None
         if newcomer is not None:
             newcomer.endpoint.sink = None
-            _close(newcomer.connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+            self._turn_away(newcomer.connection)
+
+    def _turn_away(self, connection: SendingConnection) -> None:
+        """Close a connection on which the session does not go on, and say why: its peer may go on elsewhere."""
+        end = self.engine.end
+        if end is None:
+            _close(connection, CloseReason.SESSION_TAKEN_OVER, "the session has another connection")
+        else:
+            _close(connection, reason_for_peer(end.reason), end.text)
 
 
 def _close(connection: SendingConnection, reason: CloseReason, text: str) -> None:

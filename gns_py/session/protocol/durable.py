@@ -15,7 +15,7 @@ from .acks import Acknowledger
 from .frames import Ack, Capabilities, Hello, Reject, Resume, Welcome, parse
 from .goodbye import PromisedGoodbye
 from .inbox import Inbox
-from .reasons import CloseReason, SessionEnd, connection_end_text
+from .reasons import CloseReason, SessionEnd, connection_end_text, reason_for_peer
 from .server import WRONG_VERSION, ServerEngine, ServerStep, speaks_version
 from .state import Phase
 from .tokens import SECRET_SIZE, DerivedTokens, token_of
@@ -317,10 +317,9 @@ class DurableServerEngine(ServerEngine):
         if not self.is_durable or self.phase is Phase.ENDED:
             return
         self._now = now
-        told = CloseReason.CONNECTION_LOST if reason is CloseReason.FAILED_OVER else reason
         lost = self._count_undelivered()
         end = SessionEnd(ClosedBy.LOCAL, reason, reason.native_code, text, undelivered=lost, is_confirmed=False)
-        self._abort_with(end, told.native_code, connection_end_text(0, text), linger=False)
+        self._abort_with(end, reason_for_peer(reason).native_code, connection_end_text(0, text), linger=False)
 
     def _go_on(self) -> None:
         super()._go_on()

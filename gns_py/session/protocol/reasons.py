@@ -173,6 +173,11 @@ def reason_of(number: int) -> CloseReason:
 _NUMBERS = {int(reason): reason for reason in CloseReason}
 
 
+def reason_for_peer(reason: CloseReason) -> CloseReason:
+    """Return what a connection's end tells the peer: for it, a session that has failed over only lost a connection."""
+    return CloseReason.CONNECTION_LOST if reason is CloseReason.FAILED_OVER else reason
+
+
 def connection_end_text(code: int, text: str) -> str:
     """Return the text of a connection's end, for a session that could not say goodbye. Code 0 stands for none."""
     return truncate_text(f"{int(code):04} {text}".rstrip(" "))

@@ -55,7 +55,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("api", "crowd"), [("sync", 5_000), ("asyncio", 2_500)])
+@pytest.mark.parametrize(("api", "crowd"), [("sync", 10_000), ("asyncio", 2_500)])
 def test_a_crowd_of_half_open_handshakes_keeps_no_client_out(
     peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch, api: str, crowd: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,6 +18,8 @@ from support.sessions import SessionApi
 
 from gns_py.session import CloseReason
 from gns_py.session._core.keeper import SessionKeeper
+from gns_py.session._core.newcomer import Newcomer
+from gns_py.session._core.resumable import ResumableEndpoint
 from gns_py.session.store import MemoryStore
 from gns_py.session.sync import Session, SessionClosed
 
@@ -29,18 +32,21 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+def echo(session: Session) -> None:
+    with contextlib.suppress(SessionClosed):
+        for data in session:
+            session.send(data)
+            session.commit()
+
+
 def test_at_the_deadline_it_is_left_to_another_server(sessions: SessionApi, pool: ThreadPoolExecutor) -> None:
     """A client that stays for too long loses nothing, and the server that drains takes none back."""
     ends: list[Any] = []
     count = 300
 
     def serve(session: Session) -> None:
-        with contextlib.suppress(SessionClosed):
-            for data in session:
-                session.send(data)
-                session.commit()
+        echo(session)
         ends.append(session.wait_closed(timeout=TIMEOUT).reason)
-        print(session.wait_closed())
 
     def send() -> None:
         for number in range(count):
@@ -74,20 +80,45 @@ def test_at_the_deadline_it_is_left_to_another_server(sessions: SessionApi, pool
         eventually(lambda: ends == [CloseReason.FAILED_OVER, CloseReason.CLOSED_BY_CLIENT], TIMEOUT)
 
 
-def test_it_moves_to_where_the_server_says(sessions: SessionApi, pool: ThreadPoolExecutor) -> None:
-    count = 300
+def test_a_client_that_comes_back_at_the_deadline_is_left_to_another_server(
+    sessions: SessionApi, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has let it have the session, but has not gone on with it, when the session ends there."""
+    held = threading.Event()
+    adopt = ResumableEndpoint.adopt
 
-    def serve(session: Session) -> None:
-        with contextlib.suppress(SessionClosed):
-            for data in session:
-                session.send(data)
-                session.commit()
+    def adopt_later(endpoint: ResumableEndpoint, newcomer: Newcomer) -> None:
+        if endpoint.engine.is_client or held.is_set():
+            adopt(endpoint, newcomer)
+        else:
+            held.set()
 
+    monkeypatch.setattr(ResumableEndpoint, "adopt", adopt_later)
     named: dict[str, Any] = {"config": QUICK, "session_config": quick(None)}
     keeping: dict[str, Any] = {"store": MemoryStore(), "durable": True, **named}
     with (
-        sessions.serve(serve, "127.0.0.1", 0, **keeping) as old,
-        sessions.serve(serve, "127.0.0.1", 0, **keeping) as new,
+        sessions.serve(echo, "127.0.0.1", 0, **keeping) as old,
+        sessions.serve(echo, "127.0.0.1", 0, **keeping) as new,
+        Relay(old.address) as relay,
+        sessions.connect("127.0.0.1", relay.port, **named, **STAYING) as client,
+    ):
+        client.send(b"first")
+        assert client.recv(timeout=TIMEOUT) == b"first"
+        client.reconnect()
+        assert held.wait(TIMEOUT)
+        pool.submit(old.drain, 0.0).result(TIMEOUT)
+        relay.change_server(new.address)
+        client.send(b"second")
+        assert client.recv(timeout=TIMEOUT) == b"second"
+
+
+def test_it_moves_to_where_the_server_says(sessions: SessionApi, pool: ThreadPoolExecutor) -> None:
+    count = 300
+    named: dict[str, Any] = {"config": QUICK, "session_config": quick(None)}
+    keeping: dict[str, Any] = {"store": MemoryStore(), "durable": True, **named}
+    with (
+        sessions.serve(echo, "127.0.0.1", 0, **keeping) as old,
+        sessions.serve(echo, "127.0.0.1", 0, **keeping) as new,
         sessions.connect(*old.address, **named) as client,
     ):
         for number in range(count):

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import Phase as Step
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine
 from session.protocol.test_durable_goodbyes import DurableGoodbyes
 from session.protocol.test_durable_pairs import DurableSessions
-from session.protocol.test_resuming_pairs import model
+from session.protocol.test_resuming_pairs import find_fault
 from support.durable_network import Store
 
 from gns_py.session.protocol.acks import Acknowledger
@@ -124,10 +122,8 @@ def insist_on_the_last_credit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Outbox, "has_last_credit", False)
 
 
-def find(model_of_sessions: type[RuleBasedStateMachine]) -> None:
-    rules = settings(model(5_000, Step.generate), derandomize=True, report_multiple_bugs=False)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - some faults show as a Violation or a ValueError
-        run_state_machine_as_test(model_of_sessions, settings=rules)
+def find(machine: type[RuleBasedStateMachine]) -> None:
+    find_fault(machine, 5_000, Exception)  # some faults show as a Violation or a ValueError
 
 
 @pytest.mark.timeout(600)  # it searches

@@ -6,10 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 import pytest
-from hypothesis import Phase as Step
-from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
-from session.protocol.test_resuming_pairs import Sessions, model
+from session.protocol.test_resuming_pairs import Sessions, find_fault
 from support.framing import Framing
 from support.network import CLIENT, SERVER
 
@@ -112,14 +109,6 @@ class Farewells(Sessions):
             self.close(who)
 
 
-def find(model_of_sessions: type[Sessions], steps: int) -> None:
-    rules = settings(
-        model(10_000, Step.generate), derandomize=True, report_multiple_bugs=False, stateful_step_count=steps
-    )
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(model_of_sessions, settings=rules)
-
-
 @pytest.mark.timeout(600)  # it searches
 @pytest.mark.parametrize(
     "plant",
@@ -137,10 +126,10 @@ def find(model_of_sessions: type[Sessions], steps: int) -> None:
 )
 def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]) -> None:
     plant(monkeypatch)
-    find(Sessions, 60)
+    find_fault(Sessions, 10_000, AssertionError)
 
 
 @pytest.mark.timeout(600)  # it searches
 def test_the_model_of_farewells_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_the_last_ack(monkeypatch)
-    find(Farewells, 25)
+    find_fault(Farewells, 10_000, AssertionError, steps=25)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import Phase as Step
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from support.framing import take
 from support.network import CLIENT, Network
 
@@ -332,8 +332,19 @@ class Sessions(RuleBasedStateMachine):
                 return
         raise AssertionError("it does not settle")
 
+    def finish_the_past(self) -> None:
+        """Handle what has arrived, and let arrive what the client had sent before it gave a connection up.
+
+        An end that ends by it may have no connection left on which its last confirmation can reach the other one.
+        """
+        for who in (CLIENT, 1 - CLIENT):
+            self.handle_all(who)
+        while rest := [each for each in self.net.under_way() if each[0].has_ended[CLIENT]]:
+            self.handle_all(1 - self.arrive_one(rest[0]))
+
     def teardown(self) -> None:
         """Whatever has happened, both ends agree; if both live, and the network works, nothing at all is lost."""
+        self.finish_the_past()
         engines = self.net.engines
         are_alive = all(engine.end is None for engine in engines)
         are_open = are_alive and all(engine.may_send and engine.goodbyes.theirs is None for engine in engines)
@@ -375,6 +386,13 @@ def model(examples: int, *steps: Step) -> settings:
         suppress_health_check=list(HealthCheck),
         phases=steps or tuple(Step),
     )
+
+
+def find_fault(machine: type[RuleBasedStateMachine], examples: int, error: type[Exception], steps: int = 60) -> None:
+    """Expect that a machine finds the fault that was planted: with this error, and at most that many examples."""
+    rules = settings(model(examples, Step.generate), derandomize=True, report_multiple_bugs=False)
+    with pytest.raises(error):
+        run_state_machine_as_test(machine, settings=settings(rules, stateful_step_count=steps))
 
 
 Sessions.TestCase.settings = model(400)

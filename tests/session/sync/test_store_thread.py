@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from support import eventually
@@ -79,16 +78,16 @@ def test_a_call_under_way_comes_to_its_end() -> None:
 
 
 def test_what_is_begun_while_the_loop_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Future[None]] = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def close(self) -> None:
+            thread.spawn(forever())
+            begun.append(thread.begin(forever()))
+            super().close()
+
+    monkeypatch.setattr(asyncio, "new_event_loop", Loop)
     thread = StoreThread(FaultyStore())
-    begun: list[Any] = []
-    close = thread._thread._loop.close  # noqa: SLF001
-
-    def late() -> None:
-        thread.spawn(forever())
-        begun.append(thread.begin(forever()))
-        close()
-
-    monkeypatch.setattr(thread._thread._loop, "close", late)  # noqa: SLF001
     thread.close(thread.begin(forever()))
     assert begun[0].cancelled()
     with pytest.raises(StoreUnavailable):
