@@ -49,9 +49,10 @@ async def play_game(peer: Peer, room: Room, count: int) -> None:
     async def play() -> None:
         # The function is asked before each attempt, and the host may be another one by then.
         async for server in session.connect(lambda: [peer.at(room.host)], timeout=5.0, session_config=SETTINGS):
-            print(f"plays with {server.remote_identity}", flush=True)
             with contextlib.suppress(session.SessionClosed):
                 server.send(json.dumps(score).encode())
+                learn(await server.recv())
+                print(f"plays with {server.remote_identity}", flush=True)
                 async for data in server:
                     learn(data)
                     if score[me] == count:

@@ -23,13 +23,13 @@ import pytest
 from support import Api, Peer, eventually, open_descriptors
 from support.leftovers import leftovers
 from support.loops import LOOPS, new_loop
-from support.nat_lab import NatLab
-from support.nat_lab import why_not as why_no_lab
 from support.platforms import RATE
 
 import gns_py
 import gns_py.sync
 from gns_py import Config, ConfigValue
+from gns_py.sim.nat_lab import NatLab
+from gns_py.sim.nat_lab import why_not as why_no_lab
 from gns_py.sync import Connection, ListenSocket
 
 # Logged by GNS when another program was faster to take the port that was free; listen() then tries another.
@@ -209,9 +209,14 @@ def _why_no_lab() -> str | None:
 
 
 @pytest.fixture
-def nat_lab(_why_no_lab: str | None) -> Iterator[NatLab]:
-    """Yield two hosts behind routers, in network namespaces; skip where that is not possible."""
+def needs_nat_lab(_why_no_lab: str | None) -> None:
+    """Skip where there can be no laboratory of NATs."""
     if _why_no_lab:
         pytest.skip(_why_no_lab)
+
+
+@pytest.fixture
+def nat_lab(needs_nat_lab: None) -> Iterator[NatLab]:  # noqa: ARG001
+    """Yield two hosts behind routers, in network namespaces; skip where that is not possible."""
     with NatLab() as lab:
         yield lab

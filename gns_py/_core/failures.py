@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 _log = logging.getLogger("gns_py")
-# Modules whose code runs while an event is dispatched, apart from callbacks.
-_OWN_MODULES = frozenset({"gns_py", "enum", "ipaddress"})
 _LEAVING = (GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -72,11 +69,3 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _is_group(error: BaseException) -> bool:
     """Return whether it is a group; on Python 3.10, those of the package exceptiongroup look like this."""
     return isinstance(getattr(error, "exceptions", None), tuple) and callable(getattr(error, "split", None))
-
-
-def is_own_fault(error: BaseException) -> bool:
-    """Return whether an exception comes from gns_py's own code, and not from a signal handler that ran within it."""
-    if not isinstance(error, Exception):
-        return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return isinstance(error, MemoryError) or frames[-1].f_globals.get("__name__", "").split(".")[0] in _OWN_MODULES

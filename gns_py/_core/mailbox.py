@@ -19,8 +19,8 @@ from ..message import Message, MessageView
 from ..route import Route
 from ..stats import ConnectionInfo
 from . import greenlets
-from .failures import is_own_fault
 from .log import dispatch_logs
+from .own_faults import is_own_fault
 from .receiver import Acceptor, Backlog, Notified, Receiver, Sender
 from .runtime import ensure_started
 from .waiting import wait

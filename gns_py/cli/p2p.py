@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..sim.nat_lab import Nat
 from . import p2p_check, p2p_demo
 from .arguments import AddParser, Parser
 
@@ -51,4 +52,13 @@ def _add_check(parser: Parser) -> None:
 
 
 def _add_demo(parser: Parser) -> None:
+    parser.add_argument(
+        "--lab",
+        nargs=2,
+        choices=[nat.value for nat in Nat],
+        metavar="NAT",
+        help="put alice and bob behind routers of this machine with these NATs, each "
+        f"{', '.join(nat.value for nat in Nat)}, and a STUN and TURN server between them; Linux only, with ip, nft and "
+        "turnserver (coturn)",
+    )
     parser.set_defaults(run=p2p_demo.run, command="p2p demo")

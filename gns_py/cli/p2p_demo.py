@@ -1,7 +1,7 @@
 """``gns-py p2p demo``: two peers find each other, and a session between them outlives its connection.
 
-This process is the signalling service, and the peers are its children (p2p_demo_peer). Events of both are printed as
-one timeline.
+This process is the signalling service, and the peers are its children (p2p_demo_peer); with ``--lab`` all three are
+programs of a laboratory (p2p_demo_lab). Events of both peers are printed as one timeline.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import argparse
 import asyncio
 import multiprocessing
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from ..p2p.signalling import LineSignallingServer
+from ..sim.nat_lab import Nat
 from .demo_server import Entry
 from .output import CommandError, Output
+from .p2p_demo_lab import SERVICE, Laboratory
 from .p2p_demo_peer import Outcome, run_peer
 
 if TYPE_CHECKING:
@@ -30,11 +32,13 @@ _AGE = 0.2
 _STYLES = {"alice": "green", "bob": "cyan"}
 
 
-def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001
+def run(options: argparse.Namespace, output: Output) -> int:
     """Run the command, and return its exit code."""
-    outcome = asyncio.run(_run(_Timeline(output)))
+    timeline = _Timeline(output)
+    outcome = asyncio.run(_run_in_lab(timeline, *options.lab) if options.lab else _run(timeline))
     if outcome.failure:
-        raise CommandError(f"{outcome.failure}. Peers need a network address that is not one of loopback")
+        hint = "" if options.lab else ". Peers need a network address that is not one of loopback"
+        raise CommandError(f"{outcome.failure}{hint}")
     drops = "once" if outcome.drops == 1 else f"{outcome.drops} times"
     output.line()
     output.line(f"Connected after {outcome.connected_after:.2f} s, route {outcome.route}, {outcome.ping_ms:.1f} ms.")
@@ -50,13 +54,26 @@ async def _run(timeline: _Timeline) -> Outcome:
     async with LineSignallingServer() as server:
         _, port = await server.listen()
         timeline.add("network", "a signalling service has started: it passes the peers' signals on, and nothing else")
-        try:
-            with _peer("bob", port) as bob:
-                await timeline.hear(bob, _START, "bob did not start")
-                with _peer("alice", port) as alice:
-                    outcome = await timeline.hear(alice, _LIMIT, "alice did not finish", bob)
-        finally:
-            timeline.show()
+        return await _play(timeline, lambda name: _peer(name, port))
+
+
+async def _run_in_lab(timeline: _Timeline, alices: str, bobs: str) -> Outcome:
+    with Laboratory(Nat(alices), Nat(bobs)) as lab, lab.start(SERVICE) as service:
+        await timeline.hear(service, _START, "the signalling service did not start")
+        for name, nat in (("alice", alices), ("bob", bobs)):
+            timeline.add("network", f"{name} is behind a router: NAT {nat}" if nat != "none" else f"{name} is public")
+        timeline.add("network", "a signalling service, and a STUN and TURN server, are between the routers")
+        return await _play(timeline, lab.start)
+
+
+async def _play(timeline: _Timeline, start: Callable[[str], AbstractContextManager[Pipe]]) -> Outcome:
+    try:
+        with start("bob") as bob:
+            await timeline.hear(bob, _START, "bob did not start")
+            with start("alice") as alice:
+                outcome = await timeline.hear(alice, _LIMIT, "alice did not finish", bob)
+    finally:
+        timeline.show()
     assert isinstance(outcome, Outcome)
     return outcome
 
@@ -66,7 +83,8 @@ def _peer(name: str, port: int) -> Iterator[Pipe]:
     # A new process, not a fork: the child of a process where GNS runs cannot use it.
     context = multiprocessing.get_context("spawn")
     pipe, its_pipe = context.Pipe()
-    process = context.Process(target=run_peer, args=(its_pipe, name, port), name=f"gns-py p2p demo {name}", daemon=True)
+    arguments = its_pipe, name, ("127.0.0.1", port)
+    process = context.Process(target=run_peer, args=arguments, name=f"gns-py p2p demo {name}", daemon=True)
     process.start()
     its_pipe.close()
     try:

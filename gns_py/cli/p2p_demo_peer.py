@@ -46,18 +46,18 @@ class Outcome:
     failure: str = ""
 
 
-def run_peer(pipe: Pipe, name: str, port: int) -> None:
-    """Be a peer. The pipe gets what DemoPeer sends."""
+def run_peer(pipe: Pipe, name: str, service: tuple[str, int], ice_servers: IceServers | None = None) -> None:
+    """Be a peer of a signalling service, until the pipe closes. It gets what DemoPeer sends."""
     # Ctrl-C reaches this process, too, but it is to end after the other one, when the pipe closes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger("gns_py").setLevel(logging.CRITICAL)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        asyncio.run(_run(pipe, name, port))
+        asyncio.run(_run(pipe, name, service, ice_servers))
 
 
-async def _run(pipe: Pipe, name: str, port: int) -> None:
-    async with LineSignalling("127.0.0.1", port, f"str:{name}") as signalling:
-        peer = asyncio.ensure_future(DemoPeer(name, pipe.send, signalling).run())
+async def _run(pipe: Pipe, name: str, service: tuple[str, int], ice_servers: IceServers | None) -> None:
+    async with LineSignalling(*service, f"str:{name}") as signalling:
+        peer = asyncio.ensure_future(DemoPeer(name, pipe.send, signalling, ice_servers).run())
         while not peer.done():
             if await asyncio.to_thread(pipe.poll, 0.1):  # nothing is sent this way: readable means closed
                 peer.cancel()

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.nat_lab import SECOND_SERVER, SERVER, STUN_PORT, Nat, NatLab, Turn
 from support.turn_server import TurnServer, turn_servers
 
 from gns_py import Address
 from gns_py.cli.p2p_check import Report, StunResult, is_private
+from gns_py.sim.nat_lab import SECOND_SERVER, SERVER, STUN_PORT, Coturn, Nat, NatLab
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 BEHIND_A_NAT = "9.9.9.9:1", "10.0.0.2:5", "198.51.100.7:5"
@@ -190,7 +190,7 @@ def test_public_addresses(address: str) -> None:
 )
 def test_in_the_laboratory(nat_lab: NatLab, tmp_path: Path, nat: Nat, kind: str) -> None:
     nat_lab.put_behind(nat, Nat.NONE)
-    nat_lab.start_server(Turn(secret="secret"))
+    nat_lab.start_server(Coturn(secret="secret"))
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     servers = ["--stun", f"{SECOND_SERVER}:{STUN_PORT}", "--turn", f"{SERVER}:{STUN_PORT}"]
     command = [sys.executable, "-m", "gns_py", "p2p", "check", "--json", *servers, "--turn-secret", tmp_path / "secret"]

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from support import PATIENCE, Peer, eventually
 from support.meeting import skip_without_network
-from support.nat_lab import why_not
 from support.relay import Relay
 
 import gns_py.sync as gns
@@ -372,16 +371,3 @@ def test_p2p_host_migration(start: Start, signalling: str) -> None:
 def score_of(line: str) -> dict[str, int]:
     score: dict[str, int] = ast.literal_eval(line.partition(" from ")[2])
     return score
-
-
-@pytest.mark.parametrize(("nats", "route"), [("port symmetric", "relayed"), ("full port", "direct")])
-def test_p2p_lab(nats: str, route: str) -> None:
-    if reason := why_not():
-        pytest.skip(reason)
-    command: list[str | Path] = [sys.executable, EXAMPLES / "p2p_lab" / "run.py", *nats.split()]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=100.0 * PATIENCE)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stderr == ""
-    assert f"{nats.replace(' ', ' and ')}: connected after " in run.stdout
-    assert f"route {route}" in run.stdout
-    assert run.stdout.endswith("and no message: counted to 120\n")

@@ -14,7 +14,8 @@ ROOT = Path(gns_py.__file__).parent
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # From the top down. Layers of one line do not know each other.
 LAYERS = [
-    ["cli", "sim"],
+    ["cli"],
+    ["sim"],
     ["p2p"],
     ["session.sync", "session.asyncio"],
     ["session._core"],

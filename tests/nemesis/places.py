@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.namespaces import missing, run
+from gns_py.sim.namespaces import missing, run
 
 _NAMES = "gnsn{pid}-"
 _FOLDER = Path("/var/run/netns")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.nat_lab import Nat, NatLab
 from support.native import build_program
 from support.p2p_peers import Ice, Link, P2PPeer, Signalling
+
+from gns_py.sim.nat_lab import Nat, NatLab
 
 
 class Pair(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from support.nat_lab import Nat, NatLab
 from support.p2p_peers import Signal
+
+from gns_py.sim.nat_lab import Nat, NatLab
 
 from .conftest import PairFactory
 

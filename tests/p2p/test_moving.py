@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.nat_lab import SERVER, STUN_PORT, Nat, NatLab
+
+from gns_py.sim.nat_lab import SERVER, STUN_PORT, Nat, NatLab
 
 pytestmark = pytest.mark.clone
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 from support.deadline import eventually
-from support.nat_lab import Nat, NatLab
+
+from gns_py.sim.nat_lab import Nat, NatLab
 
 from .conftest import PairFactory
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 from support.deadline import eventually
-from support.nat_lab import SERVER, STRANGER, Nat, NatLab
 from support.p2p_peers import Ice
+
+from gns_py.sim.nat_lab import SERVER, STRANGER, Nat, NatLab
 
 from .conftest import PairFactory
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.nat_lab import Nat, NatLab
+
+from gns_py.sim.nat_lab import Nat, NatLab
 
 from .conftest import PairFactory
 

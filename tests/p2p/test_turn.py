@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.nat_lab import SERVER, STUN_PORT, Nat, NatLab, Turn
 from support.p2p_peers import Ice, Link
+
+from gns_py.sim.nat_lab import SERVER, STUN_PORT, Coturn, Nat, NatLab
 
 from .conftest import PairFactory
 
@@ -30,21 +31,21 @@ def _talk(alices: Link, bobs: Link, seconds: float) -> None:
 
 
 def test_permissions_are_renewed(nat_lab: NatLab, pair: PairFactory) -> None:
-    nat_lab.start_server(Turn(allocation_lifetime=8, permission_lifetime=10))
+    nat_lab.start_server(Coturn(allocation_lifetime=8, permission_lifetime=10))
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC).meet()
     _talk(alices, bobs, 25.0)
     assert alices.route().kind == "relayed"
 
 
 def test_a_stale_nonce_is_replaced(nat_lab: NatLab, pair: PairFactory) -> None:
-    nat_lab.start_server(Turn(allocation_lifetime=8, nonce_lifetime=3))
+    nat_lab.start_server(Coturn(allocation_lifetime=8, nonce_lifetime=3))
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC).meet()
     _talk(alices, bobs, 22.0)
     assert alices.route().kind == "relayed"
 
 
 def test_a_stale_nonce_is_replaced_when_permissions_are_asked_for(nat_lab: NatLab, pair: PairFactory) -> None:
-    nat_lab.start_server(Turn(nonce_lifetime=2))
+    nat_lab.start_server(Coturn(nonce_lifetime=2))
     peers = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, _RELAY_ONLY)
     peers.bob.listen()
     alices = peers.alice.connect(peers.bob)
@@ -56,7 +57,7 @@ def test_a_stale_nonce_is_replaced_when_permissions_are_asked_for(nat_lab: NatLa
 
 
 def test_a_server_that_was_restarted_is_asked_again(nat_lab: NatLab, pair: PairFactory) -> None:
-    options = Turn(allocation_lifetime=8)
+    options = Coturn(allocation_lifetime=8)
     nat_lab.start_server(options)
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, _RELAY_ONLY).meet()
     _talk(alices, bobs, 1.0)
@@ -66,7 +67,7 @@ def test_a_server_that_was_restarted_is_asked_again(nat_lab: NatLab, pair: PairF
 
 
 def test_a_forbidden_address_does_not_forbid_the_others(nat_lab: NatLab, pair: PairFactory) -> None:
-    nat_lab.start_server(Turn(denied="203.0.113.11-203.0.113.12"))
+    nat_lab.start_server(Coturn(denied="203.0.113.11-203.0.113.12"))
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC).meet()
     assert (alices.route().kind, bobs.route().kind) == ("relayed", "relayed")
 
@@ -85,7 +86,7 @@ def test_a_first_turn_server_that_is_dead_leaves_time_for_the_second(nat_lab: Na
 
 
 def test_credentials_for_a_time(nat_lab: NatLab, pair: PairFactory) -> None:
-    turn = Turn(secret="secret")
+    turn = Coturn(secret="secret")
     nat_lab.start_server(turn)
     user, password = turn.credentials(60)
     alices, bobs = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, Ice(user=user, password=password)).meet()
@@ -93,7 +94,7 @@ def test_credentials_for_a_time(nat_lab: NatLab, pair: PairFactory) -> None:
 
 
 def test_credentials_that_have_ended(nat_lab: NatLab, pair: PairFactory) -> None:
-    turn = Turn(secret="secret")
+    turn = Coturn(secret="secret")
     nat_lab.start_server(turn)
     user, password = turn.credentials(-60)
     peers = pair(Nat.SYMMETRIC, Nat.SYMMETRIC, Ice(user=user, password=password))

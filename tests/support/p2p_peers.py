@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from gns_py.sim.nat_lab import SERVER, STUN_PORT, NatLab
+
 from .deadline import PATIENCE
-from .nat_lab import SERVER, STUN_PORT, NatLab
 
 _PROBLEM = re.compile(r"^GNS [12]: (.*)", re.MULTILINE)  # levels bug and error
 Signal = tuple[str, str, str]

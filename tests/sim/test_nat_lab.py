@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from support.deadline import eventually
-from support.nat_lab import SECOND_SERVER, SERVER, STRANGER, STUN_PORT, Nat, NatLab
+
+from gns_py.sim.nat_lab import SECOND_SERVER, SERVER, STRANGER, STUN_PORT, Nat, NatLab
 
 pytestmark = pytest.mark.clone
 
@@ -78,7 +79,7 @@ def test_it_ends_with_its_process(nat_lab: NatLab, tmp_path: Path) -> None:  # n
         f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from support.nat_lab import Nat, NatLab
+from gns_py.sim.nat_lab import Nat, NatLab
 lab = NatLab()
 lab.put_behind(Nat.PORT, Nat.SYMMETRIC)
 lab.start_server()

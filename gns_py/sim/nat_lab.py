@@ -1,10 +1,12 @@
-"""Two hosts behind routers with NATs of chosen kinds, and between them an internet with a STUN and TURN server.
+"""A laboratory: two hosts behind routers with NATs of chosen kinds, and an internet with a STUN and TURN server.
 
     host A -- router A (203.0.113.11) --+
                                         +-- the internet: 203.0.113.1 and .2 coturn, 203.0.113.3 a stranger
     host B -- router B (203.0.113.12) --+
 
-Each is a network namespace. The internet has addresses of documentation (RFC 5737), which GNS takes for public ones.
+Each is a network namespace of this machine, and the NATs are the kernel's own. It needs Linux, ``ip``, ``nft``,
+``turnserver`` (coturn), and root or user namespaces: see why_not(). The internet has addresses of documentation
+(RFC 5737), which GNS takes for public ones.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ import hmac
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
 from . import namespaces
-from .deadline import eventually
 
 SERVER = "203.0.113.1"
 SECOND_SERVER = "203.0.113.2"
@@ -30,6 +32,8 @@ STUN_PORT = 3478
 _GATEWAYS = {"a": "203.0.113.11", "b": "203.0.113.12"}
 _PRIVATE = {"a": "10.1.0", "b": "10.2.0"}
 _PUBLIC = {"a": "198.51.100", "b": "192.0.2"}
+# Seconds for coturn to open its ports, and between two looks.
+_START, _LOOK = 10.0, 0.02
 
 
 class Nat(enum.Enum):
@@ -88,8 +92,8 @@ def _rules(nat: Nat, host: str) -> str:
     return ""
 
 
-class Turn(NamedTuple):
-    """How coturn is started. Lifetimes in seconds; None is coturn's default."""
+class Coturn(NamedTuple):
+    """Options of coturn. Lifetimes in seconds; None is coturn's default."""
 
     allocation_lifetime: int | None = None
     """The longest that the answer to the first request of an allocation names."""
@@ -102,8 +106,13 @@ class Turn(NamedTuple):
     """An address that it relays nothing to."""
 
     def credentials(self, seconds: int) -> tuple[str, str]:
-        """Return a user and a password that end after that many seconds."""
-        assert self.secret is not None
+        """Return a user and a password that end after that many seconds.
+
+        Raises:
+            ValueError: There is no secret.
+        """
+        if self.secret is None:
+            raise ValueError("there is no secret to make credentials with")
         user = f"{int(time.time()) + seconds}:player"
         digest = hmac.digest(self.secret.encode(), user.encode(), "sha1")
         return user, base64.b64encode(digest).decode()
@@ -122,9 +131,17 @@ class Turn(NamedTuple):
 
 
 class NatLab:
-    """The network, without NATs until `put_behind` is called. At the end of the block all its programs are killed."""
+    """The network, in which the hosts have no addresses until put_behind() gives them some.
+
+    A context manager: at the end of the block all its programs are killed, and nothing is left of it. Nor is after a
+    SIGKILL of this process. For one thread; the programs are also killed when the thread ends that started them.
+
+    Raises:
+        subprocess.CalledProcessError: The system does not allow it. See why_not().
+    """
 
     def __init__(self) -> None:
+        self._realm = namespaces.Realm()
         self._folder = tempfile.TemporaryDirectory(prefix="nat_lab")
         self._programs: list[subprocess.Popen[str]] = []
         self._logs: list[IO[str]] = []
@@ -132,7 +149,6 @@ class NatLab:
         self.hosts: dict[str, str] = {}
         """The hosts' own addresses, by the names "a" and "b", once they are behind something."""
         self._nats: dict[str, Nat] = {}
-        self._realm = namespaces.Realm()
         try:
             self._build()
         except BaseException:
@@ -186,11 +202,29 @@ class NatLab:
         self.run(f"router-{host}", "nft", "-f", str(rules))
 
     def run(self, place: str, *command: str) -> str:
-        """Run a command in a place (a, b, router-a, router-b, internet) and return its output."""
+        """Run a command in a place and return its output.
+
+        Args:
+            place: ``a``, ``b``, ``router-a``, ``router-b`` or ``internet``.
+            command: The program and its arguments.
+
+        Raises:
+            subprocess.CalledProcessError: It failed.
+            subprocess.TimeoutExpired: It has not ended within 20 s.
+        """
         return self._realm.run(place, *command)
 
-    def start(self, place: str, *command: str, errors: IO[str] | int | None = None) -> subprocess.Popen[str]:
-        """Start a program in a place. Its input and output are pipes."""
+    def start(
+        self, place: str, *command: str, errors: IO[str] | int | None = None, pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a program in a place.
+
+        Args:
+            place: See run().
+            command: The program and its arguments.
+            errors: Its standard error; None is that of this process. Its input and output are pipes.
+            pass_fds: Descriptors that it gets in addition, with the same numbers.
+        """
         program = subprocess.Popen(
             self._realm.command(place, *command),
             stdin=subprocess.PIPE,
@@ -199,13 +233,18 @@ class NatLab:
             text=True,
             bufsize=1,
             start_new_session=True,
+            pass_fds=pass_fds,
             env=namespaces.environment(),
         )
         self._programs.append(program)
         return program
 
-    def start_server(self, turn: Turn | None = None) -> None:
-        """Start coturn at SERVER, or start it again with other options and without its allocations."""
+    def start_server(self, coturn: Coturn | None = None) -> None:
+        """Start coturn at SERVER, or start it again with other options and without its allocations.
+
+        Raises:
+            OSError: It has not opened its ports. The text is what it has printed.
+        """
         self.stop_server()
         log = self.log("coturn")
         files = Path(self._folder.name)
@@ -215,7 +254,7 @@ class NatLab:
         transports = ["--no-tls", "--no-dtls", "--no-tcp", "--min-port=50000", "--max-port=50100"]
         state = [f"--userdb={files / 'users'}", f"--pidfile={files / 'pid'}"]
         self._server = subprocess.Popen(
-            self._realm.command("internet", *program, *transports, *state, *(turn or Turn()).options()),
+            self._realm.command("internet", *program, *transports, *state, *(coturn or Coturn()).options()),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -224,11 +263,13 @@ class NatLab:
             env=namespaces.environment(),
         )
         self._programs.append(self._server)
-        eventually(self._is_listening, 10.0, "coturn's ports")
+        deadline = time.monotonic() + _START
+        while not self._is_listening():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise OSError(f"coturn does not listen: {self.logged('coturn')}")
+            time.sleep(_LOOK)
 
     def _is_listening(self) -> bool:
-        assert self._server is not None
-        assert self._server.poll() is None, self.logged("coturn")
         sockets = self.run("internet", "ss", "-lun")
         return all(f"{address}:{STUN_PORT}" in sockets for address in (SERVER, SECOND_SERVER))
 
@@ -240,7 +281,7 @@ class NatLab:
             self._server = None
 
     def log(self, name: str) -> IO[str]:
-        """Return a new file for what a program prints; `logged` reads it."""
+        """Return a new file for what a program prints; logged() reads it."""
         file = Path(self._folder.name, f"{name}.{len(self._logs)}.log")
         self._logs.append(file.open("w", encoding="utf-8"))
         return self._logs[-1]
@@ -264,6 +305,7 @@ class NatLab:
         self._folder.cleanup()
 
     def __enter__(self) -> NatLab:
+        """Return the laboratory itself."""
         return self
 
     def __exit__(
@@ -273,7 +315,7 @@ class NatLab:
 
 
 def why_not() -> str | None:
-    """Return why there can be no `NatLab` here, or None."""
+    """Return why there can be no NatLab here, or None. It tries everything that a laboratory needs, in 0.2 s."""
     if tool := namespaces.missing("nft", "ss", "turnserver"):
         return f"the NAT laboratory needs {tool}"
     return namespaces.why_not(
