@@ -26,7 +26,7 @@ _ASK_AGAIN = 300.0
 
 
 class Peer(SignallingEnd):
-    """This program as a peer: an async context manager, which needs a signalling and closes it not.
+    """This program as a peer: an async context manager, which needs an open signalling, and does not close it.
 
     Inside the block, ``at()`` returns the address of another peer, for the connect() of each API; and listen() and
     serve() take the Peer in the place of a host. All of that may be done in other loops and threads, too. After the
