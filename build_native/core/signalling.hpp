@@ -1,5 +1,5 @@
-// Carries signals between GNS and a program: those that go out become events of a mailbox, and those that arrive wait
-// for GNS.
+// Carries signals between GNS and a program: those that go out become events of a mailbox (outgoing_signals), and those
+// that arrive wait for GNS.
 #pragma once
 
 #include <atomic>
@@ -43,10 +43,5 @@ struct LeavingSignal {
     const std::shared_ptr<Signalling> signalling;
     std::string payload;
 };
-
-// Puts a signal into the mailbox of its signalling, or drops it if there are too many: GNS sends it again. Returns the
-// mailbox if its reader must be signalled. Serving thread, or while GNS ends.
-std::shared_ptr<Mailbox> push_signal(const std::shared_ptr<Signalling> &signalling, const std::string &receiver,
-                                     const void *data, uint32_t size);
 
 } // namespace gns_core

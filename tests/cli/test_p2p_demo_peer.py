@@ -29,7 +29,7 @@ def _resource_tracker() -> None:
 def peer(name: str, port: int) -> Iterator[Pipe]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=run_peer, args=(theirs, name, port), daemon=True)
+    process = context.Process(target=run_peer, args=(theirs, name, ("127.0.0.1", port)), daemon=True)
     process.start()
     theirs.close()
     try:

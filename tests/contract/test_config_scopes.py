@@ -35,7 +35,7 @@ each = pytest.mark.parametrize
 def values_of(option: ConfigValue) -> list[Any]:
     """Three values, none of them the default, with which connections still work."""
     if option.type is ConfigType.STRING:
-        return ["192.0.2.1:3478", "192.0.2.2:3478,192.0.2.3:3478", "a"]
+        return ["192.0.2.1:3478", "192.0.2.2:3478,192.0.2.3:3478", "[2001:db8::1]:3478"]
     if option in (ConfigValue.IP_ALLOW_WITHOUT_AUTH, ConfigValue.IP_LOCAL_HOST_ALLOW_WITHOUT_AUTH):
         return [1, 1, 1]  # 0 would need certificates
     assert option.minimum is not None

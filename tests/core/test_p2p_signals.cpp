@@ -6,7 +6,7 @@
 #include "mailbox.hpp"
 #include "p2p.hpp"
 #include "pump/requests.hpp"
-#include "signalling.hpp"
+#include "outgoing_signals.hpp"
 
 namespace {
 

@@ -7,6 +7,7 @@
 #include "gns/p2p_connection.hpp"
 #include "identity.hpp"
 #include "mailbox.hpp"
+#include "outgoing_signals.hpp"
 
 namespace gns_core {
 
