@@ -55,7 +55,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(builtins|collections|asyncio|contextlib|datetime|enum|ipaddress|os|pathlib|signal|ssl|threading|types|typing|typing_extensions)\..*",
+        r"(builtins|collections|asyncio|contextlib|datetime|enum|ipaddress|os|pathlib|signal|ssl|subprocess|threading|types|typing|typing_extensions)\..*",
     ),
     # TypeVars that stand for the Connection or the Session of either API.
     (r"py:(class|obj)", r"(gns_py\.(\w+\.)+)?[CST]"),

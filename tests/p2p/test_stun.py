@@ -1,4 +1,4 @@
-"""STUN: requests to servers, keep-alives, and messages that only claim to be from the peer."""
+"""STUN: requests to servers, what keeps a NAT open, and messages that only claim to be from the peer."""
 
 from __future__ import annotations
 
