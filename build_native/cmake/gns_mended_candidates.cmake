@@ -54,17 +54,10 @@ void CSteamNetworkingICESession::Think_TestPeerConnectivity()]=]
   "            if ( pPairToCheck == nullptr && BTakeCheck( *pCandidatePair ) )\n                pPairToCheck = pCandidatePair;"
   "    pIntf->m_addrRelayed.Clear();" "    m_nChecksLeft[ 2 ] = k_nMaxChecksOfKind;\n    pIntf->m_addrRelayed.Clear();")
 
-# A signal takes no more candidates once it has 2,000 bytes of them; the rest follows in the next: unmended, the limit is looked at only
-# before the first one, so that a signal has all of them, and signalling services drop it. A connection tells the peer at most 64
-# times of a candidate, since the core of a peer takes no more (core/gns/p2p_signal.cpp).
+# A signal takes no more candidates once it has 1,500 bytes of them; the rest follows in the next: unmended, the limit is looked at only
+# before the first one, so that a signal has all of them, and signalling services drop it.
 gns_mend(${p2p}
   "				if ( nTotalMsgSize > 800 )\n					break;\n" ""
-  "			*msg.add_reliable_messages() = s.m_msg;" [=[			if ( nTotalMsgSize > 2000 )
+  "			*msg.add_reliable_messages() = s.m_msg;" [=[			if ( nTotalMsgSize > 1500 )
 				break;
-			*msg.add_reliable_messages() = s.m_msg;]=]
-  "	OutboundMessage *p = push_back_get_ptr( m_vecUnackedOutboundMessages );" [=[	if ( m_nLastSendRendesvousMessageID >= 64 )
-	{
-		SpewMsgGroup( LogLevel_P2PRendezvous(), "[%s] The peer is not told; it takes no more than 64 messages.\n", GetDescription() );
-		return;
-	}
-	OutboundMessage *p = push_back_get_ptr( m_vecUnackedOutboundMessages );]=])
+			*msg.add_reliable_messages() = s.m_msg;]=])
