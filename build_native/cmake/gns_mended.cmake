@@ -329,6 +329,7 @@ gns_mend(clientlib/steamnetworkingsockets_connections.cpp
 
 include(cmake/gns_mended_certificates.cmake)
 include(cmake/gns_mended_p2p.cmake)
+include(cmake/gns_mended_candidates.cmake)
 include(cmake/gns_mended_route.cmake)
 
 # A lock that is waited for with a limit is nearly always free: unmended, the time is read for each, to compute when the limit

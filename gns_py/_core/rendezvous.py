@@ -37,6 +37,7 @@ class SignallingEnd(Rendezvous, Uncopyable):
         """The options for the servers that help to find routes."""
         self._opened: tuple[Mailbox, int, Identity] | None = None
         self._is_closed = False
+        self._has_refused = False
 
     def open(self, mailbox: Mailbox, identity: Identity) -> None:
         """Begin to take signals from the core.
@@ -93,7 +94,7 @@ class SignallingEnd(Rendezvous, Uncopyable):
         self.on_outgoing()
 
     def receive(self, sender: Identity, data: bytes) -> None:
-        """Hand over a signal that has arrived. One that is refused is dropped.
+        """Hand over a signal that has arrived. One that is refused is dropped; only the first such is a warning.
 
         Raises:
             InvalidStateError: It is not open.
@@ -102,7 +103,9 @@ class SignallingEnd(Rendezvous, Uncopyable):
         """
         refusal = _native.deliver_signal(self.check_open(), str(sender), data)
         if refusal:
-            _log.debug("a signal of %s is dropped: %s", sender, refusal)
+            level = logging.DEBUG if self._has_refused else logging.WARNING
+            self._has_refused = True
+            _log.log(level, "a signal of %s is dropped: %s", sender, refusal)
 
     def close(self) -> None:
         """Forget the signalling in the core. Closing it again does nothing."""

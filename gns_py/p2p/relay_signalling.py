@@ -27,7 +27,7 @@ from .signalling.errors import (
 )
 from .signalling.fields import WireError
 from .signalling.inbox import Inbox
-from .signalling.signalling import Signal
+from .signalling.signalling import MAX_SIGNAL, Signal
 from .signalling.wire import ANY, Error, HelloRelay, Message, Ping, Received, Send, Welcome
 from .signalling.within import within
 
@@ -85,6 +85,7 @@ class RelaySignalling(Uncopyable):
         self._timeout = timeout
         self._identity: Identity | None = None
         self._ice: IceServers | None = None
+        self._max_signal = MAX_SIGNAL
         self._inbox = Inbox[Signal](_QUEUE)
         self._error: SignallingError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -121,14 +122,14 @@ class RelaySignalling(Uncopyable):
 
         Args:
             to: The receiver: another player of this server whom this one may reach.
-            signal: At most 8,192 bytes; by default relays drop those of more than 4,096.
+            signal: As many bytes as the relay takes, by default 4,096; never more than 8,192.
 
         Raises:
             TypeError: A value is of another type.
             ValueError: The signal is larger or empty, or the receiver is not an identity that can have a peer.
             SignallingClosed: The signalling was closed, or has ended.
         """
-        check_signal(to, signal)
+        check_signal(to, signal, self._max_signal)
         self._check_open()
         data = relayed.wrap(Send(to, signal))
         if self._waiting or not self._end.send_aside(data):
@@ -258,6 +259,7 @@ class RelaySignalling(Uncopyable):
             return
         now = datetime.now(timezone.utc)
         self._identity = welcome.identity
+        self._max_signal = welcome.max_signal
         self._ice = None if welcome.ice is None else welcome.ice.servers(now)
         self._hello_at, self._pause = None, _FIRST_PAUSE
         if self._ice is not None and self._ice.expires is not None:

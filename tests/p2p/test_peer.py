@@ -293,6 +293,19 @@ def test_a_signalling_that_fails_is_logged_once(caplog: pytest.LogCaptureFixture
     ]
 
 
+def test_the_first_signal_that_is_refused_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with memory() as peer:
+            peer.receive(BOB, bytes(9000))
+            peer.receive(BOB, b"not a signal")
+
+    with caplog.at_level(logging.DEBUG, "gns_py.p2p"):
+        asyncio.run(main())
+    records = [record for record in caplog.records if record.name == "gns_py.p2p"]
+    assert [record.levelno for record in records] == [logging.WARNING, logging.DEBUG]
+    assert records[0].message == "a signal of str:bob is dropped: the signal is too large"
+
+
 def test_servers_can_be_configured() -> None:
     async def main() -> None:
         servers = IceServers(stun=["127.0.0.1:1"])

@@ -76,14 +76,3 @@ def test_a_server_without_a_route_costs_nothing(nat_lab: NatLab, pair: PairFacto
         after = program.cpu_times()
         busy = max(busy, after.user + after.system - before.user - before.system)
     assert busy < 0.4
-
-
-# The core refuses a signal of more than 8 KiB, which 120 addresses make.
-@pytest.mark.parametrize("peer_program", ["plain GNS"], indirect=True)
-def test_a_peer_with_many_addresses_is_reached(nat_lab: NatLab, pair: PairFactory) -> None:
-    for number in range(120):
-        nat_lab.run("b", "ip", "addr", "add", f"198.18.0.{number}/24", "dev", "net")
-    alices, _ = pair(Nat.NONE, Nat.NONE, Ice(stun="", turn="")).meet()
-    assert alices.route().kind == "direct"
-    assert nat_lab.logged("str:alice").count("Got remote candidate") > 100
-    assert "there are enough" in nat_lab.logged("str:alice")

@@ -7,8 +7,13 @@ from ...identity import Identity
 from .signalling import MAX_SIGNAL
 
 
-def check_signal(to: Identity, signal: bytes) -> None:
+def check_signal(to: Identity, signal: bytes, limit: int = MAX_SIGNAL) -> None:
     """Check the arguments of ``Signalling.send()``.
+
+    Args:
+        to: The receiver.
+        signal: The signal.
+        limit: The largest signal, in bytes, that the service takes.
 
     Raises:
         TypeError: A value is of another type.
@@ -20,5 +25,5 @@ def check_signal(to: Identity, signal: bytes) -> None:
         raise ValueError("the invalid identity has no peer")
     if not isinstance(signal, bytes):
         raise TypeError(f"a signal must be bytes, not {type(signal).__name__}")
-    if not 1 <= len(signal) <= MAX_SIGNAL:
-        raise ValueError(f"a signal must have 1 to {MAX_SIGNAL} bytes, not {len(signal)}")
+    if not 1 <= len(signal) <= limit:
+        raise ValueError(f"a signal must have 1 to {limit} bytes, not {len(signal)}")

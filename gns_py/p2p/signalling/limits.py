@@ -27,7 +27,8 @@ class SignallingLimits:
     """
 
     max_signal: int = 4096
-    """The largest signal in bytes, at most 8,192; GNS's own have 30 to 450. Larger ones are dropped."""
+    """The largest signal in bytes, at most 8,192. Larger ones are dropped. GNS's own have 30 to 450, those of
+    hosts with many addresses 2,000, and none has more than 4,096."""
     signals_per_second: float = 20.0
     """The rate of signals from one client in the long run."""
     signal_burst: int = 40

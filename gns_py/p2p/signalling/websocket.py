@@ -33,7 +33,7 @@ from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, rece
 from .memberships import Memberships, Request
 from .outbox import Outbox
 from .room import Room
-from .signalling import Signal
+from .signalling import MAX_SIGNAL, Signal
 from .wire import (
     ANY,
     Create,
@@ -108,6 +108,7 @@ class WebSocketSignalling(Uncopyable):
         self._timeout = timeout
         self._identity: Identity | None = None
         self._ice: IceServers | None = None
+        self._max_signal = MAX_SIGNAL
         self._inbox = Inbox[Signal](_QUEUE)
         self._outbox = Outbox(_QUEUE)
         self._memberships = Memberships(self._outbox.put)
@@ -142,14 +143,14 @@ class WebSocketSignalling(Uncopyable):
 
         Args:
             to: The receiver: a member of a room that this client is in, unless the server lets all reach all.
-            signal: At most 8,192 bytes; by default servers drop those of more than 4,096.
+            signal: As many bytes as the server takes, by default 4,096; never more than 8,192.
 
         Raises:
             TypeError: A value is of another type.
             ValueError: The signal is larger or empty, or the receiver is not an identity that can have a peer.
             SignallingClosed: The signalling was closed, or has ended.
         """
-        check_signal(to, signal)
+        check_signal(to, signal, self._max_signal)
         self._check_open()
         self._outbox.put_signal(Send(to, signal).encode())
 
@@ -340,6 +341,7 @@ class WebSocketSignalling(Uncopyable):
             text = f"this client was {self._identity}, and logs in as {welcome.identity} now"
             raise SignallingRefused(Refusal.NOT_AUTHENTICATED, text)
         self._identity = welcome.identity
+        self._max_signal = welcome.max_signal
         self._take_ice(welcome.ice)
         self._memberships.begin()
         self._connected.set()

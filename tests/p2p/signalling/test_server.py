@@ -333,14 +333,18 @@ def test_ice_servers_that_fail_concern_one_client(answer: object, caplog: pytest
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-def test_signals_that_are_too_large_are_dropped() -> None:
+def test_signals_that_are_too_large_are_refused() -> None:
     async def main() -> None:
         limits = SignallingLimits(max_signal=100)
-        async with websocket_server(limits=limits) as (_, url), client(url, "alice") as alice:
-            await alice.create_room()
-            await alice.send(ALICE, bytes(101))
-            await alice.send(ALICE, bytes(100))
+        serving = websocket_server(limits=limits, rooms_only=False)
+        async with serving as (server, url), client(url, "alice") as alice, raw_client(url) as raw:
+            with pytest.raises(ValueError, match="1 to 100 bytes, not 101"):
+                await alice.send(ALICE, bytes(101))
+            await raw.log_in("mallory")
+            await raw.send(Send(ALICE, bytes(101)))
+            await raw.send(Send(ALICE, bytes(100)))
             assert (await next_signal(alice)).data == bytes(100)
+            assert server.counters.signals_not_passed == 1
 
     asyncio.run(main())
 
