@@ -18,12 +18,13 @@ class Outbox:
         signals: The number of signals that are kept.
     """
 
-    __slots__ = ("_changed", "_closed", "_news", "_news_bytes", "_signals", "dropped")
+    __slots__ = ("_changed", "_closed", "_holds_signals", "_news", "_news_bytes", "_signals", "dropped")
 
     def __init__(self, signals: int) -> None:
         self._signals: deque[bytes] = deque(maxlen=signals)
         self._news: deque[bytes] = deque()
         self._news_bytes = 0
+        self._holds_signals = False
         self._changed = asyncio.Event()
         self._closed = False
         self.dropped = 0
@@ -60,6 +61,11 @@ class Outbox:
             self._signals.clear()
         self._changed.set()
 
+    def hold_signals(self, holds: bool) -> None:
+        """Let get() return no signals for now, or return them again."""
+        self._holds_signals = holds
+        self._changed.set()
+
     def forget_news(self) -> None:
         """Drop everything but signals."""
         self._news.clear()
@@ -72,9 +78,9 @@ class Outbox:
                 data = self._news.popleft()
                 self._news_bytes -= len(data)
                 return data
-            if self._signals:
+            if self._signals and not self._holds_signals:
                 return self._signals.popleft()
-            if self._closed:
+            if self._closed and not self._signals:
                 return None
             self._changed.clear()
             await self._changed.wait()

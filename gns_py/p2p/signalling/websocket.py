@@ -33,6 +33,7 @@ from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, rece
 from .memberships import Memberships, Request
 from .outbox import Outbox
 from .room import Room
+from .send_window import SendWindow
 from .signalling import Signal
 from .wire import (
     ANY,
@@ -110,6 +111,7 @@ class WebSocketSignalling(Uncopyable):
         self._ice: IceServers | None = None
         self._inbox = Inbox[Signal](_QUEUE)
         self._outbox = Outbox(_QUEUE)
+        self._window = SendWindow()
         self._memberships = Memberships(self._outbox.put)
         self._connected = asyncio.Event()
         self._refresh: asyncio.TimerHandle | None = None
@@ -289,6 +291,8 @@ class WebSocketSignalling(Uncopyable):
         """Receive and send until the connection is lost."""
         from websockets.exceptions import ConnectionClosed
 
+        self._window = SendWindow()
+        self._outbox.hold_signals(False)
         writer = asyncio.ensure_future(self._write(connection))
         try:
             async with closing(connection):
@@ -314,6 +318,12 @@ class WebSocketSignalling(Uncopyable):
         with contextlib.suppress(ConnectionClosed):
             while (data := await self._outbox.get()) is not None:
                 await connection.send(data)
+                if data[1] != Send.KIND:
+                    continue
+                ping = self._window.on_sent()
+                self._outbox.hold_signals(self._window.is_full)
+                if ping is not None:
+                    await connection.send(ping.encode())
             await connection.close()
 
     def _handle(self, message: Message) -> None:
@@ -330,8 +340,9 @@ class WebSocketSignalling(Uncopyable):
                 self._memberships.on_refusal(request, RoomError(refusal_of(reason), text))
             case IceServersMessage(ice):
                 self._take_ice(ice)
-            case Pong():
-                pass
+            case Pong(number):
+                self._window.on_pong(number)
+                self._outbox.hold_signals(self._window.is_full)
             case _:
                 raise WireError(f"{type(message).__name__} was not expected")
 

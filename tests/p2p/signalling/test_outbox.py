@@ -50,6 +50,24 @@ def test_waiting() -> None:
     asyncio.run(main())
 
 
+def test_signals_can_be_held_back() -> None:
+    async def main() -> None:
+        outbox = Outbox(2)
+        outbox.hold_signals(True)
+        outbox.put_signal(b"signal")
+        outbox.put(b"news")
+        assert await outbox.get() == b"news"
+        getting = asyncio.ensure_future(outbox.get())
+        outbox.close(keep_signals=True)
+        await asyncio.sleep(0)
+        assert not getting.done()
+        outbox.hold_signals(False)
+        assert await getting == b"signal"
+        assert await outbox.get() is None
+
+    asyncio.run(main())
+
+
 def test_too_much_news() -> None:
     async def main() -> None:
         outbox = Outbox(2)

@@ -279,6 +279,22 @@ def test_the_newest_signals_are_kept_meanwhile() -> None:
     asyncio.run(main())
 
 
+def test_a_client_that_sends_faster_than_the_server_reads_sends_the_newest_signals() -> None:
+    async def main() -> None:
+        limits = SignallingLimits(signals_per_second=30.0)
+        async with websocket_server(limits=limits) as (server, url), client(url, "alice") as alice:
+            await alice.create_room()
+            for number in range(600):
+                await alice.send(ALICE, b"%d" % number)
+                await asyncio.sleep(0)
+            last = await next_signal(alice)
+            while last.data != b"599":  # 20 s later if all of them were on their way
+                last = await next_signal(alice)
+            assert server.counters.logins == 1
+
+    asyncio.run(asyncio.wait_for(main(), TIMEOUT))
+
+
 def test_a_server_that_was_killed_and_is_back(run: Runner) -> None:
     """A new server knows of no rooms: the members who come back make them again."""
 
