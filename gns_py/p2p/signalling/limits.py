@@ -46,7 +46,8 @@ class SignallingLimits:
     """The number of such requests that a client may send at once."""
     failed_joins_per_second: float = 0.1
     """The rate at which an identity may try names of rooms that do not exist. More are answered in the same way,
-    whether the room exists or not, so that codes cannot be guessed."""
+    whether the room exists or not, so that codes cannot be guessed. Creating a room whose name could be a code counts,
+    too."""
     failed_join_burst: int = 10
     """The number of such attempts that an identity may make at once."""
     max_clients: int = 10_000

@@ -14,12 +14,15 @@ class SendWindow:
 
     What waits in the network would be stale when it is read, and would hold up the pings by which both ends know that
     the connection is alive. A server handles messages in their order, so a PONG says how many it has read.
+
+    Args:
+        sent: The number of the last signal.
     """
 
     __slots__ = ("_sent", "_unread")
 
-    def __init__(self) -> None:
-        self._sent = 0
+    def __init__(self, sent: int = 0) -> None:
+        self._sent = sent
         self._unread = 0
 
     @property

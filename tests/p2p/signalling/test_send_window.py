@@ -34,8 +34,7 @@ def test_a_pong_that_answers_nothing_means_nothing() -> None:
 
 
 def test_numbers_begin_again() -> None:
-    window = SendWindow()
-    window._sent = 0xFFFF_FFF8
+    window = SendWindow(sent=0xFFFF_FFF8)
     pings = [window.on_sent() for _ in range(16)]
     assert [each for each in pings if each is not None] == [Ping(0), Ping(8)]
     window.on_pong(0)
