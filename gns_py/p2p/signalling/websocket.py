@@ -16,7 +16,7 @@ from ..._uncopyable import Uncopyable
 from ...identity import Identity
 from ..ice_servers import IceServers
 from .backoff import Backoff
-from .checks import check_signal
+from .checks import check_room, check_signal
 from .errors import (
     Refusal,
     RoomError,
@@ -88,7 +88,7 @@ class WebSocketSignalling(Uncopyable):
 
     Raises:
         TypeError: A value is of another type.
-        ValueError: The URL is not one, or there is not exactly one way to log in.
+        ValueError: The URL is not one, or there is not exactly one way to log in, or the timeout is out of range.
         ImportError: The library websockets is not installed; or cryptography, for credentials.
         SignallingRefused: On entering: the server refuses this client.
         SignallingUnavailable: On entering: the server cannot be reached or does not answer.
@@ -208,10 +208,12 @@ class WebSocketSignalling(Uncopyable):
 
         Raises:
             RoomError: There is a room with this name, or there are too many.
+            TypeError: A value is of another type.
             ValueError: The name or the capacity is out of range.
             SignallingUnavailable: The server did not answer in time.
             SignallingClosed: The signalling was closed, or has ended.
         """
+        check_room(name, capacity)
         return await self._request(lambda number: Create(number, name, capacity))
 
     async def join(self, room: str, *, create: bool = False, capacity: int = 16) -> Room:
@@ -224,10 +226,14 @@ class WebSocketSignalling(Uncopyable):
 
         Raises:
             RoomError: There is no such room, or it is full, or this client is in too many.
+            TypeError: A value is of another type.
             ValueError: The name or the capacity is out of range.
             SignallingUnavailable: The server did not answer in time.
             SignallingClosed: The signalling was closed, or has ended.
         """
+        check_room(room, capacity)
+        if not room:
+            raise ValueError("the name of a room to join must not be empty")
         return await self._request(lambda number: Join(number, room, capacity if create else ANY))
 
     async def _request(self, message_of: Callable[[int], Message]) -> Room:

@@ -109,8 +109,13 @@ def test_names(run: Runner) -> None:
             for arguments in cast(
                 "list[dict[str, Any]]", [{"name": "a" * 65}, {"name": "a\n"}, {"capacity": 0}, {"capacity": 257}]
             ):
-                with pytest.raises(ValueError, match=r"bytes|unprintable|from"):
+                with pytest.raises(ValueError, match=r"bytes|capacity"):
                     await alice.create_room(**arguments)
+            with pytest.raises(ValueError, match="must not be empty"):
+                await alice.join("")
+            for wrong in (None, b"lobby", 5):
+                with pytest.raises(TypeError, match="name of a room"):
+                    await alice.join(wrong)  # type: ignore[arg-type]
 
     run(main)
 
@@ -418,6 +423,8 @@ def test_the_identity_never_changes() -> None:
         ({"token": "a", "url": 5}, TypeError, "the URL must be a str"),
         ({"token": "a", "ssl": object()}, ValueError, "is for wss:// alone"),
         ({"credentials": "a"}, TypeError, "credentials must be Credentials"),
+        ({"token": "a", "timeout": "5"}, TypeError, "timeout must be a number"),
+        ({"token": "a", "timeout": 0}, ValueError, "timeout must be above 0"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], error: type[Exception], text: str) -> None:
