@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import socket
 import subprocess
@@ -11,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.nat_lab import SECOND_SERVER, SERVER, STUN_PORT, Nat, NatLab, Turn
+from support.nat_lab import SECOND_SERVER, SERVER, STUN_PORT, Nat, NatLab
+from support.nat_lab import Turn as Coturn
 from support.turn_server import TurnServer, turn_servers
 
 from gns_py import Address
-from gns_py.cli.p2p_check import Report, StunResult, is_private
+from gns_py.cli.p2p_check import Report, StunResult, examine, is_private
+from gns_py.p2p import IceServers, Turn
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 BEHIND_A_NAT = "9.9.9.9:1", "10.0.0.2:5", "198.51.100.7:5"
@@ -124,6 +128,27 @@ def test_a_relay_that_does_not_work(run: Run, attribute: str, value: object, tex
     assert text in str(problems(facts))
 
 
+def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket(socket.socket):
+        def __init__(self, family: int = -1, *arguments: Any, **named: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *arguments, **named)
+
+    with turn_servers(1) as (server,):
+        server.relayed = Address("::1", 40000)  # which a server may grant
+        monkeypatch.setattr(socket, "socket", Socket)
+        relay = Turn(str(server.address), "user", "password")
+        found = asyncio.run(examine(IceServers(["[::1]:3478", str(server.address)], [relay])))
+        assert [each.seconds is not None for each in found.stun] == [True, False]
+        assert [each.is_passed_on for each in found.turn] == [None]
+        assert [each.problem for each in found.problems if each.severity == "error"] == [
+            "[::1]:3478 does not answer STUN"
+        ]
+        found = asyncio.run(examine(IceServers([], [Turn("[::1]:3478", "user", "password")])))
+        assert "Address family not supported" in found.problems[0].problem
+
+
 def test_a_relay_that_does_not_serve_this_network_is_a_warning(run: Run) -> None:
     with turn_servers(1) as (server,):
         server.refusals = {8: 403}
@@ -190,7 +215,7 @@ def test_public_addresses(address: str) -> None:
 )
 def test_in_the_laboratory(nat_lab: NatLab, tmp_path: Path, nat: Nat, kind: str) -> None:
     nat_lab.put_behind(nat, Nat.NONE)
-    nat_lab.start_server(Turn(secret="secret"))
+    nat_lab.start_server(Coturn(secret="secret"))
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     servers = ["--stun", f"{SECOND_SERVER}:{STUN_PORT}", "--turn", f"{SERVER}:{STUN_PORT}"]
     command = [sys.executable, "-m", "gns_py", "p2p", "check", "--json", *servers, "--turn-secret", tmp_path / "secret"]
