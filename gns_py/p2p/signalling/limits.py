@@ -51,7 +51,8 @@ class SignallingLimits:
     failed_join_burst: int = 10
     """The number of such attempts that an identity may make at once."""
     max_clients: int = 10_000
-    """The number of connections, those that have not logged in included."""
+    """The number of connections, those that have not logged in included. It is lower where the system's limit of open
+    descriptors (``ulimit -n``) is, less 160 for other uses."""
     connects_per_second: float = 5.0
     """The rate of connections from one address (an IPv6 network of 64 bits) in the long run."""
     connect_burst: int = 40
