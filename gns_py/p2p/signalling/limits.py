@@ -33,7 +33,8 @@ class SignallingLimits:
     signal_burst: int = 40
     """The number of signals that a client may send at once."""
     signal_queue: int = 64
-    """The number of signals that wait for a client that reads slowly; the oldest one is dropped."""
+    """The number of signals that wait for a client that reads slowly; of the sender that has the most among them, the
+    oldest one is dropped."""
     rooms_per_client: int = 8
     """The number of rooms that a client may be in."""
     max_capacity: int = 64

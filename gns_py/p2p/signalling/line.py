@@ -103,7 +103,7 @@ class LineSignalling(Uncopyable):
         check_identity(to)
         if self._inbox.has_ended:
             raise SignallingClosed("the signalling was closed")
-        self._outbox.put_signal(line(to, signal))
+        self._outbox.put_signal(to, line(to, signal))
 
     def __aiter__(self: _Self) -> _Self:
         return self

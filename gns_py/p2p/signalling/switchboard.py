@@ -117,7 +117,7 @@ class Switchboard:
             self.counters.signals_not_passed += 1
             return
         before = outbox.dropped
-        outbox.put_signal(Received(sender, data).encode())
+        outbox.put_signal(sender, Received(sender, data).encode())
         self.counters.signals += 1
         self.counters.signals_dropped += outbox.dropped - before
 

@@ -153,7 +153,7 @@ class WebSocketSignalling(Uncopyable):
         """
         check_signal(to, signal)
         self._check_open()
-        self._outbox.put_signal(Send(to, signal).encode())
+        self._outbox.put_signal(to, Send(to, signal).encode())
 
     def __aiter__(self: _Self) -> _Self:
         return self
