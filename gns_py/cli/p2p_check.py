@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ipaddress
 import json
 from dataclasses import dataclass, field
@@ -167,41 +168,51 @@ async def _examine_stun(version: int, found: dict[str, list[Address]], report: R
     if not results:
         return
     report.stun += results
-    async with StunClient(results[0].address) as client:
 
-        async def ask(result: StunResult) -> None:
-            answer = await client.ask(result.address, StunMessage(Method.BINDING))
-            source = source_for(result.address)
-            if answer is not None and source is not None:
-                result.local = Address(source, client.port)
-                result.mapped, result.seconds = answer.message.mapped_address, answer.seconds
+    async def ask(client: StunClient, result: StunResult) -> None:
+        answer = await client.ask(result.address, StunMessage(Method.BINDING))
+        source = source_for(result.address)
+        if answer is not None and source is not None:
+            result.local = Address(source, client.port)
+            result.mapped, result.seconds = answer.message.mapped_address, answer.seconds
 
-        await asyncio.gather(*map(ask, results))
+    with contextlib.suppress(OSError):  # without IPv6 on this machine, such servers do not answer
+        async with StunClient(results[0].address) as client:
+            await asyncio.gather(*(ask(client, each) for each in results))
 
 
 async def _examine_turn(turn: Turn, address: Address, report: Report) -> None:
     result = TurnResult(turn.address, address)
     report.turn.append(result)
-    async with StunClient(address) as client:
-        server = TurnClient(client, address, turn.username, turn.password)
-        try:
-            result.allocation = allocation = await server.allocate()
-        except TurnError as error:
-            result.failure = str(error)
-            if error.code == UNAUTHORIZED:
-                result.failure += " (the user, the password or the secret is wrong, or the clocks differ)"
-            return
-        try:
-            if allocation.mapped is not None:
-                await server.permit(allocation.mapped)
+    try:
+        async with StunClient(address) as client:
+            await _use_turn(turn, result, client, report)
+    except OSError as error:
+        result.failure = str(error)
+
+
+async def _use_turn(turn: Turn, result: TurnResult, client: StunClient, report: Report) -> None:
+    address = result.address
+    server = TurnClient(client, address, turn.username, turn.password)
+    try:
+        result.allocation = allocation = await server.allocate()
+    except TurnError as error:
+        result.failure = str(error)
+        if error.code == UNAUTHORIZED:
+            result.failure += " (the user, the password or the secret is wrong, or the clocks differ)"
+        return
+    try:
+        if allocation.mapped is not None:
+            await server.permit(allocation.mapped)
+            with contextlib.suppress(OSError):  # the relay's address is of another family, which is not here
                 result.is_passed_on = await is_passed_on(client, allocation, _PASSING)
-            await server.release()
-        except TurnError as error:
-            report.complain(
-                "warning",
-                f"{turn.address} ({address}) grants an allocation, and then says: {error}",
-                "It may be told not to relay to this network's addresses; players in other networks may be served.",
-            )
+        await server.release()
+    except TurnError as error:
+        report.complain(
+            "warning",
+            f"{turn.address} ({address}) grants an allocation, and then says: {error}",
+            "It may be told not to relay to this network's addresses; players in other networks may be served.",
+        )
 
 
 def _judge(servers: IceServers, found: dict[str, list[Address]], report: Report) -> None:

@@ -18,6 +18,7 @@ from ..identity import Identity
 from .ice_servers import IceServers, check_ice_servers
 from .peer import Peer
 from .signalling.blocking import run_in
+from .signalling.checks import check_signalling
 from .signalling.signalling import Signalling
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class BlockingPeer(Rendezvous, Uncopyable):
         ice_servers: IceServers | None = None,
         on_route_changed: Callable[[RouteChanged[Any]], object] | None = None,
     ) -> None:
+        if hasattr(signalling, "send") or not callable(signalling):
+            check_signalling(signalling)
         check_ice_servers(ice_servers)
         check_plain("on_route_changed", on_route_changed)
         if on_route_changed is not None:

@@ -16,6 +16,7 @@ from ..errors import ForkedError, GNSError, InvalidStateError, NotRunningError
 from ..events import RouteChanged
 from .ice_servers import IceServers, check_ice_servers
 from .servers import find_servers
+from .signalling.checks import check_signalling
 from .signalling.errors import SignallingClosed
 from .signalling.signalling import Signalling
 
@@ -56,6 +57,7 @@ class Peer(SignallingEnd):
         on_route_changed: Callable[[RouteChanged[Any]], object] | None = None,
     ) -> None:
         super().__init__()
+        check_signalling(signalling)
         check_ice_servers(ice_servers)
         check_plain("on_route_changed", on_route_changed)
         self._signalling = signalling
@@ -68,7 +70,8 @@ class Peer(SignallingEnd):
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
-        return f"<{type(self).__module__}.{type(self).__name__} {self._signalling.identity} {state}>"
+        shown = "not open" if self._opened is None else f"{self.identity} {state}"
+        return f"<{type(self).__module__}.{type(self).__name__} {shown}>"
 
     def check_open(self) -> int:
         """Return the signalling's handle. Not part of the API.

@@ -16,7 +16,7 @@ from .._uncopyable import Uncopyable
 from ..identity import Identity
 from .ice_servers import IceServers
 from .signalling import relayed
-from .signalling.checks import check_signal
+from .signalling.checks import check_signal, check_timeout
 from .signalling.errors import (
     Refusal,
     SignallingClosed,
@@ -70,7 +70,8 @@ class RelaySignalling(Uncopyable):
         timeout: Seconds to wait for the relay's answer, on entering the block.
 
     Raises:
-        TypeError: ``connection`` is neither a connection nor a session.
+        TypeError: ``connection`` is neither a connection nor a session, or the timeout is not a number.
+        ValueError: The timeout is out of range.
         InvalidStateError: On entering: it has a RelaySignalling already, or a session has the connection.
         SignallingRefused: On entering: the server has removed this player from the relay.
         SignallingUnavailable: On entering: there is no answer; the server has no relay, perhaps, or has not added this
@@ -80,6 +81,7 @@ class RelaySignalling(Uncopyable):
     def __init__(self, connection: BaseConnection, *, timeout: float = 10.0) -> None:
         if not isinstance(connection, BaseConnection):
             raise TypeError(f"connection must be a Connection or a Session, not {type(connection).__name__}")
+        check_timeout(timeout)
         self._connection = connection
         self._end = connection.divertible()
         self._timeout = timeout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from itertools import islice
 
 from ..address import Address, parse_host_and_port
 from ..asyncio.resolver import resolve_in_executor
@@ -18,6 +19,11 @@ _log = logging.getLogger("gns_py.p2p")
 _RESOLVING = 3.0
 _ANSWERING = 0.6
 _TRIES = 3
+# Of one name, and of each family.
+_ADDRESSES = 4
+# The most that GNS is given: servers of a kind, and bytes of the users, or of the passwords.
+_MOST_SERVERS = 16
+_MOST_TEXT = 4096
 # Bits of P2P_Transport_ICE_Enable.
 _RELAYED, _PRIVATE, _PUBLIC = 1, 2, 4
 _KINDS: dict[IcePolicy, int] = {
@@ -31,7 +37,8 @@ async def find_servers(servers: IceServers) -> Config:
     """Return the options for these servers: those that answer first, the quickest of all at the front.
 
     GNS asks the first server of each family, and the next one only after 5 s. Servers that do not answer stay in the
-    list, since the network may only be slow; names that cannot be resolved do not.
+    list, since the network may only be slow; names that cannot be resolved do not. Of the addresses, those go to GNS
+    that it has room for.
 
     Args:
         servers: The servers. TURN servers whose credentials have ended are left out.
@@ -54,9 +61,11 @@ def options_for(stun: Iterable[Address], turn: Iterable[tuple[Address, Turn]], p
         turn: The TURN servers, each with its credentials.
         policy: Which routes are wanted.
     """
-    relays = list(turn)
+    relays = list(turn)[:_MOST_SERVERS]
+    while max(_size(each.username for _, each in relays), _size(each.password for _, each in relays)) > _MOST_TEXT:
+        relays.pop()
     return Config(
-        p2p_stun_server_list=",".join(map(str, stun)),
+        p2p_stun_server_list=",".join(map(str, islice(stun, _MOST_SERVERS))),
         p2p_turn_server_list=",".join(str(address) for address, _ in relays),
         p2p_turn_user_list=",".join(each.username for _, each in relays),
         p2p_turn_pass_list=",".join(each.password for _, each in relays),
@@ -64,12 +73,25 @@ def options_for(stun: Iterable[Address], turn: Iterable[tuple[Address, Turn]], p
     )
 
 
+def _size(texts: Iterable[str]) -> int:
+    return len(",".join(texts).encode())
+
+
 async def _resolve(name: str) -> list[Address]:
     try:
-        return await asyncio.wait_for(resolve_in_executor(*parse_host_and_port(name)), _RESOLVING)
+        found = await asyncio.wait_for(resolve_in_executor(*parse_host_and_port(name)), _RESOLVING)
+        if not (usable := [each for each in found if _is_usable(each)]):
+            raise ValueError(f"{found[0]} cannot be a server's address")
+        families = ([each for each in usable if each.ip.version == version] for version in (4, 6))
+        return [each for family in families for each in family[:_ADDRESSES]]
     except (OSError, ValueError, asyncio.TimeoutError) as error:
         _log.warning("the ICE server %s is left out: %s", name, str(error) or "its name is not resolved in time")
         return []
+
+
+def _is_usable(address: Address) -> bool:
+    """Return whether GNS takes the address of a server. Some resolvers give blocked names the address 0.0.0.0."""
+    return not address.ip.is_unspecified
 
 
 async def _by_answer(addresses: set[Address]) -> dict[Address, tuple[bool, float]]:

@@ -142,9 +142,9 @@ def family_of(address: Address) -> socket.AddressFamily:
 
 def source_for(address: Address) -> str | None:
     """Return the address of this machine from which packets to an address go out; None if there is no way to it."""
-    with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
             probe.connect(tuple(address))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
+    except OSError:  # no route, or no addresses of this family at all
+        return None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .._printable import printable
 from ..address import Address
 from .stun_client import StunClient
 from .stun_messages import (
@@ -30,11 +31,11 @@ class TurnError(Exception):
 
     Args:
         code: The number of the server's error; None if it has not answered, or not as the RFC wants it.
-        text: Its words.
+        text: Its words, which may come from anyone: escape them before you print them, as ``str()`` does.
     """
 
     def __init__(self, code: int | None, text: str) -> None:
-        super().__init__(text if code is None else f"{code} {text}")
+        super().__init__(text if code is None else f"{code} {printable(text)}")
         self.code = code
         self.text = text
 

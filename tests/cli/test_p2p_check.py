@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import socket
 import subprocess
@@ -14,7 +16,8 @@ import pytest
 from support.turn_server import TurnServer, turn_servers
 
 from gns_py import Address
-from gns_py.cli.p2p_check import Report, StunResult, is_private
+from gns_py.cli.p2p_check import Report, StunResult, examine, is_private
+from gns_py.p2p import IceServers, Turn
 from gns_py.sim.nat_lab import SECOND_SERVER, SERVER, STUN_PORT, Coturn, Nat, NatLab
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -122,6 +125,27 @@ def test_a_relay_that_does_not_work(run: Run, attribute: str, value: object, tex
         code, facts = check(run, *turn(server))
     assert code == 1
     assert text in str(problems(facts))
+
+
+def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket(socket.socket):
+        def __init__(self, family: int = -1, *arguments: Any, **named: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *arguments, **named)
+
+    with turn_servers(1) as (server,):
+        server.relayed = Address("::1", 40000)  # which a server may grant
+        monkeypatch.setattr(socket, "socket", Socket)
+        relay = Turn(str(server.address), "user", "password")
+        found = asyncio.run(examine(IceServers(["[::1]:3478", str(server.address)], [relay])))
+        assert [each.seconds is not None for each in found.stun] == [True, False]
+        assert [each.is_passed_on for each in found.turn] == [None]
+        assert [each.problem for each in found.problems if each.severity == "error"] == [
+            "[::1]:3478 does not answer STUN"
+        ]
+        found = asyncio.run(examine(IceServers([], [Turn("[::1]:3478", "user", "password")])))
+        assert "Address family not supported" in found.problems[0].problem
 
 
 def test_a_relay_that_does_not_serve_this_network_is_a_warning(run: Run) -> None:

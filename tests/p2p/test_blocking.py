@@ -101,6 +101,12 @@ def test_it_is_used_before_its_block() -> None:
         gns.listen(peer, 0)
 
 
+def test_what_is_no_signalling() -> None:
+    for wrong in (None, "str:alice", MemorySignalling):
+        with pytest.raises(TypeError, match="signalling"):
+            BlockingPeer(wrong)  # type: ignore[arg-type]
+
+
 def test_a_signalling_that_cannot_be_opened_leaves_nothing() -> None:
     before = threading.active_count()
     with pytest.raises(SignallingUnavailable), BlockingPeer(LineSignalling("127.0.0.1", 1, ALICE, timeout=1.0)):

@@ -21,7 +21,14 @@ import gns_py.session.asyncio as sessions
 import gns_py.sync
 from gns_py import Config, ConnectionState, ConnectTimeout, Identity, InvalidStateError
 from gns_py.p2p import IceServers, Peer, PeerAddress, Route
-from gns_py.p2p.signalling import LineSignalling, MemoryHub, MemorySignalling, Signal, SignallingClosed
+from gns_py.p2p.signalling import (
+    LineSignalling,
+    MemoryHub,
+    MemorySignalling,
+    Signal,
+    SignallingClosed,
+    WebSocketSignalling,
+)
 
 ALICE, BOB = Identity.string("alice"), Identity.string("bob")
 NO_ROUTE = "Reflexive candidates enabled|Relay candidates enabled"
@@ -224,11 +231,27 @@ def test_arguments() -> None:
             memory(ice_servers="stun.example.org")
         with pytest.raises(TypeError):
             memory(on_route_changed=main)
+        for wrong in (None, "str:alice", MemorySignalling):
+            with pytest.raises(TypeError, match="signalling"):
+                Peer(wrong)  # type: ignore[arg-type]
         with pytest.raises(InvalidStateError, match="async with"):
             await gns.connect(peer.at(BOB))
         assert copy.deepcopy(peer.at(BOB)) == peer.at(BOB)
         with pytest.raises(TypeError, match="pickled"):
             pickle.dumps(peer.at(BOB))
+
+    asyncio.run(main())
+
+
+def test_it_can_be_shown_before_its_signalling_is_open() -> None:
+    async def main() -> None:
+        peer = Peer(WebSocketSignalling("ws://127.0.0.1:1", token="alice"))
+        assert repr(peer) == "<gns_py.p2p.peer.Peer not open>"
+        with pytest.raises(RuntimeError, match="async with"):
+            await peer.__aenter__()
+        async with memory() as peer:
+            assert repr(peer) == "<gns_py.p2p.peer.Peer str:alice open>"
+        assert repr(peer) == "<gns_py.p2p.peer.Peer str:alice closed>"
 
     asyncio.run(main())
 

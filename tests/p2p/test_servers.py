@@ -11,9 +11,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from gns_py import Config
+from gns_py import Address, Config
 from gns_py.p2p import IceServers, Turn
-from gns_py.p2p.servers import find_servers
+from gns_py.p2p import servers as servers_module
+from gns_py.p2p.servers import find_servers, options_for
 
 REQUEST_TYPE, ANSWER_TYPE, REFUSAL_TYPE = b"\x00\x01", b"\x01\x01", b"\x01\x11"
 
@@ -116,6 +117,52 @@ def test_names_are_resolved_and_a_wrong_one_is_left_out(caplog: pytest.LogCaptur
     assert "127.0.0.1:3478" in (found.p2p_stun_server_list or "")
     assert "wrong" not in (found.p2p_stun_server_list or "")
     assert "wrong.invalid:3478 is left out" in caplog.text
+
+
+def test_names_with_many_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(host: str, port: int) -> list[Address]:
+        number = host.removeprefix("ice").removesuffix(".example.org")
+        return [Address(f"{net}{number}:{each}", port) for net in ("::", "fd00::") for each in range(1, 200)] + [
+            Address(f"127.0.{number}.{each}", port) for each in range(1, 200)
+        ]
+
+    probed: list[Address] = []
+
+    async def probe(address: Address) -> Address | None:
+        probed.append(address)
+        return address if address.ip.version == 4 else None
+
+    monkeypatch.setattr(servers_module, "resolve_in_executor", resolve)
+    monkeypatch.setattr(servers_module, "_probe", probe)
+    names = [f"ice{number}.example.org:3478" for number in range(1, 9)]
+    found = find(IceServers(names, [Turn(each, f"user of {each}", "password") for each in names]))
+    assert found.p2p_stun_server_list is not None
+    assert found.p2p_turn_server_list is not None
+    assert found.p2p_turn_user_list is not None
+    stun, turn = found.p2p_stun_server_list.split(","), found.p2p_turn_server_list.split(",")
+    assert len(stun) == len(turn) == 16  # the most that GNS takes
+    assert all(each.startswith("127.0.") for each in stun + turn)
+    users = [f"user of ice{each.split('.')[2]}.example.org:3478" for each in turn]
+    assert found.p2p_turn_user_list.split(",") == users
+    assert len(probed) <= 8 * 2 * 4
+
+
+def test_long_credentials() -> None:
+    turn = [Turn(f"127.0.0.1:{port}", str(port) * 100, str(port) * 50) for port in range(10_001, 10_009)]
+    found = options_for([], [(Address("127.0.0.1", 10_001), each) for each in turn * 2], "all")
+    assert found.p2p_turn_server_list is not None
+    assert found.p2p_turn_user_list is not None
+    assert len(found.p2p_turn_user_list) <= 4096  # the most that GNS takes
+    assert found.p2p_turn_user_list.split(",") == [each.username for each in turn]
+    assert found.p2p_turn_server_list.count(",") == 7
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:3478", "[::]:3478"])
+def test_addresses_that_gns_does_not_take_are_left_out(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = find(IceServers([address, "127.0.0.1:1"], [Turn(address, "user", "password")]))
+    assert found.p2p_stun_server_list == "127.0.0.1:1"
+    assert found.p2p_turn_server_list == found.p2p_turn_user_list == ""
+    assert f"{address} is left out" in caplog.text
 
 
 def test_a_forged_answer_does_not_count() -> None:

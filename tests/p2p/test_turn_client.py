@@ -116,3 +116,9 @@ def test_a_relay_that_passes_nothing_on(server: TurnServer) -> None:
 
     server.passes_on = False
     with_turn(server, main)
+
+
+def test_words_of_a_server_do_not_reach_a_terminal_as_they_are() -> None:
+    error = TurnError(401, "\x1b[2J\nall is well")
+    assert str(error) == r"401 \x1b[2J\nall is well"
+    assert error.text == "\x1b[2J\nall is well"

@@ -34,7 +34,8 @@ class SignallingLimits:
     signal_burst: int = 40
     """The number of signals that a client may send at once."""
     signal_queue: int = 64
-    """The number of signals that wait for a client that reads slowly; the oldest one is dropped."""
+    """The number of signals that wait for a client that reads slowly; of the sender that has the most among them, the
+    oldest one is dropped."""
     rooms_per_client: int = 8
     """The number of rooms that a client may be in."""
     max_capacity: int = 64
@@ -47,11 +48,13 @@ class SignallingLimits:
     """The number of such requests that a client may send at once."""
     failed_joins_per_second: float = 0.1
     """The rate at which an identity may try names of rooms that do not exist. More are answered in the same way,
-    whether the room exists or not, so that codes cannot be guessed."""
+    whether the room exists or not, so that codes cannot be guessed. Creating a room whose name could be a code counts,
+    too."""
     failed_join_burst: int = 10
     """The number of such attempts that an identity may make at once."""
     max_clients: int = 10_000
-    """The number of connections, those that have not logged in included."""
+    """The number of connections, those that have not logged in included. It is lower where the system's limit of open
+    descriptors (``ulimit -n``) is, less 160 for other uses."""
     connects_per_second: float = 5.0
     """The rate of connections from one address (an IPv6 network of 64 bits) in the long run."""
     connect_burst: int = 40

@@ -12,7 +12,7 @@ from ..._uncopyable import Uncopyable
 from ...identity import Identity
 from ..ice_servers import IceServers
 from .backoff import Backoff
-from .checks import check_signal
+from .checks import check_signal, check_timeout
 from .errors import SignallingClosed, SignallingUnavailable
 from .inbox import Inbox
 from .line_protocol import MAX_LINE, LineError, check_identity, hello, line, parse
@@ -46,7 +46,8 @@ class LineSignalling(Uncopyable):
         timeout: The seconds for one attempt to connect.
 
     Raises:
-        ValueError: The identity cannot be used in this protocol.
+        TypeError: The timeout is not a number.
+        ValueError: The identity cannot be used in this protocol, or the timeout is out of range.
         SignallingUnavailable: On entering: the server cannot be reached.
     """
 
@@ -62,6 +63,7 @@ class LineSignalling(Uncopyable):
         self._address = host, port
         self._identity = Identity.parse(identity) if isinstance(identity, str) else identity
         check_identity(self._identity)
+        check_timeout(timeout)
         self._ice_servers = ice_servers
         self._timeout = timeout
         self._inbox = Inbox[Signal](_QUEUE)
@@ -101,7 +103,7 @@ class LineSignalling(Uncopyable):
         check_identity(to)
         if self._inbox.has_ended:
             raise SignallingClosed("the signalling was closed")
-        self._outbox.put_signal(line(to, signal))
+        self._outbox.put_signal(to, line(to, signal))
 
     def __aiter__(self: _Self) -> _Self:
         return self

@@ -113,7 +113,7 @@ class LineSignallingServer(Uncopyable):
                     continue
                 receiver = self._clients.get(signal.sender)  # from a client, it is the receiver
                 if receiver is not None:
-                    receiver.put_signal(line(identity, signal.data))
+                    receiver.put_signal(identity, line(identity, signal.data))
         finally:
             if self._clients.get(identity) is outbox:
                 del self._clients[identity]

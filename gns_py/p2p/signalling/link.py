@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ...certs import Credentials, keys
 from . import websockets_library
+from .checks import check_timeout
 from .errors import Refusal, SignallingRefused, SignallingUnavailable, refusal_of
 from .fields import WireError
 from .wire import (
@@ -54,7 +55,7 @@ class Dialer:
 
     Raises:
         TypeError: A value is of another type.
-        ValueError: The URL is not one, or there is not exactly one way to log in.
+        ValueError: The URL is not one, or there is not exactly one way to log in, or the timeout is out of range.
         ImportError: The library websockets is not installed; or cryptography, for credentials.
     """
 
@@ -69,6 +70,7 @@ class Dialer:
     ) -> None:
         websockets_library.check()
         host = host_of(url)
+        check_timeout(timeout)
         if (token is None) == (credentials is None):
             raise ValueError("a login needs either token=... or credentials=...")
         if token is not None and not (isinstance(token, str) or callable(token)):
@@ -113,7 +115,7 @@ class Dialer:
                 case WireError():
                     text = f"{self._url} does not speak this protocol: {error}"
                 case OSError() | EOFError() | WebSocketException():
-                    text = f"{self._url} cannot be reached: {error}"
+                    text = f"{self._url} cannot be reached: {str(error) or type(error).__name__}"
                 case _:
                     raise
             raise SignallingUnavailable(text) from error

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from ...identity import Identity
+from .fair_queue import FairQueue
+
 MAX_NEWS = 256 * 1024
 """The bytes that may wait, signals left out. A client for which more waits reads too slowly to be of use."""
 
 
 class Outbox:
-    """Signals, of which the oldest one is dropped when there are too many, and everything else, which may not be lost.
+    """Signals, of which some are dropped when there are too many, and everything else, which may not be lost.
 
-    The latter overtakes signals. One task takes the messages out.
+    The latter overtakes signals. One task takes the messages out. See FairQueue for the order of signals.
 
     Args:
         signals: The number of signals that are kept.
     """
 
-    __slots__ = ("_changed", "_closed", "_news", "_news_bytes", "_signals", "dropped")
+    __slots__ = ("_changed", "_closed", "_holds_signals", "_news", "_news_bytes", "_signals", "dropped")
 
     def __init__(self, signals: int) -> None:
-        self._signals: deque[bytes] = deque(maxlen=signals)
+        self._signals = FairQueue(signals)
         self._news: deque[bytes] = deque()
         self._news_bytes = 0
+        self._holds_signals = False
         self._changed = asyncio.Event()
         self._closed = False
         self.dropped = 0
@@ -39,11 +43,10 @@ class Outbox:
         """True if so much waits that the client must be given up."""
         return self._news_bytes > MAX_NEWS
 
-    def put_signal(self, data: bytes) -> None:
-        """Add a message with a signal."""
+    def put_signal(self, peer: Identity, data: bytes) -> None:
+        """Add a message with a signal to a peer, or from one."""
         if not self._closed:
-            self.dropped += len(self._signals) == self._signals.maxlen
-            self._signals.append(data)
+            self.dropped += not self._signals.put(peer, data)
             self._changed.set()
 
     def put(self, data: bytes) -> None:
@@ -60,6 +63,11 @@ class Outbox:
             self._signals.clear()
         self._changed.set()
 
+    def hold_signals(self, holds: bool) -> None:
+        """Let get() return no signals for now, or return them again."""
+        self._holds_signals = holds
+        self._changed.set()
+
     def forget_news(self) -> None:
         """Drop everything but signals."""
         self._news.clear()
@@ -72,9 +80,9 @@ class Outbox:
                 data = self._news.popleft()
                 self._news_bytes -= len(data)
                 return data
-            if self._signals:
-                return self._signals.popleft()
-            if self._closed:
+            if self._signals and not self._holds_signals:
+                return self._signals.get()
+            if self._closed and not self._signals:
                 return None
             self._changed.clear()
             await self._changed.wait()

@@ -16,6 +16,7 @@ from ...certs import Certificate
 from ...identity import Identity
 from ..ice_servers import IceServers
 from . import websockets_library
+from .descriptors import most_connections
 from .limits import Buckets, SignallingLimits, network_of
 from .login import Authenticate, Login
 from .served_client import MAX_UNSENT, ServedClient
@@ -225,7 +226,7 @@ class SignallingServer(Uncopyable):
 
     def _admit(self, connection: ServerConnection) -> bool:
         """Count a new connection, and return True; return False if there are too many."""
-        has_room = not self._is_closing and len(self._connections) < self._limits.max_clients
+        has_room = not self._is_closing and len(self._connections) < most_connections(self._limits.max_clients)
         if not has_room or not (self._address_of is not None or self._is_in_time(_socket_address(connection))):
             self.counters.refused_connections += 1
             return False

@@ -10,7 +10,7 @@ from ...identity import Identity
 from .errors import Refusal, RoomError, SignallingRefused
 from .limits import Buckets, SignallingLimits
 from .outbox import Outbox
-from .rooms import Notice, Rooms
+from .rooms import Notice, Rooms, normal_code
 from .wire import Create, Error, Join, Leave, Message, Ping, Pong, Received, Send
 
 End: TypeAlias = Callable[[SignallingRefused], object]
@@ -98,8 +98,8 @@ class Switchboard:
         match message:
             case Send(to, data):
                 self._pass_on(identity, to, data)
-            case Create(request, room, capacity):
-                self._outboxes[identity].put(self.rooms.create(identity, room, capacity).description(request).encode())
+            case Create():
+                self._create(identity, message, now)
             case Join():
                 self._join(identity, message, now)
             case Leave(room):
@@ -117,9 +117,16 @@ class Switchboard:
             self.counters.signals_not_passed += 1
             return
         before = outbox.dropped
-        outbox.put_signal(Received(sender, data).encode())
+        outbox.put_signal(sender, Received(sender, data).encode())
         self.counters.signals += 1
         self.counters.signals_dropped += outbox.dropped - before
+
+    def _create(self, identity: Identity, message: Create, now: float) -> None:
+        # Whether a code is taken may be learnt no more often than by joining; then each code seems to be.
+        if normal_code(message.room) is not None and not self._failed_joins.take(identity, now):
+            raise RoomError(Refusal.ROOM_EXISTS)
+        room = self.rooms.create(identity, message.room, message.capacity)
+        self._outboxes[identity].put(room.description(message.request).encode())
 
     def _join(self, identity: Identity, message: Join, now: float) -> None:
         room = self.rooms.find(message.room)

@@ -16,7 +16,7 @@ from ..._uncopyable import Uncopyable
 from ...identity import Identity
 from ..ice_servers import IceServers
 from .backoff import Backoff
-from .checks import check_signal
+from .checks import check_room, check_signal
 from .errors import (
     Refusal,
     RoomError,
@@ -33,6 +33,7 @@ from .link import CredentialsSource, Dialer, TokenSource, closing, give_up, rece
 from .memberships import Memberships, Request
 from .outbox import Outbox
 from .room import Room
+from .send_window import SendWindow
 from .signalling import MAX_SIGNAL, Signal
 from .wire import (
     ANY,
@@ -87,7 +88,7 @@ class WebSocketSignalling(Uncopyable):
 
     Raises:
         TypeError: A value is of another type.
-        ValueError: The URL is not one, or there is not exactly one way to log in.
+        ValueError: The URL is not one, or there is not exactly one way to log in, or the timeout is out of range.
         ImportError: The library websockets is not installed; or cryptography, for credentials.
         SignallingRefused: On entering: the server refuses this client.
         SignallingUnavailable: On entering: the server cannot be reached or does not answer.
@@ -111,6 +112,7 @@ class WebSocketSignalling(Uncopyable):
         self._max_signal = MAX_SIGNAL
         self._inbox = Inbox[Signal](_QUEUE)
         self._outbox = Outbox(_QUEUE)
+        self._window = SendWindow()
         self._memberships = Memberships(self._outbox.put)
         self._connected = asyncio.Event()
         self._refresh: asyncio.TimerHandle | None = None
@@ -152,7 +154,7 @@ class WebSocketSignalling(Uncopyable):
         """
         check_signal(to, signal, self._max_signal)
         self._check_open()
-        self._outbox.put_signal(Send(to, signal).encode())
+        self._outbox.put_signal(to, Send(to, signal).encode())
 
     def __aiter__(self: _Self) -> _Self:
         return self
@@ -207,10 +209,12 @@ class WebSocketSignalling(Uncopyable):
 
         Raises:
             RoomError: There is a room with this name, or there are too many.
+            TypeError: A value is of another type.
             ValueError: The name or the capacity is out of range.
             SignallingUnavailable: The server did not answer in time.
             SignallingClosed: The signalling was closed, or has ended.
         """
+        check_room(name, capacity)
         return await self._request(lambda number: Create(number, name, capacity))
 
     async def join(self, room: str, *, create: bool = False, capacity: int = 16) -> Room:
@@ -223,10 +227,14 @@ class WebSocketSignalling(Uncopyable):
 
         Raises:
             RoomError: There is no such room, or it is full, or this client is in too many.
+            TypeError: A value is of another type.
             ValueError: The name or the capacity is out of range.
             SignallingUnavailable: The server did not answer in time.
             SignallingClosed: The signalling was closed, or has ended.
         """
+        check_room(room, capacity)
+        if not room:
+            raise ValueError("the name of a room to join must not be empty")
         return await self._request(lambda number: Join(number, room, capacity if create else ANY))
 
     async def _request(self, message_of: Callable[[int], Message]) -> Room:
@@ -290,6 +298,8 @@ class WebSocketSignalling(Uncopyable):
         """Receive and send until the connection is lost."""
         from websockets.exceptions import ConnectionClosed
 
+        self._window = SendWindow()
+        self._outbox.hold_signals(False)
         writer = asyncio.ensure_future(self._write(connection))
         try:
             async with closing(connection):
@@ -315,6 +325,12 @@ class WebSocketSignalling(Uncopyable):
         with contextlib.suppress(ConnectionClosed):
             while (data := await self._outbox.get()) is not None:
                 await connection.send(data)
+                if data[1] != Send.KIND:
+                    continue
+                ping = self._window.on_sent()
+                self._outbox.hold_signals(self._window.is_full)
+                if ping is not None:
+                    await connection.send(ping.encode())
             await connection.close()
 
     def _handle(self, message: Message) -> None:
@@ -331,8 +347,9 @@ class WebSocketSignalling(Uncopyable):
                 self._memberships.on_refusal(request, RoomError(refusal_of(reason), text))
             case IceServersMessage(ice):
                 self._take_ice(ice)
-            case Pong():
-                pass
+            case Pong(number):
+                self._window.on_pong(number)
+                self._outbox.hold_signals(self._window.is_full)
             case _:
                 raise WireError(f"{type(message).__name__} was not expected")
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from support.signalling import RawClient, eventually_true, next_signal, raw_client, soon
 from support.signalling_process import ServerProcess, server_process
@@ -272,6 +273,22 @@ def test_a_thousand_connects(tmp_path: Path) -> None:
         await eventually_true(lambda: watch.server.descriptors <= descriptors)
 
     attack(tmp_path, attacker)
+
+
+def test_more_connections_than_the_system_has_descriptors_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with good_clients(tmp_path, connects_per_second=10_000.0, connect_burst=10_000) as watch:
+            psutil.Process(watch.server.program.process.pid).rlimit(psutil.RLIMIT_NOFILE, (256, 256))
+            with contextlib.ExitStack() as stack:
+                for _ in range(400):
+                    stack.enter_context(socket.create_connection(("127.0.0.1", watch.server.port)))
+                    await asyncio.sleep(0.001)
+                await eventually_true(lambda: watch.server.ask()["refused_connections"] > 200, "that many are refused")
+                assert watch.server.descriptors < 256
+            program = watch.server.program
+        assert program.stderr == ""
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("logged_in", [False, True])

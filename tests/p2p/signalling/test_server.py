@@ -264,6 +264,30 @@ def test_guessing_rooms_comes_to_nothing() -> None:
     asyncio.run(main())
 
 
+def test_creating_rooms_with_guessed_codes_comes_to_nothing() -> None:
+    async def main() -> None:
+        limits = SignallingLimits(failed_join_burst=3, failed_joins_per_second=0.001)
+        async with (
+            websocket_server(limits=limits) as (server, url),
+            client(url, "alice") as alice,
+            client(url, "mallory") as mallory,
+        ):
+            room = await alice.create_room()
+            for guess in ("222222", "333333", "444444"):
+                await (await mallory.create_room(guess)).leave()
+            for guess in (room.name.lower(), "777777", "66-66-66"):  # there is one of the first only
+                with pytest.raises(RoomError) as raised:
+                    await mallory.create_room(guess)
+                assert raised.value.reason is Refusal.ROOM_EXISTS
+            with pytest.raises(RoomError):
+                await mallory.join(room.name)
+            assert await mallory.create_room("lobby")  # which is not a code's spelling
+            assert await mallory.create_room()
+            assert server.room_count == 3
+
+    asyncio.run(main())
+
+
 # ---- ICE servers -----------------------------------------------------------------------------------------------------
 
 

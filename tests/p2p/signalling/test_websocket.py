@@ -109,8 +109,13 @@ def test_names(run: Runner) -> None:
             for arguments in cast(
                 "list[dict[str, Any]]", [{"name": "a" * 65}, {"name": "a\n"}, {"capacity": 0}, {"capacity": 257}]
             ):
-                with pytest.raises(ValueError, match=r"bytes|unprintable|from"):
+                with pytest.raises(ValueError, match=r"bytes|capacity"):
                     await alice.create_room(**arguments)
+            with pytest.raises(ValueError, match="must not be empty"):
+                await alice.join("")
+            for wrong in (None, b"lobby", 5):
+                with pytest.raises(TypeError, match="name of a room"):
+                    await alice.join(wrong)  # type: ignore[arg-type]
 
     run(main)
 
@@ -279,6 +284,22 @@ def test_the_newest_signals_are_kept_meanwhile() -> None:
     asyncio.run(main())
 
 
+def test_a_client_that_sends_faster_than_the_server_reads_sends_the_newest_signals() -> None:
+    async def main() -> None:
+        limits = SignallingLimits(signals_per_second=30.0)
+        async with websocket_server(limits=limits) as (server, url), client(url, "alice") as alice:
+            await alice.create_room()
+            for number in range(600):
+                await alice.send(ALICE, b"%d" % number)
+                await asyncio.sleep(0)
+            last = await next_signal(alice)
+            while last.data != b"599":  # 20 s later if all of them were on their way
+                last = await next_signal(alice)
+            assert server.counters.logins == 1
+
+    asyncio.run(asyncio.wait_for(main(), TIMEOUT))
+
+
 def test_a_server_that_was_killed_and_is_back(run: Runner) -> None:
     """A new server knows of no rooms: the members who come back make them again."""
 
@@ -402,6 +423,8 @@ def test_the_identity_never_changes() -> None:
         ({"token": "a", "url": 5}, TypeError, "the URL must be a str"),
         ({"token": "a", "ssl": object()}, ValueError, "is for wss:// alone"),
         ({"credentials": "a"}, TypeError, "credentials must be Credentials"),
+        ({"token": "a", "timeout": "5"}, TypeError, "timeout must be a number"),
+        ({"token": "a", "timeout": 0}, ValueError, "timeout must be above 0"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], error: type[Exception], text: str) -> None:
