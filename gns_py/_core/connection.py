@@ -30,13 +30,11 @@ class BaseConnection(Uncopyable):
         self._history_size = 0
 
     def __repr__(self) -> str:
-        info = self._endpoint.last_info
-        peer = info.remote_address if info else None
         try:
             state: object = self._endpoint.end or self.state.name
         except ForkedError:
             state = "of the process that this one is a fork of"
-        return f"<{type(self).__module__}.{type(self).__name__} {peer or 'in memory'} {state}>"
+        return f"<{type(self).__module__}.{type(self).__name__} {self._endpoint.peer} {state}>"
 
     def go_on_with(self, endpoint: Endpoint) -> None:
         """Have another connection from now on. Not part of the API."""

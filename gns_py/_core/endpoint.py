@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from .. import _native
 from .._generated.enums import ConnectionState, EndReason, Result
+from .._printable import printable
 from ..address import Address
 from ..errors import InvalidStateError
 from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
@@ -109,6 +110,14 @@ class Endpoint(ConnectionHandle):
         if self._rendezvous is None:
             return info.remote_address
         return self._rendezvous.at(info.identity)
+
+    @property
+    def peer(self) -> str:
+        """The other end, for people: its address or, between peers, its identity, whichever route there is."""
+        info = self.last_info
+        if self._rendezvous is not None:
+            return printable(info.identity) if info else "a peer"
+        return str((info and info.remote_address) or "in memory")
 
     # ---- the end ----
 

@@ -61,7 +61,8 @@ class Server(BaseServer[Connection], ThreadServer[Connection]):
         if connection is None:
             return
         try:
-            self._start_handler(connection, BaseConnection.endpoint_of(connection), connection.remote_address)
+            endpoint = BaseConnection.endpoint_of(connection)
+            self._start_handler(connection, endpoint, endpoint.peer)
         except RuntimeError:
             _log.exception("closing %r: there is no thread left for its handler", connection)
             connection.close(EndReason.INTERNAL_ERROR, "the server has no thread left for another connection")

@@ -80,6 +80,23 @@ def test_a_connection(run: Callable[[Main], None], others: Meeting) -> None:
     assert states[:3] == [ConnectionState.CONNECTING, ConnectionState.FINDING_ROUTE, ConnectionState.CONNECTED]
 
 
+def test_texts_name_the_peer_with_and_without_a_route(others: Meeting) -> None:
+    others.partner()
+    texts: list[str] = []
+
+    async def main() -> None:
+        async with alice(others) as peer:
+            note = lambda change: texts.append(repr(change.connection))  # noqa: E731
+            async with gns.connect(peer.at(BOB), on_status_changed=note) as connection:
+                assert repr(connection).endswith("Connection str:bob CONNECTED>")
+            async with sessions.connect(peer.at(BOB, 1)) as session:
+                assert repr(session).endswith("Session str:bob established>")
+
+    asyncio.run(main())
+    assert texts[0].endswith("Connection str:bob CONNECTING>")
+    assert texts[1].endswith("Connection str:bob FINDING_ROUTE>")
+
+
 def test_messages_before_there_is_a_route_arrive(others: Meeting) -> None:
     others.partner()
 

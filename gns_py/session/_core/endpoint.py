@@ -55,7 +55,6 @@ class SessionEndpoint(ABC):
         self.endpoint = BaseConnection.endpoint_of(connection)
         self.mailbox = self.endpoint.mailbox
         """Where the events of its connection wait: of each of them, one after another."""
-        self.remote_address = connection.remote_address
         self.lock = threading.RLock()  # guards the engine; taken after the mailbox's turn, never before
         self.transport = ConnectionTransport(connection)
         self.engine = make_engine(self.transport)
@@ -72,7 +71,7 @@ class SessionEndpoint(ABC):
         self._kept: object | None = None  # the application's object while it closes: see is_kept
 
     def __repr__(self) -> str:
-        return repr(self.session) if self.session is not None else f"<session of {self.remote_address}>"
+        return repr(self.session) if self.session is not None else f"<session of {self.endpoint.peer}>"
 
     @property
     def session(self) -> object | None:

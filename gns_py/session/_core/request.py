@@ -43,7 +43,8 @@ class SessionRequest(Uncopyable, Generic[S]):
         self._since = time.monotonic()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.{type(self).__name__} of {self.address}, {len(self.data)} bytes of data>"
+        peer = self._session_endpoint.endpoint.peer
+        return f"<{type(self).__module__}.{type(self).__name__} of {peer}, {len(self.data)} bytes of data>"
 
     @property
     def address(self) -> Address | None:

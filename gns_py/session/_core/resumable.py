@@ -265,7 +265,6 @@ class ResumableEndpoint(SessionEndpoint):
         else:
             _close(self.connection, CloseReason.SESSION_TAKEN_OVER, "the client has another connection")
         self.connection, self.endpoint = connection, newcomer.endpoint
-        self.remote_address = connection.remote_address
         self.transport.switch(connection)
         session = self.session
         if session is not None:

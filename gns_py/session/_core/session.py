@@ -45,7 +45,7 @@ class BaseSession(BaseConnection, Generic[C, E]):
     def __repr__(self) -> str:
         engine = self._internal.engine
         state = engine.delivered_end or engine.phase.value
-        return f"<{type(self).__module__}.{type(self).__name__} {self._internal.remote_address} {state}>"
+        return f"<{type(self).__module__}.{type(self).__name__} {self._internal.endpoint.peer} {state}>"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         session = getattr(self, "_internal", None)  # missing if the constructor failed

@@ -122,7 +122,7 @@ class Server(DrainingServer):
     def _serve(self, session: Session) -> None:
         endpoint = BaseSession.session_endpoint_of(session)
         try:
-            self._start_handler(session, endpoint, session.remote_address)
+            self._start_handler(session, endpoint, endpoint.endpoint.peer)
         except RuntimeError as error:  # the system has no more threads
             endpoint.fail_with(error, "the server has no thread left for another session")
 

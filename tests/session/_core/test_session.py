@@ -78,7 +78,7 @@ def test_errors_of_many_messages_count_those_before() -> None:
 
 def test_its_repr_shows_the_phase_and_then_the_end(handshake: Ends) -> None:
     client = handshake.client
-    assert repr(client).endswith("BaseSession None being set up>")
+    assert repr(client).endswith("BaseSession in memory being set up>")
     handshake.request().accept()
     handshake.until(lambda: client.is_established)
     assert repr(client).endswith("established>")
