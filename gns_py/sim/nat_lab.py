@@ -1,4 +1,6 @@
-"""A laboratory: two hosts behind routers with NATs of chosen kinds, and an internet with a STUN and TURN server::
+"""A laboratory: two hosts behind routers with NATs of chosen kinds, and an internet with a STUN and TURN server.
+
+::
 
     host A -- router A (203.0.113.11) --+
                                         +-- the internet: 203.0.113.1 and .2 coturn, 203.0.113.3 a stranger

@@ -7,8 +7,9 @@ import time
 
 import pytest
 from support.deadline import PATIENCE, eventually
-from support.nat_lab import SERVER, STRANGER, STUN_PORT, Nat, NatLab
 from support.p2p_peers import Ice, Signal, Signalling
+
+from gns_py.sim.nat_lab import SERVER, STRANGER, STUN_PORT, Nat, NatLab
 
 from .conftest import Pair, PairFactory
 from .test_moving import said, start
