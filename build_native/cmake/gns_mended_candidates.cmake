@@ -1,10 +1,10 @@
 # The mended places that bound what ICE does for one connection: addresses, candidates, signals and checks. Included by
 # gns_mended.cmake, after the other mends of ICE.
 
-# ICE uses at most 8 of this host's addresses, the best ones (gns/local_addresses.hpp): unmended, all of them. Each costs a socket, a
-# request to a STUN and an allocation on a TURN server, up to three candidates, and checks with all of the peer's. On a host with
-# 30 bridges for containers, the peer is told so many addresses that the ones that matter, which are found last, are beyond what it
-# takes, and so many pairs are checked before those that the 10 seconds for finding a route are over.
+# ICE uses at most 8 of this host's addresses, the best ones (gns/local_addresses.hpp): unmended, all of them. Each costs a
+# socket, a request to a STUN and an allocation on a TURN server, up to three candidates, and checks with all of the peer's.
+# On a host with 31 bridges for containers, the peer is told so many addresses that the ones that matter, which are found
+# last, are beyond what it takes; and so many pairs are checked before those that the 10 seconds for finding a route are over.
 gns_mend(${ice}
   "#include \"steamnetworkingsockets_mock.h\"" "#include \"steamnetworkingsockets_mock.h\"\n#include <local_addresses.hpp>"
   "    // Second pass: add genuinely new interfaces." [=[    std_vector<netadr_t> vecServers = m_vecSTUNServers;
@@ -12,7 +12,7 @@ gns_mend(${ice}
     std_vector<netadr_t> vecPeer;
     for ( const ICEPeerCandidate &candidate : m_vecPeerCandidates )
         vecPeer.push_back( candidate.m_addr );
-    gns_mended::PutBestFirst( vecAddrs, vecServers, vecPeer );
+    gns_mended::put_best_first( vecAddrs, vecServers, vecPeer );
 
     // Second pass: add genuinely new interfaces.]=]
   "        // Skip addresses that can't produce" [=[        if ( len( m_vecInterfaces ) >= k_nMaxInterfaces )
@@ -23,10 +23,11 @@ gns_mend(${ice}
 
         // Skip addresses that can't produce]=])
 
-# At most 32 checks begin of each kind of pair: direct ones, those with an address that a NAT has given the peer, and relayed ones.
-# Together that is about what RFC 8445 recommends (100 pairs, section 6.1.2.5). Unmended, each of the peer's candidates is checked
-# from each address and relay of this host, so a peer that names addresses of others directs thousands of packets to them. A pair
-# that the peer has sent a signed request on is checked in any case. A relay that is made again is checked again.
+# At most 32 checks begin of each kind of pair: direct ones, those with an address that a NAT has given the peer, and
+# relayed ones. Together that is about what RFC 8445 recommends (100 pairs, section 6.1.2.5). Unmended, each of the peer's
+# candidates is checked from each address and relay of this host, so a peer that names addresses of others directs thousands
+# of packets to them. A pair that the peer has sent a signed request on is checked in any case. A relay that is made again is
+# checked again.
 gns_mend(${ice_header}
   "    const int k_nMaxPeerCandidates = 100;"
   "    const int k_nMaxPeerCandidates = 100;\n    const int k_nMaxInterfaces = 8;\n    const int k_nMaxChecksOfKind = 32;"
@@ -54,8 +55,8 @@ void CSteamNetworkingICESession::Think_TestPeerConnectivity()]=]
   "            if ( pPairToCheck == nullptr && BTakeCheck( *pCandidatePair ) )\n                pPairToCheck = pCandidatePair;"
   "    pIntf->m_addrRelayed.Clear();" "    m_nChecksLeft[ 2 ] = k_nMaxChecksOfKind;\n    pIntf->m_addrRelayed.Clear();")
 
-# A signal takes no more candidates once it has 1,500 bytes of them; the rest follows in the next: unmended, the limit is looked at only
-# before the first one, so that a signal has all of them, and signalling services drop it.
+# A signal takes no more candidates once it has 1,500 bytes of them; the rest follows in the next: unmended, a limit of 800
+# bytes is looked at before the first one only, so that a signal has all of them, and signalling services drop it.
 gns_mend(${p2p}
   "				if ( nTotalMsgSize > 800 )\n					break;\n" ""
   "			*msg.add_reliable_messages() = s.m_msg;" [=[			if ( nTotalMsgSize > 1500 )
