@@ -37,7 +37,7 @@ public:
     struct P2pEnd {
         std::shared_ptr<Mailbox> mailbox;
         std::shared_ptr<Signalling> signalling;
-        SteamNetworkingIdentity peer;
+        SteamNetworkingIdentity peer{}; // that to connect to
         int32_t port;
     };
     int32_t listen_p2p(const P2pEnd &own, const gns_option *options, int32_t count, const gns_peer_policy *policy,

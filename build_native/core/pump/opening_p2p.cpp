@@ -155,7 +155,11 @@ int32_t Opening::connect_anew(const P2pEnd &to, const Wish &wish, const std::sha
             rendezvous_.gns_end(path), &to.peer, to.port, static_cast<int>(wish.options.size()), wish.options.data());
         return gns_handle != k_HSteamNetConnection_Invalid;
     });
-    if (error) return is_duplicate() ? fail(-k_EResultDuplicateRequest, std::string(last_error().text)) : error;
+    if (error && is_duplicate()) {
+        const std::string text(last_error().text); // fail() writes over it
+        return fail(-k_EResultDuplicateRequest, text);
+    }
+    if (error) return error;
     path->gns_handle = gns_handle;
     try {
         rendezvous_.add(path);
@@ -163,7 +167,7 @@ int32_t Opening::connect_anew(const P2pEnd &to, const Wish &wish, const std::sha
         SteamNetworkingSockets()->CloseConnection(gns_handle, GNS_END_INTERNAL_ERROR, no_memory_text, false);
         throw;
     }
-    connection->path = path;
+    connection->path = std::move(path);
     apply_limits(*connection, wish.limits);
     handles_.adopt(connection, gns_handle);
     return 0;
