@@ -90,7 +90,7 @@ def test_signals(connect: Connect) -> None:
         bob.recv(0)
     with pytest.raises(TimeoutError):
         bob.recv(0.01)
-    with pytest.raises(ValueError, match="1 to 8192 bytes"):
+    with pytest.raises(ValueError, match="must have 1 to "):
         alice.send(BOB, b"")
 
 
