@@ -3,8 +3,8 @@
 
 # ICE uses at most 8 of this host's addresses, the best ones (gns/local_addresses.hpp): unmended, all of them. Each costs a
 # socket, a request to a STUN and an allocation on a TURN server, up to three candidates, and checks with all of the peer's.
-# On a host with 31 bridges for containers, the peer is told so many addresses that the ones that matter, which are found
-# last, are beyond what it takes; and so many pairs are checked before those that the 10 seconds for finding a route are over.
+# On a host with 31 bridges for containers, the addresses that matter are found last, and are beyond the number that a peer
+# takes; and the 10 seconds for finding a route are over before it is their turn to be checked.
 gns_mend(${ice}
   "#include \"steamnetworkingsockets_mock.h\"" "#include \"steamnetworkingsockets_mock.h\"\n#include <local_addresses.hpp>"
   "    // Second pass: add genuinely new interfaces." [=[    std_vector<netadr_t> vecServers = m_vecSTUNServers;

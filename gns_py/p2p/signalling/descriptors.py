@@ -16,7 +16,7 @@ def most_connections(wanted: int) -> int:
     """
     try:
         import resource
-    except ImportError:  # Windows, where sockets are no descriptors
+    except ImportError:  # Windows, where a socket is not a descriptor
         return wanted
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:

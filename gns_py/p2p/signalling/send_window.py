@@ -12,8 +12,8 @@ _NUMBERS = 1 << 32
 class SendWindow:
     """Counts the signals that are on their way to a server, which reads a client that sends too fast only now and then.
 
-    What waits in the network would be stale when it is read, and would hold up the pings by which both ends know that
-    the connection is alive. A server handles messages in their order, so a PONG says how many it has read.
+    Signals that wait in the network would be stale when they are read, and would hold up the pings by which both ends
+    know that the connection is alive. A server handles messages in their order, so a PONG says how many it has read.
 
     Args:
         sent: The number of the last signal.

@@ -122,7 +122,7 @@ class Switchboard:
         self.counters.signals_dropped += outbox.dropped - before
 
     def _create(self, identity: Identity, message: Create, now: float) -> None:
-        # Whether a code is taken may be learnt no more often than by joining; then each code seems to be.
+        # Creating must not tell more often than joining which codes are taken: beyond that, all seem to be.
         if normal_code(message.room) is not None and not self._failed_joins.take(identity, now):
             raise RoomError(Refusal.ROOM_EXISTS)
         room = self.rooms.create(identity, message.room, message.capacity)
