@@ -261,6 +261,8 @@ def test_arguments() -> None:
 
 
 def test_it_can_be_shown_before_its_signalling_is_open() -> None:
+    pytest.importorskip("websockets.asyncio")
+
     async def main() -> None:
         peer = Peer(WebSocketSignalling("ws://127.0.0.1:1", token="alice"))
         assert repr(peer) == "<gns_py.p2p.peer.Peer not open>"
