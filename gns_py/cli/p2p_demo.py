@@ -18,7 +18,7 @@ from ..p2p.signalling import LineSignallingServer
 from ..sim.nat_lab import Nat
 from .demo_server import Entry
 from .output import CommandError, Output
-from .p2p_demo_lab import SERVICE, Laboratory
+from .p2p_demo_lab import SERVICE, laboratory
 from .p2p_demo_peer import Outcome, run_peer
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ async def _run(timeline: _Timeline) -> Outcome:
 
 
 async def _run_in_lab(timeline: _Timeline, alices: str, bobs: str) -> Outcome:
-    with Laboratory(Nat(alices), Nat(bobs)) as lab, lab.start(SERVICE) as service:
+    with laboratory(Nat(alices), Nat(bobs)) as start, start(SERVICE) as service:
         await timeline.hear(service, _START, "the signalling service did not start")
         for name, nat in (("alice", alices), ("bob", bobs)):
             timeline.add("network", f"{name} is behind a router: NAT {nat}" if nat != "none" else f"{name} is public")
         timeline.add("network", "a signalling service, and a STUN and TURN server, are between the routers")
-        return await _play(timeline, lab.start)
+        return await _play(timeline, start)
 
 
 async def _play(timeline: _Timeline, start: Callable[[str], AbstractContextManager[Pipe]]) -> Outcome:

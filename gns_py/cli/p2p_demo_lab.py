@@ -7,9 +7,9 @@ import contextlib
 import multiprocessing
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
-from types import TracebackType
 
 from ..p2p import IceServers, Turn
 from ..p2p.signalling import LineSignallingServer
@@ -23,8 +23,9 @@ _SIGNALLING = SERVER, 10000
 _COTURN = f"{SERVER}:{STUN_PORT}"
 
 
-class Laboratory:
-    """A laboratory with its STUN and TURN server, in which the demo's programs can be started.
+@contextlib.contextmanager
+def laboratory(alices: Nat, bobs: Nat) -> Iterator[Callable[[str], AbstractContextManager[Connection]]]:
+    """Build a laboratory with its STUN and TURN server, and return the function that starts one of its programs.
 
     Args:
         alices: The NAT before alice.
@@ -33,41 +34,28 @@ class Laboratory:
     Raises:
         CommandError: There can be none here.
     """
-
-    def __init__(self, alices: Nat, bobs: Nat) -> None:
-        if reason := why_not():
-            raise CommandError(reason)
-        self._lab = NatLab()
+    if reason := why_not():
+        raise CommandError(reason)
+    with contextlib.ExitStack() as stack:
         try:
-            self._lab.put_behind(alices, bobs)
-            self._lab.start_server()
+            lab = stack.enter_context(NatLab())
+            lab.put_behind(alices, bobs)
+            lab.start_server()
         except (OSError, subprocess.SubprocessError) as error:
-            self._lab.close()
             raise CommandError(f"the NAT laboratory does not work here: {error}") from None
-        except BaseException:
-            self._lab.close()
-            raise
+        yield lambda name: _start(lab, name)
 
-    @contextlib.contextmanager
-    def start(self, name: str) -> Iterator[Connection]:
-        """Start a program, and return the pipe to which it sends what it has to say."""
-        pipe, its_pipe = multiprocessing.Pipe()
-        with pipe:
-            with its_pipe:
-                descriptor = its_pipe.fileno()
-                program = f"from {__name__} import main; main({name!r}, {descriptor})"
-                self._lab.start(_PLACES[name], sys.executable, "-c", program, pass_fds=[descriptor])
-            yield pipe
 
-    def __enter__(self) -> Laboratory:
-        """Return the laboratory itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """End all programs, and the laboratory."""
-        self._lab.close()
+@contextlib.contextmanager
+def _start(lab: NatLab, name: str) -> Iterator[Connection]:
+    """Start a program, and return the pipe to which it sends what it has to say."""
+    pipe, its_pipe = multiprocessing.Pipe()
+    with pipe:
+        with its_pipe:
+            descriptor = its_pipe.fileno()
+            program = f"from {__name__} import main; main({name!r}, {descriptor})"
+            lab.start(_PLACES[name], sys.executable, "-c", program, pass_fds=[descriptor])
+        yield pipe
 
 
 async def _serve(pipe: Connection) -> None:

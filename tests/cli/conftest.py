@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
-from support import PATIENCE, Peer
+from support import PATIENCE, Peer, eventually
 
 # With a guard, since a spawned process imports the file again.
 _GNS_PY = """
@@ -64,6 +66,34 @@ def start(tmp_path: Path) -> Callable[..., Peer]:
         return Peer(_GNS_PY, tmp_path, *arguments)
 
     return start
+
+
+@pytest.fixture
+def connected_demo(
+    tmp_path: Path, environment: dict[str, str]
+) -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], list[psutil.Process]]]]:
+    """Run `gns-py p2p demo` until its peers are connected; give the program, in its own group, and its children."""
+
+    @contextmanager
+    def connected_demo(*options: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+        with subprocess.Popen(
+            [sys.executable, "-m", "gns_py", "p2p", "demo", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            start_new_session=True,
+        ) as demo:
+            assert demo.stdout is not None
+            while "FINDING_ROUTE -> CONNECTED" not in demo.stdout.readline():
+                assert demo.poll() is None
+            children = psutil.Process(demo.pid).children(recursive=True)
+            assert len(children) >= 2
+            yield demo, children
+            eventually(lambda: not any(each.is_running() for each in children), 10.0, "the end of the programs")
+
+    return connected_demo
 
 
 @pytest.fixture

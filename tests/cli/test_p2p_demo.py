@@ -8,11 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
-from support import PATIENCE, eventually
+from support import PATIENCE
 from support.meeting import skip_without_network
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -45,22 +44,8 @@ def test_it_shows_both_ends_and_a_session_that_outlives_its_connection(run: Run)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("how", ["Ctrl-C", "a kill", "the death of a peer"])
-def test_its_end(tmp_path: Path, environment: dict[str, str], how: str) -> None:
-    command = [sys.executable, "-m", "gns_py", "p2p", "demo"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        start_new_session=True,
-    ) as demo:
-        assert demo.stdout is not None
-        while "FINDING_ROUTE -> CONNECTED" not in demo.stdout.readline():
-            assert demo.poll() is None
-        children = psutil.Process(demo.pid).children(recursive=True)
-        assert len(children) >= 2
+def test_its_end(connected_demo: Callable[..., Any], how: str) -> None:
+    with connected_demo() as (demo, children):
         if how == "Ctrl-C":
             os.killpg(demo.pid, signal.SIGINT)
             _, errors = demo.communicate(timeout=10 * PATIENCE)
@@ -72,4 +57,3 @@ def test_its_end(tmp_path: Path, environment: dict[str, str], how: str) -> None:
             _, errors = demo.communicate(timeout=10 * PATIENCE)
             assert demo.returncode == 1
             assert errors == "gns-py p2p demo: error: a peer's process ended too early\n"
-        eventually(lambda: not any(each.is_running() for each in children), 10.0, "the end of the peers")

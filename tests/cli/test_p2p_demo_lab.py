@@ -6,13 +6,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
-from support import PATIENCE, eventually
+from support import PATIENCE
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -51,22 +50,8 @@ def test_no_tools(run: Run, tmp_path: Path, environment: dict[str, str]) -> None
 
 
 @pytest.mark.usefixtures("needs_nat_lab")
-def test_ctrl_c(tmp_path: Path, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "gns_py", "p2p", "demo", "--lab", "port", "port"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        start_new_session=True,
-    ) as demo:
-        assert demo.stdout is not None
-        while "FINDING_ROUTE -> CONNECTED" not in demo.stdout.readline():
-            assert demo.poll() is None
-        children = psutil.Process(demo.pid).children(recursive=True)
+def test_ctrl_c(connected_demo: Callable[..., Any]) -> None:
+    with connected_demo("--lab", "port", "port") as (demo, _):
         os.killpg(demo.pid, signal.SIGINT)
         _, errors = demo.communicate(timeout=10 * PATIENCE)
         assert (demo.returncode, errors) == (130, "")
-        eventually(lambda: not any(each.is_running() for each in children), 10.0, "the end of the programs")

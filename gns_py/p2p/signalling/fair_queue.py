@@ -32,10 +32,8 @@ class FairQueue:
         self._size += 1
         if self._size <= self._capacity:
             return True
-        most = max(
-            reversed(self._waiting), key=lambda each: len(self._waiting[each])
-        )  # of those with as many, the last
-        self._take(most)
+        # Of several with as many, the one whose turn is last.
+        self._take(max(reversed(self._waiting), key=lambda each: len(self._waiting[each])))
         return False
 
     def get(self) -> bytes:
