@@ -26,7 +26,10 @@ class LoopThread(Uncopyable):
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._unstarted: set[_Begun] = set()
+        # Held while something is handed to the loop; no other lock is taken meanwhile. Reentrant, since a signal's
+        # handler may begin something, too.
+        self._lock = threading.RLock()
+        self._is_ending = False
         self.tasks: set[asyncio.Task[Any]] = set()
         """The tasks that run there. Only for the loop."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -44,37 +47,27 @@ class LoopThread(Uncopyable):
     @property
     def has_ended(self) -> bool:
         """True once nothing can be begun any longer."""
-        return self._loop.is_closed()
+        return self._is_ending
 
     def begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine. The future is cancelled if the thread ends before it. Any thread.
 
         Raises:
-            RuntimeError: The thread has ended.
+            RuntimeError: The thread has ended, or is about to.
         """
-        begun = _Begun(coroutine)
-        tracked = self._track(coroutine, begun)
-        begun.coroutines.append(tracked)
-        self._unstarted.add(begun)  # first: it is taken out in the loop
-        try:
-            future = begun.future = asyncio.run_coroutine_threadsafe(tracked, self._loop)
-        except BaseException:
-            self._unstarted.discard(begun)
-            begun.drop()
-            raise
-        if begun.is_dropped:  # before the future was there
-            future.cancel()
-        return future
+        with self._lock:
+            if self._is_ending:
+                coroutine.close()
+                raise RuntimeError("the thread has ended")
+            return asyncio.run_coroutine_threadsafe(self._track(coroutine), self._loop)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine for which nothing waits. It does not run once the thread has ended. Any thread."""
-        begun = _Begun(coroutine)
-        self._unstarted.add(begun)
-        try:
-            self._loop.call_soon_threadsafe(self._create_task, coroutine, begun)
-        except RuntimeError:  # the loop is closed
-            self._unstarted.discard(begun)
-            begun.drop()
+        with self._lock:
+            if self._is_ending:
+                coroutine.close()
+            else:
+                self._loop.call_soon_threadsafe(self._create_task, coroutine)
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread. Stopping it again does nothing. Not from the thread itself."""
@@ -93,45 +86,29 @@ class LoopThread(Uncopyable):
                 self._loop.run_until_complete(self._finish())
             finally:
                 self._loop.close()
-                while self._unstarted:  # begun while the loop ended
-                    self._unstarted.pop().drop()
 
     async def _finish(self) -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        if left:
+        with self._lock:
+            self._is_ending = True
+        # Coroutines begun before that become tasks in the first turn, and start in the second: a coroutine that is
+        # cancelled before it has started would be one that was never awaited.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
             await asyncio.wait(left)
         await self._loop.shutdown_asyncgens()
 
-    def _create_task(self, coroutine: Coroutine[Any, Any, None], begun: _Begun) -> None:
-        self._unstarted.discard(begun)
+    def _create_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _track(self, coroutine: Coroutine[Any, Any, T], begun: _Begun) -> T:
-        self._unstarted.discard(begun)
+    async def _track(self, coroutine: Coroutine[Any, Any, T]) -> T:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self.tasks.add(task)
         try:
             return await coroutine
         finally:
             self.tasks.discard(task)
-
-
-class _Begun:
-    """A coroutine that was begun, and that the loop has not started yet."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.coroutines = [coroutine]  # and the one around it
-        self.future: Future[Any] | None = None
-        self.is_dropped = False
-
-    def drop(self) -> None:
-        """Give it up: the loop is closed."""
-        self.is_dropped = True
-        for coroutine in self.coroutines:
-            coroutine.close()
-        if self.future is not None:
-            self.future.cancel()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
@@ -61,6 +62,36 @@ def test_nothing_begins_afterwards() -> None:
     thread.spawn(forever())  # does not complain
     with pytest.raises(RuntimeError):
         thread.begin(forever())
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("coroutine", [answer, forever])
+def test_what_is_begun_while_it_ends_is_refused_or_ends(
+    turns: int, coroutine: Callable[[], Coroutine[object, object, object]]
+) -> None:
+    thread = LoopThread("test")
+    outcomes: list[Future[object] | RuntimeError] = []
+
+    def begin(left: int) -> None:
+        if left:  # begin that many turns of the loop later
+            asyncio.get_running_loop().call_soon(begin, left - 1)
+            return
+        try:
+            outcomes.append(thread.begin(coroutine()))
+        except RuntimeError as error:
+            outcomes.append(error)
+
+    async def wait() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: begin(turns))
+        await forever()
+
+    thread.begin(wait())
+    assert thread.begin(answer()).result(5.0) == 42
+    thread.stop()
+    assert all(isinstance(each, RuntimeError) or each.done() for each in outcomes)
+    assert outcomes or turns  # with too many turns the loop has ended before
 
 
 def test_a_future_can_be_cancelled() -> None:
