@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import Peer
+from support import PATIENCE, Peer
 
 import gns_py.session.sync as sessions
 import gns_py.sync as gns
@@ -293,7 +293,7 @@ def test_what_a_signals_handler_raises_loses_and_doubles_nothing(
     )
     with serving as server:
         program = peer(READING, server.address.port, kind, how, count)
-        assert program.line() == f"True True {count}"
+        assert program.line(40.0 * PATIENCE) == f"True True {count}"
         program.say("go on")
         assert program.wait() == 0
 
