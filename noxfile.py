@@ -28,13 +28,13 @@ def script(session: nox.Session, name: str, *arguments: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, or those that the arguments select."""
-    python(session, "pytest", *(session.posargs or ["-n", "3", "--dist", "worksteal"]))
+    python(session, "pytest", *(session.posargs or ["-n", "4", "--dist", "worksteal"]))
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests and measure which branches of gns_py they reach, in subprocesses, too."""
-    python(session, "pytest", "-n", "3", "--dist", "worksteal", "--cov", *session.posargs)
+    python(session, "pytest", "-n", "4", "--dist", "worksteal", "--cov", *session.posargs)
 
 
 @nox.session
