@@ -31,7 +31,7 @@ from .demands import demand_on_server
 from .endpoint import Endpoint
 from .log import dispatch_logs
 from .mailbox import Mailbox
-from .peers import PeerAddress
+from .peers import PeerAddress, Rendezvous
 from .sending import C
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def check_peer(host: object, port: object) -> None:
     """Check that there is a port if, and only if, the host is not a peer's address.
 
     Raises:
-        TypeError: There is none, or there are two.
+        TypeError: There is none, or there are two; or the host is a peer itself, at which one only listens.
     """
+    if isinstance(host, Rendezvous):
+        raise TypeError("this is where to listen; to connect to a peer, give its address: peer.at(identity)")
     if isinstance(host, PeerAddress):
         if port is not None:
             raise TypeError("the address of a peer has its port: give no other one")

@@ -14,6 +14,7 @@ from .._printable import printable
 from ..address import Address
 from ..errors import InvalidStateError
 from ..events import MessageReceived, RouteChanged, SendFailed, StatusChanged
+from ..identity import Identity
 from ..message import Message, MessageView, with_bytes
 from ..route import Route
 from ..stats import ConnectionInfo
@@ -22,7 +23,7 @@ from .checks import StatusCallback, check_goodbye
 from .diversion import Diversion, check_free
 from .handle import ConnectionHandle
 from .mailbox import Mailbox
-from .peers import Rendezvous
+from .peers import PeerAddress, Rendezvous
 from .receiver import Backlog, FramedCallback
 from .sink import Sink
 from .waiting import take, take_matching
@@ -109,7 +110,7 @@ class Endpoint(ConnectionHandle):
         info = self.info()
         if self._rendezvous is None:
             return info.remote_address
-        return self._rendezvous.at(info.identity)
+        return PeerAddress(Identity.parse(info.identity), 0, self._rendezvous)
 
     @property
     def peer(self) -> str:

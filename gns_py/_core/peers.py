@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from .. import _native
+from .._generated.enums import IdentityType
 from ..address import Address
 from ..config import Config
 from ..events import RouteChanged
@@ -39,13 +40,30 @@ class Rendezvous(ABC):
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: The text is not an identity, or the port is out of range.
+            ValueError: The text is not an identity, or it is the invalid one, or the port is out of range.
+            InvalidStateError: This is not in its block yet.
         """
+        self.check_entered()
         if isinstance(identity, str):
             identity = Identity.parse(identity)
         elif not isinstance(identity, Identity):
             raise TypeError(f"identity must be an Identity or a str, not {type(identity).__name__}")
+        if identity.type is IdentityType.INVALID:
+            raise ValueError("the invalid identity has no peer")
         return PeerAddress(identity, port, self)
+
+    def virtual_port(self, port: int) -> PeerPort:
+        """Return a virtual port of this process, to be opened. Not part of the API.
+
+        Raises:
+            InvalidStateError: This is not in its block yet.
+        """
+        self.check_entered()
+        return PeerPort(self, port)
+
+    @abstractmethod
+    def check_entered(self) -> None:
+        """Raise InvalidStateError before the block: too early for anything that starts GNS."""
 
     @abstractmethod
     def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
@@ -54,6 +72,18 @@ class Rendezvous(ABC):
     @abstractmethod
     def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
         """Open a virtual port, and return the listen socket's handle."""
+
+
+class PeerPort(NamedTuple):
+    """A virtual port of this process that is to be opened."""
+
+    rendezvous: Rendezvous
+    port: int
+
+    def open(self, mailbox: int, options: Config, policy: Policy) -> tuple[int, Address]:
+        """Open it, and return the listen socket's handle, and the address by which peers reach it."""
+        handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
+        return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)
 
 
 class PeerAddress(Address):
@@ -88,15 +118,3 @@ class PeerAddress(Address):
     def identity(self) -> Identity:
         """The peer's identity."""
         return Identity.parse(self.host)
-
-
-class PeerPort(NamedTuple):
-    """A virtual port of this process that is to be opened."""
-
-    rendezvous: Rendezvous
-    port: int
-
-    def open(self, mailbox: int, options: Config, policy: Policy) -> tuple[int, Address]:
-        """Open it, and return the listen socket's handle, and the address by which peers reach it."""
-        handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
-        return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)

@@ -53,14 +53,17 @@ class SignallingEnd(Rendezvous, Uncopyable):
     @property
     def identity(self) -> Identity:
         """The identity by which others reach this end."""
-        return self._handle_and_identity[1]
+        return self._handle_and_identity()[1]
 
     @property
     def is_open(self) -> bool:
         """True from open() to close(), or until GNS is stopped."""
         return self._opened is not None and not self._is_closed
 
-    @property
+    def check_entered(self) -> None:
+        """See Rendezvous."""
+        self._handle_and_identity()
+
     def _handle_and_identity(self) -> tuple[int, Identity]:
         if self._opened is None:
             raise InvalidStateError("the peer is not open: use it in its async with block")
@@ -72,7 +75,7 @@ class SignallingEnd(Rendezvous, Uncopyable):
         Raises:
             InvalidStateError: It is not open.
         """
-        handle, _ = self._handle_and_identity
+        handle, _ = self._handle_and_identity()
         if self._is_closed:
             raise InvalidStateError("the peer is closed")
         return handle

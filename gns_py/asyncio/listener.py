@@ -91,7 +91,7 @@ class OpenListener:
         """Open the port in the running loop, and return its listener and requests."""
         host, port = self._where
         if isinstance(host, Rendezvous):
-            where: Address | PeerPort = PeerPort(host, port)
+            where: Address | PeerPort = host.virtual_port(port)
         else:
             where = (await resolve_in_executor(host_to_listen(host), port))[0]
         mailbox = loop_mailbox()

@@ -133,20 +133,23 @@ class BlockingPeer(Rendezvous, Uncopyable):
     @property
     def identity(self) -> Identity:
         """The identity by which others reach this end."""
-        return self._opened.identity
+        return self._opened().identity
 
     # ---- Rendezvous ----
 
-    @property
     def _opened(self) -> Peer:
         if self._peer is None:
             raise InvalidStateError(_NOT_OPEN)
         return self._peer
 
+    def check_entered(self) -> None:
+        """See Rendezvous."""
+        self._opened()
+
     def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
-        return self._opened.begin_connect(mailbox, address, options, policy)
+        return self._opened().begin_connect(mailbox, address, options, policy)
 
     def open_port(self, mailbox: int, port: int, options: Config, policy: Policy) -> int:
         """See Rendezvous."""
-        return self._opened.open_port(mailbox, port, options, policy)
+        return self._opened().open_port(mailbox, port, options, policy)

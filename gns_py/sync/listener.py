@@ -11,7 +11,7 @@ from .._core.demands import demand_on_clients
 from .._core.listen_socket import BaseListenSocket
 from .._core.listener import Listener
 from .._core.mailbox import Mailbox
-from .._core.peers import PeerPort, Rendezvous
+from .._core.peers import Rendezvous
 from .._core.ports import host_to_listen
 from .._core.request import ConnectionRequest
 from .._core.resolver import resolve
@@ -99,7 +99,7 @@ def open_listener(
     options = check_options(config, on_status_changed)
     check_limits(limits)
     demand_on_clients(require_authentication)  # checks it
-    where = PeerPort(host, port) if isinstance(host, Rendezvous) else resolve(host_to_listen(host), port)[0]
+    where = host.virtual_port(port) if isinstance(host, Rendezvous) else resolve(host_to_listen(host), port)[0]
     mailbox = Mailbox()
     return Listener(
         mailbox,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,16 @@ def test_it_is_used_before_its_block() -> None:
         gns.connect(peer.at(BOB))
     with pytest.raises(InvalidStateError, match="with block"):
         gns.listen(peer, 0)
+    assert not gns_py.is_running()
+    with peer:  # GNS would otherwise run under another identity by now
+        assert peer.identity == ALICE
+
+
+@pytest.mark.parametrize("connect", [gns.connect, sessions.connect])
+@pytest.mark.parametrize("port", [(), (0,), (5,)])
+def test_one_connects_to_an_address_not_to_a_peer(connect: Callable[..., object], port: tuple[int, ...]) -> None:
+    with memory() as peer, pytest.raises(TypeError, match=r"peer\.at\("):
+        connect(peer, *port)
 
 
 def test_what_is_no_signalling() -> None:

@@ -227,23 +227,35 @@ def memory(**named: Any) -> Peer:
     return Peer(MemorySignalling(MemoryHub(), ALICE), **named)
 
 
-def test_arguments() -> None:
+def test_addresses() -> None:
     async def main() -> None:
-        peer = memory()
-        assert peer.at("str:bob") == peer.at(BOB, 0) == ("str:bob", 0)
-        assert str(peer.at(BOB, 7)) == "str:bob port 7"
-        assert peer.at(BOB).identity == BOB
-        with pytest.raises(ValueError, match="not an identity"):
-            peer.at("bob")
-        with pytest.raises(TypeError):
-            peer.at(7)  # type: ignore[arg-type]
-        for port in (-1, 65_536):
-            with pytest.raises(ValueError, match="port"):
-                peer.at(BOB, port)
-        with pytest.raises(TypeError):
-            gns.connect(peer.at(BOB), 7)
-        with pytest.raises(TypeError, match="port is missing"):
-            gns.connect("127.0.0.1")
+        async with memory() as peer:
+            assert peer.at("str:bob") == peer.at(BOB, 0) == ("str:bob", 0)
+            assert str(peer.at(BOB, 7)) == "str:bob port 7"
+            assert peer.at(BOB).identity == BOB
+            with pytest.raises(ValueError, match="not an identity"):
+                peer.at("bob")
+            with pytest.raises(ValueError, match="invalid identity"):
+                peer.at("invalid")
+            with pytest.raises(TypeError):
+                peer.at(7)  # type: ignore[arg-type]
+            for port in (-1, 65_536):
+                with pytest.raises(ValueError, match="port"):
+                    peer.at(BOB, port)
+            with pytest.raises(TypeError):
+                gns.connect(peer.at(BOB), 7)
+            assert copy.deepcopy(peer.at(BOB)) == peer.at(BOB)
+            with pytest.raises(TypeError, match="pickled"):
+                pickle.dumps(peer.at(BOB))
+
+    asyncio.run(main())
+
+
+def test_arguments() -> None:
+    with pytest.raises(TypeError, match="port is missing"):
+        gns.connect("127.0.0.1")
+
+    async def main() -> None:
         with pytest.raises(TypeError):
             memory(ice_servers="stun.example.org")
         with pytest.raises(TypeError):
@@ -251,11 +263,31 @@ def test_arguments() -> None:
         for wrong in (None, "str:alice", MemorySignalling):
             with pytest.raises(TypeError, match="signalling"):
                 Peer(wrong)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+
+
+def test_it_is_used_before_its_block() -> None:
+    async def main() -> None:
+        peer = memory()
         with pytest.raises(InvalidStateError, match="async with"):
             await gns.connect(peer.at(BOB))
-        assert copy.deepcopy(peer.at(BOB)) == peer.at(BOB)
-        with pytest.raises(TypeError, match="pickled"):
-            pickle.dumps(peer.at(BOB))
+        with pytest.raises(InvalidStateError, match="async with"):
+            await gns.listen(peer, 0)
+        assert not gns_py.is_running()
+        async with peer:  # GNS would otherwise run under another identity by now
+            assert peer.identity == ALICE
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("connect", [gns.connect, sessions.connect])
+@pytest.mark.parametrize("port", [(), (0,), (5,)])
+def test_one_connects_to_an_address_not_to_a_peer(connect: Callable[..., object], port: tuple[int, ...]) -> None:
+    async def main() -> None:
+        async with memory() as peer:
+            with pytest.raises(TypeError, match=r"peer\.at\("):
+                connect(peer, *port)
 
     asyncio.run(main())
 

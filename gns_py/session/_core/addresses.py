@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 
 from ..._core.callbacks import check_plain
 from ..._core.connecting import check_peer
-from ..._core.peers import PeerAddress
+from ..._core.peers import PeerAddress, Rendezvous
 from ...address import parse_host_and_port
 
 Where: TypeAlias = tuple[str, int]
@@ -74,9 +74,9 @@ class Source:
         self.function: AsyncDiscovery | None = None
         self.known: tuple[Where, ...] = ()
         """The addresses; of a function those that it has given last."""
-        if isinstance(host, PeerAddress):
+        if isinstance(host, PeerAddress | Rendezvous):
             check_peer(host, port)
-            self.known = (host,)
+            self.known = (cast("PeerAddress", host),)
         elif port is not None:
             self.known = ((cast("str", host), port),)  # connecting checks it
         elif callable(host):
