@@ -81,12 +81,15 @@ class LoopListener(SessionListener[Session]):
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """See SessionListener."""
         loop = self.reader.home.loop
-        if loop is None or loop.is_closed():
+        if loop is None:
             coroutine.close()
         elif loop is running_loop():
             self._run(coroutine)
         else:
-            loop.call_soon_threadsafe(self._run, coroutine)
+            try:
+                loop.call_soon_threadsafe(self._run, coroutine)
+            except RuntimeError:  # the loop is closed
+                coroutine.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name="gns_py session store")
