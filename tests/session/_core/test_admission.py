@@ -92,6 +92,9 @@ def test_peers_are_counted_by_their_identities() -> None:
     class Nowhere(Rendezvous):
         identity = Identity.string("alice")
 
+        def check_entered(self) -> None:
+            pass
+
         def begin_connect(self, mailbox: int, address: PeerAddress, options: Config, policy: Policy) -> int:
             raise NotImplementedError
 
