@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-pytestmark = pytest.mark.clone
+pytestmark = [pytest.mark.clone, pytest.mark.timeout(300)]
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 DOCS = BENCHMARKS.parent / "docs/measurements"
@@ -19,8 +19,6 @@ PAGES = ["benchmarks.md", "comparison.md"]
 KINDS = {"cpp-core", "gns_py-sync", "gns_py-asyncio", "gns_py-uvloop"}
 LIMIT = 280.0
 """Seconds until a benchmark is given up: more than it takes on a slow machine while other tests run."""
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="they read /proc")
