@@ -331,7 +331,10 @@ class Sessions(RuleBasedStateMachine):
         """
         for who in (CLIENT, 1 - CLIENT):
             self.handle_all(who)
-        while rest := [each for each in self.net.under_way() if each[0].has_ended[CLIENT]]:
+        is_dropped = self.net.client.phase is Phase.DROPPED
+        while rest := [
+            each for each in self.net.under_way() if each[1] == CLIENT and (is_dropped or each[0].has_ended[CLIENT])
+        ]:
             self.handle_all(1 - self.arrive_one(rest[0]))
 
     def teardown(self) -> None:
