@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from session.protocol.test_resuming_pairs import Sessions, find_fault
 from support.framing import Framing
-from support.network import CLIENT, SERVER
 
 from gns_py.session.protocol.acks import Acknowledger
 from gns_py.session.protocol.frames import Ack
@@ -54,17 +53,6 @@ def say_no_goodbye_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GoodbyeExchange, "begin_again", lambda _: None)
 
 
-def forget_the_last_ack(patch: pytest.MonkeyPatch) -> None:
-    confirm = GoodbyeExchange.confirm
-
-    def wrong(self: GoodbyeExchange, received: dict[int, int]) -> Ack:
-        ack = confirm(self, received)
-        self.last_ack = None
-        return ack
-
-    patch.setattr(GoodbyeExchange, "confirm", wrong)
-
-
 def accept_only_the_newest_token(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: Tokens, epoch: int, token: bytes) -> bool:
         return (epoch, token) == (self.epoch, self.newest)
@@ -100,15 +88,6 @@ def send_new_messages_before_the_replay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Framing, "is_held", property(lambda self: not self.is_attached))
 
 
-class Farewells(Sessions):
-    """The sessions of the model, where both applications close at the beginning: what is rare elsewhere is not here."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for who in (CLIENT, SERVER):
-            self.close(who)
-
-
 @pytest.mark.timeout(600)  # it searches
 @pytest.mark.parametrize(
     "plant",
@@ -127,9 +106,3 @@ class Farewells(Sessions):
 def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]) -> None:
     plant(monkeypatch)
     find_fault(Sessions, 10_000, AssertionError)
-
-
-@pytest.mark.timeout(600)  # it searches
-def test_the_model_of_farewells_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_the_last_ack(monkeypatch)
-    find_fault(Farewells, 10_000, AssertionError, steps=25)
