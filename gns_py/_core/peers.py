@@ -74,18 +74,6 @@ class Rendezvous(ABC):
         """Open a virtual port, and return the listen socket's handle."""
 
 
-class PeerPort(NamedTuple):
-    """A virtual port of this process that is to be opened."""
-
-    rendezvous: Rendezvous
-    port: int
-
-    def open(self, mailbox: int, options: Config, policy: Policy) -> tuple[int, Address]:
-        """Open it, and return the listen socket's handle, and the address by which peers reach it."""
-        handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
-        return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)
-
-
 class PeerAddress(Address):
     """The address of a peer, made by Peer.at(): its identity, as text, and a virtual port.
 
@@ -118,3 +106,15 @@ class PeerAddress(Address):
     def identity(self) -> Identity:
         """The peer's identity."""
         return Identity.parse(self.host)
+
+
+class PeerPort(NamedTuple):
+    """A virtual port of this process that is to be opened."""
+
+    rendezvous: Rendezvous
+    port: int
+
+    def open(self, mailbox: int, options: Config, policy: Policy) -> tuple[int, Address]:
+        """Open it, and return the listen socket's handle, and the address by which peers reach it."""
+        handle = self.rendezvous.open_port(mailbox, self.port, options, policy)
+        return handle, PeerAddress(self.rendezvous.identity, self.port, self.rendezvous)

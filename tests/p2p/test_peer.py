@@ -237,12 +237,12 @@ def test_addresses() -> None:
                 peer.at("bob")
             with pytest.raises(ValueError, match="invalid identity"):
                 peer.at("invalid")
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match="identity must be"):
                 peer.at(7)  # type: ignore[arg-type]
             for port in (-1, 65_536):
                 with pytest.raises(ValueError, match="port"):
                     peer.at(BOB, port)
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match="has its port"):
                 gns.connect(peer.at(BOB), 7)
             assert copy.deepcopy(peer.at(BOB)) == peer.at(BOB)
             with pytest.raises(TypeError, match="pickled"):
