@@ -58,6 +58,7 @@ def connect(
     Note:
         Native functions: ``ConnectByIPAddress``, ``ConnectP2PCustomSignaling``.
     """
+    check_peer(host, port)  # before the mailbox, which starts GNS
     connection = connect_in(Mailbox(), host, port, timeout, config, on_status_changed, expect=expect, wait=wait)
     assert connection is not None  # it was not cancelled
     return connection
@@ -76,7 +77,6 @@ def connect_in(
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Connection | None:
     """Do what connect() does, in this mailbox; return None if it is cancelled, which a wake() makes it notice."""
-    check_peer(host, port)
     options = connect_options(port, timeout, config, on_status_changed, expect)
     addresses = [host] if isinstance(host, PeerAddress) else reachable(resolve(host, cast("int", port)))
     attempts: Attempts[Connection] = Attempts(addresses if wait else addresses[:1], timeout)

@@ -99,6 +99,9 @@ def test_it_is_used_before_its_block() -> None:
         gns.connect(peer.at(BOB))
     with pytest.raises(InvalidStateError, match="with block"):
         gns.listen(peer, 0)
+    for connect in (gns.connect, sessions.connect):
+        with pytest.raises(TypeError, match=r"peer\.at\("):
+            connect(peer)  # type: ignore[arg-type]
     assert not gns_py.is_running()
     with peer:  # GNS would otherwise run under another identity by now
         assert peer.identity == ALICE
